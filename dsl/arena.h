@@ -1,0 +1,44 @@
+/* Arena: memory that lives exactly as long as one compilation.
+ *
+ * A list of blocks that grow geometrically; allocation is a pointer bump, nothing is freed singly. The arena owns everything it
+ * hands out. When memory runs out the arena calls its `oom` and, should that return, aborts: callers never see NULL.
+ */
+#ifndef ECC_ARENA_H
+#define ECC_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+struct ecc_arena_block;
+
+struct ecc_arena {
+    struct ecc_arena_block *head;
+    char *next, *end;
+    size_t total;               /* bytes asked of malloc */
+    void (*oom)(void *context); /* longjmps or exits; may be NULL */
+    void *oom_context;
+};
+
+void ecc_arena_init(struct ecc_arena *arena);
+void ecc_arena_free(struct ecc_arena *arena);
+
+/* Zeroed, aligned for any type. size 0 gives a valid pointer. */
+void *ecc_arena_alloc(struct ecc_arena *arena, size_t size);
+#define ECC_NEW(arena, type) ((type *)ecc_arena_alloc((arena), sizeof(type)))
+#define ECC_NEW_ARRAY(arena, type, n) ((type *)ecc_arena_array((arena), (n), sizeof(type)))
+void *ecc_arena_array(struct ecc_arena *arena, size_t n, size_t size); /* checks the product */
+
+char *ecc_arena_strndup(struct ecc_arena *arena, const char *text, size_t length); /* NUL-terminated */
+char *ecc_arena_strdup(struct ecc_arena *arena, const char *text);
+char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A growing list in an arena: `struct { T *items; size_t n, cap; }`. */
+#define ECC_PUSH(arena, list, value)                                                                                                  \
+    do {                                                                                                                              \
+        if ((list)->n == (list)->cap)                                                                                                 \
+            (list)->items = ecc_arena_grow((arena), (list)->items, &(list)->cap, sizeof *(list)->items);                              \
+        (list)->items[(list)->n++] = (value);                                                                                         \
+    } while (0)
+void *ecc_arena_grow(struct ecc_arena *arena, void *items, size_t *cap, size_t size);
+
+#endif

@@ -1,0 +1,74 @@
+/* The process: configuration, modules in order, listeners, drain.
+ *
+ * ec_main reads the environment (every module's `configure` adds its mistakes to one list, shown together, exit 78), starts the
+ * modules in order, serves, and on SIGTERM or SIGINT: not ready, stop accepting, wait for tasks (at most EC_DRAIN_MS, 20 s), stop the
+ * modules in reverse, exit 0. One process state: there is one ec_app.
+ */
+#ifndef EC_APP_H
+#define EC_APP_H
+
+#include <uv.h>
+
+#include "task.h"
+
+struct ec_config_errors { struct ec_buf text; int n; };
+
+struct ec_module {
+    const char *name;
+    /* Read the environment. Adds lines to errors; starts nothing. NULL: nothing to do; so for each of these. */
+    void (*configure)(struct ec_app *app, struct ec_config_errors *errors);
+    /* Starts; returns 0 or -1 with a message in *why (static or leaked: the process ends). Connecting goes on in the background. */
+    int (*start)(struct ec_app *app, const char **why);
+    /* Why the process is not ready, or NULL when this module is. */
+    const char *(*not_ready)(struct ec_app *app);
+    void (*drain)(struct ec_app *app); /* take no new work */
+    bool (*idle)(struct ec_app *app);  /* nothing in flight: drain is complete */
+    void (*stop)(struct ec_app *app);  /* closes its handles; called once */
+};
+
+struct ec_app {
+    uv_loop_t *loop;
+    const struct ec_service *service;
+    struct ec_uuid instance;  /* random, of this process */
+    bool draining;
+    const char *version;      /* EC_VERSION of the environment or "dev" */
+};
+
+extern struct ec_app ec_app;
+
+/* Environment. NAME or NAME_FILE (trailing newline dropped); a value is never in a message. Returns malloc'd, or NULL and, when
+ * required, a line in errors. */
+char *ec_config_get(struct ec_config_errors *errors, const char *name, const char *dflt, bool required);
+int64_t ec_config_int(struct ec_config_errors *errors, const char *name, int64_t dflt, int64_t min, int64_t max);
+void ec_config_error(struct ec_config_errors *errors, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ------------------------------------------------------------------ logs: one JSON line an event, on stderr */
+
+enum ec_log_level { EC_LOG_DEBUG, EC_LOG_INFO, EC_LOG_WARN, EC_LOG_ERROR };
+/* Members come as name, kind, value: ec_log(EC_LOG_INFO, task, "message", EC_L_STR("op", name), EC_L_INT("ms", 5)); task may be NULL: it
+ * gives trace_id. Level from LOG_LEVEL. Written in batches once a turn, flushed at exit and before abort. */
+struct ec_log_member { const char *name; int kind; struct ec_str text; int64_t i; };
+#define EC_L_STR(name, cstr) ((struct ec_log_member){(name), 0, ec_str_of(cstr), 0})
+#define EC_L_TEXT(name, str) ((struct ec_log_member){(name), 0, (str), 0})
+#define EC_L_INT(name, value) ((struct ec_log_member){(name), 1, {NULL, 0}, (int64_t)(value)})
+void ec_log_write(enum ec_log_level level, const struct ec_task *task, const char *message, const struct ec_log_member *members, size_t n);
+#define ec_log(level, task, message, ...)                                                                                             \
+    ec_log_write((level), (task), (message), (const struct ec_log_member[]){{0}, ##__VA_ARGS__},                                       \
+                 sizeof((const struct ec_log_member[]){{0}, ##__VA_ARGS__}) / sizeof(struct ec_log_member))
+struct ec_str ec_str_of(const char *cstr);
+void ec_log_flush(void);
+
+/* ------------------------------------------------------------------ metrics: Prometheus text at /metrics */
+
+enum ec_metric_type { EC_COUNTER, EC_GAUGE, EC_HISTOGRAM };
+struct ec_metric; /* one time series */
+/* Finds or makes the series of a family with these labels (label string ready-made: `edge="a -> b",outcome="ok"`, values escaped by
+ * ec_metric_label). Look up once, keep the pointer. help is the family's. Histogram buckets: 0.5 ms to 60 s, seconds. */
+struct ec_metric *ec_metric(enum ec_metric_type type, const char *family, const char *help, const char *labels);
+void ec_metric_add(struct ec_metric *metric, double value);
+void ec_metric_set(struct ec_metric *metric, double value);
+void ec_metric_observe(struct ec_metric *metric, double seconds);
+double ec_metric_value(const struct ec_metric *metric);
+void ec_metrics_write(struct ec_buf *buf);
+
+#endif

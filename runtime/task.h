@@ -1,0 +1,43 @@
+/* Tasks from the runtime's side: making, starting, completing.
+ *
+ * A module that implements an operation keeps the task, and later, from a callback of the loop, sets task->error (NULL for success) and
+ * task->rows and calls ec_task_resume exactly once. It must not resume from inside the call that started the operation; when the answer
+ * is known at once, ec_task_resume_soon does it in the next turn (one idle handle serves the whole queue).
+ */
+#ifndef EC_TASK_H
+#define EC_TASK_H
+
+#include "arena.h"
+
+/* A task with its own arena and a zeroed frame (program->in's preset copied into it). parent_or_null gives deadline, trace. */
+struct ec_task *ec_task_new(struct ec_app *app, const struct ec_program *program);
+void ec_task_context(struct ec_task *task, const struct ec_task *from); /* deadline and a child span of the trace */
+void ec_task_start(struct ec_task *task);       /* first entry of run, in the next turn */
+void ec_task_resume(struct ec_task *task);      /* enters run at task->step; when the task is a branch, counts towards the join */
+void ec_task_resume_soon(struct ec_task *task); /* queues; error and rows are set by now */
+void ec_task_fail_soon(struct ec_task *task, const struct ec_error *error, const char *detail); /* detail: copied, or NULL */
+
+/* Ends the task from outside run, at any await: a duplicate's stored reply (out: of program->out), or an error. Rolls back. */
+void ec_task_end(struct ec_task *task, const struct ec_error *error, const void *out, bool accepted);
+
+/* task->finish is called once, in the turn in which the task has ended and its transaction is closed; it reads error, detail, out and
+ * accepted, and must call ec_task_free in the end. */
+void ec_task_free(struct ec_task *task);
+
+int64_t ec_task_remaining_ms(const struct ec_task *task); /* until the deadline; INT64_MAX without one; 0 when it has passed */
+void ec_task_error(struct ec_task *task, const struct ec_error *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4))); /* sets error and detail */
+
+/* Hooks that other modules fill in at start; NULL where the module is not linked. */
+struct ec_task_hooks {
+    void (*rollback)(struct ec_task *task, void (*then)(struct ec_task *task)); /* tx.c: closes task->tx, then calls then */
+    /* inbox.c: a keyed task has failed: records the failure or gives the claim back, then calls then. */
+    void (*failed)(struct ec_task *task, void (*then)(struct ec_task *task));
+    /* inbox.c: a claimed task has replied without a last commit: stores the reply, then calls then. */
+    void (*replied)(struct ec_task *task, void (*then)(struct ec_task *task));
+};
+extern struct ec_task_hooks ec_task_hooks;
+
+extern uint64_t ec_tasks_live; /* for drain and tests */
+
+#endif
