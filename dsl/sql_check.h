@@ -1,0 +1,52 @@
+/* Analysis of one SQL statement.
+ *
+ * The text is scanned for parameters (`:name`, `:name.field`), which become $1 ... $n, parsed by libpg_query and walked against the
+ * service's tables: names are resolved, the type and nullability of each result column inferred, and what is assigned or compared is
+ * held against the column's type. Nothing is printed and no diagnostic is made here: problems come back with their place in the SQL
+ * text as it was given, and the caller knows where that text stands in the source. Everything returned lives in the arena.
+ */
+#ifndef ECC_SQL_CHECK_H
+#define ECC_SQL_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model.h"
+
+struct ecc_arena;
+
+struct ecc_sql_problem {
+    uint32_t at, length; /* bytes of the SQL text; length is at least 1 unless the text is empty */
+    const char *message;
+    const char *help; /* or NULL */
+};
+
+struct ecc_sql_problems {
+    struct ecc_sql_problem *items;
+    size_t n, cap;
+};
+
+/* What the statement may refer to. */
+struct ecc_sql_scope {
+    struct ecc_table *const *tables; /* of the service; their columns' types are resolved */
+    size_t ntables;
+    /* The value of a parameter path such as "line.qty", a VAR or FIELD expression; NULL when there is none and resolve has reported
+     * it by itself. Asked once for each distinct path. at and length are the path's place in the SQL text, without the colon. A NULL
+     * function refuses parameters. */
+    const struct ecc_expr *(*resolve)(void *context, const char *path, uint32_t at, uint32_t length);
+    void *context;
+};
+
+/* Fills out: shape, source (outer white space removed), text, name (a suggestion that the caller makes unique: update_stock), writes,
+ * params, param_names and row; not span. Offsets in problems count from sql[0], white space included. True when problems got nothing
+ * and every parameter was resolved; otherwise out->row may be NULL or incomplete, with ECC_TYPE_TEXT for a column that has no
+ * type, so that the caller can go on. */
+bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, const char *sql, size_t length, enum ecc_sql_shape shape,
+                   struct ecc_sql *out, struct ecc_sql_problems *problems);
+
+/* SQL text of a table's constraint or a column's check, as in the model: without the outer parentheses. Sees the table's columns only. */
+bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *table, enum ecc_constraint_kind kind, const char *sql,
+                              struct ecc_sql_problems *problems);
+
+#endif
