@@ -1,0 +1,159 @@
+/* What one process needs, with the names it has in C: the bridge between the model and every emitter.
+ *
+ * A unit is a service, a gateway, or an external's sandbox. ecc_shapes_build collects each record, enum and error that the unit's
+ * programs, calls, tables of the runtime and routes reach, in an order in which C can declare them, and gives every one a name
+ * that is free. The emitters never make up a name of file scope: they ask here, or claim one with ecc_shapes_claim.
+ *
+ * Names (see docs/design.md):
+ *   record OrderLine              struct order_line, order_line_record, struct order_line_list
+ *   event OrderShipped            struct order_shipped (body), order_shipped_event
+ *   op PlaceOrder of this unit    struct place_order_in; program prefix place_order
+ *   called op catalog-svc.Price   struct catalog_svc_price_in, function catalog_svc_price
+ *   external call stripe.Pay      struct stripe_pay_in, struct stripe_pay_out, function stripe_pay
+ *   row of `let x` in PlaceOrder  struct place_order_x, function db_place_order_x, statement db_place_order_x_sql
+ *   inline record                 <where it stands>_<field>
+ *   consumer group g, event E     program prefix g_e
+ *   saga place-order              struct place_order_saga (holds `in`, a member a result, `error`), struct place_order_saga_in,
+ *                                 place_order_saga, program prefixes place_order_done and place_order_failed
+ *   route get_v1_things           struct get_v1_things_path, _query, _body, _out (aggregation); program prefix get_v1_things
+ *   edge to inventory-svc         inventory_svc_edge
+ *   keyspace sessions of redis    redis_sessions_keyspace
+ *   topic order-events            order_events_topic
+ *   external stripe               stripe_external
+ *   setting mail_from             mail_from_setting; one that is only an environment name: <name in lower case>_setting
+ * A record without fields has no struct: ecc_shapes_record gives NULL, members and arguments for it are left out, tables have NULL.
+ */
+#ifndef ECC_SHAPES_H
+#define ECC_SHAPES_H
+
+#include "cnames.h"
+#include "model.h"
+
+struct ecc_arena;
+
+struct ecc_shape { /* of a record */
+    const struct ecc_record *record;
+    const char *name;  /* tag of the struct: order_line */
+    const char *table; /* order_line_record */
+    const char *list;  /* tag of its list: order_line_list */
+    bool listed;       /* the list is used, so it is declared */
+    bool preset;       /* has defaults: <table>'s preset is <name>_preset */
+};
+
+struct ecc_enum_shape {
+    const struct ecc_enum *enum_;
+    const char *name;   /* tag: order_status */
+    const char *table;  /* order_status_enum */
+    const char *list;   /* tag of its list */
+    bool listed;
+    const char **values; /* ORDER_STATUS_PENDING, in the enum's order */
+};
+
+struct ecc_error_shape {
+    const struct ecc_error *error;
+    const char *name; /* error_card_declined */
+};
+
+struct ecc_program_shape {
+    const struct ecc_program *program; /* of an op, consumer, done or failed; NULL for a route */
+    const struct ecc_op *op;           /* one of these five is set */
+    const struct ecc_consumer *consumer;
+    const struct ecc_saga *done, *failed;
+    const struct ecc_route *route;
+    const char *prefix;   /* place_order */
+    const char *name;     /* place_order_program */
+    const char *run;      /* place_order_run */
+    const char *frame;    /* tag: place_order_frame */
+    const char *step;     /* tag: place_order_step */
+    const char *upper;    /* PLACE_ORDER: steps are PLACE_ORDER_START ..., claimed with ecc_shapes_claim */
+    const char *title;    /* "order-svc.PlaceOrder" */
+    const char *file;     /* ops/place_order.c, consumers/orders_order_shipped.c, sagas/place_order.c (done and failed), routes/x.c */
+};
+
+struct ecc_sql_shape_of { /* a statement */
+    const struct ecc_sql *sql;
+    const struct ecc_program_shape *program;
+    const char *function;        /* db_place_order_quote */
+    const char *statement;       /* db_place_order_quote_sql */
+    const char *title;           /* "order-svc.PlaceOrder.quote" */
+    const struct ecc_shape *row; /* NULL for exec */
+};
+
+struct ecc_call_shape { /* a client function */
+    const struct ecc_edge *edge;
+    const struct ecc_op *op;        /* internal, or NULL */
+    const struct ecc_ext_call *ext; /* external, or NULL */
+    const char *function;           /* catalog_svc_price_lines */
+    const char *table;              /* catalog_svc_price_lines_call */
+    const struct ecc_shape *in, *out; /* NULL: nothing */
+};
+
+struct ecc_saga_shape {
+    const struct ecc_saga *saga;
+    const char *name;            /* tag of its struct, and the name of its table: place_order_saga */
+    const struct ecc_shape *in;
+};
+
+/* Any other file-scope name: an edge, a keyspace, a topic, an event, an external, a setting. */
+struct ecc_thing {
+    const void *of; /* the model's struct; for an environment name that has no ecc_setting: the string's address */
+    const char *name;
+};
+
+struct ecc_shapes {
+    struct ecc_arena *arena;
+    const struct ecc_model *model;
+    const struct ecc_node *node;
+    bool sandbox;
+    const char *prefix; /* order_svc, stripe_sandbox */
+    const char *folder; /* order-svc, stripe-sandbox: under generated/ */
+    const char *header; /* order_svc.h */
+    struct ecc_cnames tags, globals;
+    struct { struct ecc_enum_shape **items; size_t n, cap; } enums;    /* sorted by name */
+    struct { struct ecc_shape **items; size_t n, cap; } records;       /* what is held by value comes first */
+    struct { struct ecc_error_shape **items; size_t n, cap; } errors;  /* sorted by name */
+    struct { struct ecc_program_shape **items; size_t n, cap; } programs; /* ops, consumers, sagas, routes, each in source order */
+    struct { struct ecc_sql_shape_of **items; size_t n, cap; } sqls;   /* in the order of programs and statements */
+    struct { struct ecc_call_shape **items; size_t n, cap; } calls;    /* distinct, sorted by function */
+    struct { struct ecc_saga_shape **items; size_t n, cap; } sagas;
+    struct { const struct ecc_edge **items; size_t n, cap; } edges;        /* that carry calls: to a service or an external; sorted by peer */
+    struct { const struct ecc_event **items; size_t n, cap; } events;      /* published or consumed; sorted by name */
+    struct { const struct ecc_topic **items; size_t n, cap; } topics;      /* of those events; sorted by name */
+    struct { const struct ecc_keyspace **items; size_t n, cap; } keyspaces; /* used by a statement or a route; sorted by C name */
+    struct { const struct ecc_node **items; size_t n, cap; } externals;    /* that are called; sorted by name */
+    struct { struct ecc_thing *items; size_t n, cap; } things;
+    struct ecc_index *index; /* address -> shape */
+    bool uses_password, uses_jwt;
+};
+
+/* node: a service, a gateway, or, with sandbox, an external. */
+struct ecc_shapes *ecc_shapes_build(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *node, bool sandbox);
+
+/* NULL when the unit has none, or the record has no fields. */
+const struct ecc_shape *ecc_shapes_record(const struct ecc_shapes *shapes, const struct ecc_record *record);
+const struct ecc_enum_shape *ecc_shapes_enum(const struct ecc_shapes *shapes, const struct ecc_enum *enum_);
+const char *ecc_shapes_enum_value(const struct ecc_shapes *shapes, const struct ecc_enum *enum_, const char *value);
+const char *ecc_shapes_error(const struct ecc_shapes *shapes, const struct ecc_error *error); /* error_card_declined */
+const struct ecc_program_shape *ecc_shapes_program(const struct ecc_shapes *shapes, const struct ecc_program *program);
+const struct ecc_program_shape *ecc_shapes_route(const struct ecc_shapes *shapes, const struct ecc_route *route);
+const struct ecc_sql_shape_of *ecc_shapes_sql(const struct ecc_shapes *shapes, const struct ecc_sql *sql);
+const struct ecc_call_shape *ecc_shapes_call(const struct ecc_shapes *shapes, const struct ecc_op *op, const struct ecc_ext_call *ext);
+const struct ecc_saga_shape *ecc_shapes_saga(const struct ecc_shapes *shapes, const struct ecc_saga *saga);
+/* The name of an edge, event, topic, keyspace, external node or setting (struct ecc_setting). */
+const char *ecc_shapes_name(const struct ecc_shapes *shapes, const void *thing);
+/* Of a secret that is only an environment name: external.auth_secret, jwt->secret. */
+const char *ecc_shapes_secret(const struct ecc_shapes *shapes, const char *env);
+
+/* A name of file scope that nobody else has; for static names and step enumerators. */
+const char *ecc_shapes_claim(struct ecc_shapes *shapes, const char *wanted);
+
+/* "struct ec_str", "int64_t *" (optional), "struct order_line_list": what stands before a member's name. */
+const char *ecc_c_type(const struct ecc_shapes *shapes, const struct ecc_type *type);
+/* "int64_t *qty": declaration of a member or parameter whose name is already one of C. */
+const char *ecc_c_decl(const struct ecc_shapes *shapes, const struct ecc_type *type, const char *name);
+/* Is an optional value of this type a pointer (else absent is p or v NULL)? */
+bool ecc_c_optional_pointer(const struct ecc_type *type);
+/* EC_TEXT, EC_RECORD ...: the kind of the item, for a list. */
+const char *ecc_c_kind(const struct ecc_type *type);
+
+#endif

@@ -1,0 +1,17 @@
+/* Visits every statement and expression of a program, in source order, outer before inner. */
+#ifndef ECC_WALK_H
+#define ECC_WALK_H
+
+#include "model.h"
+
+struct ecc_walker {
+    void (*stmt)(void *context, const struct ecc_stmt *stmt); /* or NULL; also called for `none` and `found` */
+    void (*expr)(void *context, const struct ecc_expr *expr); /* or NULL; every subexpression */
+    void *context;
+};
+
+void ecc_walk_block(const struct ecc_walker *walker, const struct ecc_block *block);
+void ecc_walk_stmt(const struct ecc_walker *walker, const struct ecc_stmt *stmt);
+void ecc_walk_expr(const struct ecc_walker *walker, const struct ecc_expr *expr); /* NULL is allowed */
+
+#endif
