@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Checks of the whole tree: generated/ is up to date, output is the same everywhere, the general part is general, files are short."""
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ECOMC = sys.argv[1]
+results = []
+
+
+def check(name, good, why=""):
+    results.append(bool(good))
+    print(f"{'ok  ' if good else 'FAIL'} {name}{'' if good else ': ' + why}")
+
+
+def tracked(*folders):
+    out = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", *folders], cwd=ROOT, capture_output=True, text=True)
+    return [p for p in out.stdout.splitlines() if os.path.isfile(os.path.join(ROOT, p))]
+
+
+def same(a, b):
+    pair = filecmp.dircmp(a, b)
+    if pair.left_only or pair.right_only or pair.funny_files:
+        return False
+    match, mismatch, errors = filecmp.cmpfiles(a, b, pair.common_files, shallow=False)
+    return not mismatch and not errors and all(same(os.path.join(a, d), os.path.join(b, d)) for d in pair.common_dirs)
+
+
+done = subprocess.run([ECOMC, "build", "--check"], cwd=ROOT, capture_output=True, text=True)
+check("generated/ is what the compiler writes", done.returncode == 0, (done.stdout + done.stderr)[-400:])
+
+words = re.compile(r"stripe|twilio|sendgrid|inventory|shipping|catalog.svc|order.svc|place.order", re.I)
+hits = [f"{path}:{n}" for path in tracked("dsl", "codegen", "runtime", "tool")
+        for n, line in enumerate(open(os.path.join(ROOT, path), errors="replace"), 1) if words.search(line)]
+check("the general part knows no word of the example", not hits, ", ".join(hits[:5]))
+
+long = [p for p in tracked("dsl", "codegen", "runtime", "tool", "tests") if p.endswith((".c", ".h", ".re", ".y", ".py"))
+        and sum(1 for _ in open(os.path.join(ROOT, p), errors="replace")) > 600]
+check("no file is over 600 lines", not long, ", ".join(long))
+
+with tempfile.TemporaryDirectory() as temp:
+    trees = []
+    for name, env in (("one", {"LC_ALL": "C", "TZ": "UTC", "USER": "a"}), ("another", {"LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "USER": "b"})):
+        folder = os.path.join(temp, name, "deeper" if name == "another" else "")
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(os.path.join(ROOT, "topology.ecom"), folder)
+        if os.path.exists(os.path.join(ROOT, "ecom.lock")):
+            shutil.copy(os.path.join(ROOT, "ecom.lock"), folder)
+        subprocess.run([ECOMC, "build"], cwd=folder, env={**os.environ, **env}, capture_output=True)
+        trees.append(os.path.join(folder, "generated"))
+    check("the same output from two folders, locales and users", os.path.isdir(trees[0]) and same(*trees), "the trees differ")
+
+times = []
+for _ in range(9):
+    begun = time.perf_counter()
+    subprocess.run([ECOMC, "build"], cwd=ROOT, capture_output=True)
+    times.append(time.perf_counter() - begun)
+print(f"build of topology.ecom with nothing to change: median {sorted(times)[4] * 1000:.1f} ms")
+check("build of topology.ecom takes under 50 ms", sorted(times)[4] < 0.050, f"{sorted(times)[4] * 1000:.1f} ms")
+
+print(f"{sum(results)} passed, {len(results) - sum(results)} failed, 0 skipped")
+sys.exit(0 if all(results) else 1)

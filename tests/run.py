@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Runs the suites and adds up their counts. `run.py` runs all, `run.py NAME ...` the suites (or one unit test or one system test) so named,
+`--long` the long ones too. The last line is `N passed, N failed, N skipped`; each skip has its reason above it."""
+import os
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+WORK = os.path.join(ROOT, ".ecom", "test")
+JOBS = str(os.cpu_count() or 2)
+SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
+# Leaks of a library's own at exit are not ours to mend; everything else is fatal.
+ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:strict_string_checks=1", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+           LSAN_OPTIONS="suppressions=" + os.path.join(HERE, "lsan.supp") + ":print_suppressions=0", LC_ALL="C.UTF-8")
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, name, passed, failed, skipped, seconds):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        print(f"{name}: {passed} passed, {failed} failed, {skipped} skipped in {seconds:.0f} s", flush=True)
+
+
+def run(argv, log, env=ENV, cwd=ROOT, timeout=1800):
+    """Exit code and output; the output goes to the log as well."""
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    try:
+        done = subprocess.run(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+        code, out = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        code, out = 124, (late.stdout or b"") + f"\nno end after {timeout} s\n".encode()
+    with open(log, "wb") as file:
+        file.write(out)
+    return code, out.decode("utf-8", "replace")
+
+
+def tail(text, lines=30):
+    return "\n".join("    " + line for line in text.splitlines()[-lines:])
+
+
+def build(name, compiler, options):
+    """Builds everything with a compiler into .ecom/test/NAME; returns the folder, or None after showing what failed."""
+    folder = os.path.join(WORK, name)
+    env = dict(ENV, CC=compiler)
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        code, out = run(["meson", "setup", folder, *options], os.path.join(WORK, name + "-setup.log"), env)
+        if code:
+            print(tail(out))
+            return None
+    code, out = run(["ninja", "-C", folder, "-j", JOBS], os.path.join(WORK, name + "-build.log"), env)
+    if code:
+        print(tail(out))
+        return None
+    return folder
+
+
+def asan_build():
+    return build("asan", "gcc", ["--buildtype=debug", "-Doptimization=1", *SANITIZE])
+
+
+def suite_unit(only=None):
+    """Each module's cmocka program, under ASan and UBSan."""
+    folder = asan_build()
+    if not folder:
+        return 0, 1, 0
+    programs = sorted(f for f in os.listdir(os.path.join(folder, "tests", "unit")) if re.fullmatch(r"test_\w+", f))
+    passed = failed = skipped = 0
+    for program in programs:
+        if only and program != "test_" + only:
+            continue
+        code, out = run([os.path.join(folder, "tests", "unit", program)], os.path.join(WORK, "unit", program + ".log"), timeout=300)
+        good = len(re.findall(r"^\[       OK \]", out, re.M))
+        bad = len(re.findall(r"^\[  FAILED  \] \w+$", out, re.M)) if code else 0
+        skip = len(re.findall(r"^\[  SKIPPED \] \w+$", out, re.M)) // 2
+        for line in re.findall(r"^skip: .*$", out, re.M):
+            print(f"  {program}: {line}")
+        if code and not bad:
+            bad = 1
+        if code:
+            print(f"  {program} failed ({code}):\n{tail(out, 40)}")
+        passed, failed, skipped = passed + good, failed + bad, skipped + skip
+    return passed, failed, skipped
+
+
+def suite_clang():
+    """Everything builds with clang, warnings as errors."""
+    return (1, 0, 0) if build("clang", "clang", ["--buildtype=debugoptimized"]) else (0, 1, 0)
+
+
+def script(path, *args, timeout=1800):
+    code, out = run([sys.executable, os.path.join(HERE, path), *args], os.path.join(WORK, path.replace("/", "-") + ".log"), timeout=timeout)
+    counts = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", out, re.M)
+    shown = [line for line in out.splitlines() if line.startswith("skip:")]
+    if shown:
+        print("\n".join("  " + line for line in shown))
+    if not counts or code:
+        print(tail(out, 60))
+    if not counts:
+        return 0, 1, 0
+    passed, failed, skipped = (int(n or 0) for n in counts[-1])
+    if code and not failed:
+        failed = 1
+    return passed, failed, skipped
+
+
+def ecomc(folder="asan"):
+    return os.path.join(WORK, folder, "tool", "ecomc")
+
+
+def suite_ui():
+    """Diagnostics against the expected text beside each source."""
+    return script("ui/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
+def suite_golden():
+    """Generated folders against the expected ones."""
+    return script("golden/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
+def suite_checks():
+    """What is checked in is what the compiler writes; the general part knows no word of the example."""
+    return script("checks.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"))
+
+
+def suite_system(only=None):
+    """The whole system on real servers."""
+    if not asan_build():
+        return 0, 1, 0
+    return script("system/run.py", *( [only] if only else []), timeout=2400)
+
+
+SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "checks": suite_checks, "system": suite_system}
+
+
+def main():
+    names = [a for a in sys.argv[1:] if not a.startswith("--")]
+    os.makedirs(WORK, exist_ok=True)
+    tally = Tally()
+    chosen = []
+    for name in names or SUITES:
+        if name in SUITES:
+            chosen.append((name, SUITES[name], ()))
+        elif os.path.exists(os.path.join(HERE, "unit", f"test_{name}.c")):
+            chosen.append((name, suite_unit, (name,)))
+        elif os.path.exists(os.path.join(HERE, "system", f"test_{name}.py")):
+            chosen.append((name, suite_system, (name,)))
+        else:
+            sys.exit(f"there is no test '{name}'; suites: {' '.join(SUITES)}, or a unit or system test by its name")
+    for name, suite, args in chosen:
+        print(f"== {name}: {suite.__doc__.splitlines()[0]}", flush=True)
+        begun = time.monotonic()
+        tally.add(name, *suite(*args), time.monotonic() - begun)
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""What the system tests share: a system of their own in a temporary folder, HTTP, SQL and the topics."""
+import glob
+import http.client
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+import uuid
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get("EC_TEST_BUILD", os.path.join(ROOT, ".ecom", "test", "asan"))
+ECOMC = os.path.join(BUILD, "tool", "ecomc")
+SANITIZED = os.path.basename(BUILD) == "asan"
+
+
+def free_base():
+    """A port base whose usual ports are free."""
+    for _ in range(200):
+        base = random.randrange(1000, 40000, 50)
+        try:
+            for port in [8080 + base, 9080 + base, 9600 + base, 9610 + base, 9611 + base, *range(9100 + base, 9110 + base), *range(9500 + base, 9505 + base)]:
+                with socket.socket() as sock:
+                    sock.bind(("127.0.0.1", port))
+            return base
+        except (OSError, OverflowError):
+            continue
+    raise RuntimeError("no free range of ports")
+
+
+def wait(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"after {seconds} s still not: {what}")
+        time.sleep(0.05)
+
+
+class Reply:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:300]!r}"
+
+
+class System:
+    """`with System(topology) as s:` is up inside and down, with its folder gone, after; kept and named when a test fails."""
+
+    def __init__(self, topology, kafka="embedded", args=(), env=None):
+        self.folder = tempfile.mkdtemp(prefix="ecom-test-")
+        os.chmod(self.folder, 0o755)
+        shutil.copy(topology, os.path.join(self.folder, "topology.ecom"))
+        self.base = free_base()
+        self.kafka = kafka
+        self.args = ["--port-base", str(self.base), "--kafka", kafka, *args]
+        self.env = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
+        if SANITIZED:
+            self.env["EC_MESON_OPTIONS"] = "-Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug -Doptimization=1"
+        self.gateway = 8080 + self.base
+
+    def ecomc(self, *args, timeout=600):
+        return subprocess.run([ECOMC, *args], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout)
+
+    def __enter__(self):
+        if self.kafka == "apache":  # the jars are fetched once
+            store = os.path.join(ROOT, ".ecom", "kafka", "libs")
+            if os.path.isdir(store):
+                os.makedirs(os.path.join(self.folder, ".ecom", "kafka"))
+                os.symlink(store, os.path.join(self.folder, ".ecom", "kafka", "libs"))
+        begun = time.monotonic()
+        done = self.ecomc("up", "--detach", *self.args)
+        if done.returncode:
+            self.failed = True
+            self.__exit__(AssertionError, None, None)
+            raise AssertionError(f"up failed ({done.returncode}): {done.stderr[-2000:]}")
+        self.seconds = time.monotonic() - begun
+        if self.kafka == "apache" and not os.path.exists(os.path.join(ROOT, ".ecom", "kafka", "libs")):
+            os.makedirs(os.path.join(ROOT, ".ecom", "kafka"), exist_ok=True)
+            shutil.copytree(os.path.join(self.folder, ".ecom", "kafka", "libs"), os.path.join(ROOT, ".ecom", "kafka", "libs"))
+        return self
+
+    def __exit__(self, kind, error, trace):
+        down = self.ecomc("down")
+        if kind is None:
+            for log in glob.glob(os.path.join(self.folder, ".ecom", "logs", "*.log")):
+                text = open(log, errors="replace").read()
+                assert "ERROR: AddressSanitizer" not in text and "runtime error:" not in text, f"sanitizer: {log}: {text[-3000:]}"
+            for link in glob.glob(os.path.join(self.folder, ".ecom", "pg")):
+                if os.path.islink(link):
+                    shutil.rmtree(os.path.dirname(os.path.realpath(link)), ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            print(f"kept {self.folder} (down: {down.stdout.strip()})")
+
+    # -------------------------------------------------------------- what is running
+
+    def processes(self):
+        done = self.ecomc("status", "--format=json")
+        return {p["name"]: p for p in json.loads(done.stdout).get("processes", [])}
+
+    def pid(self, name):
+        return self.processes()[name]["pid"]
+
+    def kill(self, name, sig=signal.SIGKILL):
+        os.kill(self.pid(name), sig)
+
+    # -------------------------------------------------------------- HTTP
+
+    def request(self, method, path, body=None, token=None, headers=None, port=None, timeout=30, tls=False):
+        if tls:
+            context = ssl.create_default_context(cafile=os.path.join(self.folder, ".ecom", "secrets", "ca.pem"))
+            conn = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
+        else:
+            conn = http.client.HTTPConnection("127.0.0.1", port or self.gateway, timeout=timeout)
+        send = dict(headers or {})
+        if token:
+            send["Authorization"] = "Bearer " + token
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            send.setdefault("Content-Type", "application/json")
+        try:
+            conn.request(method, path, data, send)
+            reply = conn.getresponse()
+            return Reply(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
+        finally:
+            conn.close()
+
+    def metrics(self, name):
+        port = self.processes()[name]["probe_port"]
+        out = {}
+        for line in self.request("GET", "/metrics", port=port).body.decode().splitlines():
+            if line and not line.startswith("#"):
+                key, value = line.rsplit(" ", 1)
+                out[key] = float(value)
+        return out
+
+    # -------------------------------------------------------------- data
+
+    def sql(self, service, text):
+        """Rows as lists of text."""
+        folder = os.path.realpath(os.path.join(self.folder, ".ecom", "pg", service))
+        done = subprocess.run(["psql", "-h", folder, "-U", "postgres", "-d", "postgres", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", text],
+                              capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines() if line]
+
+    def brokers(self):
+        if self.kafka == "apache":
+            return f"127.0.0.1:{9610 + self.base}"
+        return open(glob.glob(os.path.join(self.folder, ".ecom", "run", "*.address"))[0]).read().strip()
+
+    def topic(self, name):
+        """Every message: key, headers, value."""
+        done = subprocess.run(["kcat", "-b", self.brokers(), "-C", "-t", name, "-o", "beginning", "-e", "-q", "-J"], capture_output=True, text=True, timeout=30)
+        out = []
+        for line in done.stdout.splitlines():
+            message = json.loads(line)
+            headers = dict(zip(message.get("headers", [])[::2], message.get("headers", [])[1::2]))
+            out.append((message["key"], headers, json.loads(message["payload"])))
+        return out
+
+    def ledger(self, sandbox):
+        port = self.processes()[sandbox]["port"]
+        return self.request("GET", "/_sandbox/ledger", port=port, tls=True).json
+
+    def fault(self, sandbox, **fault):
+        port = self.processes()[sandbox]["port"]
+        reply = self.request("POST", "/_sandbox/faults", fault, port=port, tls=True)
+        assert reply.status in (200, 201, 204), reply
+
+
+def unique_email():
+    return f"{uuid.uuid4().hex[:12]}@example.test"

@@ -1,0 +1,52 @@
+/* ecomc status [--format=json]: what the supervisor runs. Exit 0 when all of it is ready, else 1. */
+#include "up/up.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int ecc_cmd_status(struct ecc_cli *cli)
+{
+    int code = ecc_cli_options(cli, NULL, 0, 1);
+
+    if (code)
+        return code;
+    const char *file = cli->nargs ? cli->args[0] : "topology.ecom", *slash = strrchr(file, '/');
+    const char *path = slash ? ecc_arena_printf(&cli->arena, "%.*s/.ecom/state.json", (int)(slash - file), file) : ".ecom/state.json";
+    json_t *state = json_load_file(path, 0, NULL), *proc;
+    pid_t pid = (pid_t)json_integer_value(json_object_get(state, "supervisor"));
+    uint64_t start = (uint64_t)json_integer_value(json_object_get(state, "start"));
+    size_t i;
+
+    if (!state || ecc_start_ticks(pid) != start || !start) {
+        if (cli->format == ECC_FORMAT_JSON)
+            puts("{\"up\": false}");
+        else
+            puts("nothing is up");
+        json_decref(state);
+        return ECC_EXIT_FAILED;
+    }
+    bool ready = json_is_true(json_object_get(state, "ready"));
+    if (cli->format == ECC_FORMAT_JSON) {
+        json_object_set_new(state, "up", json_true());
+        json_dumpf(state, stdout, JSON_INDENT(1));
+        putchar('\n');
+    }
+    json_array_foreach(json_object_get(state, "processes"), i, proc)
+    {
+        const char *name = json_string_value(json_object_get(proc, "name")), *kind = json_string_value(json_object_get(proc, "kind")),
+                   *how = json_string_value(json_object_get(proc, "state"));
+        int port = (int)json_integer_value(json_object_get(proc, "port"));
+        if (strcmp(kind, "migration"))
+            ready &= !strcmp(how, ecc_proc_state_names[ECC_PROC_READY]);
+        if (cli->format == ECC_FORMAT_JSON || !strcmp(kind, "migration"))
+            continue;
+        printf("%-28s %-10s %-11s", name, kind, how);
+        if (port)
+            printf(" :%d", port);
+        putchar('\n');
+    }
+    json_decref(state);
+    return ready ? ECC_EXIT_OK : ECC_EXIT_FAILED;
+}

@@ -1,0 +1,121 @@
+/* ecomc: reads the command line and hands it to one command. */
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct command {
+    const char *name, *summary;
+    int (*run)(struct ecc_cli *cli);
+};
+
+static const struct command commands[] = {
+#define X(name, summary) {#name, summary, ecc_cmd_##name},
+#include "commands.h"
+#undef X
+};
+
+enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
+
+int ecc_say_error(int code, const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    fputs("ecomc: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return code;
+}
+
+static void help(FILE *out)
+{
+    fputs("usage: ecomc COMMAND [OPTIONS] [ARGUMENTS]\n\n", out);
+    for (size_t i = 0; i < NCOMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nEverywhere: --color=auto|always|never  --format=text|json|sarif|github\n"
+          "The topology is ./topology.ecom unless a file is named.\n",
+          out);
+}
+
+static bool take_common(struct ecc_cli *cli, char *arg, bool *usage)
+{
+    static const char *const formats[] = {"text", "json", "sarif", "github"};
+
+    if (!strncmp(arg, "--color=", 8)) {
+        const char *when = arg + 8;
+        if (!strcmp(when, "always"))
+            cli->color = true;
+        else if (!strcmp(when, "never"))
+            cli->color = false;
+        else if (strcmp(when, "auto"))
+            *usage = true;
+        return true;
+    }
+    if (!strncmp(arg, "--format=", 9)) {
+        for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+            if (!strcmp(arg + 9, formats[i])) {
+                cli->format = (enum ecc_diag_format)i;
+                return true;
+            }
+        *usage = true;
+        return true;
+    }
+    return false;
+}
+
+static void out_of_memory(void *unused)
+{
+    (void)unused;
+    _exit(ecc_say_error(ECC_EXIT_INTERNAL, "out of memory"));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help(stderr);
+        return ECC_EXIT_USAGE;
+    }
+    if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        help(stdout);
+        return ECC_EXIT_OK;
+    }
+    if (!strcmp(argv[1], "--version"))
+        argv[1] = "version";
+
+    struct ecc_cli cli = {.command = argv[1], .args = argv + 2};
+    const char *no_color = getenv("NO_COLOR");
+    cli.color = isatty(STDERR_FILENO) && !(no_color && *no_color);
+    for (int i = 2; i < argc; i++) {
+        bool usage = false;
+        if (!take_common(&cli, argv[i], &usage))
+            cli.args[cli.nargs++] = argv[i];
+        if (usage)
+            return ecc_say_error(ECC_EXIT_USAGE, "%s is not understood; see `ecomc help`", argv[i]);
+    }
+    cli.args[cli.nargs] = NULL;
+
+    for (size_t i = 0; i < NCOMMANDS; i++)
+        if (!strcmp(commands[i].name, argv[1])) {
+            ecc_arena_init(&cli.arena);
+            cli.arena.oom = out_of_memory;
+            int code = commands[i].run(&cli);
+            ecc_arena_free(&cli.arena);
+            if (fflush(stdout) || ferror(stdout))
+                return ecc_say_error(ECC_EXIT_IO, "standard output can't be written");
+            return code;
+        }
+
+    const char *names[NCOMMANDS];
+    for (size_t i = 0; i < NCOMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *meant = ecc_did_you_mean(argv[1], names, NCOMMANDS);
+    if (meant)
+        return ecc_say_error(ECC_EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", argv[1], meant);
+    return ecc_say_error(ECC_EXIT_USAGE, "there is no command '%s'; `ecomc help` lists them", argv[1]);
+}

@@ -1,0 +1,337 @@
+/* From the model to processes: who runs, with what environment, on which port, in which stage. */
+#include "up.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+extern char **environ;
+
+bool ecc_external_is_real(const struct ecc_node *node)
+{
+    const struct ecc_external *external = &node->u.external;
+
+    return !external->has_sandbox || (external->auth_secret && getenv(external->auth_secret)) || getenv(external->base_env);
+}
+
+static struct ecc_proc *add(struct ecc_up *up, const char *name, const char *kind, enum ecc_stage stage)
+{
+    struct ecc_proc *proc = ECC_NEW(up->arena, struct ecc_proc);
+
+    proc->name = name;
+    proc->kind = kind;
+    proc->stage = stage;
+    proc->stop_signal = SIGTERM;
+    proc->ready_within_ms = 30000;
+    proc->log = ecc_up_path(up, "logs/%s.log", name);
+    proc->cwd = up->root;
+    ECC_PUSH(up->arena, &up->procs, proc);
+    return proc;
+}
+
+static void env(struct ecc_up *up, struct ecc_proc *proc, const char *name, const char *value)
+{
+    ECC_PUSH(up->arena, &proc->env, ecc_arena_printf(up->arena, "%s=%s", name, value));
+}
+
+static void env_inherit(struct ecc_up *up, struct ecc_proc *proc, const char *name)
+{
+    const char *value = getenv(name), *file = getenv(ecc_arena_printf(up->arena, "%s_FILE", name));
+
+    if (value)
+        env(up, proc, name, value);
+    else if (file)
+        env(up, proc, ecc_arena_printf(up->arena, "%s_FILE", name), file);
+}
+
+/* A secret: ours when we have it, else the one made for development. */
+static void env_secret(struct ecc_up *up, struct ecc_proc *proc, const char *name)
+{
+    if (getenv(name) || getenv(ecc_arena_printf(up->arena, "%s_FILE", name)))
+        env_inherit(up, proc, name);
+    else
+        env(up, proc, ecc_arena_printf(up->arena, "%s_FILE", name), ecc_up_path(up, "secrets/%s", name));
+}
+
+static void env_common(struct ecc_up *up, struct ecc_proc *proc)
+{
+    static const char *const names[] = {
+        "PATH", "HOME", "TMPDIR", "TZ", "LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        env_inherit(up, proc, names[i]);
+    for (char **e = environ; *e; e++) /* tuning of the runtime */
+        if (!strncmp(*e, "EC_", 3) && strncmp(*e, "EC_SERVICE_KEY", 14) && strncmp(*e, "EC_TLS_", 7))
+            ECC_PUSH(up->arena, &proc->env, *e);
+    env(up, proc, "LANG", "C.UTF-8");
+    env(up, proc, "HOST", "127.0.0.1");
+}
+
+static const char **argv_of(struct ecc_up *up, size_t n, const char *const *words)
+{
+    const char **argv = ECC_NEW_ARRAY(up->arena, const char *, n + 1);
+
+    memcpy(argv, words, n * sizeof *argv);
+    return argv;
+}
+#define ARGV(up, ...) argv_of(up, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), (const char *const[]){__VA_ARGS__})
+
+static const char *number(struct ecc_up *up, int value)
+{
+    return ecc_arena_printf(up->arena, "%d", value);
+}
+
+/* ------------------------------------------------------------------ infrastructure */
+
+static const char *database_url(struct ecc_up *up, const char *service)
+{
+    return ecc_arena_printf(up->arena, "postgresql:///postgres?host=%s&user=postgres", ecc_database_dir(up, service));
+}
+
+static void add_database(struct ecc_up *up, const struct ecc_node *node)
+{
+    const char *dir = ecc_database_dir(up, node->name);
+    struct ecc_proc *proc = add(up, ecc_arena_printf(up->arena, "%s-db", node->name), "database", ECC_STAGE_INFRA);
+
+    proc->argv = ARGV(up, ecc_arena_printf(up->arena, "%s/postgres", up->pg_bin), "-D", dir, "-k", dir, "-c", "listen_addresses=", "-c",
+                      "shared_buffers=16MB", "-c", "max_connections=60", "-c", "jit=off", "-c", "logging_collector=off", "-c",
+                      "log_min_messages=warning");
+    proc->as_postgres = true;
+    proc->cwd = "/";
+    proc->stop_signal = SIGINT; /* fast shutdown */
+    proc->probe = ECC_PROBE_POSTGRES;
+    proc->probe_path = ecc_arena_printf(up->arena, "%s&connect_timeout=2", database_url(up, node->name));
+    env(up, proc, "LANG", "C.UTF-8");
+    env_inherit(up, proc, "PATH");
+}
+
+static void add_cache(struct ecc_up *up, const char *name)
+{
+    struct ecc_proc *proc = add(up, name, "cache", ECC_STAGE_INFRA);
+
+    proc->probe = ECC_PROBE_TCP;
+    proc->port = proc->shown_port = ECC_PORT_REDIS + up->port_base;
+    proc->argv = ARGV(up, "redis-server", "--bind", "127.0.0.1", "--port", number(up, proc->port), "--save", "", "--appendonly", "no", "--dir",
+                      ecc_arena_printf(up->arena, "%s/run", up->home), "--loglevel", "warning");
+    env_inherit(up, proc, "PATH");
+}
+
+static void add_broker(struct ecc_up *up, const struct ecc_node *node)
+{
+    struct ecc_proc *proc = add(up, node->name, "bus", ECC_STAGE_INFRA);
+
+    env_inherit(up, proc, "PATH");
+    if (!strcmp(up->kafka, "apache")) {
+        proc->argv = ARGV(up, "java", "-Xms256m", "-Xmx512m", "-cp", ecc_arena_printf(up->arena, "%s/kafka/libs/*", up->home), "kafka.Kafka",
+                          ecc_arena_printf(up->arena, "%s/kafka/server.properties", up->home));
+        proc->probe = ECC_PROBE_TCP;
+        proc->port = proc->shown_port = ECC_PORT_KAFKA + up->port_base;
+        proc->ready_within_ms = 90000;
+        return;
+    }
+    const char *address = ecc_up_path(up, "run/%s.address", node->name);
+    const struct ecc_bus *bus = &node->u.bus;
+    const char **argv = ECC_NEW_ARRAY(up->arena, const char *, 8 + 2 * bus->ntopics * 2);
+    size_t n = 0;
+    argv[n++] = ecc_arena_printf(up->arena, "%s/ecom-broker", up->bin);
+    argv[n++] = "--address-file";
+    argv[n++] = address;
+    for (size_t i = 0; i < bus->ntopics; i++) {
+        argv[n++] = "--topic";
+        argv[n++] = ecc_arena_printf(up->arena, "%s:%d", bus->topics[i]->name, bus->topics[i]->partitions);
+        argv[n++] = "--topic";
+        argv[n++] = ecc_arena_printf(up->arena, "%s.dead-letter:%d", bus->topics[i]->name, bus->topics[i]->partitions);
+    }
+    proc->argv = argv;
+    proc->probe = ECC_PROBE_FILE;
+    proc->probe_path = address;
+    proc->address_changes = true;
+}
+
+static void add_sandbox(struct ecc_up *up, const struct ecc_node *node, int port)
+{
+    const struct ecc_external *external = &node->u.external;
+    struct ecc_proc *proc = add(up, ecc_arena_printf(up->arena, "%s-sandbox", node->name), "sandbox", ECC_STAGE_INFRA);
+
+    proc->argv = ARGV(up, ecc_up_path(up, "services/%s/%s", proc->name, proc->name));
+    proc->probe = ECC_PROBE_TCP;
+    proc->port = proc->shown_port = port;
+    env_common(up, proc);
+    env(up, proc, "PORT", number(up, port));
+    env(up, proc, "EC_TLS_CERT", ecc_up_path(up, "secrets/tls.pem"));
+    env(up, proc, "EC_TLS_KEY", ecc_up_path(up, "secrets/tls.key"));
+    if (external->auth_secret)
+        env_secret(up, proc, external->auth_secret);
+    for (size_t i = 0; i < external->nsettings; i++)
+        env_inherit(up, proc, external->settings[i]->env);
+}
+
+/* ------------------------------------------------------------------ services */
+
+struct places { /* by a node's place in model->nodes */
+    int *port;  /* services, gateways, sandboxes */
+    int *admin; /* gateways */
+};
+
+static int node_index(const struct ecc_up *up, const struct ecc_node *node)
+{
+    for (size_t i = 0; i < up->model->nnodes; i++)
+        if (up->model->nodes[i] == node)
+            return (int)i;
+    return -1;
+}
+
+static void env_edges(struct ecc_up *up, struct ecc_proc *proc, const struct ecc_node *node, const struct places *places)
+{
+    bool bus = false, cache = false, sandboxed = false;
+
+    for (size_t i = 0; i < node->nin; i++)
+        bus |= node->in[i]->from->kind == ECC_NODE_BUS;
+    for (size_t i = 0; i < node->nout; i++) {
+        const struct ecc_node *peer = node->out[i]->to;
+        int port = places->port[node_index(up, peer)];
+        bus |= peer->kind == ECC_NODE_BUS;
+        cache |= peer->kind == ECC_NODE_CACHE;
+        if (peer->kind == ECC_NODE_SERVICE) {
+            char *urls = "";
+            for (int r = 0; r < up->replicas; r++)
+                urls = ecc_arena_printf(up->arena, "%s%shttp://127.0.0.1:%d", urls, r ? "," : "", port + 100 * r);
+            env(up, proc, ecc_env_name(up->arena, peer->name, "_URL"), urls);
+        } else if (peer->kind == ECC_NODE_EXTERNAL) {
+            const struct ecc_external *external = &peer->u.external;
+            if (ecc_external_is_real(peer)) {
+                env_inherit(up, proc, external->base_env);
+            } else {
+                env(up, proc, external->base_env, ecc_arena_printf(up->arena, "https://127.0.0.1:%d", port));
+                sandboxed = true;
+            }
+            if (external->auth_secret)
+                env_secret(up, proc, external->auth_secret);
+            for (size_t k = 0; k < external->nsettings; k++)
+                env_inherit(up, proc, external->settings[k]->env);
+        }
+    }
+    if (sandboxed)
+        env(up, proc, "EC_CA_FILE", ecc_up_path(up, "secrets/ca.pem"));
+    if (cache)
+        env(up, proc, "REDIS_URL", ecc_arena_printf(up->arena, "redis://127.0.0.1:%d", ECC_PORT_REDIS + up->port_base));
+    if (bus && up->brokers) {
+        env(up, proc, "KAFKA_BROKERS", up->brokers);
+    } else if (bus) {
+        for (size_t i = 0; i < up->model->nnodes; i++)
+            if (up->model->nodes[i]->kind == ECC_NODE_BUS)
+                env(up, proc, "KAFKA_BROKERS", ecc_arena_printf(up->arena, "@%s", ecc_up_path(up, "run/%s.address", up->model->nodes[i]->name)));
+        proc->uses_address = true;
+    }
+}
+
+static void add_service(struct ecc_up *up, const struct ecc_node *node, const struct places *places, int replica)
+{
+    bool gateway = node->kind == ECC_NODE_GATEWAY;
+    int port = places->port[node_index(up, node)] + (gateway ? replica : 100 * replica);
+    const char *name = replica ? ecc_arena_printf(up->arena, "%s-%d", node->name, replica + 1) : node->name;
+    const char *binary = ecc_up_path(up, "services/%s/%s", node->name, node->name);
+    struct ecc_proc *proc = add(up, name, gateway ? "gateway" : "service", gateway ? ECC_STAGE_GATEWAY : ECC_STAGE_SERVICE);
+
+    proc->argv = ARGV(up, binary);
+    env_common(up, proc);
+    env(up, proc, "PORT", number(up, port));
+    proc->probe = ECC_PROBE_HTTP;
+    proc->shown_port = proc->port = port;
+    if (gateway) {
+        proc->port = places->admin[node_index(up, node)] + replica;
+        env(up, proc, "ADMIN_PORT", number(up, proc->port));
+        if (node->u.gateway.tls) {
+            env(up, proc, "EC_TLS_CERT", ecc_up_path(up, "secrets/tls.pem"));
+            env(up, proc, "EC_TLS_KEY", ecc_up_path(up, "secrets/tls.key"));
+        }
+    }
+    env(up, proc, "EC_SERVICE_KEY_FILE", ecc_up_path(up, "secrets/%s.jwk", node->name));
+    env(up, proc, "EC_SERVICE_KEYS_FILE", ecc_up_path(up, "secrets/services.jwks"));
+    env_edges(up, proc, node, places);
+    if (!gateway) {
+        const struct ecc_service *service = &node->u.service;
+        if (service->has_database)
+            env(up, proc, "DATABASE_URL", database_url(up, node->name));
+        if (service->jwt)
+            env_secret(up, proc, service->jwt->secret);
+        for (size_t i = 0; i < service->nsettings; i++)
+            env_inherit(up, proc, service->settings[i]->env);
+        if (service->has_database && !replica) {
+            struct ecc_proc *migrate = add(up, ecc_arena_printf(up->arena, "%s-migrate", node->name), "migration", ECC_STAGE_MIGRATE);
+            migrate->argv = ARGV(up, binary, "migrate", "up", "--seed");
+            migrate->once = true;
+            migrate->env = proc->env;
+        }
+    }
+}
+
+int ecc_up_plan(struct ecc_up *up)
+{
+    struct places places = {ECC_NEW_ARRAY(up->arena, int, up->model->nnodes), ECC_NEW_ARRAY(up->arena, int, up->model->nnodes)};
+    int services = 0, sandboxes = 0, gateways = 0;
+    bool cache = false;
+
+    for (size_t i = 0; i < up->model->nnodes; i++) {
+        const struct ecc_node *node = up->model->nodes[i];
+        if (node->kind == ECC_NODE_SERVICE)
+            places.port[i] = ECC_PORT_SERVICE + up->port_base + services++;
+        else if (node->kind == ECC_NODE_GATEWAY) {
+            places.port[i] = node->u.gateway.port + up->port_base;
+            places.admin[i] = ECC_PORT_ADMIN + up->port_base + 4 * gateways++;
+        } else if (node->kind == ECC_NODE_EXTERNAL && !ecc_external_is_real(node))
+            places.port[i] = ECC_PORT_SANDBOX + up->port_base + sandboxes++;
+    }
+    if (services > 100)
+        return ecc_say_error(ECC_EXIT_FAILED, "`up` can run 100 services on one machine; this topology has %d", services);
+    for (size_t i = 0; i < up->model->nnodes; i++) {
+        const struct ecc_node *node = up->model->nodes[i];
+        if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database)
+            add_database(up, node);
+        else if (node->kind == ECC_NODE_CACHE && !cache) {
+            add_cache(up, node->name);
+            cache = true;
+        } else if (node->kind == ECC_NODE_BUS && (!up->brokers || up->kafka))
+            add_broker(up, node);
+        else if (node->kind == ECC_NODE_EXTERNAL && !ecc_external_is_real(node))
+            add_sandbox(up, node, places.port[i]);
+    }
+    for (size_t i = 0; i < up->model->nnodes; i++)
+        for (int r = 0; r < up->replicas; r++)
+            if (up->model->nodes[i]->kind == ECC_NODE_SERVICE || up->model->nodes[i]->kind == ECC_NODE_GATEWAY)
+                add_service(up, up->model->nodes[i], &places, r);
+    return 0;
+}
+
+int ecc_up_check_ports(struct ecc_up *up)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < up->procs.n; i++) {
+        const struct ecc_proc *proc = up->procs.items[i];
+        int ports[] = {proc->shown_port, proc->port};
+        for (int k = 0; k < 2; k++) {
+            struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)ports[k])};
+            int fd, one = 1;
+            if (ports[k] <= 0 || (k && ports[1] == ports[0]))
+                continue;
+            if (ports[k] > 65535)
+                return ecc_say_error(ECC_EXIT_USAGE, "port %d (%s) is over 65535; use a smaller --port-base", ports[k], proc->name);
+            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+            if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 1))
+                code = ecc_say_error(ECC_EXIT_FAILED, "port %d (%s) is %s; free it, or move every port with --port-base N", ports[k], proc->name,
+                                     errno == EADDRINUSE ? "in use" : strerror(errno));
+            if (fd >= 0)
+                close(fd);
+        }
+    }
+    return code;
+}

@@ -1,0 +1,83 @@
+#include "show.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool on_terminal(const struct ecc_up *up)
+{
+    return up->progress_fd == STDERR_FILENO && isatty(STDERR_FILENO);
+}
+
+static const char *state_color(enum ecc_proc_state state)
+{
+    switch (state) {
+    case ECC_PROC_READY:
+        return "\033[32m";
+    case ECC_PROC_UNREADY:
+    case ECC_PROC_BACKOFF:
+        return "\033[31m";
+    case ECC_PROC_WAITING:
+    case ECC_PROC_STARTING:
+    case ECC_PROC_STOPPING:
+    case ECC_PROC_ENDED:
+        break;
+    }
+    return "\033[2m";
+}
+
+static void line(FILE *out, const struct ecc_up *up, const struct ecc_proc *proc)
+{
+    char port[16] = "";
+
+    if (proc->shown_port)
+        snprintf(port, sizeof port, ":%d", proc->shown_port);
+    fprintf(out, "  %-28s %-10s %s%-11s%s %-7s", proc->name, proc->kind, up->color ? state_color(proc->state) : "",
+            ecc_proc_state_names[proc->state], up->color ? "\033[0m" : "", port);
+    if (proc->restarts)
+        fprintf(out, " %d restart%s", proc->restarts, proc->restarts == 1 ? "" : "s");
+    if (proc->reason[0] && proc->state != ECC_PROC_READY)
+        fprintf(out, " %.60s", proc->reason);
+    fputs("\033[K\n", out);
+}
+
+/* Redraws the table in place: up as many lines as it has, and over them. */
+void ecc_show(struct ecc_up *up, bool complete, bool stopping)
+{
+    static size_t drawn;
+    static uint32_t last;
+    uint32_t hash = 2166136261u;
+
+    if (!on_terminal(up) || stopping)
+        return;
+    for (size_t i = 0; i < up->procs.n; i++) {
+        const struct ecc_proc *proc = up->procs.items[i];
+        hash = (hash ^ ((uint32_t)proc->state + 16u * (uint32_t)proc->restarts)) * 16777619u;
+    }
+    if (drawn && hash == last)
+        return;
+    last = hash;
+    if (drawn)
+        fprintf(stderr, "\033[%zuA", drawn);
+    drawn = 1;
+    fprintf(stderr, "%s\033[K\n", complete ? "running, Ctrl-C stops all of it" : "starting");
+    for (size_t i = 0; i < up->procs.n; i++) {
+        const struct ecc_proc *proc = up->procs.items[i];
+        if (proc->once && proc->state == ECC_PROC_ENDED)
+            continue;
+        line(stderr, up, proc);
+        drawn++;
+    }
+    fputs("\033[J", stderr);
+}
+
+void ecc_show_ready(struct ecc_up *up)
+{
+    for (size_t i = 0; i < up->procs.n; i++) {
+        const struct ecc_proc *proc = up->procs.items[i];
+        if (proc->stage == ECC_STAGE_GATEWAY)
+            ecc_up_progress(up, "%s is at http://127.0.0.1:%d", proc->name, proc->shown_port);
+    }
+    ecc_up_progress(up, "logs are in %s/logs", up->home);
+    ecc_up_progress(up, "ready");
+}

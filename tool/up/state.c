@@ -1,0 +1,83 @@
+/* .ecom/state.json: what the supervisor runs, for `status`, `down` and the tests.
+ *
+ * Rewritten whole by rename whenever it has changed. A process is told from a later one with the same number by its start time
+ * (field 22 of /proc/PID/stat).
+ */
+#include "up.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+uint64_t ecc_start_ticks(pid_t pid)
+{
+    char path[64], text[1024];
+    unsigned long long ticks = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    char *p = strrchr(text, ')'); /* the name may hold anything */
+    for (int field = 2; p && field < 22; field++)
+        p = strchr(p + 1, ' ');
+    if (p)
+        ticks = strtoull(p, NULL, 10);
+    return ticks;
+}
+
+int ecc_state_write(const struct ecc_up *up, bool ready)
+{
+    static char *last;
+    json_t *procs = json_array();
+
+    for (size_t i = 0; i < up->procs.n; i++) {
+        const struct ecc_proc *proc = up->procs.items[i];
+        json_array_append_new(procs, json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:i, s:i, s:s}", "name", proc->name, "kind", proc->kind, "state",
+                                               ecc_proc_state_names[proc->state], "pid", (int)proc->pid, "start", (json_int_t)proc->start_ticks,
+                                               "port", proc->shown_port, "probe_port", proc->port, "restarts", proc->restarts, "log",
+                                               proc->log));
+    }
+    json_t *state = json_pack("{s:i, s:I, s:b, s:i, s:s, s:o}", "supervisor", (int)getpid(), "start", (json_int_t)ecc_start_ticks(getpid()),
+                              "ready", (int)ready, "port_base", up->port_base, "topology", up->topology, "processes", procs);
+    char *text = json_dumps(state, JSON_INDENT(1));
+    json_decref(state);
+    int code = 0;
+    if (text && (!last || strcmp(last, text))) {
+        char path[4200];
+        snprintf(path, sizeof path, "%s/state.json", up->home);
+        code = ecc_write_private(path, text);
+    }
+    free(last);
+    last = text;
+    return code;
+}
+
+void ecc_state_sweep(const char *path)
+{
+    json_t *state = json_load_file(path, 0, NULL), *proc;
+    size_t i;
+
+    json_array_foreach(json_object_get(state, "processes"), i, proc)
+    {
+        pid_t pid = (pid_t)json_integer_value(json_object_get(proc, "pid"));
+        uint64_t start = (uint64_t)json_integer_value(json_object_get(proc, "start"));
+        const char *kind = json_string_value(json_object_get(proc, "kind"));
+        if (pid <= 1 || !start || ecc_start_ticks(pid) != start)
+            continue;
+        kill(pid, kind && !strcmp(kind, "database") ? SIGINT : SIGTERM);
+        for (int wait = 0; wait < 100 && ecc_start_ticks(pid) == start; wait++)
+            usleep(100 * 1000);
+        if (ecc_start_ticks(pid) == start)
+            kill(pid, SIGKILL);
+    }
+    json_decref(state);
+    unlink(path);
+}
