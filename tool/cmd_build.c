@@ -1,0 +1,83 @@
+/* ecomc build [FILE] [-o DIR] [--check]: the generated folder, and ecom.lock beside the topology.
+ *
+ * Everything is made in memory first; nothing is written when there was an error. --check writes nothing and exits with 2 where it would.
+ */
+#include "build.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codegen.h"
+
+static const char *beside(struct ecc_arena *arena, const char *file, const char *name)
+{
+    const char *slash = strrchr(file, '/');
+
+    return slash ? ecc_arena_printf(arena, "%.*s/%s", (int)(slash - file), file, name) : name;
+}
+
+static void show(const struct ecc_outset_report *report, const char *folder, FILE *out)
+{
+    static const char *const words[] = {"add", "change", "remove"};
+
+    for (size_t i = 0; i < report->n; i++)
+        fprintf(out, "%-6s %s/%s\n", words[report->items[i].kind], folder, report->items[i].path);
+}
+
+int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const char *folder, bool check)
+{
+    const char *lock_path = beside(&cli->arena, topology->path, "ecom.lock"), *error = NULL;
+    struct ecc_outset out;
+    struct ecc_outset_report report = {0};
+    struct ecc_codegen cg = {
+        .arena = &cli->arena,
+        .model = topology->model,
+        .diags = &topology->diags,
+        .out = &out,
+    };
+    size_t said = topology->diags.n;
+
+    cg.lock = ecc_read_file(&cli->arena, lock_path, &cg.lock_length);
+    if (!cg.lock && errno != ENOENT)
+        return ecc_say_error(ECC_EXIT_IO, "%s: %s", lock_path, strerror(errno));
+    ecc_outset_init(&out, &cli->arena);
+    bool good = ecc_codegen(&cg);
+    if (topology->diags.n > said)
+        ecc_topology_report(cli, topology);
+    if (topology->diags.errors)
+        return ECC_EXIT_FAILED;
+    if (!good || out.error)
+        return ecc_say_error(ECC_EXIT_INTERNAL, "%s", out.error ? out.error : "the generation failed without saying why");
+
+    bool new_lock = cg.new_lock && (!cg.lock || cg.lock_length != cg.new_lock_length || memcmp(cg.lock, cg.new_lock, cg.lock_length));
+    if (!ecc_outset_write(&out, folder, check, &report))
+        return ecc_say_error(ECC_EXIT_FAILED, "%s", report.error);
+    if (check) {
+        show(&report, folder, stdout);
+        if (new_lock)
+            printf("%-6s %s\n", cg.lock ? "change" : "add", lock_path);
+        return report.n || new_lock ? ECC_EXIT_DIFFERENT : ECC_EXIT_OK;
+    }
+    if (new_lock && !ecc_write_file(&cli->arena, lock_path, cg.new_lock, cg.new_lock_length, &error))
+        return ecc_say_error(ECC_EXIT_IO, "%s", error);
+    if (!strcmp(cli->command, "build"))
+        show(&report, folder, stdout);
+    return ECC_EXIT_OK;
+}
+
+int ecc_cmd_build(struct ecc_cli *cli)
+{
+    const char *folder = NULL;
+    bool check = false;
+    const struct ecc_option options[] = {{"-o", &folder, NULL}, {"--check", NULL, &check}};
+    struct ecc_topology topology;
+    int code = ecc_cli_options(cli, options, sizeof options / sizeof options[0], 1);
+
+    if (code)
+        return code;
+    const char *file = cli->nargs ? cli->args[0] : "topology.ecom";
+    if ((code = ecc_topology_load(cli, file, &topology)) || (code = ecc_topology_report(cli, &topology)))
+        return code;
+    return ecc_build_into(cli, &topology, folder ? folder : beside(&cli->arena, file, "generated"), check);
+}
