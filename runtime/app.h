@@ -13,6 +13,13 @@
 
 struct ec_config_errors { struct ec_buf text; int n; };
 
+/* A command of the process beside `serve` and `version`, such as `migrate`. Only the module that has it is configured, nothing is started,
+ * and app->loop is there. argv[0] is the command's name. Returns the exit code. */
+struct ec_command {
+    const char *name, *usage; /* "migrate [up|down|status] [--seed]" */
+    int (*run)(struct ec_app *app, int argc, char **argv);
+};
+
 struct ec_module {
     const char *name;
     /* Read the environment. Adds lines to errors; starts nothing. NULL: nothing to do; so for each of these. */
@@ -24,6 +31,7 @@ struct ec_module {
     void (*drain)(struct ec_app *app); /* take no new work */
     bool (*idle)(struct ec_app *app);  /* nothing in flight: drain is complete */
     void (*stop)(struct ec_app *app);  /* closes its handles; called once */
+    const struct ec_command *commands; /* name NULL ends it; or NULL */
 };
 
 struct ec_app {
@@ -36,10 +44,14 @@ struct ec_app {
 
 extern struct ec_app ec_app;
 
+bool ec_app_reuse_port(void); /* several workers share the listeners */
+int ec_app_port(struct ec_config_errors *errors, const char *name, int dflt); /* dflt 0: required */
+
 /* Environment. NAME or NAME_FILE (trailing newline dropped); a value is never in a message. Returns malloc'd, or NULL and, when
  * required, a line in errors. */
 char *ec_config_get(struct ec_config_errors *errors, const char *name, const char *dflt, bool required);
 int64_t ec_config_int(struct ec_config_errors *errors, const char *name, int64_t dflt, int64_t min, int64_t max);
+void ec_config_settings(struct ec_config_errors *errors, struct ec_setting *const *settings); /* fills in text and the value of its kind */
 void ec_config_error(struct ec_config_errors *errors, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ------------------------------------------------------------------ logs: one JSON line an event, on stderr */
@@ -57,6 +69,11 @@ void ec_log_write(enum ec_log_level level, const struct ec_task *task, const cha
                  sizeof((const struct ec_log_member[]){{0}, ##__VA_ARGS__}) / sizeof(struct ec_log_member))
 struct ec_str ec_str_of(const char *cstr);
 void ec_log_flush(void);
+/* From now on lines are gathered and written once a turn of the loop; without a loop each is written at once. */
+void ec_log_attach(uv_loop_t *loop);
+void ec_log_detach(void); /* before uv_loop_close */
+void ec_log_configure(struct ec_config_errors *errors); /* LOG_LEVEL */
+void ec_panic(const char *why) __attribute__((noreturn)); /* a broken rule of the runtime: a last line, then abort */
 
 /* ------------------------------------------------------------------ metrics: Prometheus text at /metrics */
 
@@ -69,6 +86,7 @@ void ec_metric_add(struct ec_metric *metric, double value);
 void ec_metric_set(struct ec_metric *metric, double value);
 void ec_metric_observe(struct ec_metric *metric, double seconds);
 double ec_metric_value(const struct ec_metric *metric);
+void ec_metric_label(struct ec_buf *buf, const char *name, const char *value); /* adds name="value", after a comma when buf has some */
 void ec_metrics_write(struct ec_buf *buf);
 
 #endif

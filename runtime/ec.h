@@ -139,7 +139,7 @@ struct ec_task {
     bool unknown;                 /* the failed operation may have had its effect */
     bool accepted;
     uint8_t state;
-    uint16_t ids;                 /* handed out by ec_new_id */
+    uint32_t ids;                 /* handed out by ec_new_id */
     int retry_after_s;            /* of error, 0: none */
     struct ec_app *app;
     const struct ec_program *program;
@@ -150,6 +150,8 @@ struct ec_task {
     uint8_t request_hash[16];     /* of the keyed request's body */
     struct ec_uuid seed;          /* of ec_new_id in a keyed task */
     bool seeded, claimed, background; /* background: a compensation or repeat; does not trip breakers */
+    bool settled;                 /* the key's outcome is stored (a last commit did it): neither hooks.failed nor hooks.replied runs */
+    int64_t claim;                /* inbox.c: the lease of the claim, which tells it from a later one */
     struct ec_tx *tx;             /* open transaction */
     struct ec_fork *fork;
     struct ec_task *parent;       /* of a branch */

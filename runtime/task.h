@@ -9,7 +9,7 @@
 
 #include "arena.h"
 
-/* A task with its own arena and a zeroed frame (program->in's preset copied into it). parent_or_null gives deadline, trace. */
+/* A task with its own arena and a zeroed frame (program->in's preset copied into it). */
 struct ec_task *ec_task_new(struct ec_app *app, const struct ec_program *program);
 void ec_task_context(struct ec_task *task, const struct ec_task *from); /* deadline and a child span of the trace */
 void ec_task_start(struct ec_task *task);       /* first entry of run, in the next turn */
@@ -17,7 +17,8 @@ void ec_task_resume(struct ec_task *task);      /* enters run at task->step; whe
 void ec_task_resume_soon(struct ec_task *task); /* queues; error and rows are set by now */
 void ec_task_fail_soon(struct ec_task *task, const struct ec_error *error, const char *detail); /* detail: copied, or NULL */
 
-/* Ends the task from outside run, at any await: a duplicate's stored reply (out: of program->out), or an error. Rolls back. */
+/* Ends the task from outside run, at any await: a duplicate's stored reply (out: of program->out), or an error. Rolls back; hooks.failed
+ * and hooks.replied are not called: who ends a task so has settled its key. For error, detail is what task->detail says by then. */
 void ec_task_end(struct ec_task *task, const struct ec_error *error, const void *out, bool accepted);
 
 /* task->finish is called once, in the turn in which the task has ended and its transaction is closed; it reads error, detail, out and
@@ -25,19 +26,25 @@ void ec_task_end(struct ec_task *task, const struct ec_error *error, const void 
 void ec_task_free(struct ec_task *task);
 
 int64_t ec_task_remaining_ms(const struct ec_task *task); /* until the deadline; INT64_MAX without one; 0 when it has passed */
+bool ec_task_expired(const struct ec_task *task);         /* the deadline has passed: start nothing new, fail with ec_error_timeout */
 void ec_task_error(struct ec_task *task, const struct ec_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4))); /* sets error and detail */
 
 /* Hooks that other modules fill in at start; NULL where the module is not linked. */
 struct ec_task_hooks {
     void (*rollback)(struct ec_task *task, void (*then)(struct ec_task *task)); /* tx.c: closes task->tx, then calls then */
-    /* inbox.c: a keyed task has failed: records the failure or gives the claim back, then calls then. */
+    /* inbox.c: a keyed task that is not settled has failed: records the failure or gives the claim back, then calls then. The task's
+     * error and detail are kept whatever it does. */
     void (*failed)(struct ec_task *task, void (*then)(struct ec_task *task));
-    /* inbox.c: a claimed task has replied without a last commit: stores the reply, then calls then. */
+    /* inbox.c: a claimed task that is not settled has replied: stores the reply (task->out, task->accepted), then calls then; with
+     * task->error set the task fails with it instead. */
     void (*replied)(struct ec_task *task, void (*then)(struct ec_task *task));
 };
 extern struct ec_task_hooks ec_task_hooks;
 
 extern uint64_t ec_tasks_live; /* for drain and tests */
+
+/* Closes the queue's idle handle, which the first queued task has opened on app->loop: before uv_loop_close. */
+void ec_tasks_stop(void);
 
 #endif

@@ -1,0 +1,241 @@
+/* Writing JSON: a struct and its table to bytes.
+ *
+ * Absent optional fields are left out. What is written is always valid: bytes that are not UTF-8 become U+FFFD, numbers that JSON does
+ * not have become null. A document of kind json was checked when it was read and is written as it is.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "scalar.h"
+
+/* 1: needs an escape. 2: not ASCII. */
+static const unsigned char special[256] = {
+    [0 ... 31] = 1, ['"'] = 1, ['\\'] = 1, [128 ... 255] = 2,
+};
+
+static void write_escape(struct ec_buf *buf, unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[6] = "\\u00";
+
+    switch (c) {
+    case '"':
+        ec_buf_add(buf, "\\\"", 2);
+        return;
+    case '\\':
+        ec_buf_add(buf, "\\\\", 2);
+        return;
+    case '\n':
+        ec_buf_add(buf, "\\n", 2);
+        return;
+    case '\r':
+        ec_buf_add(buf, "\\r", 2);
+        return;
+    case '\t':
+        ec_buf_add(buf, "\\t", 2);
+        return;
+    default:
+        text[4] = digits[c >> 4];
+        text[5] = digits[c & 15];
+        ec_buf_add(buf, text, 6);
+    }
+}
+
+/* Length of what can be copied as it is: ASCII without escapes, and valid UTF-8. */
+static size_t plain_length(const unsigned char *p, const unsigned char *end)
+{
+    const unsigned char *start = p;
+
+    while (p < end) {
+        if (!special[*p]) {
+            p++;
+        } else if (special[*p] == 2) {
+            size_t n = ec_utf8_sequence(p, end);
+
+            if (n == 0)
+                break;
+            p += n;
+        } else {
+            break;
+        }
+    }
+    return (size_t)(p - start);
+}
+
+void ec_json_write_text(struct ec_buf *buf, struct ec_str text)
+{
+    const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
+
+    ec_buf_reserve(buf, text.n + 2);
+    buf->p[buf->n++] = '"';
+    while (p < end) {
+        size_t n = plain_length(p, end);
+
+        ec_buf_add(buf, p, n);
+        p += n;
+        if (p == end)
+            break;
+        if (*p < 0x80)
+            write_escape(buf, *p);
+        else
+            ec_buf_add(buf, "\xef\xbf\xbd", 3);
+        p++;
+    }
+    ec_buf_add(buf, "\"", 1);
+}
+
+size_t ec_item_size(const struct ec_field *field)
+{
+    switch (field->kind) {
+    case EC_TEXT:
+    case EC_SECRET:
+    case EC_EMAIL:
+    case EC_JSON:
+        return sizeof(struct ec_str);
+    case EC_INT:
+    case EC_TIME:
+        return sizeof(int64_t);
+    case EC_FLOAT:
+        return sizeof(double);
+    case EC_BOOL:
+        return sizeof(bool);
+    case EC_UUID:
+        return sizeof(struct ec_uuid);
+    case EC_ENUM:
+        return sizeof(int);
+    case EC_RECORD:
+        return ((const struct ec_record *)field->of)->size;
+    }
+    return 0;
+}
+
+static void write_item(struct ec_buf *buf, const struct ec_field *field, const void *value)
+{
+    const struct ec_enum *of;
+    const struct ec_str *text;
+    char *at;
+    int index;
+
+    switch (field->kind) {
+    case EC_TEXT:
+    case EC_SECRET:
+    case EC_EMAIL:
+        ec_json_write_text(buf, *(const struct ec_str *)value);
+        break;
+    case EC_JSON:
+        text = value;
+        if (text->p)
+            ec_buf_add(buf, text->p, text->n);
+        else
+            ec_buf_add(buf, "null", 4);
+        break;
+    case EC_INT:
+        at = ec_buf_reserve(buf, 24);
+        buf->n += ec_int_format(*(const int64_t *)value, at);
+        break;
+    case EC_TIME:
+        at = ec_buf_reserve(buf, 42);
+        at[0] = '"';
+        buf->n += ec_time_format(*(const int64_t *)value, at + 1) + 2;
+        buf->p[buf->n - 1] = '"';
+        break;
+    case EC_FLOAT:
+        at = ec_buf_reserve(buf, 32);
+        if (isfinite(*(const double *)value))
+            buf->n += ec_float_format(*(const double *)value, at);
+        else
+            ec_buf_add(buf, "null", 4);
+        break;
+    case EC_BOOL:
+        if (*(const bool *)value)
+            ec_buf_add(buf, "true", 4);
+        else
+            ec_buf_add(buf, "false", 5);
+        break;
+    case EC_UUID:
+        at = ec_buf_reserve(buf, 40);
+        at[0] = '"';
+        ec_uuid_format(*(const struct ec_uuid *)value, at + 1);
+        at[37] = '"';
+        buf->n += 38;
+        break;
+    case EC_ENUM:
+        of = field->of;
+        index = *(const int *)value;
+        if (index >= 0 && index < of->n)
+            ec_json_write_text(buf, (struct ec_str){of->values[index], strlen(of->values[index])});
+        else
+            ec_buf_add(buf, "null", 4);
+        break;
+    case EC_RECORD:
+        ec_json_write(buf, field->of, value);
+        break;
+    }
+}
+
+static void write_list(struct ec_buf *buf, const struct ec_field *field, const struct ec_list *list)
+{
+    size_t size = ec_item_size(field), i;
+
+    ec_buf_add(buf, "[", 1);
+    for (i = 0; i < list->n; i++) {
+        if (i)
+            ec_buf_add(buf, ",", 1);
+        write_item(buf, field, (const char *)list->v + i * size);
+    }
+    ec_buf_add(buf, "]", 1);
+}
+
+/* Where the value is, or NULL for an optional one that is absent. */
+static const void *present(const struct ec_field *field, const void *value)
+{
+    const void *pointer;
+
+    if (!(field->flags & EC_OPTIONAL))
+        return value;
+    if (field->flags & EC_LIST)
+        return ((const struct ec_list *)value)->v ? value : NULL;
+    if (field->kind <= EC_JSON)
+        return ((const struct ec_str *)value)->p ? value : NULL;
+    memcpy(&pointer, value, sizeof(pointer));
+    return pointer;
+}
+
+static void write_present(struct ec_buf *buf, const struct ec_field *field, const void *value)
+{
+    if (field->flags & EC_LIST)
+        write_list(buf, field, value);
+    else
+        write_item(buf, field, value);
+}
+
+void ec_json_write_field(struct ec_buf *buf, const struct ec_field *field, const void *value)
+{
+    value = present(field, value);
+    if (value)
+        write_present(buf, field, value);
+    else
+        ec_buf_add(buf, "null", 4);
+}
+
+void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const void *value)
+{
+    const char *separator = "{";
+    size_t i;
+
+    for (i = 0; i < record->nfields; i++) {
+        const struct ec_field *field = &record->fields[i];
+        const void *at = present(field, (const char *)value + field->offset);
+
+        if (!at)
+            continue;
+        ec_buf_add(buf, separator, 1);
+        separator = ",";
+        ec_json_write_text(buf, (struct ec_str){field->name, strlen(field->name)});
+        ec_buf_add(buf, ":", 1);
+        write_present(buf, field, at);
+    }
+    if (*separator == '{')
+        ec_buf_add(buf, "{", 1);
+    ec_buf_add(buf, "}", 1);
+}

@@ -1,0 +1,24 @@
+/* What the readers of JSON, forms and scalars share. Not for other modules: json.h is. */
+#ifndef EC_SCALAR_H
+#define EC_SCALAR_H
+
+#include "json.h"
+
+size_t ec_utf8_sequence(const unsigned char *p, const unsigned char *end); /* bytes of the sequence at p < end; 0: not valid */
+size_t ec_number_length(const char *p, const char *end, bool *whole);      /* of the JSON number at p; 0: there is none */
+
+/* What is wrong with a value by its field's rules, as a message (static or in out), or NULL. */
+const char *ec_field_text_wrong(const struct ec_field *field, struct ec_str text, char out[160]);
+const char *ec_field_int_wrong(const struct ec_field *field, int64_t value, char out[160]);
+const char *ec_enum_wrong(const struct ec_enum *of, char out[160]);
+int ec_enum_index(const struct ec_enum *of, struct ec_str text); /* -1: none */
+
+/* Where the value goes: out itself, or for an optional field new memory to which out then points. */
+void *ec_field_place(struct ec_arena *arena, const struct ec_field *field, void *out, size_t size);
+
+enum ec_json_status ec_field_wrong(struct ec_json_error *error, const struct ec_field *field, enum ec_json_status status,
+                                   const char *message); /* fills in error, returns status */
+
+size_t ec_item_size(const struct ec_field *field); /* of one item of the field's kind, in memory */
+
+#endif
