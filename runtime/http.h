@@ -54,6 +54,9 @@ void ec_http_reply(struct ec_http_exchange *exchange, int status, struct ec_str 
 /* application/problem+json (RFC 9457). detail or NULL; trace_id 16 bytes or NULL; field: the path of the offending field or NULL. */
 void ec_http_problem(struct ec_http_exchange *exchange, const struct ec_error *error, const char *detail, const uint8_t *trace_id,
                      struct ec_str headers);
+void ec_problem_write(struct ec_buf *buf, const struct ec_error *error, const char *detail, const uint8_t *trace_id);
+/* Faults: announces the whole body, sends `keep` bytes of it and closes. */
+void ec_http_reply_truncated(struct ec_http_exchange *exchange, int status, struct ec_str content_type, struct ec_str body, size_t keep);
 void ec_http_close(struct ec_http_exchange *exchange); /* drops the connection without an answer (faults) */
 
 /* ------------------------------------------------------------------ client */
@@ -71,6 +74,7 @@ struct ec_http_reply {
 enum ec_http_outcome {
     EC_HTTP_OK,
     EC_HTTP_REFUSED,   /* not sent: no connection could be made */
+    EC_HTTP_LATE,      /* not sent: the time passed while a connection was awaited */
     EC_HTTP_BROKEN,    /* sent, or partly: the outcome is unknown */
     EC_HTTP_TIMED_OUT, /* likewise; the connection is closed */
     EC_HTTP_MALFORMED,
@@ -96,7 +100,7 @@ struct ec_http_head {
     int64_t content_length;       /* -1: none */
     bool chunked, keep_alive, expect_continue, has_host;
     const char *why;              /* BAD */
-    int bad_status;               /* 400, 414, 431, 501, 505 */
+    int bad_status;               /* 400, 414, 417, 431, 501, 505 */
 };
 enum ec_http_parse ec_http_parse_request(const char *p, size_t n, struct ec_http_head *head);
 enum ec_http_parse ec_http_parse_reply(const char *p, size_t n, struct ec_http_head *head);
