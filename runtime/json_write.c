@@ -187,7 +187,7 @@ static void write_list(struct ec_buf *buf, const struct ec_field *field, const s
 }
 
 /* Where the value is, or NULL for an optional one that is absent. */
-static const void *present(const struct ec_field *field, const void *value)
+const void *ec_field_present(const struct ec_field *field, const void *value)
 {
     const void *pointer;
 
@@ -211,7 +211,7 @@ static void write_present(struct ec_buf *buf, const struct ec_field *field, cons
 
 void ec_json_write_field(struct ec_buf *buf, const struct ec_field *field, const void *value)
 {
-    value = present(field, value);
+    value = ec_field_present(field, value);
     if (value)
         write_present(buf, field, value);
     else
@@ -225,7 +225,7 @@ void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const voi
 
     for (i = 0; i < record->nfields; i++) {
         const struct ec_field *field = &record->fields[i];
-        const void *at = present(field, (const char *)value + field->offset);
+        const void *at = ec_field_present(field, (const char *)value + field->offset);
 
         if (!at)
             continue;

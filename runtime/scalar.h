@@ -20,5 +20,7 @@ enum ec_json_status ec_field_wrong(struct ec_json_error *error, const struct ec_
                                    const char *message); /* fills in error, returns status */
 
 size_t ec_item_size(const struct ec_field *field); /* of one item of the field's kind, in memory */
+/* The value, for a field at `value`; NULL for an optional one that is absent. */
+const void *ec_field_present(const struct ec_field *field, const void *value);
 
 #endif
