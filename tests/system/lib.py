@@ -15,9 +15,9 @@ import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ.get("EC_TEST_BUILD", os.path.join(ROOT, ".ecom", "test", "asan"))
-ECOMC = os.path.join(BUILD, "tool", "ecomc")
-SANITIZED = os.path.basename(BUILD) == "asan"
+SANITIZED = os.path.join(ROOT, ".ecom", "test", "asan")
+RELEASE = os.path.join(ROOT, ".ecom", "build")
+ECOMC = os.path.join(SANITIZED, "tool", "ecomc")
 
 
 def free_base():
@@ -60,7 +60,7 @@ class Reply:
 class System:
     """`with System(topology) as s:` is up inside and down, with its folder gone, after; kept and named when a test fails."""
 
-    def __init__(self, topology, kafka="embedded", args=(), env=None):
+    def __init__(self, topology, kafka="embedded", args=(), env=None, build=SANITIZED):
         self.folder = tempfile.mkdtemp(prefix="ecom-test-")
         os.chmod(self.folder, 0o755)
         shutil.copy(topology, os.path.join(self.folder, "topology.ecom"))
@@ -68,12 +68,13 @@ class System:
         self.kafka = kafka
         self.args = ["--port-base", str(self.base), "--kafka", kafka, *args]
         self.env = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
-        if SANITIZED:
+        self.build = build
+        if build == SANITIZED:
             self.env["EC_MESON_OPTIONS"] = "-Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug -Doptimization=1"
         self.gateway = 8080 + self.base
 
     def ecomc(self, *args, timeout=600):
-        return subprocess.run([ECOMC, *args], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run([os.path.join(self.build, "tool", "ecomc"), *args], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout)
 
     def __enter__(self):
         if self.kafka == "apache":  # the jars are fetched once
