@@ -1,0 +1,63 @@
+/* Wires the emitters: a unit for each service and gateway, and for each external that has a sandbox. */
+#include "codegen.h"
+
+#include <string.h>
+
+#include "arena.h"
+
+struct units { struct ecc_shapes **items; size_t n, cap; };
+
+struct ecc_writer *ecc_codegen_file(struct ecc_codegen *cg, const char *banner)
+{
+    struct ecc_writer *w = ECC_NEW(cg->arena, struct ecc_writer);
+
+    ecc_writer_init(w, cg->arena);
+    if (banner)
+        ecc_wl(w, "%s", banner);
+    return w;
+}
+
+void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, const char *name, const struct ecc_writer *w)
+{
+    size_t n = w->n;
+
+    while (n > 1 && w->data[n - 1] == '\n' && w->data[n - 2] == '\n')
+        n--;
+    ecc_outset_add(cg->out, ecc_arena_printf(cg->arena, "%s/%s", shapes->folder, name), ecc_arena_strndup(cg->arena, w->data, n), n);
+}
+
+static void emit_unit(struct ecc_codegen *cg, struct ecc_shapes *shapes)
+{
+    ecc_emit_header(cg, shapes);
+    ecc_emit_messages(cg, shapes);
+    if (shapes->sandbox) {
+        ecc_emit_sandbox(cg, shapes);
+    } else {
+        ecc_emit_db(cg, shapes);
+        ecc_emit_sql(cg, shapes);
+        ecc_emit_ops(cg, shapes);
+        ecc_emit_consumers(cg, shapes);
+        ecc_emit_sagas(cg, shapes);
+        ecc_emit_routes(cg, shapes);
+        ecc_emit_clients(cg, shapes);
+        ecc_emit_service(cg, shapes);
+    }
+    ecc_emit_meson(cg, shapes);
+}
+
+bool ecc_codegen(struct ecc_codegen *cg)
+{
+    struct units units = {0};
+
+    for (size_t i = 0; i < cg->model->nnodes; i++) {
+        const struct ecc_node *node = cg->model->nodes[i];
+        bool sandbox = node->kind == ECC_NODE_EXTERNAL && node->u.external.has_sandbox;
+
+        if (node->kind == ECC_NODE_SERVICE || node->kind == ECC_NODE_GATEWAY || sandbox)
+            ECC_PUSH(cg->arena, &units, ecc_shapes_build(cg->arena, cg->model, node, sandbox));
+    }
+    for (size_t i = 0; i < units.n; i++)
+        emit_unit(cg, units.items[i]);
+    ecc_emit_meson_root(cg, units.items, units.n);
+    return cg->diags->errors == 0 && !cg->out->error;
+}
