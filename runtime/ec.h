@@ -139,7 +139,9 @@ struct ec_task {
     bool unknown;                 /* the failed operation may have had its effect */
     bool accepted;
     uint8_t state;
+    uint8_t restarts;             /* tx.c: runs given up to a deadlock */
     uint32_t ids;                 /* handed out by ec_new_id */
+    uint32_t calls;               /* call.c: made under a key of its own; part of the keys that it gives on, so reset with ids */
     int retry_after_s;            /* of error, 0: none */
     struct ec_app *app;
     const struct ec_program *program;
@@ -153,6 +155,7 @@ struct ec_task {
     bool settled;                 /* the key's outcome is stored (a last commit did it): neither hooks.failed nor hooks.replied runs */
     int64_t claim;                /* inbox.c: the lease of the claim, which tells it from a later one */
     struct ec_tx *tx;             /* open transaction */
+    struct ec_cache_seen *seen;   /* cache.c: what this task has read as absent */
     struct ec_fork *fork;
     struct ec_task *parent;       /* of a branch */
     const void *out;              /* what was replied */
