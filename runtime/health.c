@@ -1,0 +1,120 @@
+/* /livez says that the loop turns; /readyz asks every module whether it can work and lists the reasons of those that can't; /metrics is
+ * everything counted, with what the process itself costs read at that moment. Answers are made in the exchange's call: nothing waits.
+ */
+#include "health.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "json.h"
+
+bool ec_health_ready(struct ec_buf *reasons)
+{
+    const struct ec_module *const *module;
+    bool ready = !ec_app.draining;
+
+    if (ec_app.draining)
+        ec_buf_str(reasons, "\"process\":\"draining\"");
+    for (module = ec_app.service ? ec_app.service->modules : NULL; module && *module; module++) {
+        const char *why = (*module)->not_ready ? (*module)->not_ready(&ec_app) : NULL;
+
+        if (!why)
+            continue;
+        if (!ready)
+            ec_buf_str(reasons, ",");
+        ready = false;
+        ec_json_write_text(reasons, ec_str_of((*module)->name));
+        ec_buf_str(reasons, ":");
+        ec_json_write_text(reasons, ec_str_of(why));
+    }
+    return ready;
+}
+
+static void reply_ready(struct ec_http_exchange *exchange)
+{
+    struct ec_buf reasons = {NULL, 0, 0}, body = {NULL, 0, 0};
+    bool ready = ec_health_ready(&reasons);
+
+    ec_buf_str(&body, ready ? "{\"ready\":true}" : "{\"ready\":false,\"reasons\":{");
+    ec_buf_add(&body, reasons.p, reasons.n);
+    if (!ready)
+        ec_buf_str(&body, "}}");
+    ec_http_reply(exchange, ready ? 200 : 503, EC_STR("application/json"), ready ? (struct ec_str){NULL, 0} : EC_STR("retry-after: 1\r\n"),
+                  (struct ec_str){body.p, body.n});
+    ec_buf_free(&reasons);
+    ec_buf_free(&body);
+}
+
+static double open_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int n = -3; /* `.`, `..` and the directory itself */
+
+    if (!dir)
+        return 0;
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static void measure_process(void)
+{
+    static struct ec_metric *memory, *descriptors, *cpu, *tasks, *info;
+    struct rusage usage;
+    size_t rss;
+
+    if (!info) {
+        struct ec_buf labels = {NULL, 0, 0};
+        char instance[37];
+
+        memory = ec_metric(EC_GAUGE, "process_resident_memory_bytes", "Resident memory", NULL);
+        descriptors = ec_metric(EC_GAUGE, "process_open_fds", "Open file descriptors", NULL);
+        cpu = ec_metric(EC_COUNTER, "process_cpu_seconds_total", "Processor time, user and system", NULL);
+        tasks = ec_metric(EC_GAUGE, "ec_tasks", "Tasks that are alive", NULL);
+        ec_uuid_format(ec_app.instance, instance);
+        ec_metric_label(&labels, "service", ec_app.service ? ec_app.service->name : "");
+        ec_metric_label(&labels, "version", ec_app.version ? ec_app.version : "");
+        ec_metric_label(&labels, "instance", instance);
+        info = ec_metric(EC_GAUGE, "ec_info", "What runs here", labels.p);
+        ec_metric_set(info, 1);
+        ec_buf_free(&labels);
+    }
+    if (uv_resident_set_memory(&rss) == 0)
+        ec_metric_set(memory, (double)rss);
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        ec_metric_set(cpu, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6);
+    ec_metric_set(descriptors, open_descriptors());
+    ec_metric_set(tasks, (double)ec_tasks_live);
+}
+
+static void reply_metrics(struct ec_http_exchange *exchange)
+{
+    struct ec_buf body = {NULL, 0, 0};
+
+    measure_process();
+    ec_metrics_write(&body);
+    ec_http_reply(exchange, 200, EC_STR("text/plain; version=0.0.4; charset=utf-8"), (struct ec_str){NULL, 0}, (struct ec_str){body.p, body.n});
+    ec_buf_free(&body);
+}
+
+bool ec_health_handle(struct ec_http_exchange *exchange)
+{
+    const struct ec_http_request *request = ec_http_exchange_request(exchange);
+    bool live = ec_str_eq(request->path, EC_STR("/livez")), ready = ec_str_eq(request->path, EC_STR("/readyz"));
+
+    if (!live && !ready && !ec_str_eq(request->path, EC_STR("/metrics")))
+        return false;
+    if (!ec_str_eq(request->method, EC_STR("GET")) && !ec_str_eq(request->method, EC_STR("HEAD")))
+        ec_http_problem(exchange, &ec_error_method_not_allowed, NULL, NULL, EC_STR("allow: GET, HEAD\r\n"));
+    else if (live)
+        ec_http_reply(exchange, 200, EC_STR("application/json"), (struct ec_str){NULL, 0}, EC_STR("{\"live\":true}"));
+    else if (ready)
+        reply_ready(exchange);
+    else
+        reply_metrics(exchange);
+    return true;
+}
