@@ -1,0 +1,432 @@
+/* The type of an expression. */
+#include "sql_internal.h"
+
+#include <string.h>
+
+int64_t sql_at_of(const struct ecc_sql_node *node)
+{
+    const struct ecc_sql_node *body = ecc_sql_body(node);
+
+    if (!body)
+        return -1;
+    /* An operator's own place is in the middle. */
+    const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr");
+    if (!left && (ecc_sql_is(node, "TypeCast") || ecc_sql_is(node, "NullTest")))
+        left = ecc_sql_at(body, "arg");
+    if (left)
+        return sql_at_of(left);
+    if (ecc_sql_is(node, "SelectStmt"))
+        return sql_at_of(ecc_sql_item(ecc_sql_at(body, "targetList"), 0));
+    return ecc_sql_int(body, "location");
+}
+
+void sql_exprs(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list)
+{
+    for ECC_SQL_EACH (item, list)
+        sql_expr(ctx, from, item);
+}
+
+void sql_condition(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node, const char *where)
+{
+    struct sql_value value = sql_expr(ctx, from, node);
+
+    if (value.base > SQL_UNTYPED && value.base != SQL_BOOL)
+        sql_problem(ctx, sql_at_of(node), NULL, "%s needs a condition, this is %s", where, sql_describe(ctx, value));
+}
+
+static struct sql_value constant(const struct ecc_sql_node *body)
+{
+    const struct ecc_sql_node *string = ecc_sql_at(body, "sval");
+    struct sql_value value = {.base = SQL_UNTYPED};
+
+    if (string)
+        value.literal = ecc_sql_text(string, "sval");
+    else if (ecc_sql_at(body, "ival"))
+        value = (struct sql_value){.base = SQL_INT, .pg = "int4"};
+    else if (ecc_sql_at(body, "boolval"))
+        value.base = SQL_BOOL;
+    else if (ecc_sql_at(body, "fval")) { /* also what doesn't fit 32 bits */
+        const char *text = ecc_sql_text(ecc_sql_at(body, "fval"), "fval");
+        value.base = strpbrk(text, ".eE") || strlen(text) > 18 ? SQL_NUMERIC : SQL_INT;
+    } else if (ecc_sql_at(body, "bsval")) {
+        value = (struct sql_value){.base = SQL_OTHER, .pg = "bit"};
+    } else {
+        value.nullable = true;
+    }
+    return value;
+}
+
+static bool one_of(const char *word, const char *const *list)
+{
+    for (; *list; list++) {
+        if (strcmp(word, *list) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct sql_value arithmetic(struct sql_ctx *ctx, const char *op, struct sql_value a, struct sql_value b, int64_t at)
+{
+    bool nullable = a.nullable || b.nullable;
+    enum sql_base l = a.base, r = b.base;
+
+    if (l == SQL_BAD || r == SQL_BAD)
+        return sql_of(SQL_BAD, nullable);
+    if (l == SQL_UNTYPED)
+        l = r;
+    else if (r == SQL_UNTYPED)
+        r = l == SQL_TIME && *op == '+' ? SQL_INTERVAL : l;
+    if (l == SQL_UNKNOWN || r == SQL_UNKNOWN || l == SQL_OTHER || r == SQL_OTHER || l == SQL_UNTYPED)
+        return sql_of(SQL_UNKNOWN, nullable);
+    if (l == SQL_JSON && *op == '-')
+        return sql_of(SQL_JSON, nullable);
+    if (sql_is_number(sql_of(l, false)) && sql_is_number(sql_of(r, false))) {
+        if (*op == '^')
+            return sql_of(l == SQL_NUMERIC || r == SQL_NUMERIC ? SQL_NUMERIC : SQL_FLOAT, nullable);
+        return sql_of(l == SQL_FLOAT || r == SQL_FLOAT ? SQL_FLOAT : l == SQL_NUMERIC || r == SQL_NUMERIC ? SQL_NUMERIC : SQL_INT, nullable);
+    }
+    if (l == SQL_TIME && r == SQL_TIME && *op == '-')
+        return sql_of(SQL_INTERVAL, nullable);
+    if ((l == SQL_TIME && r == SQL_INTERVAL) || (l == SQL_INTERVAL && r == SQL_TIME && *op == '+'))
+        return sql_of(SQL_TIME, nullable);
+    if (l == SQL_INTERVAL || r == SQL_INTERVAL) {
+        if ((l == r && (*op == '+' || *op == '-')) || sql_is_number(sql_of(l, false)) || sql_is_number(sql_of(r, false)))
+            return sql_of(SQL_INTERVAL, nullable);
+    }
+    sql_problem(ctx, at, NULL, "there is no `%s %s %s`", sql_describe(ctx, a), op, sql_describe(ctx, b));
+    return sql_of(SQL_BAD, nullable);
+}
+
+static struct sql_value concatenation(struct sql_value a, struct sql_value b)
+{
+    bool nullable = a.nullable || b.nullable;
+
+    if (a.base == SQL_BAD || b.base == SQL_BAD)
+        return sql_of(SQL_BAD, nullable);
+    if (a.base == SQL_JSON || b.base == SQL_JSON)
+        return sql_of(SQL_JSON, nullable);
+    if (a.base == SQL_OTHER || b.base == SQL_OTHER)
+        return sql_of(a.base == SQL_TEXT || b.base == SQL_TEXT ? SQL_TEXT : SQL_UNKNOWN, nullable);
+    return sql_of(SQL_TEXT, nullable);
+}
+
+static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
+{
+    static const char *const comparisons[] = {"=", "<>", "<", "<=", ">", ">=", NULL};
+    static const char *const arithmetics[] = {"+", "-", "*", "/", "%", "^", NULL};
+    static const char *const tests[] = {"~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "?", "?|", "?&", "@?", "@@", "&&",
+                                        "<<", ">>", NULL};
+    const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr"), *right = ecc_sql_at(body, "rexpr"), *name = ecc_sql_at(body, "name");
+    const char *op = ecc_sql_string(name, name ? name->n - 1 : 0);
+    int64_t at = left ? sql_at_of(left) : ecc_sql_int(body, "location");
+    struct sql_value b = sql_expr(ctx, from, right);
+
+    if (!left) {
+        if (strcmp(op, "-") == 0 || strcmp(op, "+") == 0) {
+            struct sql_value value = b.base == SQL_UNTYPED ? sql_of(SQL_UNKNOWN, b.nullable) : sql_of(b.base, b.nullable);
+            return value;
+        }
+        return sql_of(SQL_UNKNOWN, b.nullable);
+    }
+    struct sql_value a = sql_expr(ctx, from, left);
+    bool nullable = a.nullable || b.nullable;
+    if (one_of(op, comparisons)) {
+        sql_check_compare(ctx, a, b, b.param || b.base == SQL_UNTYPED ? sql_at_of(right) : at);
+        return sql_of(SQL_BOOL, nullable);
+    }
+    if (one_of(op, arithmetics)) {
+        struct sql_value value = arithmetic(ctx, op, a, b, at);
+        if (value.base == SQL_JSON)
+            value.nullable = nullable;
+        return value;
+    }
+    if (strcmp(op, "||") == 0)
+        return concatenation(a, b);
+    if (strcmp(op, "->") == 0 || strcmp(op, "#>") == 0)
+        return sql_of(SQL_JSON, true);
+    if (strcmp(op, "->>") == 0 || strcmp(op, "#>>") == 0)
+        return sql_of(SQL_TEXT, true);
+    if (one_of(op, tests))
+        return sql_of(SQL_BOOL, nullable);
+    if (strcmp(op, "#-") == 0)
+        return sql_of(SQL_JSON, nullable);
+    return sql_of(SQL_UNKNOWN, nullable);
+}
+
+static struct sql_value membership(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
+{
+    struct sql_value a = sql_expr(ctx, from, ecc_sql_at(body, "lexpr"));
+    const struct ecc_sql_node *list = ecc_sql_at(body, "rexpr");
+    bool nullable = a.nullable;
+
+    if (ecc_sql_is(list, "List"))
+        list = ecc_sql_at(ecc_sql_body(list), "items");
+    for ECC_SQL_EACH (item, list) {
+        struct sql_value b = sql_expr(ctx, from, item);
+        sql_check_compare(ctx, a, b, sql_at_of(item));
+        nullable |= b.nullable;
+    }
+    return sql_of(SQL_BOOL, nullable);
+}
+
+/* x = ANY (array): the array is another type; a list parameter is jsonb and can't stand here. */
+static struct sql_value any_all(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
+{
+    struct sql_value a = sql_expr(ctx, from, ecc_sql_at(body, "lexpr"));
+    const struct ecc_sql_node *right = ecc_sql_at(body, "rexpr");
+    struct sql_value b = sql_expr(ctx, from, right);
+
+    if (b.base > SQL_UNTYPED && b.base != SQL_OTHER) {
+        const char *help = b.param ? sql_format(ctx, "a list is jsonb: `IN (SELECT jsonb_array_elements_text(:%s::jsonb))` goes through its items",
+                                                ctx->paths.items[b.param - 1])
+                                   : NULL;
+        sql_problem(ctx, sql_at_of(right), help, "ANY and ALL need an array, this is %s", sql_describe(ctx, b));
+    }
+    return sql_of(SQL_BOOL, a.nullable || b.nullable);
+}
+
+static struct sql_value a_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
+{
+    const char *kind = ecc_sql_text(body, "kind");
+    const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr"), *right = ecc_sql_at(body, "rexpr");
+
+    if (strcmp(kind, "AEXPR_OP") == 0)
+        return operation(ctx, from, body);
+    if (strcmp(kind, "AEXPR_OP_ANY") == 0 || strcmp(kind, "AEXPR_OP_ALL") == 0)
+        return any_all(ctx, from, body);
+    if (strcmp(kind, "AEXPR_IN") == 0)
+        return membership(ctx, from, body);
+    if (strstr(kind, "BETWEEN")) {
+        struct sql_value a = sql_expr(ctx, from, left);
+        const struct ecc_sql_node *items = ecc_sql_is(right, "List") ? ecc_sql_at(ecc_sql_body(right), "items") : right;
+        bool nullable = a.nullable;
+        for ECC_SQL_EACH (item, items) {
+            struct sql_value b = sql_expr(ctx, from, item);
+            sql_check_compare(ctx, a, b, sql_at_of(item));
+            nullable |= b.nullable;
+        }
+        return sql_of(SQL_BOOL, nullable);
+    }
+    struct sql_value a = sql_expr(ctx, from, left), b = sql_expr(ctx, from, right);
+    if (strcmp(kind, "AEXPR_DISTINCT") == 0 || strcmp(kind, "AEXPR_NOT_DISTINCT") == 0) {
+        sql_check_compare(ctx, a, b, sql_at_of(b.param ? right : left));
+        return sql_of(SQL_BOOL, false);
+    }
+    if (strcmp(kind, "AEXPR_NULLIF") == 0) {
+        sql_check_compare(ctx, a, b, sql_at_of(b.param ? right : left));
+        a.nullable = true;
+        a.param = 0;
+        return a;
+    }
+    return sql_of(SQL_BOOL, a.nullable || b.nullable); /* LIKE, ILIKE, SIMILAR TO */
+}
+
+static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
+{
+    const struct ecc_sql_node *arg = ecc_sql_at(body, "arg"), *otherwise = ecc_sql_at(body, "defresult");
+    struct sql_value subject = arg ? sql_expr(ctx, from, arg) : sql_of(SQL_BOOL, false);
+    struct sql_value out = otherwise ? sql_expr(ctx, from, otherwise) : (struct sql_value){.base = SQL_UNTYPED, .nullable = true};
+
+    out.param = 0;
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "args")) {
+        const struct ecc_sql_node *when = ecc_sql_body(item), *result = ecc_sql_at(when, "result");
+        if (arg)
+            sql_check_compare(ctx, subject, sql_expr(ctx, from, ecc_sql_at(when, "expr")), sql_at_of(ecc_sql_at(when, "expr")));
+        else
+            sql_condition(ctx, from, ecc_sql_at(when, "expr"), "WHEN");
+        out = sql_unify(ctx, out, sql_expr(ctx, from, result), sql_at_of(result), "CASE");
+    }
+    return out;
+}
+
+/* COALESCE, GREATEST, LEAST: null only when every argument is. */
+static struct sql_value first_present(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body, const char *what)
+{
+    struct sql_value out = {.base = SQL_UNTYPED};
+    bool nullable = true, first = true;
+
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "args")) {
+        struct sql_value value = sql_expr(ctx, from, item);
+        nullable = nullable && value.nullable;
+        if (first)
+            out = value;
+        else
+            out = sql_unify(ctx, out, value, sql_at_of(item), what);
+        first = false;
+    }
+    out.param = 0;
+    out.nullable = nullable;
+    return out;
+}
+
+static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
+{
+    const char *type = ecc_sql_text(body, "subLinkType");
+    const struct ecc_sql_node *test = ecc_sql_at(body, "testexpr");
+    struct sql_columns columns = {0};
+
+    sql_query(ctx, from, NULL, ecc_sql_at(body, "subselect"), &columns);
+    if (strcmp(type, "EXISTS_SUBLINK") == 0)
+        return sql_of(SQL_BOOL, false);
+    if (strcmp(type, "ARRAY_SUBLINK") == 0)
+        return (struct sql_value){.base = SQL_OTHER, .pg = "an array"};
+    if (test && ecc_sql_is(test, "RowExpr")) {
+        sql_expr(ctx, from, test);
+        return sql_of(SQL_BOOL, true);
+    }
+    if (columns.n != 1) {
+        if (columns.n)
+            sql_problem(ctx, ecc_sql_int(body, "location"), NULL, "a subquery used as a value has one column, not %zu", columns.n);
+        return sql_of(SQL_BAD, true);
+    }
+    struct sql_value value = columns.items[0].value;
+    if (test) {
+        struct sql_value a = sql_expr(ctx, from, test);
+        sql_check_compare(ctx, a, value, sql_at_of(test));
+        return sql_of(SQL_BOOL, a.nullable || value.nullable);
+    }
+    value.nullable = true; /* no row */
+    value.column = NULL;
+    return value;
+}
+
+static struct sql_value value_function(const char *op)
+{
+    if (strstr(op, "CURRENT_TIMESTAMP"))
+        return sql_of(SQL_TIME, false);
+    if (strstr(op, "DATE") || strstr(op, "TIME"))
+        return (struct sql_value){.base = SQL_OTHER, .pg = strstr(op, "DATE") ? "date" : "time without zone"};
+    return sql_of(SQL_TEXT, false);
+}
+
+static struct sql_value parameter(struct sql_ctx *ctx, const struct ecc_sql_node *body)
+{
+    int64_t number = ecc_sql_int(body, "number");
+
+    if (number < 1 || number > (int64_t)ctx->params.n || !ctx->params.items[number - 1])
+        return sql_of(SQL_BAD, false);
+    struct sql_value value = sql_of_type(ctx->params.items[number - 1]->type);
+    value.param = (int)number;
+    return value;
+}
+
+static struct sql_value indirection(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
+{
+    struct sql_value value = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
+
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "indirection")) {
+        if (ecc_sql_is(item, "A_Indices")) {
+            if (ecc_sql_at(ecc_sql_body(item), "lidx"))
+                sql_expr(ctx, from, ecc_sql_at(ecc_sql_body(item), "lidx"));
+            if (ecc_sql_at(ecc_sql_body(item), "uidx"))
+                sql_expr(ctx, from, ecc_sql_at(ecc_sql_body(item), "uidx"));
+        }
+    }
+    return sql_of(value.base == SQL_JSON ? SQL_JSON : SQL_UNKNOWN, true);
+}
+
+struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node)
+{
+    const struct ecc_sql_node *body = ecc_sql_body(node);
+    const char *kind = ecc_sql_kind(node);
+
+    switch (*kind) {
+    case 'A':
+        if (strcmp(kind, "A_Const") == 0)
+            return constant(body);
+        if (strcmp(kind, "A_Expr") == 0)
+            return a_expr(ctx, from, body);
+        if (strcmp(kind, "A_Indirection") == 0)
+            return indirection(ctx, from, body);
+        if (strcmp(kind, "A_ArrayExpr") == 0) {
+            sql_exprs(ctx, from, ecc_sql_at(body, "elements"));
+            return (struct sql_value){.base = SQL_OTHER, .pg = "an array"};
+        }
+        break;
+    case 'B':
+        if (strcmp(kind, "BoolExpr") == 0) {
+            bool nullable = false;
+            for ECC_SQL_EACH (arg, ecc_sql_at(body, "args")) {
+                struct sql_value value = sql_expr(ctx, from, arg);
+                if (value.base > SQL_UNTYPED && value.base != SQL_BOOL)
+                    sql_problem(ctx, sql_at_of(arg), NULL, "AND, OR and NOT need conditions, this is %s", sql_describe(ctx, value));
+                nullable |= value.nullable;
+            }
+            return sql_of(SQL_BOOL, nullable);
+        }
+        if (strcmp(kind, "BooleanTest") == 0) {
+            sql_condition(ctx, from, ecc_sql_at(body, "arg"), "IS TRUE");
+            return sql_of(SQL_BOOL, false);
+        }
+        break;
+    case 'C':
+        if (strcmp(kind, "ColumnRef") == 0)
+            return sql_column_ref(ctx, from, body);
+        if (strcmp(kind, "CoalesceExpr") == 0)
+            return first_present(ctx, from, body, "COALESCE");
+        if (strcmp(kind, "CaseExpr") == 0)
+            return case_expr(ctx, from, body);
+        if (strcmp(kind, "CollateClause") == 0)
+            return sql_expr(ctx, from, ecc_sql_at(body, "arg"));
+        break;
+    case 'F':
+        if (strcmp(kind, "FuncCall") == 0)
+            return sql_function(ctx, from, body);
+        break;
+    case 'G':
+        if (strcmp(kind, "GroupingFunc") == 0)
+            return sql_of(SQL_INT, false);
+        if (strcmp(kind, "GroupingSet") == 0) {
+            sql_exprs(ctx, from, ecc_sql_at(body, "content"));
+            return sql_of(SQL_UNKNOWN, false);
+        }
+        break;
+    case 'L':
+        if (strcmp(kind, "List") == 0) {
+            sql_exprs(ctx, from, ecc_sql_at(body, "items"));
+            return sql_of(SQL_UNKNOWN, false);
+        }
+        break;
+    case 'M':
+        if (strcmp(kind, "MinMaxExpr") == 0)
+            return first_present(ctx, from, body, "GREATEST and LEAST");
+        break;
+    case 'N':
+        if (strcmp(kind, "NullTest") == 0) {
+            sql_expr(ctx, from, ecc_sql_at(body, "arg"));
+            return sql_of(SQL_BOOL, false);
+        }
+        if (strcmp(kind, "NamedArgExpr") == 0)
+            return sql_expr(ctx, from, ecc_sql_at(body, "arg"));
+        break;
+    case 'P':
+        if (strcmp(kind, "ParamRef") == 0)
+            return parameter(ctx, body);
+        break;
+    case 'R':
+        if (strcmp(kind, "RowExpr") == 0) {
+            sql_exprs(ctx, from, ecc_sql_at(body, "args"));
+            return (struct sql_value){.base = SQL_OTHER, .pg = "a row"};
+        }
+        break;
+    case 'S':
+        if (strcmp(kind, "SubLink") == 0)
+            return sublink(ctx, from, body);
+        if (strcmp(kind, "SQLValueFunction") == 0)
+            return value_function(ecc_sql_text(body, "op"));
+        if (strcmp(kind, "SetToDefault") == 0) {
+            sql_problem(ctx, ecc_sql_int(body, "location"), NULL, "DEFAULT can't stand here");
+            return sql_of(SQL_BAD, false);
+        }
+        break;
+    case 'T':
+        if (strcmp(kind, "TypeCast") == 0) {
+            struct sql_value arg = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
+            return sql_of_type_name(ctx, ecc_sql_at(body, "typeName"), arg.nullable);
+        }
+        break;
+    default:
+        break;
+    }
+    return sql_of(SQL_UNKNOWN, true);
+}

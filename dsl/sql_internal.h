@@ -1,0 +1,135 @@
+/* Shared by dsl/sql_*.c: the state of one analysis, values, scopes. Not for anybody else. */
+#ifndef ECC_SQL_INTERNAL_H
+#define ECC_SQL_INTERNAL_H
+
+#include "sql_check.h"
+#include "sql_tree.h"
+#include "arena.h"
+
+/* What PostgreSQL would make of an expression, as far as the language cares. */
+enum sql_base {
+    SQL_BAD,     /* has been reported: fits anything, is not reported again */
+    SQL_UNKNOWN, /* not known here: fits anything, but can't be a result */
+    SQL_UNTYPED, /* a quoted literal or NULL, takes the type of its surroundings */
+    SQL_INT, SQL_FLOAT, SQL_NUMERIC, SQL_BOOL, SQL_TEXT, SQL_UUID, SQL_TIME, SQL_JSON, SQL_INTERVAL,
+    SQL_OTHER,   /* a type that the language does not have */
+};
+
+struct sql_value {
+    enum sql_base base;
+    bool nullable;
+    const struct ecc_type *lang; /* of a column or parameter as it stands, or NULL */
+    const char *pg;              /* OTHER, and INT from a smaller type: PostgreSQL's name */
+    const char *literal;         /* text of a quoted literal; NULL for the NULL literal */
+    const char *column;          /* name, for messages */
+    int param;                   /* number, when it is a bare parameter */
+};
+
+struct sql_column {
+    const char *name;
+    struct sql_value value;
+    bool hidden; /* merged by USING */
+    bool known;  /* a condition that holds says that it is not null */
+};
+
+struct sql_columns {
+    struct sql_column *items;
+    size_t n, cap;
+};
+
+struct sql_rel {
+    const char *name; /* alias or table */
+    const struct ecc_table *table; /* or NULL */
+    struct sql_columns columns;
+    bool nullable; /* on the outer side of a join */
+    bool scalar;   /* a function of one column: its alias alone means that column */
+};
+
+struct sql_ctes;
+
+struct sql_from {
+    struct sql_from *parent; /* what an inner query also sees */
+    struct sql_rel **items;
+    size_t n, cap;
+    struct sql_ctes *ctes;
+    bool merged;                       /* has a join with USING */
+    bool grouped;                      /* the query has GROUP BY */
+    const struct sql_columns *outputs; /* names that ORDER BY and GROUP BY may use, or NULL */
+};
+
+struct sql_ctes {
+    const char *name;
+    struct sql_columns columns;
+    struct sql_ctes *next;
+};
+
+struct sql_piece { /* a parameter's place in both texts */
+    uint32_t text_at, text_length, source_at, source_length;
+    size_t param;
+};
+
+struct sql_ctx {
+    struct ecc_arena *arena;
+    const struct ecc_sql_scope *scope;
+    struct ecc_sql_problems *problems;
+    const char *source;
+    uint32_t source_length;
+    char *text; /* with $n */
+    struct { struct sql_piece *items; size_t n, cap; } pieces;
+    struct { const char **items; size_t n, cap; } paths;
+    struct { const struct ecc_expr **items; size_t n, cap; } params; /* NULL: was reported */
+    struct { const char **items; size_t n, cap; } names;
+    bool failed; /* resolve gave NULL */
+    bool writes;
+};
+
+/* sql_params.c */
+bool sql_scan(struct sql_ctx *ctx);
+uint32_t sql_source_at(const struct sql_ctx *ctx, uint32_t text_at);
+
+/* sql_check.c. at: in the text with $n; the length is the word's that stands there. help may be NULL. */
+void sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *format, ...) __attribute__((format(printf, 4, 5)));
+const char *sql_format(struct sql_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* sql_values.c */
+struct sql_value sql_of(enum sql_base base, bool nullable);
+struct sql_value sql_of_type(const struct ecc_type *type);
+struct sql_value sql_of_type_name(struct sql_ctx *ctx, const struct ecc_sql_node *type_name, bool nullable);
+const struct ecc_type *sql_language_type(struct ecc_arena *arena, struct sql_value value); /* NULL: none */
+const char *sql_describe(struct sql_ctx *ctx, struct sql_value value);
+bool sql_is_number(struct sql_value value);
+struct sql_value sql_unify(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at, const char *what);
+void sql_check_compare(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at);
+void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, struct sql_value value, int64_t at);
+
+/* sql_from.c */
+struct sql_rel *sql_add_rel(struct sql_ctx *ctx, struct sql_from *from, const char *name);
+void sql_add_column(struct sql_ctx *ctx, struct sql_columns *columns, const char *name, struct sql_value value);
+void sql_add_table(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_table *table, const char *alias);
+const struct ecc_table *sql_find_table(struct sql_ctx *ctx, const struct ecc_sql_node *range_var);
+void sql_from_item(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *item);
+struct sql_value sql_column_ref(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body);
+bool sql_star(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body, struct sql_columns *out);
+void sql_learn(struct sql_from *from, const struct ecc_sql_node *condition); /* what a condition that holds says */
+void sql_forget(struct sql_from *from, const char *column);
+
+/* sql_expr.c */
+struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node);
+void sql_exprs(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list);
+void sql_condition(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node, const char *where);
+int64_t sql_at_of(const struct ecc_sql_node *node); /* where an expression begins, or -1 */
+
+/* sql_func.c */
+struct sql_value sql_function(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body);
+void sql_function_columns(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *call, const char *alias, struct sql_columns *out);
+
+/* sql_query.c, sql_write.c: one statement, its result columns */
+void sql_query(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *node, struct sql_columns *out);
+void sql_select(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body, struct sql_columns *out);
+void sql_targets(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list, struct sql_columns *out);
+struct sql_ctes *sql_with(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *with);
+void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body, struct sql_columns *out);
+void sql_update(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body, struct sql_columns *out);
+void sql_delete(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body, struct sql_columns *out);
+
+#endif

@@ -1,0 +1,314 @@
+/* Values of an analysis: what PostgreSQL's types are to the language, and which may meet. */
+#include "sql_internal.h"
+
+#include <string.h>
+
+#include "diag.h"
+#include "types.h"
+
+struct sql_value sql_of(enum sql_base base, bool nullable)
+{
+    return (struct sql_value){.base = base, .nullable = nullable};
+}
+
+struct sql_value sql_of_type(const struct ecc_type *type)
+{
+    struct sql_value value = {.lang = type, .nullable = type->optional};
+
+    if (ECC_IS_UNKNOWN(type)) {
+        value.base = SQL_BAD;
+        return value;
+    }
+    switch (type->kind) {
+    case ECC_TYPE_TEXT:
+    case ECC_TYPE_SECRET:
+    case ECC_TYPE_EMAIL:
+    case ECC_TYPE_ENUM:
+        value.base = SQL_TEXT;
+        break;
+    case ECC_TYPE_INT:
+        value.base = SQL_INT;
+        break;
+    case ECC_TYPE_FLOAT:
+        value.base = SQL_FLOAT;
+        break;
+    case ECC_TYPE_BOOL:
+        value.base = SQL_BOOL;
+        break;
+    case ECC_TYPE_UUID:
+        value.base = SQL_UUID;
+        break;
+    case ECC_TYPE_TIME:
+        value.base = SQL_TIME;
+        break;
+    case ECC_TYPE_JSON:
+    case ECC_TYPE_RECORD:
+    case ECC_TYPE_LIST:
+        value.base = SQL_JSON;
+        break;
+    case ECC_TYPE_SAGA:
+    case ECC_TYPE_VOID:
+        value.base = SQL_BAD;
+        break;
+    }
+    return value;
+}
+
+static const struct type_name {
+    const char *name;
+    enum sql_base base;
+} type_names[] = {
+    {"bigint", SQL_INT},        {"bit", SQL_OTHER},         {"bool", SQL_BOOL},       {"boolean", SQL_BOOL},    {"bpchar", SQL_TEXT},
+    {"bytea", SQL_OTHER},       {"cidr", SQL_OTHER},        {"date", SQL_OTHER},      {"daterange", SQL_OTHER}, {"decimal", SQL_NUMERIC},
+    {"float4", SQL_FLOAT},      {"float8", SQL_FLOAT},      {"inet", SQL_OTHER},      {"int", SQL_INT},         {"int2", SQL_INT},
+    {"int4", SQL_INT},          {"int4range", SQL_OTHER},   {"int8", SQL_INT},        {"int8range", SQL_OTHER}, {"integer", SQL_INT},
+    {"interval", SQL_INTERVAL}, {"json", SQL_JSON},         {"jsonb", SQL_JSON},      {"jsonpath", SQL_OTHER},  {"macaddr", SQL_OTHER},
+    {"money", SQL_OTHER},       {"name", SQL_TEXT},         {"numeric", SQL_NUMERIC}, {"numrange", SQL_OTHER},  {"oid", SQL_OTHER},
+    {"point", SQL_OTHER},       {"record", SQL_OTHER},      {"regclass", SQL_OTHER},  {"smallint", SQL_INT},    {"text", SQL_TEXT},
+    {"time", SQL_OTHER},        {"timestamp", SQL_OTHER},   {"timestamptz", SQL_TIME}, {"timetz", SQL_OTHER},   {"tsquery", SQL_OTHER},
+    {"tsrange", SQL_OTHER},     {"tstzrange", SQL_OTHER},   {"tsvector", SQL_OTHER},  {"uuid", SQL_UUID},       {"varbit", SQL_OTHER},
+    {"varchar", SQL_TEXT},      {"void", SQL_OTHER},        {"xid", SQL_OTHER},       {"xml", SQL_OTHER},
+};
+
+struct sql_value sql_of_type_name(struct sql_ctx *ctx, const struct ecc_sql_node *type_name, bool nullable)
+{
+    const struct ecc_sql_node *names = ecc_sql_at(type_name, "names");
+    const char *name = names ? ecc_sql_string(names, names->n - 1) : "";
+    size_t n = sizeof type_names / sizeof *type_names;
+    const char *all[sizeof type_names / sizeof *type_names];
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(type_names[i].name, name) != 0)
+            continue;
+        if (ecc_sql_at(type_name, "arrayBounds"))
+            return (struct sql_value){.base = SQL_OTHER, .nullable = nullable, .pg = sql_format(ctx, "%s[]", name)};
+        return (struct sql_value){.base = type_names[i].base, .nullable = nullable, .pg = type_names[i].name};
+    }
+    for (size_t i = 0; i < n; i++)
+        all[i] = type_names[i].name;
+    const char *near = ecc_did_you_mean(name, all, n);
+    sql_problem(ctx, ecc_sql_int(type_name, "location"), near ? sql_format(ctx, "did you mean `%s`?", near) : NULL, "there is no type `%s`",
+                name);
+    return sql_of(SQL_BAD, nullable);
+}
+
+const struct ecc_type *sql_language_type(struct ecc_arena *arena, struct sql_value value)
+{
+    const struct ecc_type *type = value.lang;
+
+    if (!type) {
+        switch (value.base) {
+        case SQL_BAD:
+            return &ecc_type_unknown;
+        case SQL_UNTYPED:
+            if (!value.literal)
+                return NULL;
+            type = &ecc_type_text;
+            break;
+        case SQL_TEXT:
+            type = &ecc_type_text;
+            break;
+        case SQL_INT:
+            type = &ecc_type_int;
+            break;
+        case SQL_FLOAT:
+            type = &ecc_type_float;
+            break;
+        case SQL_BOOL:
+            type = &ecc_type_bool;
+            break;
+        case SQL_UUID:
+            type = &ecc_type_uuid;
+            break;
+        case SQL_TIME:
+            type = &ecc_type_time;
+            break;
+        case SQL_JSON:
+            type = &ecc_type_json;
+            break;
+        case SQL_UNKNOWN:
+        case SQL_NUMERIC:
+        case SQL_INTERVAL:
+        case SQL_OTHER:
+            return NULL;
+        }
+    }
+    if (ECC_IS_UNKNOWN(type))
+        return type;
+    return value.nullable ? ecc_type_optional(arena, type) : ecc_type_present(arena, type);
+}
+
+/* "text", "numeric", "StockStatus": for messages. */
+const char *sql_describe(struct sql_ctx *ctx, struct sql_value value)
+{
+    static const char *const names[] = {
+        [SQL_BAD] = "unknown",   [SQL_UNKNOWN] = "unknown", [SQL_UNTYPED] = "a literal",    [SQL_INT] = "int",   [SQL_FLOAT] = "float",
+        [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "bool",     [SQL_TEXT] = "text",            [SQL_UUID] = "uuid", [SQL_TIME] = "time",
+        [SQL_JSON] = "json",     [SQL_INTERVAL] = "interval", [SQL_OTHER] = "another type",
+    };
+
+    if (value.lang)
+        return ecc_type_name(ctx->arena, ecc_type_present(ctx->arena, value.lang));
+    if (value.base == SQL_OTHER && value.pg)
+        return value.pg;
+    return names[value.base];
+}
+
+bool sql_is_number(struct sql_value value)
+{
+    return value.base == SQL_INT || value.base == SQL_FLOAT || value.base == SQL_NUMERIC;
+}
+
+static bool is_open(struct sql_value value) /* says nothing that could be wrong */
+{
+    return value.base == SQL_BAD || value.base == SQL_UNKNOWN || value.base == SQL_UNTYPED;
+}
+
+static const struct ecc_enum *enum_of(struct sql_value value)
+{
+    return value.lang && value.lang->kind == ECC_TYPE_ENUM ? value.lang->enum_ : NULL;
+}
+
+/* 'helld' where an enum stands: false when it has been reported. */
+static bool check_enum_literal(struct sql_ctx *ctx, const struct ecc_enum *of, struct sql_value value, int64_t at)
+{
+    if (!of || value.base != SQL_UNTYPED || !value.literal)
+        return true;
+    for (size_t i = 0; i < of->nvalues; i++) {
+        if (strcmp(of->values[i], value.literal) == 0)
+            return true;
+    }
+    const char *near = ecc_did_you_mean(value.literal, of->values, of->nvalues);
+    sql_problem(ctx, at, near ? sql_format(ctx, "did you mean '%s'?", near) : NULL, "'%s' is no value of %s", value.literal, of->name);
+    return false;
+}
+
+static const char *cast_name(struct sql_value value)
+{
+    static const char *const names[] = {
+        [SQL_INT] = "bigint", [SQL_FLOAT] = "float8",     [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "boolean",      [SQL_TEXT] = "text",
+        [SQL_UUID] = "uuid",  [SQL_TIME] = "timestamptz", [SQL_JSON] = "jsonb",      [SQL_INTERVAL] = "interval", [SQL_OTHER] = NULL,
+    };
+
+    return names[value.base];
+}
+
+static const char *subject(struct sql_ctx *ctx, struct sql_value value)
+{
+    if (value.param)
+        return sql_format(ctx, "`:%s`", ctx->paths.items[value.param - 1]);
+    if (value.column)
+        return sql_format(ctx, "`%s`", value.column);
+    return "the value";
+}
+
+static const char *cast_help(struct sql_ctx *ctx, struct sql_value from, struct sql_value to)
+{
+    if (!cast_name(to))
+        return NULL;
+    if (from.param && from.lang && from.lang->kind == ECC_TYPE_LIST)
+        return sql_format(ctx, "a list is jsonb: `jsonb_array_elements_text(:%s::jsonb)` gives its items", ctx->paths.items[from.param - 1]);
+    if (from.param)
+        return sql_format(ctx, "write `:%s::%s`", ctx->paths.items[from.param - 1], cast_name(to));
+    return sql_format(ctx, "add a cast, `(...)::%s`", cast_name(to));
+}
+
+void sql_check_compare(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at)
+{
+    if (!check_enum_literal(ctx, enum_of(a), b, at) || !check_enum_literal(ctx, enum_of(b), a, at))
+        return;
+    if (is_open(a) || is_open(b) || a.base == SQL_OTHER || b.base == SQL_OTHER)
+        return;
+    if (a.base == b.base) {
+        if (enum_of(a) && enum_of(b) && enum_of(a) != enum_of(b))
+            sql_problem(ctx, at, NULL, "%s is %s, but %s is %s", subject(ctx, a), sql_describe(ctx, a), subject(ctx, b), sql_describe(ctx, b));
+        return;
+    }
+    if (sql_is_number(a) && sql_is_number(b))
+        return;
+    if (a.param) { /* tell about the parameter first */
+        struct sql_value swap = a;
+        a = b;
+        b = swap;
+    }
+    sql_problem(ctx, at, cast_help(ctx, b, a), "%s is %s, but %s is %s", subject(ctx, b), sql_describe(ctx, b), subject(ctx, a),
+                sql_describe(ctx, a));
+}
+
+void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, struct sql_value value, int64_t at)
+{
+    const struct ecc_type *to = column->type;
+    struct sql_value target = sql_of_type(to);
+
+    if (value.base == SQL_UNTYPED && !value.literal && !to->optional) {
+        sql_problem(ctx, at, NULL, "`%s` can't be null", column->name);
+        return;
+    }
+    if (!check_enum_literal(ctx, enum_of(target), value, at) || is_open(value) || is_open(target))
+        return;
+    const char *what = value.param ? subject(ctx, value) : "the value";
+    bool fits = value.base == target.base || (sql_is_number(value) && sql_is_number(target)) || target.base == SQL_TEXT ||
+                value.base == SQL_OTHER || (value.param && value.base == SQL_TEXT && target.base == SQL_OTHER);
+    if (value.param && fits && value.lang) {
+        const struct ecc_type *from = ecc_type_present(ctx->arena, value.lang), *present = ecc_type_present(ctx->arena, to);
+        enum ecc_fit fit = ecc_type_fit(from, present);
+        bool stored = to->kind == ECC_TYPE_RECORD || to->kind == ECC_TYPE_LIST || to->kind == ECC_TYPE_ENUM;
+        if (stored && fit != ECC_FIT_SAME)
+            fits = false;
+    }
+    if (!fits) {
+        sql_problem(ctx, at, value.base == target.base ? NULL : cast_help(ctx, value, target), "`%s` is %s, but %s is %s", column->name,
+                    sql_describe(ctx, target), what, sql_describe(ctx, value));
+    } else if (value.param && value.nullable && !to->optional) {
+        sql_problem(ctx, at, sql_format(ctx, "write `coalesce(:%s, ...)`", ctx->paths.items[value.param - 1]),
+                    "%s may be absent, but `%s` can't be null", what, column->name);
+    }
+}
+
+/* The type of a value that comes from either: CASE, COALESCE, UNION, VALUES. Nullable when one is. */
+struct sql_value sql_unify(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at, const char *what)
+{
+    bool nullable = a.nullable || b.nullable;
+    struct sql_value out = a;
+
+    if (a.base == SQL_BAD || b.base == SQL_BAD) {
+        out = sql_of(SQL_BAD, nullable);
+    } else if (a.base == SQL_UNTYPED) {
+        if (enum_of(b) && a.literal) { /* a literal that is no value makes it plain text */
+            bool is_value = false;
+            for (size_t i = 0; i < b.lang->enum_->nvalues; i++)
+                is_value |= strcmp(b.lang->enum_->values[i], a.literal) == 0;
+            out = b;
+            if (!is_value)
+                out.lang = NULL;
+        } else {
+            out = b;
+        }
+        if (b.base == SQL_UNTYPED && !b.literal)
+            out.literal = a.literal;
+    } else if (b.base == SQL_UNTYPED) {
+        return sql_unify(ctx, b, a, at, what);
+    } else if (a.base == SQL_UNKNOWN || b.base == SQL_UNKNOWN) {
+        out = sql_of(SQL_UNKNOWN, nullable);
+    } else if (a.base == b.base) {
+        if (a.lang && b.lang && !ecc_type_same(ecc_type_present(ctx->arena, a.lang), ecc_type_present(ctx->arena, b.lang)))
+            out.lang = NULL;
+        else if (!a.lang || !b.lang)
+            out.lang = NULL;
+        if (!a.pg || !b.pg || strcmp(a.pg, b.pg) != 0)
+            out.pg = NULL;
+    } else if (sql_is_number(a) && sql_is_number(b)) {
+        out = sql_of(a.base == SQL_FLOAT || b.base == SQL_FLOAT ? SQL_FLOAT : SQL_NUMERIC, nullable);
+    } else if (a.base == SQL_OTHER || b.base == SQL_OTHER) {
+        out = a.base == SQL_OTHER ? a : b;
+    } else {
+        sql_problem(ctx, at, cast_help(ctx, b, a), "%s: %s and %s do not go together", what, sql_describe(ctx, a), sql_describe(ctx, b));
+        out = sql_of(SQL_BAD, nullable);
+    }
+    out.nullable = nullable;
+    out.param = 0;
+    out.column = NULL;
+    if (out.base != SQL_UNTYPED)
+        out.literal = NULL;
+    return out;
+}
