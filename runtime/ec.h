@@ -150,7 +150,7 @@ struct ec_task {
     struct ec_str key;            /* of a keyed request; n 0: none */
     struct ec_str undoes;         /* the key that this request undoes; n 0: none */
     uint8_t request_hash[16];     /* of the keyed request's body */
-    struct ec_uuid seed;          /* of ec_new_id in a keyed task */
+    struct ec_uuid seed;          /* of ec_new_id in a keyed task: a UUIDv7 (ec_new_id(NULL)), the ids take its time on */
     bool seeded, claimed, background; /* background: a compensation or repeat; does not trip breakers */
     bool settled;                 /* the key's outcome is stored (a last commit did it): neither hooks.failed nor hooks.replied runs */
     int64_t claim;                /* inbox.c: the lease of the claim, which tells it from a later one */
