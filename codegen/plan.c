@@ -384,6 +384,16 @@ static void lower_for(struct lower *l, struct ecc_acts *acts, const struct ecc_s
     lower_block(l, &act->body, &stmt->u.loop.body, cont, true);
 }
 
+static const struct ecc_type *optional_record(struct ecc_arena *arena, const struct ecc_record *record)
+{
+    struct ecc_type *type = ECC_NEW(arena, struct ecc_type);
+
+    type->kind = ECC_TYPE_RECORD;
+    type->record = record;
+    type->optional = true;
+    return type;
+}
+
 /* A statement that waits and may have a result under a let's name. */
 static struct ecc_act *lower_run(struct lower *l, struct ecc_acts *acts, const struct ecc_stmt *stmt, const char *name)
 {
@@ -402,7 +412,7 @@ static struct ecc_act *lower_run(struct lower *l, struct ecc_acts *acts, const s
 static bool lower_stmt(struct lower *l, struct ecc_acts *acts, const struct ecc_stmt *stmt, const struct cont *cont)
 {
     struct ecc_act *act;
-    bool wrap, then, otherwise;
+    bool then, otherwise;
 
     switch (stmt->kind) {
     case ECC_STMT_SQL:
@@ -423,6 +433,8 @@ static bool lower_stmt(struct lower *l, struct ecc_acts *acts, const struct ecc_
         return false;
     case ECC_STMT_GET:
         act = lower_run(l, acts, stmt, stmt->u.cache.name);
+        if (!act->member)
+            act->member = add_member(l, ECC_MEMBER_VALUE, stmt->u.cache.name, optional_record(l->arena, stmt->u.cache.keyspace->value));
         lower_clause(l, acts, ECC_ACT_FOUND, act->member, stmt->found);
         lower_clause(l, acts, ECC_ACT_ABSENT, act->member, stmt->none);
         return false;
@@ -441,11 +453,8 @@ static bool lower_stmt(struct lower *l, struct ecc_acts *acts, const struct ecc_
         lower_clause(l, acts, ECC_ACT_FOUND, NULL, stmt->found);
         return false;
     case ECC_STMT_PUBLISH:
-        wrap = !l->open;
-        if (wrap)
-            open_tx(l, acts, true);
         add(l, acts, ECC_ACT_NOW)->stmt = stmt;
-        return wrap && close_tx(l, acts, cont);
+        return false;
     case ECC_STMT_START:
         act = add(l, acts, ECC_ACT_NOW);
         act->stmt = stmt;
