@@ -137,7 +137,7 @@ struct ec_task {
     /* The runtime's (runtime/task.h). */
     const char *detail;           /* of error, NUL-terminated, in the arena; or NULL */
     bool unknown;                 /* the failed operation may have had its effect */
-    bool accepted;
+    bool accepted;                /* the last call was answered with 202; once replied: this task accepts */
     uint8_t state;
     uint8_t restarts;             /* tx.c: runs given up to a deadlock */
     uint32_t ids;                 /* handed out by ec_new_id */
