@@ -1,0 +1,50 @@
+"""A second, quite different topology: nothing in the compiler or the runtime is wired to the first one."""
+import os
+import uuid
+
+import lib
+from lib import wait
+
+TOPOLOGY = os.path.join(lib.ROOT, "tests", "topologies", "parcel.ecom")
+
+
+def test_accept_move_locate(system):
+    made = system.request("POST", "/parcels", {"label": "Lamp", "weight_grams": 1200})
+    assert made.status == 201 and made.json["depot"] == "north" and made.json["stage"] == "accepted", made
+    parcel = made.json["id"]
+    moved = system.request("POST", f"/parcels/{parcel}/moves", {"depot": "harbour"})
+    assert moved.status == 200 and moved.json["stage"] == "moving" and moved.json["depot"] == "harbour", moved
+    assert system.request("GET", f"/parcels/{parcel}").json["depot"] == "harbour"
+    wait(lambda: system.request("GET", f"/places/{parcel}").json["depot"] == "harbour", 10, "the consumer has put the place into the cache")
+    done = system.request("POST", f"/parcels/{parcel}/moves", {"depot": "south", "deliver": True})
+    assert done.json["stage"] == "delivered", done
+    late = system.request("POST", f"/parcels/{parcel}/moves", {"depot": "east"})
+    assert late.status == 409 and late.json["type"].endswith("already-delivered"), late
+
+
+def test_one_event_a_move_in_order(system):
+    parcel = system.request("POST", "/parcels", {"label": "Chair", "weight_grams": 9000, "depot": "a"}).json["id"]
+    for depot in "bcd":
+        assert system.request("POST", f"/parcels/{parcel}/moves", {"depot": depot}).status == 200
+
+    def depots():
+        return [body["depot"] for key, _, body in system.topic("parcel-moves") if key == parcel]
+    wait(lambda: depots() == ["a", "b", "c", "d"], 15, "four events in order")
+
+
+def test_cache_and_errors(system):
+    unknown = uuid.uuid4()
+    reply = system.request("GET", f"/places/{unknown}")
+    assert reply.status == 404 and reply.json["type"].endswith("parcel-not-found"), reply
+    assert system.request("POST", "/parcels", {"label": "", "weight_grams": 1}).status == 422
+    assert system.request("POST", "/parcels", {"label": "x", "weight_grams": 1, "colour": "red"}).status == 422
+    assert system.request("DELETE", f"/places/{unknown}").status == 204
+    loads = system.request("GET", "/loads?at_least=1")
+    assert loads.status == 200 and all(item["parcels"] >= 1 for item in loads.json["items"]), loads
+    assert system.request("GET", "/loads?at_least=-1").status == 422
+
+
+def test_key_is_remembered(system):
+    body = {"label": "Table", "weight_grams": 20000}
+    replies = [system.request("POST", "/parcels", body, headers={"Idempotency-Key": "k-1"}) for _ in range(3)]
+    assert [r.status for r in replies] == [201] * 3 and len({r.json["id"] for r in replies}) == 1, replies
