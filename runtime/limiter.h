@@ -1,0 +1,23 @@
+/* Rate limits that several gateways share, in Redis. */
+#ifndef EC_LIMITER_H
+#define EC_LIMITER_H
+
+#include "app.h"
+
+struct ec_limit_verdict {
+    bool known;        /* false: Redis did not answer; `allowed` is what the limit says for that */
+    bool allowed;
+    int64_t remaining; /* requests left now */
+    int64_t reset_s;   /* until the bucket is full again */
+    int64_t retry_s;   /* refused: until the next one is allowed, at least 1 */
+};
+
+/* Takes one token from the bucket of `who`. One command: what else is sent in this turn shares its round trip. */
+void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*done)(void *data, const struct ec_limit_verdict *verdict),
+                     void *data);
+
+/* Adds `RateLimit-Policy`, `RateLimit` and, when refused, `Retry-After` (draft-ietf-httpapi-ratelimit-headers). Nothing when not known and
+ * allowed. */
+void ec_limiter_headers(struct ec_buf *buf, const struct ec_limit *limit, const struct ec_limit_verdict *verdict);
+
+#endif

@@ -1,0 +1,774 @@
+/* The connection to Redis: hiredis on polls of the loop.
+ *
+ * DOWN -> (backoff) RESOLVING -> CONNECTING -> GREETING (AUTH, SELECT, PING) -> UP. Only UP takes commands; otherwise they fail in the next
+ * turn from the queue `failed`. hiredis has the commands that wait for their answer in order, each with our `struct command`; when a
+ * connection goes, it calls each with no reply. A server that hangs is found by the oldest command's age, or, when nothing is sent, by
+ * a PING a second: then the connection is dropped, for what comes behind on it can't be answered sooner.
+ *
+ * Writes: hiredis asks for a writable event for each command; we note it and write in the prepare phase, just before the loop would
+ * sleep: no epoll_ctl a turn, and what was gathered leaves in one write. Only a full socket is polled for writing.
+ *
+ * Memory: struct connection is freed when its poll handle has closed; commands come from a free list that never shrinks, as long as
+ * the most that ever were in flight.
+ */
+#include "redis.h"
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "random.h"
+
+/* Ages are counted in checks, not in time: when it was this process that stood still, answers are waiting to be read before the next check. */
+enum { COMMAND_CHECKS = 10, CONNECT_TIMEOUT_MS = 1000, CHECK_MS = 50, PING_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
+enum { MAX_ARGS = 16 };
+
+enum state { OFF, DOWN, RESOLVING, CONNECTING, GREETING, UP };
+
+struct connection {
+    uv_poll_t poll;
+    redisAsyncContext *context; /* NULL: gone, the poll is closing */
+    int events;
+    bool dirty, writing;
+};
+
+struct command {
+    ec_redis_done *done;
+    void *data;
+    unsigned sent; /* redis.checks by then */
+    struct command *next, *prev; /* in flight, in order; or `next` alone in failed or free */
+};
+
+static struct {
+    enum state state;
+    struct connection *connection;
+    uv_loop_t *loop;
+    uv_timer_t timer;     /* DOWN: next attempt; CONNECTING, GREETING: their bound; UP: age of the oldest command, ping */
+    uv_prepare_t prepare; /* active when a connection is dirty */
+    uv_idle_t idle;       /* active when `failed` has some */
+    uv_getaddrinfo_t resolve;
+    bool resolving;
+    int handles;
+    struct command oldest; /* sentinel of a ring */
+    struct command *failed, **failed_end, *spare;
+    size_t in_flight;
+    bool checking, said_down;
+    unsigned checks;
+    int attempts;
+    struct ec_redis_watch *watches;
+    struct ec_redis_script *scripts;
+    /* where */
+    char *host, *path, *user, *password;
+    int port, database;
+    struct ec_metric *up, *sent, *lost;
+} redis;
+
+static void try_again(void);
+static void greet(void);
+static void on_timer(uv_timer_t *timer);
+
+/* ------------------------------------------------------------------ commands */
+
+static struct command *command_new(ec_redis_done *done, void *data)
+{
+    struct command *command = redis.spare;
+
+    if (command)
+        redis.spare = command->next;
+    else if (!(command = malloc(sizeof(*command))))
+        abort();
+    *command = (struct command){.done = done, .data = data, .sent = redis.checks};
+    return command;
+}
+
+static void command_done(struct command *command, const struct ec_redis_reply *reply)
+{
+    ec_redis_done *done = command->done;
+    void *data = command->data;
+
+    command->next = redis.spare;
+    redis.spare = command;
+    done(data, reply);
+}
+
+static void fail_queued(uv_idle_t *idle)
+{
+    struct command *command = redis.failed, *next;
+
+    redis.failed = NULL;
+    redis.failed_end = &redis.failed;
+    for (; command; command = next) {
+        next = command->next;
+        command_done(command, NULL);
+    }
+    if (!redis.failed && idle)
+        uv_idle_stop(idle);
+}
+
+static void fail_soon(ec_redis_done *done, void *data)
+{
+    struct command *command = command_new(done, data);
+
+    if (!redis.failed)
+        uv_idle_start(&redis.idle, fail_queued);
+    *redis.failed_end = command;
+    redis.failed_end = &command->next;
+}
+
+/* Arrays in arrays are not needed by any command of ours and read as nil. */
+static void reply_read(const redisReply *from, struct ec_redis_reply *to, struct ec_redis_reply *items)
+{
+    *to = (struct ec_redis_reply){.type = EC_REDIS_NIL};
+    switch (from->type) {
+    case REDIS_REPLY_STRING:
+        to->type = EC_REDIS_TEXT;
+        to->text = (struct ec_str){from->str, from->len};
+        break;
+    case REDIS_REPLY_STATUS:
+        to->type = EC_REDIS_STATUS;
+        to->text = (struct ec_str){from->str, from->len};
+        break;
+    case REDIS_REPLY_ERROR:
+        to->type = EC_REDIS_ERROR;
+        to->text = (struct ec_str){from->str, from->len};
+        break;
+    case REDIS_REPLY_INTEGER:
+        to->type = EC_REDIS_INT;
+        to->i = from->integer;
+        break;
+    case REDIS_REPLY_ARRAY:
+        if (!items)
+            break;
+        to->type = EC_REDIS_ARRAY;
+        to->n = from->elements < EC_REDIS_MAX_ITEMS ? from->elements : EC_REDIS_MAX_ITEMS;
+        to->items = items;
+        for (size_t i = 0; i < to->n; i++)
+            reply_read(from->element[i], &items[i], NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+/* From now on nothing is sent on this connection; hiredis is about to tell, or has told, every command on it. */
+static void lost(struct connection *connection, const char *why)
+{
+    if (redis.connection != connection)
+        return;
+    redis.connection = NULL;
+    if (redis.state == OFF)
+        return;
+    if (!redis.said_down) {
+        redis.said_down = true;
+        ec_log(EC_LOG_WARN, NULL, "redis is down", EC_L_STR("why", why));
+    }
+    redis.state = DOWN;
+    ec_metric_set(redis.up, 0);
+    try_again();
+}
+
+static void on_reply(redisAsyncContext *context, void *raw, void *data)
+{
+    struct command *command = data;
+    struct ec_redis_reply reply, items[EC_REDIS_MAX_ITEMS];
+
+    command->prev->next = command->next;
+    command->next->prev = command->prev;
+    redis.in_flight--;
+    if (!raw) {
+        lost(context->data, context->err ? context->errstr : "the connection was closed");
+        ec_metric_add(redis.lost, 1);
+        command_done(command, NULL);
+        return;
+    }
+    reply_read(raw, &reply, items);
+    command_done(command, &reply);
+}
+
+static void send_now(size_t argc, const struct ec_str *argv, ec_redis_done *done, void *data)
+{
+    const char *text[MAX_ARGS];
+    size_t length[MAX_ARGS];
+    struct command *command;
+
+    if (argc > MAX_ARGS)
+        ec_panic("a redis command has too many arguments");
+    for (size_t i = 0; i < argc; i++) {
+        text[i] = argv[i].p ? argv[i].p : "";
+        length[i] = argv[i].n;
+    }
+    command = command_new(done, data);
+    if (redisAsyncCommandArgv(redis.connection->context, on_reply, command, (int)argc, text, length) != REDIS_OK) {
+        command->next = redis.spare;
+        redis.spare = command;
+        fail_soon(done, data);
+        return;
+    }
+    command->prev = redis.oldest.prev;
+    command->next = &redis.oldest;
+    redis.oldest.prev->next = command;
+    redis.oldest.prev = command;
+    redis.in_flight++;
+    if (redis.state == UP && !redis.checking) {
+        redis.checking = true;
+        uv_timer_start(&redis.timer, on_timer, CHECK_MS, 0);
+    }
+}
+
+void ec_redis_command(size_t argc, const struct ec_str *argv, ec_redis_done *done, void *data)
+{
+    if (redis.state == OFF)
+        ec_panic("a redis command outside of start and stop");
+    ec_metric_add(redis.sent, 1);
+    if (redis.state != UP || !redis.connection) {
+        ec_metric_add(redis.lost, 1);
+        fail_soon(done, data);
+        return;
+    }
+    send_now(argc, argv, done, data);
+}
+
+bool ec_redis_up(void)
+{
+    return redis.state == UP;
+}
+
+/* ------------------------------------------------------------------ the poll under hiredis */
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct connection *connection = poll->data;
+
+    /* An error is for hiredis to find: it reads, fails, and takes the connection down. */
+    if (connection->context && ((events & UV_READABLE) || status < 0))
+        redisAsyncHandleRead(connection->context);
+    if (connection->context && (events & UV_WRITABLE)) {
+        connection->writing = true;
+        redisAsyncHandleWrite(connection->context);
+        if (connection->context)
+            connection->writing = false;
+    }
+}
+
+static void poll_for(struct connection *connection, int events)
+{
+    if (connection->events == events)
+        return;
+    connection->events = events;
+    if (events)
+        uv_poll_start(&connection->poll, events, on_poll);
+    else
+        uv_poll_stop(&connection->poll);
+}
+
+static void write_gathered(uv_prepare_t *prepare)
+{
+    struct connection *connection = redis.connection;
+
+    uv_prepare_stop(prepare);
+    if (!connection || !connection->dirty)
+        return;
+    connection->dirty = false;
+    connection->writing = true;
+    redisAsyncHandleWrite(connection->context); /* may end the connection; the struct lives until its poll has closed */
+    connection->writing = false;
+}
+
+static void add_read(void *data)
+{
+    struct connection *connection = data;
+
+    poll_for(connection, connection->events | UV_READABLE);
+}
+
+static void del_read(void *data)
+{
+    struct connection *connection = data;
+
+    poll_for(connection, connection->events & ~UV_READABLE);
+}
+
+static void add_write(void *data)
+{
+    struct connection *connection = data;
+
+    if (connection->writing || redis.state == CONNECTING) {
+        poll_for(connection, connection->events | UV_WRITABLE);
+    } else if (!connection->dirty) {
+        connection->dirty = true;
+        uv_prepare_start(&redis.prepare, write_gathered);
+    }
+}
+
+static void del_write(void *data)
+{
+    struct connection *connection = data;
+
+    poll_for(connection, connection->events & ~UV_WRITABLE);
+}
+
+static void poll_closed(uv_handle_t *handle)
+{
+    redis.handles--;
+    free(handle->data);
+}
+
+static void cleanup(void *data)
+{
+    struct connection *connection = data;
+
+    lost(connection, connection->context->err ? connection->context->errstr : "the connection was closed");
+    connection->context = NULL;
+    uv_close((uv_handle_t *)&connection->poll, poll_closed);
+}
+
+/* ------------------------------------------------------------------ connecting */
+
+static void drop_connection(const char *why)
+{
+    struct connection *connection = redis.connection;
+
+    if (!connection)
+        return;
+    lost(connection, why);
+    redisAsyncFree(connection->context); /* tells the commands, then calls cleanup */
+}
+
+static void try_again(void)
+{
+    int64_t wait = BACKOFF_MIN_MS << (redis.attempts < 6 ? redis.attempts : 6);
+
+    if (wait > BACKOFF_MAX_MS)
+        wait = BACKOFF_MAX_MS;
+    redis.attempts++;
+    redis.checking = false;
+    uv_timer_start(&redis.timer, on_timer, (uint64_t)((double)wait * (0.5 + ec_random_unit() / 2)), 0);
+}
+
+static void on_connect(const redisAsyncContext *context, int status)
+{
+    if (status == REDIS_OK && redis.connection && redis.connection->context == context)
+        greet();
+}
+
+static void connect_to(redisAsyncContext *context)
+{
+    struct connection *connection;
+
+    if (!context || context->err) {
+        if (!redis.said_down) {
+            redis.said_down = true;
+            ec_log(EC_LOG_WARN, NULL, "redis is down", EC_L_STR("why", context ? context->errstr : "out of memory"));
+        }
+        if (context)
+            redisAsyncFree(context);
+        redis.state = DOWN;
+        try_again();
+        return;
+    }
+    connection = calloc(1, sizeof(*connection));
+    if (!connection || uv_poll_init(redis.loop, &connection->poll, context->c.fd)) {
+        free(connection);
+        redisAsyncFree(context);
+        redis.state = DOWN;
+        try_again();
+        return;
+    }
+    redis.handles++;
+    connection->poll.data = connection;
+    connection->context = context;
+    context->data = connection;
+    context->ev.data = connection;
+    context->ev.addRead = add_read;
+    context->ev.delRead = del_read;
+    context->ev.addWrite = add_write;
+    context->ev.delWrite = del_write;
+    context->ev.cleanup = cleanup;
+    redis.connection = connection;
+    redis.state = CONNECTING;
+    redisAsyncSetConnectCallback(context, on_connect); /* asks for writable */
+    uv_timer_start(&redis.timer, on_timer, CONNECT_TIMEOUT_MS, 0);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+    char address[64] = "";
+
+    (void)request;
+    redis.resolving = false;
+    if (redis.state != RESOLVING) {
+        uv_freeaddrinfo(found);
+        return;
+    }
+    if (status == 0 && found->ai_family == AF_INET)
+        uv_ip4_name((struct sockaddr_in *)found->ai_addr, address, sizeof(address));
+    else if (status == 0 && found->ai_family == AF_INET6)
+        uv_ip6_name((struct sockaddr_in6 *)found->ai_addr, address, sizeof(address));
+    uv_freeaddrinfo(found);
+    if (!address[0]) {
+        if (!redis.said_down) {
+            redis.said_down = true;
+            ec_log(EC_LOG_WARN, NULL, "redis is down", EC_L_STR("why", "its host has no address"));
+        }
+        redis.state = DOWN;
+        try_again();
+        return;
+    }
+    connect_to(redisAsyncConnect(address, redis.port));
+}
+
+static void attempt(void)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+
+    if (redis.path) {
+        connect_to(redisAsyncConnectUnix(redis.path));
+        return;
+    }
+    redis.state = RESOLVING;
+    redis.resolving = uv_getaddrinfo(redis.loop, &redis.resolve, on_resolved, redis.host, NULL, &hints) == 0;
+    if (!redis.resolving) {
+        redis.state = DOWN;
+        try_again();
+    }
+}
+
+static void refused(const struct ec_redis_reply *reply)
+{
+    char why[160];
+
+    snprintf(why, sizeof(why), "the greeting was refused: %.*s", (int)(reply->text.n > 100 ? 100 : reply->text.n), reply->text.p);
+    drop_connection(why);
+}
+
+static void on_greeting(void *data, const struct ec_redis_reply *reply)
+{
+    (void)data;
+    if (reply && reply->type == EC_REDIS_ERROR)
+        refused(reply);
+}
+
+static void on_script(void *data, const struct ec_redis_reply *reply)
+{
+    struct ec_redis_script *script = data;
+
+    if (reply && reply->type == EC_REDIS_TEXT && reply->text.n == 40) {
+        memcpy(script->sha, reply->text.p, 40);
+        script->sha[40] = '\0';
+    }
+}
+
+static void load_script(struct ec_redis_script *script)
+{
+    EC_REDIS(on_script, script, EC_STR("SCRIPT"), EC_STR("LOAD"), ec_str_of(script->text));
+}
+
+static void on_greeted(void *data, const struct ec_redis_reply *reply)
+{
+    (void)data;
+    if (!reply || redis.state != GREETING)
+        return;
+    if (reply->type == EC_REDIS_ERROR) {
+        refused(reply);
+        return;
+    }
+    redis.state = UP;
+    redis.attempts = 0;
+    ec_metric_set(redis.up, 1);
+    if (redis.said_down)
+        ec_log(EC_LOG_INFO, NULL, "redis is up");
+    redis.said_down = false;
+    redis.checking = false;
+    uv_timer_start(&redis.timer, on_timer, PING_MS, 0);
+    for (struct ec_redis_script *script = redis.scripts; script; script = script->next)
+        load_script(script);
+    for (struct ec_redis_watch *watch = redis.watches; watch; watch = watch->next)
+        watch->up();
+}
+
+static void greet(void)
+{
+    char number[24];
+
+    redis.state = GREETING;
+    if (redis.password && redis.user)
+        send_now(3, (struct ec_str[]){EC_STR("AUTH"), ec_str_of(redis.user), ec_str_of(redis.password)}, on_greeting, NULL);
+    else if (redis.password)
+        send_now(2, (struct ec_str[]){EC_STR("AUTH"), ec_str_of(redis.password)}, on_greeting, NULL);
+    if (redis.database)
+        send_now(2, (struct ec_str[]){EC_STR("SELECT"), {number, ec_int_format(redis.database, number)}}, on_greeting, NULL);
+    send_now(1, (struct ec_str[]){EC_STR("PING")}, on_greeted, NULL);
+}
+
+static void on_ping(void *data, const struct ec_redis_reply *reply)
+{
+    (void)data;
+    (void)reply;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    redis.checking = false;
+    switch (redis.state) {
+    case OFF:
+    case RESOLVING:
+        return;
+    case DOWN:
+        attempt();
+        return;
+    case CONNECTING:
+    case GREETING:
+        drop_connection("it does not answer");
+        return;
+    case UP:
+        break;
+    }
+    if (redis.oldest.next == &redis.oldest) {
+        EC_REDIS(on_ping, NULL, EC_STR("PING"));
+        return; /* the command has started the timer */
+    }
+    if (++redis.checks - redis.oldest.next->sent > COMMAND_CHECKS) {
+        drop_connection("it does not answer");
+        return;
+    }
+    redis.checking = true;
+    uv_timer_start(timer, on_timer, CHECK_MS, 0);
+}
+
+/* ------------------------------------------------------------------ scripts */
+
+void ec_redis_watch_add(struct ec_redis_watch *watch)
+{
+    for (struct ec_redis_watch *at = redis.watches; at; at = at->next)
+        if (at == watch)
+            return;
+    watch->next = redis.watches;
+    redis.watches = watch;
+    if (redis.state == UP)
+        watch->up();
+}
+
+void ec_redis_script_add(struct ec_redis_script *script)
+{
+    if (script->added)
+        return;
+    script->added = true;
+    script->next = redis.scripts;
+    redis.scripts = script;
+    if (redis.state == UP)
+        load_script(script);
+}
+
+struct eval { /* one block: the arguments' bytes follow */
+    struct ec_redis_script *script;
+    ec_redis_done *done;
+    void *data;
+    size_t n;
+    struct ec_str args[MAX_ARGS];
+};
+
+static void on_eval(void *data, const struct ec_redis_reply *reply)
+{
+    struct eval *eval = data;
+    ec_redis_done *done = eval->done;
+    void *to = eval->data;
+
+    if (reply && reply->type == EC_REDIS_ERROR && reply->text.n >= 8 && !memcmp(reply->text.p, "NOSCRIPT", 8) &&
+        memcmp(eval->args[0].p, "EVALSHA", 7) == 0) {
+        eval->args[0] = EC_STR("EVAL");
+        eval->args[1] = ec_str_of(eval->script->text);
+        ec_redis_command(eval->n, eval->args, on_eval, eval);
+        return;
+    }
+    free(eval);
+    done(to, reply);
+}
+
+void ec_redis_eval(struct ec_redis_script *script, size_t n, const struct ec_str *args, ec_redis_done *done, void *data)
+{
+    bool known = script->sha[0];
+    size_t size = sizeof(struct eval);
+    struct eval *eval;
+    char *p;
+
+    if (n + 2 > MAX_ARGS)
+        ec_panic("a redis script has too many arguments");
+    for (size_t i = 0; i < n; i++)
+        size += args[i].n;
+    eval = malloc(size);
+    if (!eval)
+        abort();
+    *eval = (struct eval){.script = script, .done = done, .data = data, .n = n + 2};
+    eval->args[0] = known ? EC_STR("EVALSHA") : EC_STR("EVAL");
+    eval->args[1] = ec_str_of(known ? script->sha : script->text);
+    p = (char *)(eval + 1);
+    for (size_t i = 0; i < n; i++) {
+        if (args[i].n)
+            memcpy(p, args[i].p, args[i].n);
+        eval->args[i + 2] = (struct ec_str){p, args[i].n};
+        p += args[i].n;
+    }
+    ec_redis_command(eval->n, eval->args, on_eval, eval);
+}
+
+/* ------------------------------------------------------------------ where it is */
+
+static char *part(const char *from, size_t n)
+{
+    char *out = strndup(from, n), *to = out;
+
+    if (!out)
+        abort();
+    for (const char *p = out; *p; p++) { /* a password in a URL may be percent-encoded */
+        unsigned byte;
+        if (*p == '%' && sscanf(p + 1, "%2x", &byte) == 1 && byte) {
+            *to++ = (char)byte;
+            p += 2;
+        } else {
+            *to++ = *p;
+        }
+    }
+    *to = '\0';
+    return out;
+}
+
+static void forget_where(void)
+{
+    free(redis.host);
+    free(redis.path);
+    free(redis.user);
+    free(redis.password);
+    redis.host = redis.path = redis.user = redis.password = NULL;
+    redis.port = 6379;
+    redis.database = 0;
+}
+
+/* redis://[[user][:password]@]host[:port][/database], unix:///path */
+bool ec_redis_configure(const char *url, const char **why)
+{
+    const char *p, *end, *at, *colon;
+    int64_t number;
+
+    forget_where();
+    if (!strncmp(url, "unix://", 7) && url[7] == '/') {
+        redis.path = part(url + 7, strlen(url + 7));
+        return true;
+    }
+    *why = !strncmp(url, "rediss://", 9) ? "TLS to Redis is not supported" : "must be redis://host:port/database or unix:///path";
+    if (strncmp(url, "redis://", 8))
+        return false;
+    p = url + 8;
+    end = p + strcspn(p, "/");
+    at = memrchr(p, '@', (size_t)(end - p));
+    if (at) {
+        colon = memchr(p, ':', (size_t)(at - p));
+        if (colon && colon > p)
+            redis.user = part(p, (size_t)(colon - p));
+        redis.password = colon ? part(colon + 1, (size_t)(at - colon - 1)) : part(p, (size_t)(at - p));
+        p = at + 1;
+    }
+    if (*end == '/' && end[1]) {
+        if (!ec_int_parse(ec_str_of(end + 1), &number) || number < 0 || number > 1000)
+            return false;
+        redis.database = (int)number;
+    }
+    if (*p == '[') { /* an IPv6 address */
+        colon = memchr(p, ']', (size_t)(end - p));
+        if (!colon)
+            return false;
+        redis.host = part(p + 1, (size_t)(colon - p - 1));
+        colon = colon + 1 < end ? colon + 1 : NULL;
+    } else {
+        colon = memchr(p, ':', (size_t)(end - p));
+        redis.host = part(p, (size_t)((colon ? colon : end) - p));
+    }
+    if (colon) {
+        if (*colon != ':' || !ec_int_parse((struct ec_str){colon + 1, (size_t)(end - colon - 1)}, &number) || number < 1 || number > 65535)
+            return false;
+        redis.port = (int)number;
+    }
+    return redis.host[0] != '\0';
+}
+
+/* ------------------------------------------------------------------ the module */
+
+static void redis_configure(struct ec_app *app, struct ec_config_errors *errors)
+{
+    char *url = ec_config_get(errors, "REDIS_URL", NULL, true);
+    const char *why = NULL;
+
+    (void)app;
+    if (url && !ec_redis_configure(url, &why))
+        ec_config_error(errors, "REDIS_URL: %s", why);
+    free(url);
+}
+
+static int redis_start(struct ec_app *app, const char **why)
+{
+    (void)why;
+    redis.loop = app->loop;
+    redis.oldest.next = redis.oldest.prev = &redis.oldest;
+    redis.failed_end = &redis.failed;
+    redis.up = ec_metric(EC_GAUGE, "ec_redis_up", "1 while the connection to Redis is up", "");
+    redis.sent = ec_metric(EC_COUNTER, "ec_redis_commands_total", "Commands to Redis", "");
+    redis.lost = ec_metric(EC_COUNTER, "ec_redis_unanswered_total", "Commands to Redis that got no answer", "");
+    uv_timer_init(app->loop, &redis.timer);
+    uv_prepare_init(app->loop, &redis.prepare);
+    uv_idle_init(app->loop, &redis.idle);
+    redis.attempts = 0;
+    redis.said_down = false;
+    attempt();
+    return 0;
+}
+
+static bool redis_idle(struct ec_app *app)
+{
+    (void)app;
+    for (struct ec_redis_watch *watch = redis.watches; watch; watch = watch->next)
+        if (watch->idle && !watch->idle())
+            return false;
+    return !redis.failed;
+}
+
+static void redis_stop(struct ec_app *app)
+{
+    struct connection *connection = redis.connection;
+
+    (void)app;
+    if (redis.state == OFF)
+        return;
+    for (struct ec_redis_watch *watch = redis.watches; watch; watch = watch->next)
+        if (watch->stop)
+            watch->stop();
+    redis.state = DOWN; /* what the callbacks start now fails, below */
+    redis.connection = NULL;
+    if (connection)
+        redisAsyncFree(connection->context);
+    while (redis.failed)
+        fail_queued(NULL);
+    redis.state = OFF;
+    for (struct ec_redis_script *script = redis.scripts; script; script = script->next)
+        script->sha[0] = '\0';
+    if (redis.resolving)
+        uv_cancel((uv_req_t *)&redis.resolve);
+    uv_close((uv_handle_t *)&redis.timer, NULL);
+    uv_close((uv_handle_t *)&redis.prepare, NULL);
+    uv_close((uv_handle_t *)&redis.idle, NULL);
+    while (redis.spare) {
+        struct command *next = redis.spare->next;
+        free(redis.spare);
+        redis.spare = next;
+    }
+    forget_where();
+}
+
+const struct ec_module ec_module_redis = {
+    .name = "redis",
+    .configure = redis_configure,
+    .start = redis_start,
+    .idle = redis_idle,
+    .stop = redis_stop,
+};

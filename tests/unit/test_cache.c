@@ -1,0 +1,252 @@
+/* Keyspaces: values that do not fit, drops that outlive an outage, and the put that comes too late. */
+#include "redis_fixture.h"
+
+#include "cache.h"
+#include "task.h"
+
+struct thing {
+    int64_t n;
+    struct ec_str name;
+};
+
+static const struct ec_field thing_fields[] = {
+    {.name = "n", .kind = EC_INT, .offset = offsetof(struct thing, n)},
+    {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct thing, name)},
+};
+static const struct ec_record thing_record = {.name = "Thing", .size = sizeof(struct thing), .fields = thing_fields, .nfields = 2};
+static const struct ec_keyspace things = {.name = "things", .cache = "memory", .value = &thing_record, .ttl_ms = 60000};
+
+enum act { GET, PUT, DROP };
+
+struct frame {
+    enum act act;
+    struct ec_str key;
+    struct thing put;
+    struct thing *got;
+};
+
+static void run(struct ec_task *task)
+{
+    struct frame *f = EC_FRAME(task, struct frame);
+
+    switch (task->step) {
+    case 0:
+        if (f->act == GET) {
+            EC_AWAIT(task, 1, ec_cache_get(task, &things, f->key, (void **)&f->got));
+        } else if (f->act == PUT) {
+            EC_AWAIT(task, 2, ec_cache_put(task, &things, f->key, &f->put));
+        } else {
+            EC_AWAIT(task, 3, ec_cache_drop(task, &things, f->key));
+        }
+        ec_reply(task, NULL);
+    }
+}
+
+static const struct ec_program program = {.name = "test.Cache", .run = run, .frame_size = sizeof(struct frame)};
+
+static bool ended;
+static bool found;
+static int64_t found_n;
+static char found_name[32];
+
+static bool has_ended(void)
+{
+    return ended;
+}
+
+static void on_finish(struct ec_task *task)
+{
+    struct frame *f = EC_FRAME(task, struct frame);
+
+    assert_null(task->error);
+    ended = true;
+    found = f->got != NULL;
+    if (found) {
+        found_n = f->got->n;
+        snprintf(found_name, sizeof(found_name), "%.*s", (int)f->got->name.n, f->got->name.p);
+    }
+    ec_task_free(task);
+}
+
+static void act(enum act what, const char *key, int64_t n)
+{
+    struct ec_task *task = ec_task_new(&ec_app, &program);
+    struct frame *f = EC_FRAME(task, struct frame);
+
+    *f = (struct frame){.act = what, .key = ec_str_of(key), .put = {n, EC_STR("a \"name\"")}};
+    task->finish = on_finish;
+    ended = false;
+    ec_task_start(task);
+    assert_true(fixture_until(has_ended, 5000));
+}
+
+static bool raw_done;
+static bool raw_is_done(void)
+{
+    return raw_done;
+}
+static void on_raw(void *data, const struct ec_redis_reply *reply)
+{
+    (void)data;
+    assert_non_null(reply);
+    raw_done = true;
+}
+static void raw(const char *command, const char *key, const char *value)
+{
+    raw_done = false;
+    ec_redis_command(value ? 3 : 2, (struct ec_str[]){ec_str_of(command), ec_str_of(key), ec_str_of(value ? value : "")}, on_raw, NULL);
+    assert_true(fixture_until(raw_is_done, 5000));
+}
+
+static bool no_drops(void)
+{
+    return ec_cache_pending_drops() == 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!fixture_redis_pid)
+        fixture_redis_start();
+    fixture_module_start();
+    assert_true(fixture_until(fixture_redis_is_up, 5000));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_module_stop();
+    ec_tasks_stop();
+    uv_run(ec_app.loop, UV_RUN_NOWAIT);
+    assert_int_equal(ec_tasks_live, 0);
+    return 0;
+}
+
+static void test_put_get_drop(void **state)
+{
+    (void)state;
+    act(GET, "a", 0);
+    assert_false(found);
+    act(PUT, "a", 41);
+    act(PUT, "a", 42);
+    act(GET, "a", 0);
+    assert_true(found);
+    assert_int_equal(found_n, 42);
+    assert_string_equal(found_name, "a \"name\"");
+    act(DROP, "a", 0);
+    act(GET, "a", 0);
+    assert_false(found);
+}
+
+static void test_value_that_does_not_fit(void **state)
+{
+    static const char *const values[] = {"", "{", "{\"n\":\"x\",\"name\":\"y\"}", "[]", "{\"n\":1}", "\xff"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+        raw("SET", "things:bad", values[i]);
+        act(GET, "bad", 0);
+        assert_false(found);
+    }
+    raw("DEL", "things:bad", NULL);
+    raw("LPUSH", "things:bad", "not a string");
+    act(GET, "bad", 0);
+    assert_false(found);
+}
+
+/* One that reads nothing, is overtaken by a drop, and stores: nothing may be there. */
+static struct ec_cache_version version;
+static bool fetched;
+static void on_fetched(void *data, bool answered, struct ec_str value, const struct ec_cache_version *at)
+{
+    (void)data;
+    assert_true(answered);
+    assert_null(value.p);
+    version = *at;
+    fetched = true;
+}
+static bool is_fetched(void)
+{
+    return fetched;
+}
+static bool stored;
+static void on_stored(void *data)
+{
+    (void)data;
+    stored = true;
+}
+static bool is_stored(void)
+{
+    return stored;
+}
+
+static void test_late_put_is_refused(void **state)
+{
+    const struct ec_str value = EC_STR("{\"n\":1,\"name\":\"old\"}");
+
+    (void)state;
+    for (int dropped = 1; dropped >= 0; dropped--) {
+        fetched = stored = false;
+        ec_cache_fetch(&things, EC_STR("late"), on_fetched, NULL);
+        assert_true(fixture_until(is_fetched, 5000));
+        if (dropped)
+            act(DROP, "late", 0);
+        ec_cache_store(&things, EC_STR("late"), value, &version, on_stored, NULL);
+        assert_true(fixture_until(is_stored, 5000));
+        act(GET, "late", 0);
+        assert_int_equal(found, !dropped);
+    }
+}
+
+static void test_drop_outlives_an_outage(void **state)
+{
+    (void)state;
+    act(PUT, "kept", 7);
+    kill(fixture_redis_pid, SIGSTOP); /* hung: it keeps its data, and we can't reach it */
+    act(DROP, "kept", 0);
+    assert_int_equal(ec_cache_pending_drops(), 1);
+    act(GET, "kept", 0);
+    assert_false(found);
+    act(PUT, "kept", 8);
+    kill(fixture_redis_pid, SIGCONT);
+    assert_true(fixture_until(fixture_redis_is_up, 10000));
+    act(GET, "kept", 0);
+    assert_false(found);
+    assert_true(fixture_until(no_drops, 5000));
+    act(PUT, "kept", 9);
+    act(GET, "kept", 0);
+    assert_int_equal(found_n, 9);
+}
+
+static void test_down_is_a_miss(void **state)
+{
+    (void)state;
+    fixture_redis_stop();
+    assert_true(fixture_until(fixture_redis_is_down, 5000));
+    act(PUT, "x", 1);
+    act(GET, "x", 0);
+    assert_false(found);
+    act(DROP, "x", 0);
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    fixture_redis_stop();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_put_get_drop, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_value_that_does_not_fit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_put_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drop_outlives_an_outage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_down_is_a_miss, setup, teardown),
+    };
+
+    ec_app.loop = uv_default_loop();
+    return cmocka_run_group_tests(tests, NULL, stop_server);
+}
