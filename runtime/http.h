@@ -63,6 +63,7 @@ void ec_http_close(struct ec_http_exchange *exchange); /* drops the connection w
 
 struct ec_http_client; /* connections to one origin list, kept alive; picks the least loaded, skips one that just failed */
 struct ec_http_client *ec_http_client_new(uv_loop_t *loop, const char *urls, int max_connections, const char **why);
+const char *ec_http_urls_check(const char *urls); /* why they can't be used, to follow their name; or NULL */
 void ec_http_client_stop(struct ec_http_client *client);
 
 struct ec_http_reply {

@@ -83,10 +83,43 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
+/* Fills in origins; says why not, or NULL. */
+static const char *parse_urls(struct ec_http_client *client, const char *urls)
+{
+    const char *why;
+    size_t n;
+
+    if (!*urls)
+        return "is empty";
+    for (;;) {
+        n = strcspn(urls, ",");
+        if (client->norigins == EC_CLIENT_MAX_ORIGINS)
+            return "has too many origins";
+        why = origin_parse(&client->origins[client->norigins++], urls, n);
+        if (why)
+            return why;
+        if (urls[n] == '\0')
+            return NULL;
+        urls += n + 1;
+    }
+}
+
+const char *ec_http_urls_check(const char *urls)
+{
+    struct ec_http_client *client = calloc(1, sizeof(*client));
+    const char *why;
+
+    if (!client)
+        abort();
+    why = parse_urls(client, urls);
+    free_origins(client);
+    free(client);
+    return why;
+}
+
 struct ec_http_client *ec_http_client_new(uv_loop_t *loop, const char *urls, int max_connections, const char **why)
 {
     struct ec_http_client *client = calloc(1, sizeof(*client));
-    size_t n;
 
     if (!client)
         abort();
@@ -94,14 +127,7 @@ struct ec_http_client *ec_http_client_new(uv_loop_t *loop, const char *urls, int
     client->loop = loop;
     client->max_connections = max_connections;
     client->waiting_end = &client->waiting;
-    *why = *urls ? NULL : "is empty";
-    while (!*why && *urls) {
-        n = strcspn(urls, ",");
-        *why = client->norigins == EC_CLIENT_MAX_ORIGINS ? "has too many origins" : origin_parse(&client->origins[client->norigins++], urls, n);
-        urls += n;
-        if (!*why && *urls == ',' && *++urls == '\0')
-            *why = "ends with a comma";
-    }
+    *why = parse_urls(client, urls);
     if (*why) {
         free_origins(client);
         free(client);

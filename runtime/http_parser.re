@@ -67,7 +67,12 @@ static enum ec_http_parse request_line(const char *p, size_t n, size_t *from, st
 
     /*!re2c
     crlf     { start = at; goto method; } // one empty line before a request is ignored
-    ""       { at = start; goto method; }
+    ""       {
+        if (ended)
+            return more(head, n, false);
+        at = start;
+        goto method;
+    }
     */
 method:
     ended = false;

@@ -1,0 +1,647 @@
+/* The server on real sockets: framing, order, limits, the end of connections, TLS. */
+#include "http_test.h"
+
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+struct world {
+    uv_loop_t loop;
+    struct ec_http_server *server;
+    struct ec_http_exchange *held[256];
+    int nheld, handled, gone;
+    char body[64];
+    struct ec_str path;
+};
+
+static struct received r;
+
+static void on_gone(struct ec_http_exchange *exchange, void *data)
+{
+    struct world *w = data;
+
+    (void)exchange;
+    w->gone++;
+}
+
+static bool path_is(const struct ec_http_request *request, const char *path)
+{
+    return request->path.n == strlen(path) && memcmp(request->path.p, path, request->path.n) == 0;
+}
+
+static void handle(struct ec_http_exchange *exchange, void *data)
+{
+    static char large[4 << 20];
+    const struct ec_http_request *request = ec_http_exchange_request(exchange);
+    struct world *w = data;
+
+    w->handled++;
+    if (path_is(request, "/hold")) {
+        ec_http_exchange_set(exchange, w, on_gone);
+        w->held[w->nheld++] = exchange;
+    } else if (path_is(request, "/echo")) {
+        ec_http_reply(exchange, 200, EC_STR("text/plain"), EC_STR("x-a: b\r\n"), request->body);
+    } else if (path_is(request, "/query")) {
+        ec_http_reply(exchange, 200, EC_STR("text/plain"), (struct ec_str){NULL, 0}, request->query);
+    } else if (path_is(request, "/large")) {
+        memset(large, 'L', sizeof(large));
+        ec_http_reply(exchange, 200, EC_STR("text/plain"), (struct ec_str){NULL, 0}, (struct ec_str){large, sizeof(large)});
+    } else if (path_is(request, "/none")) {
+        ec_http_reply(exchange, 204, (struct ec_str){NULL, 0}, (struct ec_str){NULL, 0}, (struct ec_str){NULL, 0});
+    } else if (path_is(request, "/cut")) {
+        ec_http_reply_truncated(exchange, 200, EC_STR("text/plain"), EC_STR("0123456789"), 4);
+    } else if (path_is(request, "/close")) {
+        ec_http_close(exchange);
+    } else if (path_is(request, "/problem")) {
+        ec_http_problem(exchange, &ec_error_conflict, "say \"no\"", (const uint8_t *)"0123456789abcdef", EC_STR("retry-after: 1\r\n"));
+    } else {
+        ec_http_reply(exchange, 200, EC_STR("text/plain"), (struct ec_str){NULL, 0}, request->path);
+    }
+}
+
+static void answer(struct world *w, int i, const char *text)
+{
+    ec_http_reply(w->held[i], 200, EC_STR("text/plain"), (struct ec_str){NULL, 0}, (struct ec_str){text, strlen(text)});
+}
+
+static struct world *open_with(struct ec_http_server_options options)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    const char *why = NULL;
+
+    uv_loop_init(&w->loop);
+    options.handle = handle;
+    options.data = w;
+    w->server = ec_http_server_start(&w->loop, &options, &why);
+    if (!w->server)
+        fail_msg("%s", why);
+    memset(&r, 0, sizeof(r));
+    return w;
+}
+
+static struct world *open_world(void)
+{
+    return open_with((struct ec_http_server_options){.host = "127.0.0.1"});
+}
+
+static int dial(struct world *w)
+{
+    r.n = 0;
+    r.end = false;
+    r.p[0] = '\0';
+    return connect_to(ec_http_server_port(w->server));
+}
+
+static void close_world(struct world *w)
+{
+    ec_http_server_stop(w->server);
+    close_loop(&w->loop);
+    free(w);
+}
+
+static void keep_alive(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w), i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        r.n = 0;
+        send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+        expect_text(&w->loop, fd, &r, "\r\n\r\nhello");
+        assert_non_null(strstr(r.p, "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\ndate: "));
+        assert_non_null(strstr(r.p, "\r\nx-a: b\r\n"));
+        assert_null(strstr(r.p, "connection:"));
+    }
+    send_text(fd, "GET /query?a=%20b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect_end(&w->loop, fd, &r);
+    assert_non_null(strstr(r.p, "connection: close\r\n\r\na=%20b"));
+    close(fd);
+    fd = dial(w);
+    send_text(fd, "GET /old HTTP/1.0\r\n\r\n");
+    expect_end(&w->loop, fd, &r);
+    assert_non_null(strstr(r.p, "\r\n\r\n/old"));
+    close(fd);
+    fd = dial(w);
+    send_text(fd, "GET http://b/x?y HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_text(&w->loop, fd, &r, "\r\n\r\n/x");
+    close(fd);
+    close_world(w);
+}
+
+static void bodiless(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w);
+
+    (void)state;
+    send_text(fd, "GET /none HTTP/1.1\r\nHost: a\r\n\r\nHEAD /abc HTTP/1.1\r\nHost: a\r\n\r\nGET /z HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_text(&w->loop, fd, &r, "\r\n\r\n/z");
+    assert_int_equal(count_of(r.p, "content-length"), 2);
+    assert_non_null(strstr(r.p, "content-length: 4\r\n"));
+    assert_null(strstr(r.p, "/abc"));
+    close(fd);
+    close_world(w);
+}
+
+static void problems(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w);
+
+    (void)state;
+    send_text(fd, "GET /problem HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_text(&w->loop, fd, &r,
+                "\r\n\r\n{\"type\":\"/problems/conflict\",\"title\":\"A request with this key is in progress\",\"status\":409,"
+                "\"detail\":\"say \\\"no\\\"\",\"trace_id\":\"30313233343536373839616263646566\"}");
+    assert_non_null(strstr(r.p, "content-type: application/problem+json\r\n"));
+    assert_non_null(strstr(r.p, "retry-after: 1\r\n"));
+    close(fd);
+    close_world(w);
+}
+
+static void byte_by_byte(void **state)
+{
+    static const char text[] = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;x=y\r\n...\r\n0\r\n\r\n"
+                               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nworld";
+    struct world *w = open_world();
+    int fd = dial(w);
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(text) - 1; i++) {
+        send_bytes(fd, text + i, 1);
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    }
+    expect_text(&w->loop, fd, &r, "world");
+    assert_non_null(strstr(r.p, "content-length: 8\r\n"));
+    assert_non_null(strstr(r.p, "hello..."));
+    assert_int_equal(w->handled, 2);
+    close(fd);
+    close_world(w);
+}
+
+static void pipelined_in_order(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w), i;
+    char want[16];
+
+    (void)state;
+    for (i = 0; i < 5; i++)
+        send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    send_text(fd, "GET /last HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(&w->loop, w->handled == 6);
+    receive_some(fd, &r);
+    assert_int_equal(r.n, 0);
+    for (i = 4; i >= 0; i--) {
+        sprintf(want, "<%d>", i);
+        answer(w, i, want);
+    }
+    expect_text(&w->loop, fd, &r, "/last");
+    assert_int_equal(count_of(r.p, "HTTP/1.1 200"), 6);
+    assert_true(strstr(r.p, "<0>") < strstr(r.p, "<1>") && strstr(r.p, "<1>") < strstr(r.p, "<4>") && strstr(r.p, "<4>") < strstr(r.p, "/last"));
+    close(fd);
+    close_world(w);
+}
+
+static void a_bounded_pipeline(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w), i;
+
+    (void)state;
+    for (i = 0; i < 200; i++)
+        send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(&w->loop, w->handled == 64);
+    for (i = 0; i < 20; i++)
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_int_equal(w->handled, 64);
+    for (i = 0; i < 200; i++) {
+        TURN_UNTIL(&w->loop, w->nheld > i);
+        answer(w, i, "ok");
+    }
+    TURN_UNTIL(&w->loop, (receive_some(fd, &r), count_of(r.p, "\r\n\r\nok") == 200));
+    close(fd);
+    close_world(w);
+}
+
+static void refused(void **state)
+{
+    static const struct { const char *text; int status; const char *name; } cases[] = {
+        {"GET / HTTP/1.1\r\n\r\n", 400, "/problems/bad-request"},
+        {"GET / HTTP/9.1\r\nHost: a\r\n\r\n", 505, "/problems/version-not-supported"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "/problems/not-implemented"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n", 413, "/problems/too-large"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffff0\r\n", 413, "/problems/too-large"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello", 400, "/problems/bad-request"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417, "/problems/expectation-failed"},
+        {"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", 400,
+         "/problems/bad-request"},
+    };
+    struct world *w = open_world();
+    char line[32];
+    size_t i;
+    int fd;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fd = dial(w);
+        send_text(fd, cases[i].text);
+        expect_end(&w->loop, fd, &r);
+        sprintf(line, "HTTP/1.1 %d ", cases[i].status);
+        if (!strstr(r.p, line) || !strstr(r.p, cases[i].name) || !strstr(r.p, "connection: close"))
+            fail_msg("%s gave %s", cases[i].text, r.p);
+        assert_int_equal(count_of(r.p, "\r\ndate: "), 1);
+        close(fd);
+    }
+    assert_int_equal(w->handled, 0);
+    close_world(w);
+}
+
+static void a_refusal_waits_its_turn(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w);
+
+    (void)state;
+    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\nGET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(&w->loop, w->nheld == 1);
+    receive_some(fd, &r);
+    assert_int_equal(r.n, 0);
+    answer(w, 0, "first");
+    expect_end(&w->loop, fd, &r);
+    assert_true(strstr(r.p, "first") && strstr(r.p, "first") < strstr(r.p, "HTTP/1.1 400"));
+    assert_int_equal(w->handled, 1);
+    close(fd);
+    close_world(w);
+}
+
+static void continue_100(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w);
+
+    (void)state;
+    send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    expect_text(&w->loop, fd, &r, "HTTP/1.1 100 Continue\r\n\r\n");
+    send_text(fd, "hello");
+    expect_text(&w->loop, fd, &r, "hello");
+    /* Only after the answer before it, and not at all when the body is refused or there already. */
+    r.n = 0;
+    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    TURN_UNTIL(&w->loop, w->nheld == 1);
+    receive_some(fd, &r);
+    assert_int_equal(r.n, 0);
+    answer(w, 0, "first");
+    expect_text(&w->loop, fd, &r, "firstHTTP/1.1 100 Continue\r\n\r\n");
+    send_text(fd, "later");
+    expect_text(&w->loop, fd, &r, "later");
+    r.n = 0;
+    send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nhere");
+    expect_text(&w->loop, fd, &r, "here");
+    assert_null(strstr(r.p, "100 Continue"));
+    r.n = 0;
+    send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n");
+    expect_end(&w->loop, fd, &r);
+    assert_int_equal(count_of(r.p, "HTTP/1.1"), 1);
+    assert_non_null(strstr(r.p, "HTTP/1.1 413"));
+    close(fd);
+    close_world(w);
+}
+
+static void gone_clients(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w);
+
+    (void)state;
+    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /hold HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n12");
+    TURN_UNTIL(&w->loop, w->nheld == 2);
+    assert_int_equal(w->gone, 0);
+    close(fd);
+    TURN_UNTIL(&w->loop, w->gone == 2);
+    answer(w, 0, "nobody hears it");
+    ec_http_close(w->held[1]);
+    assert_int_equal(w->handled, 2);
+    /* The server goes while a request is held. */
+    fd = dial(w);
+    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(&w->loop, w->nheld == 3);
+    ec_http_server_stop(w->server);
+    assert_int_equal(w->gone, 3);
+    close_loop(&w->loop);
+    answer(w, 2, "nobody");
+    close(fd);
+    free(w);
+}
+
+static void faults(void **state)
+{
+    struct world *w = open_world();
+    int fd = dial(w);
+
+    (void)state;
+    send_text(fd, "GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_end(&w->loop, fd, &r);
+    assert_non_null(strstr(r.p, "content-length: 10\r\n"));
+    assert_string_equal(strstr(r.p, "\r\n\r\n"), "\r\n\r\n0123");
+    close(fd);
+    fd = dial(w);
+    send_text(fd, "GET /close HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_end(&w->loop, fd, &r);
+    assert_int_equal(r.n, 0);
+    close(fd);
+    close_world(w);
+}
+
+static void slow_clients(void **state)
+{
+    struct world *w = open_with((struct ec_http_server_options){.header_timeout_ms = 200, .body_timeout_ms = 200, .idle_timeout_ms = 200});
+    int fd = dial(w), i;
+    uint64_t began;
+
+    (void)state;
+    /* A head that grows by a byte now and then is not saved by that. */
+    began = uv_hrtime();
+    send_text(fd, "GET / HTTP/1.1\r\nHost: a\r\n");
+    for (i = 0; !r.end && i < 3000; i++) {
+        if (send(fd, i % 20 ? "x" : "X: y\r\n" + 0, i % 20 ? 1 : 6, MSG_NOSIGNAL) < 0)
+            break;
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        receive_some(fd, &r);
+        usleep(2000);
+    }
+    assert_true(uv_hrtime() - began < 3000000000ull);
+    assert_non_null(strstr(r.p, "HTTP/1.1 408"));
+    close(fd);
+    fd = dial(w);
+    send_text(fd, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+    expect_end(&w->loop, fd, &r);
+    assert_non_null(strstr(r.p, "HTTP/1.1 408"));
+    assert_int_equal(w->handled, 0);
+    close(fd);
+    /* Idle: closed without a word. */
+    fd = dial(w);
+    expect_end(&w->loop, fd, &r);
+    assert_int_equal(r.n, 0);
+    close(fd);
+    fd = dial(w);
+    send_text(fd, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_end(&w->loop, fd, &r);
+    assert_int_equal(count_of(r.p, "HTTP/1.1"), 1);
+    close(fd);
+    /* A request at work is not idle. */
+    fd = dial(w);
+    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    began = uv_hrtime();
+    while (uv_hrtime() - began < 500000000ull) {
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+    assert_int_equal(w->gone, 0);
+    answer(w, 0, "done");
+    expect_text(&w->loop, fd, &r, "done");
+    close(fd);
+    close_world(w);
+}
+
+static int read_slowly(struct world *w, int fd)
+{
+    static char sink[16384];
+    ssize_t got;
+    int total = 0;
+
+    for (;;) {
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        got = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN))
+            return total;
+        if (got > 0)
+            total += (int)got;
+        else
+            usleep(100);
+    }
+}
+
+static void slow_readers(void **state)
+{
+    struct world *w = open_with((struct ec_http_server_options){.body_timeout_ms = 300});
+    int fd = dial(w), small = 4096;
+    uint64_t began;
+
+    (void)state;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    send_text(fd, "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    /* It does not read at all: the connection goes, and what was answered with it. */
+    began = uv_hrtime();
+    TURN_UNTIL(&w->loop, w->handled > 0 && ec_http_server_idle(w->server));
+    assert_true(uv_hrtime() - began > 200000000ull);
+    close(fd);
+    /* One that reads gets everything. */
+    fd = dial(w);
+    send_text(fd, "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_in_range(read_slowly(w, fd), 2 * (4 << 20), 2 * (4 << 20) + 1000);
+    close(fd);
+    close_world(w);
+}
+
+static void draining(void **state)
+{
+    struct world *w = open_world();
+    int idle = dial(w), busy = dial(w), late;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)ec_http_server_port(w->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    (void)state;
+    send_text(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(&w->loop, w->nheld == 1);
+    ec_http_server_drain(w->server);
+    expect_end(&w->loop, idle, &r);
+    late = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(late, (struct sockaddr *)&address, sizeof(address)), -1);
+    assert_false(ec_http_server_idle(w->server));
+    r.end = false;
+    answer(w, 0, "bye");
+    expect_end(&w->loop, busy, &r);
+    assert_non_null(strstr(r.p, "connection: close\r\n\r\nbye"));
+    assert_true(ec_http_server_idle(w->server));
+    close(idle);
+    close(busy);
+    close(late);
+    close_world(w);
+}
+
+static void too_many_connections(void **state)
+{
+    struct world *w = open_with((struct ec_http_server_options){.max_connections = 2});
+    int a = dial(w), b = dial(w), c;
+
+    (void)state;
+    send_text(a, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_text(&w->loop, a, &r, "/a");
+    send_text(b, "GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_text(&w->loop, b, &r, "/b");
+    c = dial(w);
+    expect_end(&w->loop, c, &r);
+    close(a);
+    close(c);
+    TURN_UNTIL(&w->loop, (c = dial(w), send_text(c, "GET /c HTTP/1.1\r\nHost: a\r\n\r\n"), uv_run(&w->loop, UV_RUN_NOWAIT), usleep(1000),
+                          uv_run(&w->loop, UV_RUN_NOWAIT), receive_some(c, &r), close(c), strstr(r.p, "/c")));
+    close(b);
+    close_world(w);
+}
+
+static void an_address_in_use(void **state)
+{
+    struct world *w = open_world();
+    struct ec_http_server_options options = {.host = "127.0.0.1", .port = ec_http_server_port(w->server), .handle = handle};
+    const char *why = NULL;
+
+    (void)state;
+    assert_null(ec_http_server_start(&w->loop, &options, &why));
+    assert_non_null(strstr(why, "is in use"));
+    options.host = "nowhere.invalid";
+    assert_null(ec_http_server_start(&w->loop, &options, &why));
+    options.host = "127.0.0.1";
+    options.port = 0;
+    options.tls_cert = options.tls_key = "/nonexistent.pem";
+    assert_null(ec_http_server_start(&w->loop, &options, &why));
+    assert_non_null(strstr(why, "/nonexistent.pem"));
+    close_world(w);
+}
+
+/* ------------------------------------------------------------------ TLS */
+
+static char cert_file[] = "/tmp/ec-test-cert-XXXXXX", key_file[] = "/tmp/ec-test-key-XXXXXX";
+
+static int make_certificate(void **state)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    X509_NAME *name = X509_get_subject_name(cert);
+    FILE *file;
+
+    (void)state;
+    X509_set_version(cert, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+    X509_gmtime_adj(X509_getm_notBefore(cert), -60);
+    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0);
+    X509_set_issuer_name(cert, name);
+    X509_set_pubkey(cert, key);
+    X509_sign(cert, key, EVP_sha256());
+    file = fdopen(mkstemp(cert_file), "w");
+    PEM_write_X509(file, cert);
+    fclose(file);
+    file = fdopen(mkstemp(key_file), "w");
+    PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
+    fclose(file);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return 0;
+}
+
+static int drop_certificate(void **state)
+{
+    (void)state;
+    unlink(cert_file);
+    unlink(key_file);
+    return 0;
+}
+
+/* A client of its own thread, since OpenSSL's is a blocking one here. */
+struct tls_client { uv_thread_t thread; int port, max_version, status; size_t got; char text[256]; bool done; const char *send; };
+
+static void run_tls(void *data)
+{
+    struct tls_client *c = data;
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)c->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0), n;
+    static char sink[65536];
+    SSL *ssl;
+
+    SSL_CTX_set_security_level(context, 0);
+    SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
+    if (c->max_version)
+        SSL_CTX_set_max_proto_version(context, c->max_version);
+    ssl = SSL_new(context);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+        SSL_set_fd(ssl, fd);
+        c->status = SSL_connect(ssl);
+        if (c->status == 1) {
+            SSL_write(ssl, c->send, (int)strlen(c->send));
+            while ((n = SSL_read(ssl, sink, sizeof(sink))) > 0) {
+                if (c->got < sizeof(c->text) - 1) {
+                    size_t take = (size_t)n < sizeof(c->text) - 1 - c->got ? (size_t)n : sizeof(c->text) - 1 - c->got;
+
+                    memcpy(c->text + c->got, sink, take);
+                }
+                c->got += (size_t)n;
+            }
+            c->status = SSL_get_error(ssl, n) == SSL_ERROR_ZERO_RETURN ? 1 : -2;
+        }
+    }
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    close(fd);
+    __atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
+}
+
+static struct tls_client *tls_exchange(struct world *w, const char *text, int max_version)
+{
+    static struct tls_client c;
+
+    c = (struct tls_client){.port = ec_http_server_port(w->server), .send = text, .max_version = max_version};
+    uv_thread_create(&c.thread, run_tls, &c);
+    TURN_UNTIL(&w->loop, __atomic_load_n(&c.done, __ATOMIC_ACQUIRE));
+    uv_thread_join(&c.thread);
+    return &c;
+}
+
+static void tls(void **state)
+{
+    struct world *w = open_with((struct ec_http_server_options){.tls_cert = cert_file, .tls_key = key_file, .header_timeout_ms = 400});
+    struct tls_client *c;
+    int fd;
+
+    (void)state;
+    c = tls_exchange(w, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0);
+    assert_int_equal(c->status, 1); /* and close_notify at the end */
+    assert_non_null(strstr(c->text, "hello"));
+    c = tls_exchange(w, "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", TLS1_2_VERSION);
+    assert_int_equal(c->status, 1);
+    assert_in_range(c->got, 4 << 20, (4 << 20) + 1000);
+    c = tls_exchange(w, "GET / HTTP/1.1\r\n\r\n", 0);
+    assert_non_null(strstr(c->text, "HTTP/1.1 400"));
+    c = tls_exchange(w, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", TLS1_1_VERSION);
+    assert_int_not_equal(c->status, 1);
+    /* Plain text, and a handshake that never comes. */
+    fd = dial(w);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_end(&w->loop, fd, &r);
+    assert_null(strstr(r.p, "HTTP"));
+    close(fd);
+    fd = dial(w);
+    expect_end(&w->loop, fd, &r);
+    close(fd);
+    assert_int_equal(w->handled, 3);
+    close_world(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keep_alive),           cmocka_unit_test(bodiless),
+        cmocka_unit_test(problems),             cmocka_unit_test(byte_by_byte),
+        cmocka_unit_test(pipelined_in_order),   cmocka_unit_test(a_bounded_pipeline),
+        cmocka_unit_test(refused),              cmocka_unit_test(a_refusal_waits_its_turn),
+        cmocka_unit_test(continue_100),         cmocka_unit_test(gone_clients),
+        cmocka_unit_test(faults),               cmocka_unit_test(slow_clients),
+        cmocka_unit_test(slow_readers),         cmocka_unit_test(draining),
+        cmocka_unit_test(too_many_connections), cmocka_unit_test(an_address_in_use),
+        cmocka_unit_test(tls),
+    };
+
+    return cmocka_run_group_tests(tests, make_certificate, drop_certificate);
+}
