@@ -95,8 +95,6 @@ static void note_act(struct ecc_writer *w, const struct ecc_act *act, const char
 
     if (act->kind == ECC_ACT_RUN) {
         note = run_note(w->arena, act);
-    } else if (act->kind == ECC_ACT_CUSTOM) {
-        note = (struct note){"custom", "code", "written by hand"};
     } else if (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_PUBLISH) {
         note = (struct note){act->stmt->u.publish.event->name, "event", act->stmt->u.publish.event->topic->name};
     } else if (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_START) {

@@ -174,13 +174,6 @@ static const char *run_start(struct printer *p, const struct ecc_act *act)
     return "";
 }
 
-static const char *custom_start(struct printer *p)
-{
-    const char *in = ecc_shapes_record(p->shapes, p->plan->op->params) ? ", &f->in" : "";
-
-    return ecc_arena_printf(p->arena, "%s_custom(task%s%s)", p->shape->prefix, in, p->plan->result ? ", &f->out" : "");
-}
-
 /* ------------------------------------------------------------------ acts */
 
 static const char *step_of(const struct printer *p, const struct ecc_act *act)
@@ -191,9 +184,36 @@ static const char *step_of(const struct printer *p, const struct ecc_act *act)
     return "";
 }
 
+/* One statement; over 140 columns it goes on in the next line, after a comma that is not in a text. */
+static void print_line(struct ecc_writer *w, const char *line)
+{
+    int column = w->indent * w->width;
+    const char *comma = NULL, *s;
+    bool quoted = false;
+
+    for (s = line; *s && *s != '\n' && (!comma || column < 140); s++, column++) {
+        if (*s == '\\' && quoted && s[1])
+            s++, column++;
+        else if (*s == '"')
+            quoted = !quoted;
+        else if (!quoted && s[0] == ',' && s[1] == ' ')
+            comma = s;
+    }
+    if (column < 140 || !comma || comma - line < 24 || strchr(line, '\n')) {
+        ecc_wl(w, "%s", line);
+        return;
+    }
+    ecc_wl(w, "%.*s", (int)(comma + 1 - line), line);
+    w->indent++;
+    print_line(w, comma + 2);
+    w->indent--;
+}
+
 static void print_await(struct printer *p, struct ecc_writer *w, const struct ecc_act *act, const char *start)
 {
-    ecc_wl(w, "%s(task, %s, %s);", act->catching ? "EC_AWAIT_CATCH" : "EC_AWAIT", step_of(p, act), start);
+    const char *macro = act->catching ? "EC_AWAIT_CATCH" : "EC_AWAIT";
+
+    print_line(w, ecc_arena_printf(p->arena, "%s(task, %s, %s);", macro, step_of(p, act), start));
 }
 
 static void print_now(struct printer *p, struct ecc_writer *w, const struct ecc_act *act)
@@ -303,9 +323,6 @@ static void print_act(struct printer *p, struct ecc_writer *w, const struct ecc_
         break;
     case ECC_ACT_RUN:
         print_await(p, w, act, run_start(p, act));
-        break;
-    case ECC_ACT_CUSTOM:
-        print_await(p, w, act, custom_start(p));
         break;
     case ECC_ACT_NOW:
         print_now(p, w, act);
@@ -487,23 +504,23 @@ void ecc_emit_errors(const struct ecc_shapes *shapes, struct ecc_writer *w, cons
     ecc_w_close(w, "},");
 }
 
-static void print_program(struct printer *p, struct ecc_writer *w, bool frame)
+void ecc_emit_program_table(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_program_shape *shape,
+                            const struct ecc_shape *in, const struct ecc_type *result, bool frame)
 {
     static const char *const repeats[] = {[ECC_REPEAT_READ] = "READ", [ECC_REPEAT_ATOMIC] = "ATOMIC", [ECC_REPEAT_CLAIM] = "CLAIM"};
-    const struct ecc_shape *in = input_shape(p);
 
-    ecc_w_open(w, "const struct ec_program %s = {", p->shape->name);
-    ecc_wl(w, ".name = %s,", ecc_quote_c(p->arena, p->shape->title));
-    ecc_wl(w, ".run = %s,", p->shape->run);
+    ecc_w_open(w, "const struct ec_program %s = {", shape->name);
+    ecc_wl(w, ".name = %s,", ecc_quote_c(shapes->arena, shape->title));
+    ecc_wl(w, ".run = %s,", shape->run);
     if (frame)
-        ecc_wl(w, ".frame_size = sizeof(struct %s),", p->shape->frame);
+        ecc_wl(w, ".frame_size = sizeof(struct %s),", shape->frame);
     if (in)
         ecc_wl(w, ".in = &%s,", in->table);
-    if (p->plan->result)
-        ecc_wl(w, ".out = &%s,", ecc_shapes_record(p->shapes, p->plan->result->record)->table);
-    if (p->plan->op)
-        ecc_emit_errors(p->shapes, w, p->plan->op->errors, p->plan->op->nerrors);
-    ecc_wl(w, ".repeat = EC_REPEAT_%s,", repeats[p->plan->program->repeat]);
+    if (result)
+        ecc_wl(w, ".out = &%s,", ecc_shapes_record(shapes, result->record)->table);
+    if (shape->op)
+        ecc_emit_errors(shapes, w, shape->op->errors, shape->op->nerrors);
+    ecc_wl(w, ".repeat = EC_REPEAT_%s,", repeats[shape->program->repeat]);
     ecc_w_close(w, "};");
 }
 
@@ -520,5 +537,5 @@ void ecc_emit_program(struct ecc_shapes *shapes, struct ecc_writer *w, const str
     frame = print_frame(&p, w);
     print_steps(&p, w);
     print_run(&p, w, frame);
-    print_program(&p, w, frame);
+    ecc_emit_program_table(shapes, w, p.shape, input_shape(&p), plan->result, frame);
 }

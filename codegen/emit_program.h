@@ -11,6 +11,10 @@ void ecc_emit_program(struct ecc_shapes *shapes, struct ecc_writer *w, const str
 /* The comment above it. */
 void ecc_emit_notes(struct ecc_writer *w, const char *title, const struct ecc_plan *plan);
 
+/* The `struct ec_program` alone. frame: it has one. */
+void ecc_emit_program_table(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_program_shape *shape,
+                            const struct ecc_shape *in, const struct ecc_type *result, bool frame);
+
 /* ", &in, &out" of a call's C function, after the task and, for an external, its key. out: an expression of C, or NULL where nobody wants
  * the result. */
 const char *ecc_call_args(struct ecc_exprs *x, const struct ecc_stmt *call, const char *out);

@@ -510,15 +510,12 @@ static bool lower_block(struct lower *l, struct ecc_acts *acts, const struct ecc
 static const struct ecc_plan *lower_program(struct ecc_arena *arena, struct ecc_plan *plan, enum ecc_member_kind first)
 {
     struct lower l = {.arena = arena, .plan = plan};
-    bool ends = false;
+    bool ends;
 
     add_member(&l, first, first == ECC_MEMBER_IN ? "in" : "saga", NULL);
     if (plan->program->repeat == ECC_REPEAT_CLAIM)
         add_step(&l, &plan->acts, ECC_ACT_CLAIM, "claim");
-    if (plan->op && plan->op->custom)
-        add_step(&l, &plan->acts, ECC_ACT_CUSTOM, "custom");
-    else
-        ends = lower_block(&l, &plan->acts, &plan->program->body, NULL, false);
+    ends = lower_block(&l, &plan->acts, &plan->program->body, NULL, false);
     if (!ends)
         add_reply(&l, &plan->acts, ECC_ACT_REPLY);
     if (plan->result)

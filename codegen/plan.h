@@ -20,7 +20,6 @@ struct ecc_arena;
     X(BEGIN)  /* opens the transaction; waits */                                                                                      \
     X(COMMIT) /* with_out, last; waits */                                                                                             \
     X(RUN)    /* stmt: SQL, CALL, AWAIT, GET, PUT, DROP, HASH, VERIFY, SIGN, CLAIMS; waits */                                         \
-    X(CUSTOM) /* the function that a person writes; waits */                                                                          \
     X(NOW)    /* stmt: LET, NEW_ID, PUBLISH, START */                                                                                 \
     X(TAKE)   /* member points at row when there is one, else it is NULL */                                                           \
     X(EXPECT) /* no row is an internal error */                                                                                       \
@@ -104,6 +103,7 @@ struct ecc_plan {
     struct { struct ecc_act **items; size_t n, cap; } steps;      /* acts that wait, in the order of the text */
 };
 
+/* Not of a `custom` one: that has no statements. */
 const struct ecc_plan *ecc_plan_op(struct ecc_arena *arena, const struct ecc_op *op);
 const struct ecc_plan *ecc_plan_consumer(struct ecc_arena *arena, const struct ecc_consumer *consumer);
 const struct ecc_plan *ecc_plan_saga_end(struct ecc_arena *arena, const struct ecc_saga *saga, enum ecc_plan_kind kind);
