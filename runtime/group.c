@@ -1,0 +1,304 @@
+/* Gathering and sending of write units.
+ *
+ * The lane has a connection of its own. While one group is under way the next gathers; when it is answered, or at the end of the turn in
+ * which the lane is idle, what has gathered goes out: up to ec_group_limit statements and one sync, without BEGIN, since the server makes
+ * what stands between two syncs one transaction. One fsync then serves all of them.
+ *
+ * When a statement of the group fails nothing of it has happened, and its units are sent again with a sync each, all in one flight: only
+ * the one that fails fails. A lost connection is met the same way, after reconnecting. lock_timeout keeps one unit that waits
+ * for a stranger's lock from holding up the lane; it fails then and is tried again alone. Units wait for the lane at most until their
+ * deadline, and not at all once it has been down for a second.
+ */
+#include "group.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100 };
+
+int ec_group_limit = LIMIT;
+
+static struct {
+    struct ec_pg_conn *conn;
+    bool open, up;
+    uint64_t down_since_ns;
+    struct ec_group_unit *first, **end;   /* gathered */
+    struct ec_group_unit *flight;         /* under way, in the order of sending */
+    int pending;                          /* syncs of the flight that are not answered */
+    bool failed, lost;                    /* of the flight */
+    struct ec_pg_cmd sync;
+    uv_check_t check;
+    uv_idle_t idle;
+    uv_timer_t tick;
+    struct ec_metric *units, *commits, *again;
+} lane = {.end = &lane.first};
+
+static void flush(void);
+
+static void append(struct ec_group_unit *unit)
+{
+    unit->next = NULL;
+    *lane.end = unit;
+    lane.end = &unit->next;
+}
+
+static void finish(struct ec_group_unit *unit, const struct ec_error *error)
+{
+    unit->error = error;
+    unit->next = NULL;
+    unit->done(unit);
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static void unit_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    struct ec_group_unit *unit = cmd->data;
+
+    switch (reply->status) {
+    case EC_PG_OK:
+        unit->rows = reply->rows;
+        if (unit->row)
+            unit->row(unit, reply);
+        break;
+    case EC_PG_FAILED:
+        unit->failed = true;
+        lane.failed = true;
+        if (unit->alone || !lane.flight->next) /* otherwise it gets another chance, without the others */
+            unit->error = ec_pg_error(NULL, unit->sql, reply);
+        break;
+    case EC_PG_LOST:
+        lane.lost = true;
+        break;
+    case EC_PG_SKIPPED:
+        break;
+    }
+}
+
+/* Takes the flight apart: what is done is told, what has to be run again goes to the head of the line. */
+static void land(void)
+{
+    struct ec_group_unit *unit = lane.flight, *next, *again = NULL, **again_end = &again, *told = NULL, **told_end = &told;
+    bool failed = lane.failed, lost = lane.lost;
+    uint64_t now = uv_hrtime();
+
+    lane.flight = NULL;
+    for (; unit; unit = next) {
+        bool repeat = !unit->error && (lost || (failed && !unit->alone));
+
+        next = unit->next;
+        unit->next = NULL;
+        unit->unknown |= lost;
+        if (repeat && now < unit->deadline_ns) {
+            unit->alone = true;
+            unit->failed = false;
+            *again_end = unit;
+            again_end = &unit->next;
+            ec_metric_add(lane.again, 1);
+        } else {
+            if (repeat)
+                unit->error = &ec_error_unavailable;
+            *told_end = unit;
+            told_end = &unit->next;
+        }
+    }
+    *again_end = lane.first;
+    if (!lane.first)
+        lane.end = again_end;
+    if (again)
+        lane.first = again;
+    for (unit = told; unit; unit = next) {
+        next = unit->next;
+        finish(unit, unit->error);
+    }
+    flush();
+}
+
+static void group_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    (void)cmd;
+    if (reply->status == EC_PG_LOST)
+        lane.lost = true;
+    else if (reply->status == EC_PG_FAILED)
+        lane.failed = true;
+    lane.pending = 0;
+    land();
+}
+
+static void alone_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    struct ec_group_unit *unit = cmd->data;
+
+    if (reply->status == EC_PG_LOST)
+        lane.lost = true;
+    else if (reply->status == EC_PG_FAILED && !unit->error)
+        unit->error = ec_pg_error(NULL, unit->sql, reply);
+    if (--lane.pending == 0)
+        land();
+}
+
+/* ------------------------------------------------------------------ sending */
+
+static struct ec_group_unit *take(int limit)
+{
+    struct ec_group_unit *first = lane.first, **at = &lane.first;
+    bool alone = first->alone;
+    int n;
+
+    for (n = 0; n < limit && *at && (*at)->alone == alone; n++)
+        at = &(*at)->next;
+    lane.first = *at;
+    if (!lane.first)
+        lane.end = &lane.first;
+    *at = NULL;
+    return first;
+}
+
+static void flush(void)
+{
+    struct ec_group_unit *unit;
+    bool alone;
+
+    if (lane.flight || !lane.first || !lane.up || !ec_pg_conn_up(lane.conn) || ec_pg_conn_busy(lane.conn))
+        return;
+    lane.failed = lane.lost = false;
+    lane.flight = take(ec_group_limit);
+    alone = lane.flight->alone;
+    lane.pending = 0;
+    for (unit = lane.flight; unit; unit = unit->next) {
+        unit->cmd.done = unit_answer;
+        unit->cmd.data = unit;
+        ec_pg_send(lane.conn, &unit->cmd, unit->sql, unit->values);
+        if (alone) {
+            lane.pending++;
+            unit->sync.done = alone_synced;
+            unit->sync.data = unit;
+            ec_pg_sync(lane.conn, &unit->sync);
+        }
+        ec_metric_add(lane.units, 1);
+        if (alone)
+            ec_metric_add(lane.commits, 1);
+    }
+    if (!alone) {
+        lane.pending = 1;
+        lane.sync.done = group_synced;
+        ec_pg_sync(lane.conn, &lane.sync);
+        ec_metric_add(lane.commits, 1);
+    }
+    ec_pg_deadline(lane.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
+}
+
+static void on_check(uv_check_t *check)
+{
+    (void)check;
+    uv_check_stop(&lane.check);
+    uv_idle_stop(&lane.idle);
+    flush();
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* only keeps the loop from sleeping before the check */
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    uint64_t now = uv_hrtime();
+    bool down = lane.down_since_ns && now - lane.down_since_ns > (uint64_t)DOWN_MS * 1000000;
+    struct ec_group_unit **at = &lane.first, *told = NULL, **told_end = &told, *unit;
+
+    while (*at) {
+        unit = *at;
+        if (down || now >= unit->deadline_ns) {
+            *at = unit->next;
+            unit->next = NULL;
+            *told_end = unit;
+            told_end = &unit->next;
+        } else {
+            at = &unit->next;
+        }
+    }
+    lane.end = at;
+    if (!lane.first)
+        uv_timer_stop(timer);
+    while ((unit = told)) {
+        told = unit->next;
+        finish(unit, &ec_error_unavailable);
+    }
+    flush();
+}
+
+void ec_group_submit(struct ec_group_unit *unit)
+{
+    unit->error = NULL;
+    unit->unknown = unit->alone = unit->failed = false;
+    unit->rows = 0;
+    if (!unit->deadline_ns)
+        unit->deadline_ns = uv_hrtime() + (uint64_t)UNIT_MS * 1000000;
+    append(unit);
+    if (!uv_is_active((uv_handle_t *)&lane.tick))
+        uv_timer_start(&lane.tick, on_tick, TICK_MS, TICK_MS);
+    if (!lane.flight) {
+        uv_check_start(&lane.check, on_check);
+        uv_idle_start(&lane.idle, on_idle);
+    }
+}
+
+/* ------------------------------------------------------------------ the module's part */
+
+static void on_up(struct ec_pg_conn *conn, void *data)
+{
+    (void)data;
+    ec_pg_conn_renew(conn);
+    lane.up = true;
+    lane.down_since_ns = 0;
+    flush();
+}
+
+static void on_lost(struct ec_pg_conn *conn, void *data)
+{
+    (void)conn;
+    (void)data;
+    lane.up = false;
+    lane.down_since_ns = uv_hrtime();
+}
+
+static void on_free(struct ec_pg_conn *conn, void *data)
+{
+    (void)conn;
+    (void)data;
+    flush();
+}
+
+void ec_group_start(void)
+{
+    lane.units = ec_metric(EC_COUNTER, "ec_group_units_total", "Writes that went through the group lane.", NULL);
+    lane.commits = ec_metric(EC_COUNTER, "ec_group_commits_total", "Commits of the group lane.", NULL);
+    lane.again = ec_metric(EC_COUNTER, "ec_group_again_total", "Writes that were run again alone.", NULL);
+    lane.end = &lane.first;
+    lane.down_since_ns = uv_hrtime();
+    uv_check_init(ec_app.loop, &lane.check);
+    uv_idle_init(ec_app.loop, &lane.idle);
+    uv_timer_init(ec_app.loop, &lane.tick);
+    lane.open = true;
+    lane.conn = ec_pg_conn_new(&(struct ec_pg_conn_options){
+        .role = "group", .options = " -c lock_timeout=500", .up = on_up, .lost = on_lost, .idle = on_free});
+}
+
+bool ec_group_idle(void)
+{
+    return !lane.first && !lane.flight;
+}
+
+void ec_group_stop(void)
+{
+    if (!lane.open)
+        return;
+    lane.open = lane.up = false;
+    ec_pg_conn_stop(lane.conn);
+    uv_close((uv_handle_t *)&lane.check, NULL);
+    uv_close((uv_handle_t *)&lane.idle, NULL);
+    uv_close((uv_handle_t *)&lane.tick, NULL);
+    lane.first = lane.flight = NULL;
+    lane.end = &lane.first;
+}

@@ -1,0 +1,36 @@
+/* The group lane: writes of different tasks and sagas that are ready together share one commit.
+ *
+ * A unit is one statement (a WITH that does all its writes at once, its fence included), so that one unit that finds nothing to write
+ * doesn't hold up the others: it has touched no row and says so. A unit must be idempotent: when a group fails, or its answer is lost,
+ * every unit of it is run again, alone.
+ */
+#ifndef EC_GROUP_H
+#define EC_GROUP_H
+
+#include "pg.h"
+
+struct ec_group_unit { /* the owner's memory, with its values, until done is called */
+    const struct ec_sql *sql;
+    struct ec_pg_values values;
+    void (*row)(struct ec_group_unit *unit, const struct ec_pg_reply *reply); /* or NULL; not committed yet, and may be called again */
+    void (*done)(struct ec_group_unit *unit);                                 /* from a later turn */
+    void *data;
+    uint64_t deadline_ns; /* 0: ten seconds from now */
+    /* outcome */
+    const struct ec_error *error; /* NULL: committed */
+    bool unknown;                 /* with error: it may have been committed */
+    int64_t rows;
+    /* group.c's */
+    struct ec_group_unit *next;
+    struct ec_pg_cmd cmd, sync;
+    bool alone, failed;
+};
+void ec_group_submit(struct ec_group_unit *unit);
+
+extern int ec_group_limit; /* units a commit; 1 for comparison */
+
+void ec_group_start(void);
+bool ec_group_idle(void);
+void ec_group_stop(void);
+
+#endif

@@ -1,0 +1,82 @@
+/* The runtime's tables in each service's database, as migration 000000_ec, and the comparison of a database with what a binary expects.
+ *
+ * A database that has more than the binary knows fits: a newer binary has migrated it, and migrations only add before they take away.
+ */
+#include "schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "random.h"
+
+static const char up[] =
+    "CREATE SCHEMA IF NOT EXISTS ec;\n"
+    "CREATE TABLE ec.schema_migrations (version text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());\n"
+    "CREATE TABLE ec.inbox (\n"
+    "  key text PRIMARY KEY, program text NOT NULL, state text NOT NULL CHECK (state IN ('running', 'done', 'failed', 'revoked')),\n"
+    "  request_hash bytea, seed uuid, lease_until timestamptz, status int, reply jsonb, error text, detail text,\n"
+    "  created_at timestamptz NOT NULL DEFAULT now());\n"
+    "CREATE INDEX ON ec.inbox (created_at);\n"
+    "CREATE TABLE ec.outbox (\n"
+    "  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_id uuid NOT NULL, topic text NOT NULL, key text NOT NULL,\n"
+    "  type text NOT NULL, body text NOT NULL, traceparent text, created_at timestamptz NOT NULL DEFAULT now());\n"
+    "CREATE TABLE ec.saga (\n"
+    "  id uuid PRIMARY KEY, name text NOT NULL, version int NOT NULL,\n"
+    "  state text NOT NULL CHECK (state IN ('running', 'compensating', 'done', 'failed')),\n"
+    "  step int NOT NULL, params jsonb NOT NULL, error text, detail text, owner uuid, fence bigint NOT NULL DEFAULT 0,\n"
+    "  lease_until timestamptz, next_at timestamptz, attempts int NOT NULL DEFAULT 0, traceparent text,\n"
+    "  created_at timestamptz NOT NULL DEFAULT now(), ended_at timestamptz);\n"
+    "CREATE INDEX ON ec.saga (lease_until) WHERE state IN ('running', 'compensating');\n"
+    "CREATE TABLE ec.saga_step (\n"
+    "  saga_id uuid NOT NULL REFERENCES ec.saga ON DELETE CASCADE, step text NOT NULL, phase text NOT NULL CHECK (phase IN ('do', 'undo')),\n"
+    "  state text NOT NULL CHECK (state IN ('sent', 'done', 'failed', 'unknown')), attempts int NOT NULL DEFAULT 0, reply jsonb, error text,\n"
+    "  at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (saga_id, step, phase));\n";
+
+static const char down[] = "DROP SCHEMA ec CASCADE;\n";
+
+static char own_sha256[65];
+static struct ec_migration own = {.version = "000000_ec", .up = up, .down = down, .sha256 = own_sha256};
+
+const struct ec_sql ec_schema_applied = {.name = "ec.schema.applied", .text = "SELECT version, sha256 FROM ec.schema_migrations ORDER BY version"};
+
+const struct ec_migration *ec_schema_migration(const struct ec_service *service, size_t i)
+{
+    const struct ec_migration *migration;
+    uint8_t hash[32];
+
+    if (i == 0) {
+        if (!own_sha256[0]) {
+            ec_sha256(up, sizeof(up) - 1, hash);
+            ec_hex(hash, sizeof(hash), own_sha256);
+        }
+        return &own;
+    }
+    for (migration = service->migrations; migration && migration->version; migration++)
+        if (--i == 0)
+            return migration;
+    return NULL;
+}
+
+const char *ec_schema_compare(const struct ec_service *service, const struct pg_result *applied)
+{
+    static char why[256];
+    const struct ec_migration *migration;
+    size_t i;
+
+    for (i = 0; (migration = ec_schema_migration(service, i)); i++) {
+        int row, n = ec_pg_rows(applied);
+
+        for (row = 0; row < n; row++)
+            if (ec_str_eq(ec_pg_cell(applied, row, 0), ec_str_of(migration->version)))
+                break;
+        if (row == n) {
+            snprintf(why, sizeof(why), "the database lacks migration %s: run `migrate up`", migration->version);
+            return why;
+        }
+        if (migration->sha256 && !ec_str_eq(ec_pg_cell(applied, row, 1), ec_str_of(migration->sha256))) {
+            snprintf(why, sizeof(why), "migration %s was changed after it was applied", migration->version);
+            return why;
+        }
+    }
+    return NULL;
+}

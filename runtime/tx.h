@@ -1,0 +1,59 @@
+/* Bursts and transactions: what inbox.c, outbox.c and saga.c build on.
+ *
+ * A burst is a few statements that go out together and end with one sync. In a task's transaction it uses the transaction's connection
+ * (taken, with BEGIN and the inbox barrier, by the first burst); without one it borrows a connection for itself and is a transaction of its own.
+ */
+#ifndef EC_TX_H
+#define EC_TX_H
+
+#include "pg.h"
+
+struct ec_burst { /* in the task's arena */
+    struct ec_task *task;
+    void (*send)(struct ec_burst *burst); /* adds the statements; or NULL */
+    void (*done)(struct ec_burst *burst); /* all is answered; an own connection is given back by now */
+    void *data;
+    bool commits;    /* COMMIT ends it */
+    bool insists;    /* goes on after the task's deadline: ROLLBACK, COMMIT and what settles a key */
+    /* outcome */
+    const struct ec_error *error;  /* of the first statement that failed; NULL: all worked, and where it commits it has committed */
+    const struct ec_sql *failed;   /* which one */
+    char sqlstate[6];
+    bool lost;       /* the connection broke: what the server did is not known */
+    bool repeatable; /* a deadlock */
+    /* tx.c's */
+    struct ec_pg_conn *conn;
+    struct ec_pg_wait wait;
+    struct ec_pg_cmd sync;
+};
+void ec_burst_start(struct ec_burst *burst);
+/* In send. row, or NULL, is called with the answer when it is OK. */
+void ec_burst_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg_values values,
+                  void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply));
+
+/* SQL that must touch a row has this around it: no row is a division by zero, which keeps the COMMIT behind it in the same burst from
+ * happening. Told from a real one by the statement that failed. */
+#define EC_TX_GUARD(update) "WITH guarded AS (" update " RETURNING 1) SELECT 1 / count(*) FROM guarded"
+bool ec_burst_refused(const struct ec_burst *burst, const struct ec_sql *guard);
+
+/* ------------------------------------------------------------------ transactions */
+
+struct ec_tx_rider { /* something that goes with the commit */
+    struct ec_tx_rider *next;
+    void (*send)(struct ec_tx_rider *rider, struct ec_burst *burst);
+    void (*committed)(struct ec_tx_rider *rider, struct ec_task *task); /* or NULL */
+};
+void ec_tx_ride(struct ec_task *task, struct ec_tx_rider *rider);
+void ec_tx_open(struct ec_task *task, bool barrier); /* nothing is sent yet */
+void ec_tx_close(struct ec_task *task);              /* gives the connection back: committed, rolled back or lost */
+bool ec_tx_begun(const struct ec_task *task);
+/* ROLLBACK and the stored outcome of the task's key, with which the task ends. */
+void ec_tx_settle(struct ec_task *task);
+
+/* Before the last commit of a program: saga.c adds the instance's end. NULL when it is not linked. */
+extern void (*ec_tx_before_last)(struct ec_task *task);
+
+void ec_tx_start(void);
+void ec_tx_stop(void);
+
+#endif
