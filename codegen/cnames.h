@@ -1,7 +1,8 @@
 /* Spellings of names, and names of C that are free.
  *
- * Names of the language are Pascal, kebab, snake or UPPER; each is split into words and joined again for the target. `order-svc` and
- * `OrderSvc` both become order_svc. What C, the runtime's header or an earlier name has taken gets trailing underscores.
+ * Names of the language are Pascal, kebab, snake or UPPER; each is split into words and joined again for the target: `order-svc` and
+ * `OrderSvc` both become order_svc. What C or an earlier name has taken gets trailing underscores; what begins with the runtime's own
+ * prefix gets an x_ before it.
  */
 #ifndef ECC_CNAMES_H
 #define ECC_CNAMES_H

@@ -25,6 +25,8 @@ struct ecc_outset {
     struct ecc_arena *arena;
     struct ecc_outfile *items;
     size_t n, cap;
+    size_t *slots; /* by path: index + 1 */
+    size_t nslots;
     const char *error; /* of the first bad add, or NULL */
 };
 

@@ -21,6 +21,7 @@
  *   topic order-events            order_events_topic
  *   external stripe               stripe_external
  *   setting mail_from             mail_from_setting; one that is only an environment name: <name in lower case>_setting
+ * Names that the emitters use for statics of their own are taken from the start: jwt, statements, migrations, seed, service, sandbox ...
  * A record without fields has no struct: ecc_shapes_record gives NULL, members and arguments for it are left out, tables have NULL.
  */
 #ifndef ECC_SHAPES_H
@@ -96,7 +97,7 @@ struct ecc_saga_shape {
 
 /* Any other file-scope name: an edge, a keyspace, a topic, an event, an external, a setting. */
 struct ecc_thing {
-    const void *of; /* the model's struct; for an environment name that has no ecc_setting: the string's address */
+    const void *of; /* the model's struct */
     const char *name;
 };
 
@@ -122,8 +123,10 @@ struct ecc_shapes {
     struct { const struct ecc_keyspace **items; size_t n, cap; } keyspaces; /* used by a statement or a route; sorted by C name */
     struct { const struct ecc_node **items; size_t n, cap; } externals;    /* that are called; sorted by name */
     struct { struct ecc_thing *items; size_t n, cap; } things;
+    struct { struct ecc_thing *items; size_t n, cap; } secrets; /* of: the environment name */
     struct ecc_index *index; /* address -> shape */
     bool uses_password, uses_jwt;
+    const struct ecc_shape *claims; /* the runtime's struct ec_claims: has neither table nor list */
 };
 
 /* node: a service, a gateway, or, with sandbox, an external. */
