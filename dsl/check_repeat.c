@@ -1,0 +1,86 @@
+/* How each program meets a repeated key, and who calls each operation.
+ *
+ * A program that writes nothing, here or by what it calls, needs no barrier. One transaction (or one lone statement) and no call is
+ * ATOMIC: the barrier is part of it. Everything else is claimed first. A service without a database has nowhere to keep a barrier: its
+ * programs pass their key on to those who have.
+ */
+#include "resolve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void look_at(struct ecc_resolver *r, struct ecc_effects *e);
+
+static bool call_reads(struct ecc_resolver *r, const struct ecc_stmt *call)
+{
+    if (call->u.call.ext)
+        return strcmp(call->u.call.ext->method, "GET") == 0 || strcmp(call->u.call.ext->method, "HEAD") == 0;
+    return ecc_op_reads(r, call->u.call.op);
+}
+
+bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op)
+{
+    struct ecc_effects *e = ecc_find(r, op, "effects");
+
+    if (e && !e->state)
+        look_at(r, e);
+    return e && e->pure;
+}
+
+/* While it is being looked at it is not pure: a circle of calls, which ecc_check_edges reports. */
+static void look_at(struct ecc_resolver *r, struct ecc_effects *e)
+{
+    e->state = 1;
+    bool pure = !e->writes && !e->starts && !e->custom;
+    for (size_t i = 0; pure && i < e->calls.n; i++)
+        pure = call_reads(r, e->calls.items[i]);
+    e->pure = pure;
+    if (pure || !e->node->u.service.has_database)
+        e->program->repeat = ECC_REPEAT_READ;
+    else if (e->writes <= 1 && !e->starts && !e->custom && !e->calls.n)
+        e->program->repeat = ECC_REPEAT_ATOMIC;
+    else
+        e->program->repeat = ECC_REPEAT_CLAIM;
+    e->state = 2;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct ecc_node *const *x = a, *const *y = b;
+
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static void find_callers(struct ecc_resolver *r)
+{
+    const struct ecc_model *m = r->model;
+
+    for (int pass = 0; pass < 2; pass++) /* count, then fill */
+        for (size_t i = 0; i < r->calls.n; i++) {
+            struct ecc_op *op = (struct ecc_op *)(uintptr_t)r->calls.items[i].stmt->u.call.op;
+            const struct ecc_node *from = r->calls.items[i].from;
+            if (!op)
+                continue;
+            if (pass && !op->callers)
+                op->callers = ECC_NEW_ARRAY(r->arena, const struct ecc_node *, op->ncallers), op->ncallers = 0;
+            if (!pass ? ecc_mark(r, &op->ncallers, from->name) : ecc_mark(r, &op->callers, from->name)) {
+                if (pass)
+                    op->callers[op->ncallers] = from;
+                op->ncallers++;
+            }
+        }
+    for (size_t i = 0; i < m->nnodes; i++)
+        for (size_t k = 0; m->nodes[i]->kind == ECC_NODE_SERVICE && k < m->nodes[i]->u.service.nops; k++) {
+            struct ecc_op *op = m->nodes[i]->u.service.ops[k];
+            if (op->ncallers > 1)
+                qsort(op->callers, op->ncallers, sizeof *op->callers, by_name);
+        }
+}
+
+void ecc_find_repeats(struct ecc_resolver *r)
+{
+    for (size_t i = 0; i < r->effects.n; i++)
+        if (!r->effects.items[i]->state)
+            look_at(r, r->effects.items[i]);
+    find_callers(r);
+}

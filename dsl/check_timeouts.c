@@ -1,0 +1,101 @@
+/* A caller must not give up before what it waits for has had its time.
+ *
+ * The worst a program can take is the sum of its calls' timeouts with their retries and pauses, the longer branch of each `when`, and the
+ * steps of a saga that it awaits without `late`. Each edge that a request may wait on is held against the worst operation behind it.
+ * Compensations and repeats are left out: nobody waits for them. A loop counts once, and SQL not at all.
+ */
+#include "resolve.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static int64_t worst_block(struct ecc_resolver *r, const struct ecc_block *block);
+
+static int64_t worst_edge(const struct ecc_edge *e)
+{
+    int64_t total = e->timeout_ms, pause = e->backoff_min_ms;
+
+    for (int i = 0; i < e->retries; i++) {
+        total += e->timeout_ms + pause;
+        pause = pause * 2 < e->backoff_max_ms ? pause * 2 : e->backoff_max_ms;
+    }
+    return total;
+}
+
+static int64_t worst_saga(const struct ecc_saga *saga)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < saga->nsteps; i++)
+        if (saga->steps[i].run && saga->steps[i].run->u.call.edge)
+            total += worst_edge(saga->steps[i].run->u.call.edge);
+    return total;
+}
+
+static int64_t worst_stmt(struct ecc_resolver *r, const struct ecc_stmt *s)
+{
+    int64_t most = 0, a, b;
+
+    switch (s->kind) {
+    case ECC_STMT_TX:
+        return worst_block(r, &s->u.block);
+    case ECC_STMT_FOR:
+        return worst_block(r, &s->u.loop.body);
+    case ECC_STMT_WHEN:
+        a = worst_block(r, &s->u.when.then);
+        b = worst_block(r, &s->u.when.otherwise);
+        return a > b ? a : b;
+    case ECC_STMT_CALL:
+        for (size_t i = 0; i < s->u.call.ncatches; i++) {
+            a = worst_block(r, &s->u.call.catches[i].body);
+            most = a > most ? a : most;
+        }
+        return most + (s->u.call.edge ? worst_edge(s->u.call.edge) : 0);
+    case ECC_STMT_AWAIT:
+        return s->u.await.has_late || s->u.await.saga->type->kind != ECC_TYPE_SAGA ? 0 : worst_saga(s->u.await.saga->type->saga);
+    default:
+        return 0;
+    }
+}
+
+static int64_t worst_block(struct ecc_resolver *r, const struct ecc_block *block)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < block->nstmts; i++)
+        total += worst_stmt(r, block->stmts[i]);
+    return total;
+}
+
+/* Saga steps without an undo are repeated until they succeed, and undos run in the background: they may be cut short. */
+static bool somebody_waits(const struct ecc_call_site *site)
+{
+    if (!site->saga)
+        return true;
+    for (size_t i = 0; i < site->saga->nsteps; i++)
+        if (site->saga->steps[i].run == site->stmt)
+            return site->saga->steps[i].undo != NULL;
+    return false;
+}
+
+void ecc_check_timeouts(struct ecc_resolver *r)
+{
+    for (size_t i = 0; i < r->calls.n; i++) {
+        const struct ecc_call_site *site = &r->calls.items[i];
+        const struct ecc_edge *edge = site->stmt->u.call.edge;
+        const struct ecc_op *op = site->stmt->u.call.op;
+        if (!op || !edge || !somebody_waits(site))
+            continue;
+        struct ecc_symbol *known = ecc_symbols_entry(&r->symbols, &op->program, "worst");
+        if (!known->value) /* plus one, so that a worst of nothing is known, too */
+            known->value = (void *)(uintptr_t)(worst_block(r, &op->program.body) + 1);
+        int64_t worst = (int64_t)(uintptr_t)known->value - 1;
+        if (worst <= edge->timeout_ms || !ecc_mark(r, edge, op->name))
+            continue;
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_TIMEOUT, edge->span,
+                                      "%s gives up after %" PRId64 " ms, but %s.%s may wait %" PRId64 " ms for others", edge->from->name,
+                                      edge->timeout_ms, edge->to->name, op->name, worst);
+        ecc_diag_second(d, op->span, "the operation that is waited for");
+        ecc_diag_help(r->diags, d, "make this timeout at least %" PRId64 " ms, or those behind it shorter", worst);
+    }
+}

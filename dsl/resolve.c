@@ -1,0 +1,361 @@
+/* The resolver's passes, and names: declaring them once, finding them, and saying what was probably meant.
+ *
+ * See resolve.h for the order of the passes. Memory: everything belongs to the compilation's arena.
+ */
+#include "resolve.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ names */
+
+bool ecc_declare(struct ecc_resolver *r, const void *space, const struct ecc_name *name, void *value, const char *what)
+{
+    struct ecc_symbol *first = ecc_symbols_add(&r->symbols, space, name->text, value, name->span);
+
+    if (!first)
+        return true;
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DUPLICATE, name->span, "%s `%s` is declared twice", what, name->text);
+    ecc_diag_second(d, first->span, "first declared here");
+    return false;
+}
+
+void *ecc_find(struct ecc_resolver *r, const void *space, const char *name)
+{
+    struct ecc_symbol *e = ecc_symbols_find(&r->symbols, space, name);
+
+    return e ? e->value : NULL;
+}
+
+struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what)
+{
+    struct ecc_diag *d = ecc_diag(r->diags, code, name->span, "there is no %s `%s`", what, name->text);
+    /* looking for what was meant reads the whole table: not for a flood of errors */
+    const char *near = space && r->diags->errors < 200 ? ecc_symbols_near(&r->symbols, space, name->text) : NULL;
+
+    if (near) {
+        ecc_diag_help(r->diags, d, "did you mean `%s`?", near);
+        ecc_diag_fix(d, name->span, near);
+    }
+    return d;
+}
+
+void *ecc_lookup(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what)
+{
+    void *value = ecc_find(r, space, name->text);
+
+    if (!value)
+        ecc_unknown(r, space, name, code, what);
+    return value;
+}
+
+const struct ecc_error *ecc_lookup_error(struct ecc_resolver *r, const struct ecc_name *name)
+{
+    return ecc_lookup(r, &r->spaces->errors, name, ECC_E_UNKNOWN_ERROR, "error");
+}
+
+struct ecc_node *ecc_lookup_node(struct ecc_resolver *r, const struct ecc_name *name)
+{
+    return ecc_lookup(r, &r->spaces->nodes, name, ECC_E_UNKNOWN_NODE, "node");
+}
+
+const char *ecc_node_kind_name(enum ecc_node_kind kind)
+{
+    static const char *const names[] = {
+        [ECC_NODE_CLIENT] = "a client",     [ECC_NODE_BUS] = "a bus",         [ECC_NODE_CACHE] = "a cache",
+        [ECC_NODE_EXTERNAL] = "an external", [ECC_NODE_SERVICE] = "a service", [ECC_NODE_GATEWAY] = "a gateway",
+    };
+    return names[kind];
+}
+
+struct ecc_node *ecc_lookup_kind(struct ecc_resolver *r, const struct ecc_name *name, enum ecc_node_kind kind)
+{
+    struct ecc_node *node = ecc_lookup_node(r, name);
+
+    if (!node || node->kind == kind)
+        return node;
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NODE_KIND, name->span, "`%s` is %s, but %s is needed here", name->text,
+                                  ecc_node_kind_name(node->kind), ecc_node_kind_name(kind));
+    ecc_diag_second(d, node->span, "declared here");
+    return NULL;
+}
+
+bool ecc_has_error(const struct ecc_error *const *errors, size_t n, const struct ecc_error *error)
+{
+    for (size_t i = 0; i < n; i++)
+        if (errors[i] == error)
+            return true;
+    return false;
+}
+
+void ecc_resolve_errors(struct ecc_resolver *r, const struct ecc_names *names, const struct ecc_error ***errors, size_t *n)
+{
+    *errors = ECC_NEW_ARRAY(r->arena, const struct ecc_error *, names->n);
+    *n = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        const struct ecc_error *error = ecc_lookup_error(r, &names->items[i]);
+        if (!error)
+            continue;
+        struct ecc_symbol *first =
+            ecc_symbols_add(&r->symbols, *errors, error->name, (void *)(uintptr_t)error, names->items[i].span);
+        if (first) {
+            struct ecc_diag *d =
+                ecc_diag(r->diags, ECC_E_DUPLICATE, names->items[i].span, "error `%s` is listed twice", error->name);
+            ecc_diag_second(d, first->span, "first listed here");
+            continue;
+        }
+        (*errors)[(*n)++] = error;
+    }
+}
+
+bool ecc_mark(struct ecc_resolver *r, const void *space, const char *name)
+{
+    return !ecc_symbols_add(&r->symbols, space, name, &r->symbols, (struct ecc_span){0});
+}
+
+bool ecc_marked(struct ecc_resolver *r, const void *space, const char *name)
+{
+    return ecc_symbols_find(&r->symbols, space, name) != NULL;
+}
+
+bool ecc_in_range(struct ecc_resolver *r, int64_t value, int64_t min, int64_t max, struct ecc_span span, const char *what)
+{
+    if (value >= min && value <= max)
+        return true;
+    ecc_diag(r->diags, ECC_E_RANGE, span, "%s is %" PRId64 ", but it must be from %" PRId64 " to %" PRId64, what, value, min, max);
+    return false;
+}
+
+const char *ecc_snake(struct ecc_arena *arena, const char *name)
+{
+    size_t n = strlen(name), at = 0;
+    char *out = ecc_arena_alloc(arena, n * 2 + 1);
+
+    for (size_t i = 0; i < n; i++) {
+        char c = name[i];
+        bool upper = c >= 'A' && c <= 'Z';
+        /* a capital begins a word, unless it is one of a run of capitals: HTTPCall is http_call */
+        bool after_lower = i && !(name[i - 1] >= 'A' && name[i - 1] <= 'Z') && name[i - 1] != '_' && name[i - 1] != '-';
+        bool before_lower = i && name[i + 1] >= 'a' && name[i + 1] <= 'z' && name[i - 1] >= 'A' && name[i - 1] <= 'Z';
+        if (upper && (after_lower || before_lower))
+            out[at++] = '_';
+        out[at++] = upper ? (char)(c + 'a' - 'A') : c == '-' ? '_' : c;
+    }
+    out[at] = '\0';
+    return out;
+}
+
+const char *ecc_unique_name(struct ecc_resolver *r, const void *space, const char *name)
+{
+    struct ecc_symbol *e = ecc_symbols_entry(&r->symbols, space, name);
+    uintptr_t used = (uintptr_t)e->value;
+
+    if (!used) {
+        e->value = (void *)1;
+        return name;
+    }
+    for (;;) { /* the count is kept with the name, so that many of one name cost one look each */
+        const char *next = ecc_arena_printf(r->arena, "%s_%" PRIuPTR, name, ++used);
+        e->value = (void *)used;
+        struct ecc_symbol *other = ecc_symbols_entry(&r->symbols, space, next);
+        if (!other->value) {
+            other->value = (void *)1;
+            return next;
+        }
+    }
+}
+
+bool ecc_path_names(struct ecc_resolver *r, const struct ecc_text *path, struct ecc_names *names)
+{
+    const char *text = path->text;
+
+    *names = (struct ecc_names){0};
+    for (size_t i = 0; i < path->length; i++) {
+        struct ecc_span here = {path->span.start + (uint32_t)i, path->span.start + (uint32_t)i + 1};
+        unsigned char c = (unsigned char)text[i];
+        if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`|?#", c) || c == '}') {
+            ecc_diag(r->diags, ECC_E_PATH, here, "this character can't stand in a path");
+            return false;
+        }
+        if (c != '{')
+            continue;
+        size_t end = i + 1;
+        while (end < path->length && text[end] != '}' && text[end] != '/')
+            end++;
+        struct ecc_name name = {ecc_arena_strndup(r->arena, text + i + 1, end - i - 1), {here.start + 1, path->span.start + (uint32_t)end}};
+        bool fine = end < path->length && text[end] == '}' && end > i + 1 && text[i + 1] >= 'a' && text[i + 1] <= 'z';
+        for (const char *p = name.text; *p; p++)
+            fine = fine && ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '_');
+        if (!fine) {
+            ecc_diag(r->diags, ECC_E_PATH, here, "a path parameter is written {name}, in lower case");
+            return false;
+        }
+        ECC_PUSH(r->arena, names, name);
+        i = end;
+    }
+    if (path->length && text[0] == '/')
+        return true;
+    ecc_diag(r->diags, ECC_E_PATH, path->span, "a path begins with /");
+    return false;
+}
+
+/* ------------------------------------------------------------------ declarations */
+
+static void declare_node(struct ecc_resolver *r, const struct ecc_ast_decl *d, enum ecc_node_kind kind, void **made)
+{
+    struct ecc_node *node = ECC_NEW(r->arena, struct ecc_node);
+
+    node->kind = kind;
+    node->name = d->name.text;
+    node->title = d->title.text ? d->title.text : d->name.text;
+    node->span = d->name.span;
+    *made = node;
+    if (ecc_declare(r, &r->spaces->nodes, &d->name, node, "node"))
+        r->model->nodes[r->model->nnodes++] = node;
+}
+
+static void declare_saga(struct ecc_resolver *r, const struct ecc_ast_decl *d, void **made)
+{
+    struct ecc_saga *saga = ECC_NEW(r->arena, struct ecc_saga);
+
+    saga->name = d->name.text;
+    saga->span = d->name.span;
+    saga->params = ECC_NEW(r->arena, struct ecc_record);
+    *made = saga;
+    if (ecc_declare(r, &r->spaces->sagas, &d->name, saga, "saga"))
+        r->model->sagas[r->model->nsagas++] = saga;
+}
+
+static void declare_title(struct ecc_resolver *r, const struct ecc_ast_decl *d, const struct ecc_ast_decl **first)
+{
+    if (*first) {
+        struct ecc_diag *g = ecc_diag(r->diags, ECC_E_DUPLICATE, d->title.span, "a file is one topology");
+        ecc_diag_second(g, (*first)->title.span, "first titled here");
+        return;
+    }
+    *first = d;
+    r->model->title = d->title.text;
+}
+
+static void declare_all(struct ecc_resolver *r)
+{
+    struct ecc_model *m = r->model;
+    const struct ecc_ast_decl *title = NULL;
+    size_t n = r->file->decls.n;
+
+#define X(member, type) m->member = ECC_NEW_ARRAY(r->arena, struct type *, n);
+    ECC_MODEL_LISTS(X)
+#undef X
+    for (size_t i = 0; i < n; i++) {
+        const struct ecc_ast_decl *d = r->file->decls.items[i];
+        switch (d->kind) {
+        case ECC_AST_DECL_TOPOLOGY: declare_title(r, d, &title); break;
+        case ECC_AST_DECL_CLIENT: declare_node(r, d, ECC_NODE_CLIENT, &r->made[i]); break;
+        case ECC_AST_DECL_BUS: declare_node(r, d, ECC_NODE_BUS, &r->made[i]); break;
+        case ECC_AST_DECL_CACHE: declare_node(r, d, ECC_NODE_CACHE, &r->made[i]); break;
+        case ECC_AST_DECL_EXTERNAL: declare_node(r, d, ECC_NODE_EXTERNAL, &r->made[i]); break;
+        case ECC_AST_DECL_SERVICE: declare_node(r, d, ECC_NODE_SERVICE, &r->made[i]); break;
+        case ECC_AST_DECL_GATEWAY: declare_node(r, d, ECC_NODE_GATEWAY, &r->made[i]); break;
+        case ECC_AST_DECL_SAGA: declare_saga(r, d, &r->made[i]); break;
+        case ECC_AST_DECL_POLICY:
+            ecc_declare(r, &r->spaces->policies, &d->name, (void *)(uintptr_t)d, "policy");
+            break;
+        default: break; /* resolve_types.c, resolve_edges.c, resolve_scenario.c */
+        }
+    }
+    if (!title) {
+        struct ecc_diag *g = ecc_diag(r->diags, ECC_E_NO_TITLE, (struct ecc_span){0, 0}, "the topology has no title");
+        ecc_diag_help(r->diags, g, "begin with: topology \"Title\"");
+    }
+}
+
+/* ------------------------------------------------------------------ passes */
+
+#define EACH(decl_kind, call)                                                                                                         \
+    do {                                                                                                                              \
+        for (size_t i = 0; i < r->file->decls.n; i++) {                                                                               \
+            const struct ecc_ast_decl *d = r->file->decls.items[i];                                                                   \
+            if (d->kind == ECC_AST_DECL_##decl_kind)                                                                                  \
+                call;                                                                                                                 \
+        }                                                                                                                             \
+    } while (0)
+
+static void resolve_forbid(struct ecc_resolver *r, const struct ecc_ast_decl *d)
+{
+    const struct ecc_node *from = ecc_lookup_node(r, &d->u.forbid.from), *to = ecc_lookup_node(r, &d->u.forbid.to);
+
+    if (!from || !to)
+        return;
+    struct ecc_forbid *f = ECC_NEW(r->arena, struct ecc_forbid);
+    *f = (struct ecc_forbid){from, to, d->u.forbid.why.text, d->span};
+    r->model->forbids[r->model->nforbids++] = f;
+}
+
+static void resolve_invariant(struct ecc_resolver *r, const struct ecc_ast_decl *d)
+{
+    struct ecc_node *service = ecc_lookup_kind(r, &d->u.invariant.service, ECC_NODE_SERVICE);
+
+    if (!service)
+        return;
+    struct ecc_invariant *v = ECC_NEW(r->arena, struct ecc_invariant);
+    v->name = d->u.invariant.name.text;
+    v->service = service;
+    v->span = d->u.invariant.name.span;
+    /* checked and cleaned by the same analysis as a statement */
+    struct ecc_body *body = ecc_body_new(r, ECC_BODY_END, service, ecc_arena_printf(r->arena, "invariant `%s`", v->name));
+    struct ecc_ast_stmt ast = {.kind = ECC_AST_STMT_SQL, .span = d->span};
+    ast.u.sql.shape = ECC_SQL_MANY;
+    ast.u.sql.text = d->u.invariant.sql;
+    struct ecc_stmt *stmt = ecc_stmt_new(r, body, ECC_STMT_SQL, d->span);
+    ecc_resolve_sql(r, body, &ast, stmt);
+    v->sql = stmt->u.sql ? stmt->u.sql->source : "";
+    if (stmt->u.sql && (stmt->u.sql->writes || stmt->u.sql->nparams))
+        ecc_diag(r->diags, ECC_E_INVARIANT, d->u.invariant.sql.span, "an invariant only reads, and has no parameters");
+    struct ecc_name name = {v->name, v->span};
+    ecc_declare(r, &r->model->invariants, &name, v, "invariant");
+    r->model->invariants[r->model->ninvariants++] = v;
+}
+
+void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_diags *diags,
+                 struct ecc_model *model)
+{
+    struct ecc_resolver *r = ECC_NEW(arena, struct ecc_resolver);
+
+    r->arena = arena;
+    r->diags = diags;
+    r->source = source;
+    r->file = file;
+    r->model = model;
+    r->spaces = ECC_NEW(arena, struct ecc_spaces);
+    r->made = ECC_NEW_ARRAY(arena, void *, file->decls.n);
+    ecc_symbols_init(&r->symbols, arena);
+
+    declare_all(r);
+    ecc_resolve_types(r);
+    EACH(BUS, ecc_resolve_bus(r, d, r->made[i]));
+    EACH(CACHE, ecc_resolve_cache(r, d, r->made[i]));
+    EACH(EXTERNAL, ecc_resolve_external(r, d, r->made[i]));
+    EACH(SERVICE, ecc_resolve_service(r, d, r->made[i]));
+    EACH(SAGA, ecc_resolve_saga(r, d, r->made[i]));
+    ecc_own_sagas(r);
+    ecc_resolve_edges(r);
+    EACH(FORBID, resolve_forbid(r, d));
+    EACH(SAGA, ecc_resolve_saga_steps(r, d, r->made[i]));
+    EACH(SERVICE, ecc_resolve_service_bodies(r, d, r->made[i]));
+    EACH(SAGA, ecc_resolve_saga_ends(r, d, r->made[i]));
+    EACH(INVARIANT, resolve_invariant(r, d));
+    EACH(DROP, ecc_resolve_drop(r, d->u.drop, NULL));
+    model->drops = r->drops.items;
+    model->ndrops = r->drops.n;
+    EACH(GATEWAY, ecc_resolve_gateway(r, d, r->made[i]));
+    ecc_find_repeats(r);
+    EACH(EXTERNAL, ecc_resolve_sandbox(r, d, r->made[i]));
+    ecc_resolve_scenarios(r);
+    ecc_check_edges(r);
+    ecc_check_sagas(r);
+    EACH(GATEWAY, ecc_check_routes(r, d, r->made[i]));
+    if (!diags->errors)
+        ecc_check_timeouts(r);
+    if (!diags->errors) /* a mistake elsewhere makes much look unused */
+        ecc_check_unused(r);
+}

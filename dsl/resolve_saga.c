@@ -1,0 +1,135 @@
+/* Sagas: parameters, steps with their undos, and the programs of both ends. */
+#include "resolve.h"
+
+#include <string.h>
+
+void ecc_resolve_saga(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_saga *saga)
+{
+    struct ecc_node *service = ecc_lookup_kind(r, &ast->u.saga.service, ECC_NODE_SERVICE);
+    struct ecc_record *params = (struct ecc_record *)(uintptr_t)saga->params;
+
+    params->span = saga->span;
+    ecc_resolve_fields(r, params, &ast->u.saga.params, "parameter");
+    if (!service)
+        return;
+    saga->service = service;
+    if (!service->u.service.has_database) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NO_DATABASE, ast->u.saga.service.span, "%s has no database, where sagas are kept", service->name);
+        ecc_diag_second(d, service->span, "declared here");
+    }
+    service->u.service.nsagas++; /* ecc_own_sagas makes the list */
+}
+
+void ecc_own_sagas(struct ecc_resolver *r)
+{
+    const struct ecc_model *m = r->model;
+
+    for (size_t i = 0; i < m->nnodes; i++) {
+        struct ecc_service *s = &m->nodes[i]->u.service;
+        if (m->nodes[i]->kind != ECC_NODE_SERVICE)
+            continue;
+        s->sagas = ECC_NEW_ARRAY(r->arena, struct ecc_saga *, s->nsagas);
+        s->nsagas = 0;
+    }
+    for (size_t i = 0; i < m->nsagas; i++) {
+        struct ecc_node *owner = (struct ecc_node *)(uintptr_t)m->sagas[i]->service;
+        if (owner)
+            owner->u.service.sagas[owner->u.service.nsagas++] = m->sagas[i];
+    }
+}
+
+/* ------------------------------------------------------------------ steps */
+
+static void add_error(struct ecc_resolver *r, struct ecc_saga *saga, size_t cap, const struct ecc_error *error)
+{
+    if (error && saga->nerrors < cap && ecc_mark(r, &saga->errors, error->name))
+        saga->errors[saga->nerrors++] = error;
+}
+
+static void collect_errors(struct ecc_resolver *r, struct ecc_saga *saga)
+{
+    size_t cap = 0;
+
+    for (size_t i = 0; i < saga->nsteps; i++)
+        if (saga->steps[i].run)
+            cap += saga->steps[i].run->u.call.op->nerrors + 2;
+    saga->errors = ECC_NEW_ARRAY(r->arena, const struct ecc_error *, cap);
+    for (size_t i = 0; i < saga->nsteps; i++) {
+        const struct ecc_stmt *run = saga->steps[i].run;
+        for (size_t k = 0; run && k < run->u.call.op->nerrors; k++)
+            add_error(r, saga, cap, run->u.call.op->errors[k]);
+    }
+    for (size_t i = 0; i < saga->nsteps; i++) {
+        const struct ecc_stmt *run = saga->steps[i].run;
+        if (!run || !run->u.call.edge)
+            continue;
+        add_error(r, saga, cap, run->u.call.edge->on_open);
+        add_error(r, saga, cap, run->u.call.edge->on_failure);
+    }
+}
+
+void ecc_resolve_saga_steps(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_saga *saga)
+{
+    const struct ecc_ast_steps *steps = &ast->u.saga.steps;
+
+    if (!saga->service)
+        return;
+    struct ecc_body *body = ecc_body_new(r, ECC_BODY_STEP, saga->service, ecc_arena_printf(r->arena, "saga `%s`", saga->name));
+    body->saga = saga;
+    ecc_bind_fields(r, body, saga->params);
+    saga->steps = ECC_NEW_ARRAY(r->arena, struct ecc_saga_step, steps->n);
+    if (!steps->n)
+        ecc_diag(r->diags, ECC_E_EMPTY, ast->name.span, "saga `%s` has no steps", saga->name);
+    for (size_t i = 0; i < steps->n; i++) {
+        const struct ecc_ast_step *a = steps->items[i];
+        struct ecc_saga_step *step = &saga->steps[saga->nsteps];
+        *step = (struct ecc_saga_step){.name = a->name.text, .span = a->name.span};
+        step->run = ecc_resolve_remote(r, body, a->run, &a->run->args, true, a->name.text);
+        if (a->undo) /* before the result is bound: an undo may run without there ever having been one */
+            step->undo = ecc_resolve_remote(r, body, a->undo, &a->undo->args, true, ecc_arena_printf(r->arena, "%s_undo", a->name.text));
+        const struct ecc_type *type = step->run ? step->run->u.call.op->result : &ecc_type_unknown;
+        if (!ecc_declare(r, &saga->steps, &a->name, step, "step"))
+            continue;
+        if (ECC_IS_UNKNOWN(type) || type->kind != ECC_TYPE_VOID)
+            step->result = ecc_bind(r, body, ECC_VAR_STEP, &a->name, type);
+        saga->nsteps++;
+        if (step->undo)
+            ((struct ecc_op *)(uintptr_t)step->undo->u.call.op)->is_undo = true;
+    }
+    collect_errors(r, saga);
+}
+
+/* ------------------------------------------------------------------ ends */
+
+static struct ecc_body *end_body(struct ecc_resolver *r, const struct ecc_saga *saga, const char *which)
+{
+    struct ecc_body *body = ecc_body_new(r, ECC_BODY_END, saga->service, ecc_arena_printf(r->arena, "`%s` of saga `%s`", which, saga->name));
+
+    body->saga = saga;
+    ecc_bind_fields(r, body, saga->params);
+    return body;
+}
+
+void ecc_resolve_saga_ends(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_saga *saga)
+{
+    static const struct ecc_ast_block nothing = {0};
+
+    if (!saga->service)
+        return;
+    struct ecc_body *done = end_body(r, saga, "done");
+    for (size_t i = 0; i < saga->nsteps; i++) {
+        const struct ecc_var *var = saga->steps[i].result;
+        struct ecc_symbol *e = var ? ecc_symbols_entry(&r->symbols, &done->vars, var->name) : NULL;
+        if (!e || e->value)
+            continue;
+        e->value = (void *)(uintptr_t)var; /* the same variable as in the steps: it is the saga's */
+        e->span = var->span;
+        ecc_unique_name(r, &done->uniques, var->unique);
+        ECC_PUSH(r->arena, &done->scope, e);
+    }
+    ecc_resolve_program(r, done, ast->u.saga.has_done ? &ast->u.saga.done : &nothing, &saga->done, saga->span);
+    struct ecc_body *failed = end_body(r, saga, "failed");
+    struct ecc_name name = {"error", saga->span};
+    ecc_bind(r, failed, ECC_VAR_ERROR, &name, &ecc_type_text);
+    ecc_resolve_program(r, failed, ast->u.saga.has_failed ? &ast->u.saga.failed : &nothing, &saga->failed, saga->span);
+}

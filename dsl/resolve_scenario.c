@@ -1,0 +1,383 @@
+/* Identities and scenarios: requests find their route, bodies are held against what the route reads, clauses against the rest. */
+#include "resolve.h"
+#include "route_tree.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------ requests */
+
+static struct ecc_route *find_route(struct ecc_resolver *r, const struct ecc_ast_request *ast, const struct ecc_node *client,
+                                    const struct ecc_node **gateway)
+{
+    for (size_t i = 0; i < client->nout; i++) {
+        const struct ecc_node *g = client->out[i]->to;
+        const struct ecc_route_tree *tree = g->kind == ECC_NODE_GATEWAY ? ecc_find(r, &g->u.gateway.auth, "tree") : NULL;
+        struct ecc_route *route = tree ? ecc_route_tree_match(tree, ast->method.text, ast->path.text) : NULL;
+        ecc_mark(r, client->out[i], "used");
+        if (route) {
+            *gateway = g;
+            return route;
+        }
+    }
+    return NULL;
+}
+
+static bool literal_fits(const struct ecc_sbx_value *v, const struct ecc_type *type)
+{
+    if (ECC_IS_UNKNOWN(type) || type->kind == ECC_TYPE_JSON)
+        return true;
+    if (v->kind == ECC_SBX_OBJECT)
+        return type->kind == ECC_TYPE_RECORD;
+    if (v->kind == ECC_SBX_LIST)
+        return type->kind == ECC_TYPE_LIST;
+    if (v->kind != ECC_SBX_LITERAL) /* unique, same: texts */
+        return type->kind != ECC_TYPE_RECORD && type->kind != ECC_TYPE_LIST;
+    switch (v->literal->kind) {
+    case ECC_EXPR_TEXT:
+        return ecc_type_is_textual(type) || type->kind == ECC_TYPE_UUID || type->kind == ECC_TYPE_TIME || type->kind == ECC_TYPE_ENUM;
+    case ECC_EXPR_INT:
+        return type->kind == ECC_TYPE_INT || type->kind == ECC_TYPE_FLOAT;
+    case ECC_EXPR_FLOAT:
+        return type->kind == ECC_TYPE_FLOAT;
+    case ECC_EXPR_BOOL:
+        return type->kind == ECC_TYPE_BOOL;
+    case ECC_EXPR_NULL:
+        return type->optional;
+    default:
+        return true;
+    }
+}
+
+static void check_object(struct ecc_resolver *r, const struct ecc_sbx_value *v, const struct ecc_record *record,
+                         const struct ecc_ast_expr *ast);
+
+static void check_value(struct ecc_resolver *r, const struct ecc_sbx_value *v, const struct ecc_type *type, const struct ecc_ast_expr *ast,
+                        const char *name)
+{
+    if (!literal_fits(v, type)) {
+        ecc_diag(r->diags, ECC_E_SCENARIO_BODY, ast->span, "`%s` is %s", name, ecc_type_name(r->arena, type));
+        return;
+    }
+    if (v->kind == ECC_SBX_OBJECT && type->kind == ECC_TYPE_RECORD)
+        check_object(r, v, type->record, ast);
+    for (size_t i = 0; v->kind == ECC_SBX_LIST && type->kind == ECC_TYPE_LIST && i < v->nitems; i++)
+        check_value(r, v->items[i], type->item, ast->u.list.items[i], name);
+}
+
+static void check_object(struct ecc_resolver *r, const struct ecc_sbx_value *v, const struct ecc_record *record,
+                         const struct ecc_ast_expr *ast)
+{
+    const struct ecc_ast_inits *inits = &ast->u.record.inits;
+
+    for (size_t i = 0; i < inits->n; i++) {
+        const struct ecc_name *name = &inits->items[i]->name;
+        if (!name->text || inits->items[i]->spread)
+            return; /* reported */
+        const struct ecc_field *f = ecc_find(r, &record->fields, name->text) ? ecc_find(r, &record->fields, name->text)
+                                                                             : ecc_find(r, record, name->text);
+        if (!f)
+            ecc_unknown(r, record, name, ECC_E_SCENARIO_BODY, "field of the request called");
+        else if (v->nitems == inits->n)
+            check_value(r, v->items[i], f->type, inits->items[i]->value, f->name);
+    }
+    for (size_t i = 0; i < record->nfields; i++) {
+        const struct ecc_field *f = &record->fields[i];
+        if (f->type->optional || f->dflt || ECC_IS_UNKNOWN(f->type))
+            continue;
+        bool found = false;
+        for (size_t k = 0; !found && k < v->nitems; k++)
+            found = strcmp(v->keys[k], f->wire) == 0 || strcmp(v->keys[k], f->name) == 0;
+        if (!found)
+            ecc_diag(r->diags, ECC_E_SCENARIO_BODY, ast->span, "the request lacks `%s`", f->wire);
+    }
+}
+
+static struct ecc_request *resolve_request(struct ecc_resolver *r, const struct ecc_ast_request *ast, const struct ecc_request *same,
+                                           const struct ecc_node **gateway)
+{
+    struct ecc_request *q = ECC_NEW(r->arena, struct ecc_request);
+    struct ecc_node *client = ecc_lookup_kind(r, &ast->client, ECC_NODE_CLIENT);
+    struct ecc_value_scope scope = {.scenario = true, .same = same};
+
+    q->let = ast->let.text;
+    q->client = client;
+    q->method = ast->method.text;
+    q->path = ast->path.text;
+    q->times = (int)ast->times;
+    q->span = ast->span;
+    ecc_in_range(r, ast->times, 1, 1000, ast->span, "`times`");
+    if (ast->body)
+        q->body = ecc_resolve_value(r, &scope, ast->body);
+    if (!client)
+        return q;
+    q->route = find_route(r, ast, client, gateway);
+    if (!q->route) {
+        ecc_diag(r->diags, ECC_E_SCENARIO_ROUTE, ast->path.span, "no route takes %s %s", q->method, q->path);
+    } else if (ast->body && !q->route->body) {
+        ecc_diag(r->diags, ECC_E_SCENARIO_BODY, ast->body->span, "%s %s has no body", q->method, q->route->path);
+    } else if (q->route->body && !ast->body) {
+        for (size_t i = 0; i < q->route->body->nfields; i++)
+            if (!q->route->body->fields[i].type->optional && !q->route->body->fields[i].dflt) {
+                ecc_diag(r->diags, ECC_E_SCENARIO_BODY, ast->span, "%s %s needs a body", q->method, q->route->path);
+                break;
+            }
+    } else if (ast->body && q->body->kind == ECC_SBX_OBJECT) {
+        check_object(r, q->body, q->route->body, ast->body);
+    }
+    return q;
+}
+
+/* ------------------------------------------------------------------ identities */
+
+static void check_token(struct ecc_resolver *r, const struct ecc_ast_decl *ast, const struct ecc_identity *id)
+{
+    const struct ecc_names *token = &ast->u.identity.token;
+    const struct ecc_request *from = NULL;
+
+    if (!token->n) {
+        ecc_diag(r->diags, ECC_E_IDENTITY, ast->name.span, "identity `%s` does not say where its token is", id->name);
+        return;
+    }
+    for (size_t i = 0; i < id->nrequests; i++)
+        if (id->requests[i]->let && strcmp(id->requests[i]->let, token->items[0].text) == 0)
+            from = id->requests[i];
+    if (!from) {
+        ecc_diag(r->diags, ECC_E_IDENTITY, token->items[0].span, "no request of identity `%s` is called `%s`", id->name, token->items[0].text);
+        return;
+    }
+    const struct ecc_type *type = from->route ? from->route->result : &ecc_type_unknown;
+    for (size_t i = 1; i < token->n && !ECC_IS_UNKNOWN(type); i++) {
+        const struct ecc_field *f = type->kind == ECC_TYPE_RECORD ? ecc_find(r, type->record, token->items[i].text) : NULL;
+        if (!f) {
+            ecc_unknown(r, type->kind == ECC_TYPE_RECORD ? type->record : NULL, &token->items[i], ECC_E_UNKNOWN_FIELD,
+                        "field of the reply called");
+            return;
+        }
+        type = f->type;
+    }
+    if (!ECC_IS_UNKNOWN(type) && !ecc_type_is_textual(type))
+        ecc_diag(r->diags, ECC_E_IDENTITY, token->items[token->n - 1].span, "a token is a text, but this is %s", ecc_type_name(r->arena, type));
+}
+
+static void resolve_identity(struct ecc_resolver *r, const struct ecc_ast_decl *ast)
+{
+    struct ecc_identity *id = ECC_NEW(r->arena, struct ecc_identity);
+    const struct ecc_ast_requests *requests = &ast->u.identity.requests;
+    const struct ecc_names *token = &ast->u.identity.token;
+    const struct ecc_node *gateway = NULL;
+
+    id->name = ast->name.text;
+    id->span = ast->name.span;
+    if (!ecc_declare(r, &r->spaces->identities, &ast->name, id, "identity"))
+        return;
+    id->requests = ECC_NEW_ARRAY(r->arena, struct ecc_request *, requests->n);
+    for (size_t i = 0; i < requests->n; i++) {
+        id->requests[i] = resolve_request(r, requests->items[i], i ? id->requests[0] : NULL, &gateway);
+        id->nrequests++;
+        if (requests->items[i]->let.text)
+            ecc_declare(r, &id->requests, &requests->items[i]->let, id, "name");
+        if (id->requests[i]->route && id->requests[i]->route->auth)
+            ecc_diag(r->diags, ECC_E_IDENTITY, requests->items[i]->path.span, "this route needs the token that is only being fetched");
+    }
+    id->token = ECC_NEW_ARRAY(r->arena, const char *, token->n);
+    for (size_t i = 0; i < token->n; i++)
+        id->token[id->ntoken++] = token->items[i].text;
+    check_token(r, ast, id);
+    r->model->identities[r->model->nidentities++] = id;
+}
+
+/* ------------------------------------------------------------------ clauses */
+
+static bool callee_fails_with(struct ecc_resolver *r, const struct ecc_assume *a, const struct ecc_error *error)
+{
+    (void)r;
+    if (error->status >= 500)
+        return true; /* of the edge that leads there */
+    if (a->op)
+        return ecc_has_error(a->op->errors, a->op->nerrors, error);
+    for (size_t i = 0; a->ext && i < a->ext->nerrors; i++)
+        if (a->ext->errors[i].error == error)
+            return true;
+    return false;
+}
+
+static void assume_fails(struct ecc_resolver *r, const struct ecc_ast_clause *c, struct ecc_assume *a)
+{
+    a->error = ecc_lookup_error(r, &c->u.assume.error);
+    if (a->node->kind == ECC_NODE_SERVICE)
+        a->op = ecc_lookup(r, &a->node->u.service.ops, &c->u.assume.op, ECC_E_UNKNOWN_OP, "operation");
+    else if (a->node->kind == ECC_NODE_EXTERNAL)
+        a->ext = ecc_lookup(r, &a->node->u.external.calls, &c->u.assume.op, ECC_E_UNKNOWN_OP, "call");
+    else
+        ecc_diag(r->diags, ECC_E_NODE_KIND, c->u.assume.node.span, "%s has nothing that could fail", a->node->name);
+    if (a->error && (a->op || a->ext) && !callee_fails_with(r, a, a->error)) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NEVER_RAISED, c->u.assume.error.span, "%s.%s never fails with `%s`", a->node->name,
+                                      c->u.assume.op.text, a->error->name);
+        ecc_diag_second(d, a->op ? a->op->span : a->ext->span, "declared here");
+    }
+}
+
+static void resolve_assume(struct ecc_resolver *r, const struct ecc_ast_clause *c, struct ecc_scenario *s)
+{
+    struct ecc_assume *a = &s->assumes[s->nassumes];
+    const struct ecc_node *to;
+
+    *a = (struct ecc_assume){.kind = c->u.assume.kind, .node = ecc_lookup_node(r, &c->u.assume.node), .span = c->span};
+    if (!a->node)
+        return;
+    switch (a->kind) {
+    case ECC_ASSUME_FAILS:
+        assume_fails(r, c, a);
+        break;
+    case ECC_ASSUME_HANGS:
+    case ECC_ASSUME_DOWN:
+        if (a->node->kind == ECC_NODE_CLIENT || a->node->kind == ECC_NODE_GATEWAY)
+            ecc_diag(r->diags, ECC_E_NODE_KIND, c->u.assume.node.span, "%s is %s: a scenario needs it", a->node->name, ecc_node_kind_name(a->node->kind));
+        break;
+    case ECC_ASSUME_OPEN:
+        to = ecc_lookup_node(r, &c->u.assume.to);
+        a->edge = to ? ecc_edge_between(r, a->node, to) : NULL;
+        if (to && (!a->edge || !a->edge->breaker.set)) {
+            struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SCENARIO, c->u.assume.to.span, "there is no edge %s -> %s with a breaker", a->node->name, to->name);
+            if (a->edge)
+                ecc_diag_second(d, a->edge->span, "this edge has none");
+        }
+        break;
+    case ECC_ASSUME_HOLDS:
+    case ECC_ASSUME_MISSES:
+        a->node = ecc_lookup_kind(r, &c->u.assume.node, ECC_NODE_CACHE);
+        if (a->node)
+            a->keyspace = ecc_lookup(r, &a->node->u.cache.keyspaces, &c->u.assume.keyspace, ECC_E_UNKNOWN_KEYSPACE, "keyspace");
+        break;
+    }
+    s->nassumes++;
+}
+
+static void resolve_expect(struct ecc_resolver *r, const struct ecc_ast_clause *c, struct ecc_scenario *s)
+{
+    ecc_in_range(r, c->u.expect.status, 100, 599, c->u.expect.status_span, "a status");
+    s->expect_status = (int)c->u.expect.status;
+    s->expect_header = c->u.expect.header.text;
+    s->expect_value = c->u.expect.value.text;
+    if (!c->u.expect.error.text)
+        return;
+    s->expect_error = ecc_lookup_error(r, &c->u.expect.error);
+    if (s->expect_error && s->expect_error->status != s->expect_status) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EXPECT, c->u.expect.status_span, "error `%s` is %d, not %d", s->expect_error->name,
+                                      s->expect_error->status, s->expect_status);
+        ecc_diag_second(d, s->expect_error->span, "declared here");
+    }
+}
+
+/* What the expectation needs the request's route for. */
+static void check_expect(struct ecc_resolver *r, const struct ecc_ast_clause *c, const struct ecc_scenario *s, const struct ecc_node *gateway)
+{
+    const struct ecc_route *route = s->when ? s->when->route : NULL;
+    const struct ecc_error *e = s->expect_error;
+
+    if (!route || !gateway)
+        return;
+    if (route->auth && !s->identity && s->expect_status != 401)
+        ecc_diag(r->diags, ECC_E_SCENARIO, s->when->span, "%s %s needs somebody signed in: given ... signed in", route->method, route->path);
+    if (s->expect_status >= 200 && s->expect_status < 300 && s->expect_status != route->status && s->expect_status != 202)
+        ecc_diag(r->diags, ECC_E_EXPECT, c->u.expect.status_span, "%s %s replies %d", route->method, route->path, route->status);
+    if (!e || e->status >= 500)
+        return;
+    bool possible = false;
+    for (size_t i = 0; i < (route->branches ? route->nbranches : 1); i++) {
+        const struct ecc_stmt *call = route->branches ? route->branches[i].call : route->call;
+        possible = possible || !call || ecc_has_error(call->u.call.op->errors, call->u.call.op->nerrors, e);
+    }
+    const struct ecc_auth *auth = route->auth ? gateway->u.gateway.auth : NULL;
+    if (auth && auth->via)
+        possible = possible || ecc_has_error(auth->via->u.call.op->errors, auth->via->u.call.op->nerrors, e);
+    if (!possible) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EXPECT, c->u.expect.error.span, "%s %s never fails with `%s`", route->method, route->path, e->name);
+        ecc_diag_second(d, route->span, "the route");
+    }
+}
+
+static void resolve_say(struct ecc_resolver *r, const struct ecc_ast_clause *c, struct ecc_scenario *s)
+{
+    const struct ecc_node *from = ecc_lookup_node(r, &c->u.say.from), *to = ecc_lookup_node(r, &c->u.say.to);
+    const struct ecc_edge *edge = from && to ? ecc_edge_between(r, from, to) : NULL;
+
+    if (edge) {
+        s->says[s->nsays++] = (struct ecc_say){edge, c->u.say.text.text, c->span};
+    } else if (from && to) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NO_EDGE, c->u.say.from.span, "there is no edge %s -> %s", from->name, to->name);
+        d->span.end = c->u.say.to.span.end;
+        if (ecc_edge_between(r, to, from))
+            ecc_diag_help(r->diags, d, "it goes the other way: %s -> %s", to->name, from->name);
+    }
+}
+
+static void resolve_scenario(struct ecc_resolver *r, const struct ecc_ast_decl *ast)
+{
+    struct ecc_scenario *s = ECC_NEW(r->arena, struct ecc_scenario);
+    const struct ecc_ast_clauses *clauses = &ast->u.scenario.clauses;
+    const struct ecc_ast_clause *expect = NULL;
+    const struct ecc_node *gateway = NULL, *ignored;
+
+    s->name = ast->name.text;
+    s->title = ast->title.text ? ast->title.text : s->name;
+    s->span = ast->name.span;
+    if (!ecc_declare(r, &r->spaces->scenarios, &ast->name, s, "scenario"))
+        return;
+    s->given = ECC_NEW_ARRAY(r->arena, struct ecc_request *, clauses->n);
+    s->assumes = ECC_NEW_ARRAY(r->arena, struct ecc_assume, clauses->n);
+    s->says = ECC_NEW_ARRAY(r->arena, struct ecc_say, clauses->n);
+    for (size_t i = 0; i < clauses->n; i++) /* first: `same` refers to it */
+        if (clauses->items[i]->kind == ECC_AST_CLAUSE_SIGNED_IN) {
+            if (s->identity)
+                ecc_diag(r->diags, ECC_E_SCENARIO, clauses->items[i]->span, "a scenario has one identity");
+            s->identity = ecc_lookup(r, &r->spaces->identities, &clauses->items[i]->u.identity, ECC_E_UNKNOWN_IDENTITY, "identity");
+        }
+    const struct ecc_request *same = s->identity && s->identity->nrequests ? s->identity->requests[0] : NULL;
+    for (size_t i = 0; i < clauses->n; i++) {
+        const struct ecc_ast_clause *c = clauses->items[i];
+        switch (c->kind) {
+        case ECC_AST_CLAUSE_SIGNED_IN:
+            break;
+        case ECC_AST_CLAUSE_GIVEN:
+            s->given[s->ngiven++] = resolve_request(r, c->u.request, same, &ignored);
+            break;
+        case ECC_AST_CLAUSE_WHEN:
+            if (s->when) {
+                struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SCENARIO, c->span, "a scenario has one `when`");
+                ecc_diag_second(d, s->when->span, "the first one");
+            }
+            s->when = resolve_request(r, c->u.request, same, &gateway);
+            break;
+        case ECC_AST_CLAUSE_ASSUME:
+            resolve_assume(r, c, s);
+            break;
+        case ECC_AST_CLAUSE_EXPECT:
+            if (expect) {
+                struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SCENARIO, c->span, "a scenario has one `expect`");
+                ecc_diag_second(d, expect->span, "the first one");
+            }
+            expect = c;
+            resolve_expect(r, c, s);
+            break;
+        case ECC_AST_CLAUSE_SAY:
+            resolve_say(r, c, s);
+            break;
+        }
+    }
+    if (!s->when || !expect)
+        ecc_diag(r->diags, ECC_E_SCENARIO, ast->name.span, "scenario `%s` has no `%s`", s->name, s->when ? "expect" : "when");
+    else
+        check_expect(r, expect, s, gateway);
+    r->model->scenarios[r->model->nscenarios++] = s;
+}
+
+void ecc_resolve_scenarios(struct ecc_resolver *r)
+{
+    for (size_t i = 0; i < r->file->decls.n; i++)
+        if (r->file->decls.items[i]->kind == ECC_AST_DECL_IDENTITY)
+            resolve_identity(r, r->file->decls.items[i]);
+    for (size_t i = 0; i < r->file->decls.n; i++)
+        if (r->file->decls.items[i]->kind == ECC_AST_DECL_SCENARIO)
+            resolve_scenario(r, r->file->decls.items[i]);
+}

@@ -1,0 +1,72 @@
+/* SQL statements: the analysis of sql_check.h with this body's names as parameters, and its problems at their place in the source. */
+#include "resolve.h"
+#include "sql_check.h"
+
+struct lookup {
+    struct ecc_resolver *r;
+    struct ecc_body *body;
+    const struct ecc_text *text;
+};
+
+static const struct ecc_expr *resolve_param(void *context, const char *path, uint32_t at, uint32_t length)
+{
+    const struct lookup *l = context;
+    struct ecc_span span = {l->text->span.start + at, l->text->span.start + at + length};
+
+    return ecc_resolve_path(l->r, l->body, path, span);
+}
+
+void ecc_report_sql(struct ecc_resolver *r, const struct ecc_text *text, const void *found)
+{
+    const struct ecc_sql_problems *problems = found;
+
+    for (size_t i = 0; i < problems->n; i++) {
+        const struct ecc_sql_problem *p = &problems->items[i];
+        struct ecc_span span = {text->span.start + p->at, text->span.start + p->at + p->length};
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SQL, span, "%s", p->message);
+        if (p->help)
+            ecc_diag_help(r->diags, d, "%s", p->help);
+    }
+}
+
+static const struct ecc_type *result_type(struct ecc_resolver *r, enum ecc_sql_shape shape, const struct ecc_record *row, bool fine)
+{
+    if (shape == ECC_SQL_EXEC)
+        return &ecc_type_void;
+    if (!fine || !row) /* what it got wrong has been said */
+        return &ecc_type_unknown;
+    const struct ecc_type *type = ecc_type_of_record(r->arena, row);
+    if (shape == ECC_SQL_MANY)
+        return ecc_type_list_of(r->arena, type);
+    return shape == ECC_SQL_MAYBE ? ecc_type_optional(r->arena, type) : type;
+}
+
+void ecc_resolve_sql(struct ecc_resolver *r, struct ecc_body *body, const struct ecc_ast_stmt *ast, struct ecc_stmt *stmt)
+{
+    const struct ecc_text *text = &ast->u.sql.text;
+    enum ecc_sql_shape shape = ast->u.sql.shape;
+    struct lookup lookup = {r, body, text};
+    struct ecc_sql_problems problems = {0};
+    const struct ecc_service *service = &body->node->u.service;
+
+    if (!service->has_database) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NO_DATABASE, ast->span, "%s has no database", body->node->name);
+        ecc_diag_second(d, body->node->span, "declared here");
+        ecc_let(r, body, stmt, ast, &ecc_type_unknown);
+        return;
+    }
+    struct ecc_sql_scope scope = {service->tables, service->ntables, resolve_param, &lookup};
+    struct ecc_sql *sql = ECC_NEW(r->arena, struct ecc_sql);
+    bool fine = ecc_sql_check(r->arena, &scope, text->text, text->length, shape, sql, &problems);
+    ecc_report_sql(r, text, &problems);
+    sql->span = text->span;
+    if (sql->row)
+        ecc_index_record(r, sql->row);
+    sql->name = ecc_unique_name(r, &body->steps, ast->let.text ? ast->let.text : sql->name ? sql->name : "sql");
+    stmt->u.sql = sql;
+    if (sql->writes && body->in_tx)
+        body->tx_writes = true;
+    else if (sql->writes)
+        body->effects->writes += body->loops ? 2 : 1;
+    ecc_let(r, body, stmt, ast, result_type(r, shape, sql->row, fine));
+}

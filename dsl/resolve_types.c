@@ -1,0 +1,311 @@
+/* Types, records, enums, errors, events and settings: from syntax to model.
+ *
+ * A named type is one struct ecc_type in the space of types, made before any is looked into, so that records may refer to each
+ * other. A record that contains itself without an optional or a list between has no size and is refused.
+ */
+#include "resolve.h"
+
+#include <string.h>
+
+static const struct ecc_type an_event = {.kind = ECC_TYPE_VOID}; /* takes an event's name in the space of types */
+
+static bool may_be_bounded(const struct ecc_ast_type *ast)
+{
+    if (ast->kind == ECC_AST_TYPE_LIST)
+        return true;
+    return ast->kind == ECC_AST_TYPE_BUILTIN &&
+           (ast->builtin == ECC_TYPE_TEXT || ast->builtin == ECC_TYPE_SECRET || ast->builtin == ECC_TYPE_INT);
+}
+
+static void resolve_bounds(struct ecc_resolver *r, const struct ecc_ast_type *ast, struct ecc_type *type)
+{
+    if (!ast->bounded)
+        return;
+    if (!may_be_bounded(ast)) {
+        ecc_diag(r->diags, ECC_E_BOUNDED, ast->bounds, "only text, secret, int and lists have bounds");
+        return;
+    }
+    bool is_int = ast->kind == ECC_AST_TYPE_BUILTIN && ast->builtin == ECC_TYPE_INT;
+    if (!is_int && ((ast->min != INT64_MIN && ast->min < 0) || ast->max < 0)) {
+        ecc_diag(r->diags, ECC_E_BOUNDED, ast->bounds, "a length can't be negative");
+        return;
+    }
+    type->bounded = true;
+    type->min = ast->min;
+    type->max = ast->max;
+}
+
+static const struct ecc_type *resolve_item(struct ecc_resolver *r, const struct ecc_ast_type *ast)
+{
+    const struct ecc_type *item = ecc_resolve_type(r, ast->item);
+
+    if (ECC_IS_UNKNOWN(item))
+        return item;
+    if (item->kind == ECC_TYPE_LIST) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_LIST_ITEM, ast->item->span, "a list of lists");
+        ecc_diag_help(r->diags, d, "make the inner list a field of a record");
+        return &ecc_type_unknown;
+    }
+    if (item->optional) {
+        ecc_diag(r->diags, ECC_E_LIST_ITEM, ast->item->span, "the items of a list can't be optional");
+        return ecc_type_present(r->arena, item);
+    }
+    return item;
+}
+
+const struct ecc_type *ecc_resolve_type(struct ecc_resolver *r, const struct ecc_ast_type *ast)
+{
+    struct ecc_type *type = ECC_NEW(r->arena, struct ecc_type);
+
+    switch (ast->kind) {
+    case ECC_AST_TYPE_BUILTIN:
+        type->kind = ast->builtin;
+        break;
+    case ECC_AST_TYPE_NAMED: {
+        const struct ecc_type *named = ecc_lookup(r, &r->spaces->types, &ast->name, ECC_E_UNKNOWN_TYPE, "type");
+        if (named == &an_event) {
+            ecc_diag(r->diags, ECC_E_UNKNOWN_TYPE, ast->name.span, "`%s` is an event, not a type", ast->name.text);
+            named = NULL;
+        }
+        if (!named)
+            return &ecc_type_unknown;
+        *type = *named;
+        break;
+    }
+    case ECC_AST_TYPE_LIST:
+        type->kind = ECC_TYPE_LIST;
+        type->item = resolve_item(r, ast);
+        break;
+    case ECC_AST_TYPE_RECORD: {
+        struct ecc_record *record = ECC_NEW(r->arena, struct ecc_record);
+        record->span = ast->span;
+        ecc_resolve_fields(r, record, &ast->fields, "field");
+        type->kind = ECC_TYPE_RECORD;
+        type->record = record;
+        break;
+    }
+    }
+    type->optional = ast->optional;
+    resolve_bounds(r, ast, type);
+    return type;
+}
+
+/* Two fields may not have one wire name: a JSON object has each member once. */
+static void declare_wire(struct ecc_resolver *r, struct ecc_record *record, const struct ecc_field *field)
+{
+    struct ecc_symbol *first = ecc_symbols_add(&r->symbols, &record->fields, field->wire, (void *)(uintptr_t)field, field->span);
+
+    if (first) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DUPLICATE, field->span, "two fields are called \"%s\" on the wire", field->wire);
+        ecc_diag_second(d, first->span, "the other one");
+    }
+}
+
+void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const struct ecc_ast_fields *fields, const char *what)
+{
+    record->fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, fields->n);
+    record->nfields = 0;
+    for (size_t i = 0; i < fields->n; i++) {
+        const struct ecc_ast_field *ast = fields->items[i];
+        struct ecc_field *field = &record->fields[record->nfields];
+        *field = (struct ecc_field){
+            .name = ast->name.text,
+            .wire = ast->wire.text ? ast->wire.text : ast->name.text,
+            .was = ast->was.text,
+            .type = ecc_resolve_type(r, ast->type),
+            .span = ast->name.span,
+        };
+        if (ast->dflt) {
+            field->dflt = ecc_resolve_literal(r, ast->dflt, field->type, "the default");
+            if (field->type->optional && !ECC_IS_UNKNOWN(field->type)) {
+                struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DEFAULT, ast->dflt->span, "an optional %s with a default", what);
+                ecc_diag_help(r->diags, d, "it is never absent: leave the `?` out");
+            }
+        }
+        if (!ecc_declare(r, record, &ast->name, field, what))
+            continue; /* the slot is used by the next one */
+        declare_wire(r, record, field);
+        record->nfields++;
+    }
+}
+
+void ecc_index_record(struct ecc_resolver *r, const struct ecc_record *record)
+{
+    for (size_t i = 0; i < record->nfields; i++)
+        ecc_symbols_add(&r->symbols, record, record->fields[i].name, &record->fields[i], record->fields[i].span);
+}
+
+/* ------------------------------------------------------------------ declarations */
+
+static void declare_type(struct ecc_resolver *r, const struct ecc_ast_decl *d, enum ecc_type_kind kind, void *entity)
+{
+    struct ecc_type *type = ECC_NEW(r->arena, struct ecc_type);
+
+    type->kind = kind;
+    if (kind == ECC_TYPE_ENUM)
+        type->enum_ = entity;
+    else
+        type->record = entity;
+    ecc_declare(r, &r->spaces->types, &d->name, type, "type");
+}
+
+static struct ecc_enum *make_enum(struct ecc_resolver *r, const struct ecc_ast_decl *d)
+{
+    struct ecc_enum *e = ECC_NEW(r->arena, struct ecc_enum);
+
+    e->name = d->name.text;
+    e->span = d->name.span;
+    e->values = ECC_NEW_ARRAY(r->arena, const char *, d->u.values.n);
+    for (size_t i = 0; i < d->u.values.n; i++)
+        if (ecc_declare(r, e, &d->u.values.items[i], (void *)(uintptr_t)d->u.values.items[i].text, "value"))
+            e->values[e->nvalues++] = d->u.values.items[i].text;
+    if (!e->nvalues)
+        ecc_diag(r->diags, ECC_E_EMPTY, d->name.span, "enum `%s` has no values", e->name);
+    return e;
+}
+
+static void make_error(struct ecc_resolver *r, const struct ecc_ast_decl *d)
+{
+    /* what the runtime says by itself; see EC_ERRORS in runtime/ec.h */
+    static const char *const taken[] = {
+        "BadRequest", "Unauthorized", "Forbidden", "NotFound", "MethodNotAllowed", "Conflict", "TooLarge", "UnsupportedMediaType",
+        "Invalid", "KeyReused", "RateLimited", "Internal", "BadGateway", "Unavailable", "Timeout", "Revoked",
+    };
+    struct ecc_error *e = ECC_NEW(r->arena, struct ecc_error);
+
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strcmp(d->name.text, taken[i]) == 0)
+            ecc_diag(r->diags, ECC_E_RESERVED, d->name.span, "`%s` is an error that every service has already", d->name.text);
+    ecc_in_range(r, d->u.error.status, 400, 599, d->u.error.status_span, "the status of an error");
+    *e = (struct ecc_error){d->name.text, (int)d->u.error.status, d->title.text ? d->title.text : d->name.text, d->name.span};
+    if (ecc_declare(r, &r->spaces->errors, &d->name, e, "error"))
+        r->model->errors[r->model->nerrors++] = e;
+}
+
+static struct ecc_event *make_event(struct ecc_resolver *r, const struct ecc_ast_decl *d)
+{
+    struct ecc_event *e = ECC_NEW(r->arena, struct ecc_event);
+
+    ecc_in_range(r, d->u.event.version, 1, 9999, d->u.event.version_span, "the version of an event");
+    e->name = d->name.text;
+    e->version = (int)d->u.event.version;
+    e->span = d->name.span;
+    e->body = ECC_NEW(r->arena, struct ecc_record);
+    e->body->name = d->name.text;
+    e->body->span = d->name.span;
+    if (ecc_declare(r, &r->spaces->types, &d->name, (void *)(uintptr_t)&an_event, "type")) {
+        ecc_symbols_add(&r->symbols, &r->spaces->events, e->name, e, e->span);
+        r->model->events[r->model->nevents++] = e;
+    }
+    return e;
+}
+
+/* ------------------------------------------------------------------ records without a size */
+
+enum { NEW, OPEN, DONE };
+
+struct walk { struct ecc_symbol *state; const struct ecc_record *record; size_t at; };
+
+/* Depth first over fields that are records by value, with a stack of its own: how deep records go is the writer's choice. */
+static void find_cycles(struct ecc_resolver *r, const struct ecc_record *root)
+{
+    static const char tag; /* space of the states */
+    struct { struct walk *items; size_t n, cap; } stack = {0};
+
+    struct ecc_symbol *first = ecc_symbols_entry(&r->symbols, &tag, root->name);
+    if ((uintptr_t)first->value == DONE)
+        return;
+    ECC_PUSH(r->arena, &stack, ((struct walk){first, root, 0}));
+    while (stack.n) {
+        struct walk *top = &stack.items[stack.n - 1];
+        top->state->value = (void *)(uintptr_t)OPEN;
+        if (top->at == top->record->nfields) {
+            top->state->value = (void *)(uintptr_t)DONE;
+            stack.n--;
+            continue;
+        }
+        const struct ecc_field *f = &top->record->fields[top->at++];
+        if (f->type->kind != ECC_TYPE_RECORD || f->type->optional)
+            continue;
+        const struct ecc_record *inner = f->type->record;
+        /* an inline record can't be reached from itself but through a name */
+        struct ecc_symbol *s = inner->name ? ecc_symbols_entry(&r->symbols, &tag, inner->name) : ECC_NEW(r->arena, struct ecc_symbol);
+        if ((uintptr_t)s->value == OPEN) {
+            struct ecc_diag *d = ecc_diag(r->diags, ECC_E_RECURSIVE, f->span, "a record `%s` would contain itself", inner->name);
+            ecc_diag_help(r->diags, d, "make the field optional, or a list");
+        } else if ((uintptr_t)s->value == NEW) {
+            ECC_PUSH(r->arena, &stack, ((struct walk){s, inner, 0}));
+        }
+    }
+}
+
+void ecc_resolve_types(struct ecc_resolver *r)
+{
+    struct ecc_model *m = r->model;
+
+    for (size_t i = 0; i < r->file->decls.n; i++) {
+        const struct ecc_ast_decl *d = r->file->decls.items[i];
+        if (d->kind == ECC_AST_DECL_ENUM) {
+            struct ecc_enum *e = make_enum(r, d);
+            declare_type(r, d, ECC_TYPE_ENUM, e);
+            m->enums[m->nenums++] = e;
+        } else if (d->kind == ECC_AST_DECL_RECORD) {
+            struct ecc_record *record = ECC_NEW(r->arena, struct ecc_record);
+            record->name = d->name.text;
+            record->span = d->name.span;
+            declare_type(r, d, ECC_TYPE_RECORD, record);
+            m->records[m->nrecords++] = record;
+            r->made[i] = record;
+        } else if (d->kind == ECC_AST_DECL_ERROR) {
+            make_error(r, d);
+        } else if (d->kind == ECC_AST_DECL_EVENT) {
+            r->made[i] = make_event(r, d);
+        }
+    }
+    for (size_t i = 0; i < r->file->decls.n; i++) {
+        const struct ecc_ast_decl *d = r->file->decls.items[i];
+        if (d->kind == ECC_AST_DECL_RECORD)
+            ecc_resolve_fields(r, r->made[i], &d->u.fields, "field");
+        else if (d->kind == ECC_AST_DECL_EVENT)
+            ecc_resolve_fields(r, ((struct ecc_event *)r->made[i])->body, &d->u.event.fields, "field");
+    }
+    for (size_t i = 0; i < m->nrecords; i++)
+        find_cycles(r, m->records[i]);
+
+    static const char *const names[] = {"sub", "jti", "exp"};
+    m->claims = ECC_NEW(r->arena, struct ecc_record);
+    m->claims->name = "Claims";
+    m->claims->nfields = 3;
+    m->claims->fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, 3);
+    for (size_t i = 0; i < 3; i++) {
+        m->claims->fields[i].name = m->claims->fields[i].wire = names[i];
+        m->claims->fields[i].type = i == 2 ? &ecc_type_time : &ecc_type_text;
+    }
+    ecc_index_record(r, m->claims);
+}
+
+/* ------------------------------------------------------------------ settings */
+
+struct ecc_setting *ecc_resolve_setting(struct ecc_resolver *r, const struct ecc_ast_setting *ast, const void *space)
+{
+    struct ecc_setting *s = ECC_NEW(r->arena, struct ecc_setting);
+    const struct ecc_type *type = ecc_resolve_type(r, ast->field->type);
+
+    s->name = ast->field->name.text;
+    s->env = ast->env.text;
+    s->span = ast->field->name.span;
+    if (!ECC_IS_UNKNOWN(type) && (!ecc_type_is_scalar(type) || type->kind == ECC_TYPE_TIME || type->kind == ECC_TYPE_ENUM)) {
+        ecc_diag(r->diags, ECC_E_SETTING, ast->field->type->span, "a setting is text, secret, email, int, float, bool or uuid, not %s",
+                 ecc_type_name(r->arena, type));
+        type = &ecc_type_unknown;
+    } else if (type->optional) {
+        ecc_diag(r->diags, ECC_E_SETTING, ast->field->type->span, "a setting can't be optional: give it a default");
+        type = ecc_type_present(r->arena, type);
+    }
+    s->type = type;
+    if (ast->field->dflt)
+        s->dflt = ecc_resolve_literal(r, ast->field->dflt, type, "the default");
+    s->var = ECC_NEW(r->arena, struct ecc_var);
+    *s->var = (struct ecc_var){ECC_VAR_SETTING, s->name, s->name, type, s->span};
+    return ecc_declare(r, space, &ast->field->name, s, "setting") ? s : NULL;
+}

@@ -1,0 +1,101 @@
+/* The symbol table: open addressing over pointers to entries, grown by doubling. Everything is in the arena. */
+#include "symbols.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "diag.h"
+
+enum { FIRST_CAPACITY = 1024 };
+
+static uint64_t hash_of(const void *space, const char *name)
+{
+    uint64_t h = 14695981039346656037u ^ ((uint64_t)(uintptr_t)space >> 4);
+
+    h *= 1099511628211u;
+    for (const char *p = name; *p; p++) {
+        h ^= (unsigned char)*p;
+        h *= 1099511628211u;
+    }
+    h ^= h >> 32; /* the low bits choose the slot: let all bits have a say */
+    h *= 0x9e3779b97f4a7c15u;
+    return h ^ (h >> 29);
+}
+
+void ecc_symbols_init(struct ecc_symbols *symbols, struct ecc_arena *arena)
+{
+    symbols->arena = arena;
+    symbols->n = 0;
+    symbols->cap = FIRST_CAPACITY;
+    symbols->slots = ECC_NEW_ARRAY(arena, struct ecc_symbol *, symbols->cap);
+}
+
+static size_t slot_of(const struct ecc_symbols *symbols, uint64_t hash, const void *space, const char *name)
+{
+    size_t mask = symbols->cap - 1, i = (size_t)hash & mask;
+
+    while (symbols->slots[i]) {
+        const struct ecc_symbol *e = symbols->slots[i];
+        if (e->hash == hash && e->space == space && strcmp(e->name, name) == 0)
+            break;
+        i = (i + 1) & mask;
+    }
+    return i;
+}
+
+static void grow(struct ecc_symbols *symbols)
+{
+    struct ecc_symbol **old = symbols->slots;
+    size_t cap = symbols->cap;
+
+    symbols->cap = cap * 2;
+    symbols->slots = ECC_NEW_ARRAY(symbols->arena, struct ecc_symbol *, symbols->cap);
+    for (size_t i = 0; i < cap; i++) {
+        if (!old[i])
+            continue;
+        size_t at = (size_t)old[i]->hash & (symbols->cap - 1);
+        while (symbols->slots[at])
+            at = (at + 1) & (symbols->cap - 1);
+        symbols->slots[at] = old[i];
+    }
+}
+
+struct ecc_symbol *ecc_symbols_find(const struct ecc_symbols *symbols, const void *space, const char *name)
+{
+    return symbols->slots[slot_of(symbols, hash_of(space, name), space, name)];
+}
+
+struct ecc_symbol *ecc_symbols_add(struct ecc_symbols *symbols, const void *space, const char *name, void *value, struct ecc_span span)
+{
+    uint64_t hash = hash_of(space, name);
+    size_t at = slot_of(symbols, hash, space, name);
+
+    if (symbols->slots[at])
+        return symbols->slots[at];
+    if (symbols->n * 2 >= symbols->cap) {
+        grow(symbols);
+        at = slot_of(symbols, hash, space, name);
+    }
+    struct ecc_symbol *e = ECC_NEW(symbols->arena, struct ecc_symbol);
+    *e = (struct ecc_symbol){.space = space, .name = name, .hash = hash, .value = value, .span = span};
+    symbols->slots[at] = e;
+    symbols->n++;
+    return NULL;
+}
+
+struct ecc_symbol *ecc_symbols_entry(struct ecc_symbols *symbols, const void *space, const char *name)
+{
+    struct ecc_symbol *e = ecc_symbols_add(symbols, space, name, NULL, (struct ecc_span){0});
+
+    return e ? e : ecc_symbols_find(symbols, space, name);
+}
+
+const char *ecc_symbols_near(const struct ecc_symbols *symbols, const void *space, const char *word)
+{
+    struct { const char **items; size_t n, cap; } all = {0};
+
+    for (size_t i = 0; i < symbols->cap; i++)
+        if (symbols->slots[i] && symbols->slots[i]->space == space && symbols->slots[i]->value)
+            ECC_PUSH(symbols->arena, &all, symbols->slots[i]->name);
+    return all.n ? ecc_did_you_mean(word, all.items, all.n) : NULL;
+}

@@ -1,0 +1,41 @@
+/* The symbol table: one hash table for every name of a topology.
+ *
+ * A name lives in a space, and a space is any address that stands for it: a service for its operations, a record for its fields, a
+ * static tag for what is global. Entries never move and live in the arena. Lookups cost the same however large the topology is.
+ */
+#ifndef ECC_SYMBOLS_H
+#define ECC_SYMBOLS_H
+
+#include "model.h"
+
+struct ecc_arena;
+
+struct ecc_symbol {
+    const void *space;
+    const char *name;
+    uint64_t hash;
+    void *value;
+    struct ecc_span span; /* where it was declared */
+};
+
+struct ecc_symbols {
+    struct ecc_arena *arena;
+    struct ecc_symbol **slots;
+    size_t n, cap;
+};
+
+void ecc_symbols_init(struct ecc_symbols *symbols, struct ecc_arena *arena);
+
+/* NULL when there is none. */
+struct ecc_symbol *ecc_symbols_find(const struct ecc_symbols *symbols, const void *space, const char *name);
+
+/* Adds a name, unless it is there already: then that entry is returned and nothing changes. Otherwise NULL. */
+struct ecc_symbol *ecc_symbols_add(struct ecc_symbols *symbols, const void *space, const char *name, void *value, struct ecc_span span);
+
+/* The same, but an entry is made when there is none, with value NULL. */
+struct ecc_symbol *ecc_symbols_entry(struct ecc_symbols *symbols, const void *space, const char *name);
+
+/* The name of that space which the word was probably meant to be, or NULL. Reads the whole table: for diagnostics only. */
+const char *ecc_symbols_near(const struct ecc_symbols *symbols, const void *space, const char *word);
+
+#endif
