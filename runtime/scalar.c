@@ -441,7 +441,7 @@ int ec_enum_index(const struct ec_enum *of, struct ec_str text)
     int i;
 
     for (i = 0; i < of->n; i++)
-        if (strncmp(of->values[i], text.p, text.n) == 0 && of->values[i][text.n] == 0)
+        if (strlen(of->values[i]) == text.n && memcmp(of->values[i], text.p, text.n) == 0)
             return i;
     return -1;
 }
