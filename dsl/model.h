@@ -100,7 +100,7 @@ struct ecc_event {
     X(BOOL)   /* u.b */                                                                                                               \
     X(NULL)                                                                                                                           \
     X(ENUM)   /* u.text: a value of type->enum_ */                                                                                    \
-    X(VAR)    /* u.var */                                                                                                             \
+    X(VAR)    /* u.var. A type that is not optional where the variable's (or field's) is: known to be present here, `when x { }` */   \
     X(FIELD)  /* u.field: a field of a record-typed expression */                                                                     \
     X(RECORD) /* u.record: every field of type->record has its initialiser, spreads are expanded */                                   \
     X(LIST)   /* u.list */                                                                                                            \

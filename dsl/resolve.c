@@ -126,7 +126,7 @@ bool ecc_in_range(struct ecc_resolver *r, int64_t value, int64_t min, int64_t ma
     return false;
 }
 
-const char *ecc_snake(struct ecc_arena *arena, const char *name)
+const char *ecc_snake_name(struct ecc_arena *arena, const char *name)
 {
     size_t n = strlen(name), at = 0;
     char *out = ecc_arena_alloc(arena, n * 2 + 1);

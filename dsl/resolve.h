@@ -124,7 +124,7 @@ struct ecc_mark ecc_scope_enter(const struct ecc_body *body);
 void ecc_scope_leave(struct ecc_body *body, struct ecc_mark mark);
 void ecc_facts_leave(struct ecc_body *body, struct ecc_mark mark); /* forgets facts, keeps names */
 const char *ecc_unique_name(struct ecc_resolver *r, const void *space, const char *name);
-const char *ecc_snake(struct ecc_arena *arena, const char *name);
+const char *ecc_snake_name(struct ecc_arena *arena, const char *name);
 
 /* ------------------------------------------------------------------ expressions (resolve_expr.c, resolve_record.c, resolve_operator.c) */
 

@@ -103,7 +103,7 @@ struct ecc_stmt *ecc_resolve_remote(struct ecc_resolver *r, struct ecc_body *bod
     stmt->u.call.ext = ext;
     stmt->u.call.args = ecc_resolve_record(r, body, op ? op->params : ext->request, args, ast->span, "argument");
     if (!step)
-        step = ecc_snake(r->arena, ecc_arena_printf(r->arena, "%s_%s", node->name, op ? op->name : ext->name));
+        step = ecc_snake_name(r->arena, ecc_arena_printf(r->arena, "%s_%s", node->name, op ? op->name : ext->name));
     stmt->u.call.name = ecc_unique_name(r, &body->steps, step);
     bool keyed = body->kind == ECC_BODY_STEP || body->kind == ECC_BODY_END || body->kind == ECC_BODY_CONSUMER;
     struct ecc_call_site site = {body->node, stmt, body->op, body->route, body->saga, keyed};
@@ -185,7 +185,7 @@ void ecc_resolve_start(struct ecc_resolver *r, struct ecc_body *body, const stru
         }
         stmt->u.start.saga = saga;
         stmt->u.start.args = ecc_resolve_record(r, body, saga->params, &ast->u.start.args, ast->span, "argument");
-        stmt->u.start.name = ecc_unique_name(r, &body->steps, ast->let.text ? ast->let.text : ecc_snake(r->arena, saga->name));
+        stmt->u.start.name = ecc_unique_name(r, &body->steps, ast->let.text ? ast->let.text : ecc_snake_name(r->arena, saga->name));
         ecc_mark(r, saga, "started");
         struct ecc_type *t = ECC_NEW(r->arena, struct ecc_type);
         t->kind = ECC_TYPE_SAGA;

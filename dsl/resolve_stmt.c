@@ -213,7 +213,7 @@ static struct ecc_stmt *resolve_cache(struct ecc_resolver *r, struct ecc_body *b
     if (ecc_resolve_keyed(r, body, put ? ast->u.put.keyed : ast->u.keyed, &ref)) {
         type = ecc_type_of_record(r->arena, ref.keyspace->value);
         const char *verb = get ? "get" : put ? "put" : "drop";
-        const char *step = ecc_snake(r->arena, ecc_arena_printf(r->arena, "%s_%s", verb, ref.keyspace->name));
+        const char *step = ecc_snake_name(r->arena, ecc_arena_printf(r->arena, "%s_%s", verb, ref.keyspace->name));
         stmt->u.cache.name = ecc_unique_name(r, &body->steps, ast->let.text ? ast->let.text : step);
     }
     stmt->u.cache.keyspace = ref.keyspace;
