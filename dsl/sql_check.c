@@ -295,6 +295,10 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
             out->row = make_row(&ctx, stmt, &columns);
     }
     out->writes = ctx.writes;
+    if (problems->n == before) {
+        sql_add_casts(&ctx);
+        out->text = trimmed(arena, ctx.text);
+    }
     return problems->n == before && !ctx.failed;
 }
 

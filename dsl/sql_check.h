@@ -39,8 +39,9 @@ struct ecc_sql_scope {
 };
 
 /* Fills out: shape, source (outer white space removed), text, name (a suggestion that the caller makes unique: update_stock), writes,
- * params, param_names and row; not span. Offsets in problems count from sql[0], white space included. True when problems got nothing
- * and every parameter was resolved; otherwise out->row may be NULL or incomplete, with ECC_TYPE_TEXT for a column that has no
+ * params, param_names and row; not span. text has a cast behind $n where PostgreSQL could not tell the parameter's type by itself, or
+ * would deduce two ($1::uuid::text). Offsets in problems count from sql[0], white space included. True when problems got nothing
+ * and every parameter was resolved; otherwise out->row may be NULL or incomplete, with ecc_type_unknown for a column that has no
  * type, so that the caller can go on. */
 bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, const char *sql, size_t length, enum ecc_sql_shape shape,
                    struct ecc_sql *out, struct ecc_sql_problems *problems);

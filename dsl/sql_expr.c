@@ -227,6 +227,7 @@ static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, co
     struct sql_value subject = arg ? sql_expr(ctx, from, arg) : sql_of(SQL_BOOL, false);
     struct sql_value out = otherwise ? sql_expr(ctx, from, otherwise) : (struct sql_value){.base = SQL_UNTYPED, .nullable = true};
 
+    sql_want_cast(ctx, out, SQL_CAST_ALWAYS);
     out.param = 0;
     for ECC_SQL_EACH (item, ecc_sql_at(body, "args")) {
         const struct ecc_sql_node *when = ecc_sql_body(item), *result = ecc_sql_at(when, "result");
@@ -234,7 +235,9 @@ static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, co
             sql_check_compare(ctx, subject, sql_expr(ctx, from, ecc_sql_at(when, "expr")), sql_at_of(ecc_sql_at(when, "expr")));
         else
             sql_condition(ctx, from, ecc_sql_at(when, "expr"), "WHEN");
-        out = sql_unify(ctx, out, sql_expr(ctx, from, result), sql_at_of(result), "CASE");
+        struct sql_value value = sql_expr(ctx, from, result);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+        out = sql_unify(ctx, out, value, sql_at_of(result), "CASE");
     }
     return out;
 }
@@ -247,6 +250,7 @@ static struct sql_value first_present(struct sql_ctx *ctx, struct sql_from *from
 
     for ECC_SQL_EACH (item, ecc_sql_at(body, "args")) {
         struct sql_value value = sql_expr(ctx, from, item);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
         nullable = nullable && value.nullable;
         if (first)
             out = value;
@@ -393,7 +397,7 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
         break;
     case 'N':
         if (strcmp(kind, "NullTest") == 0) {
-            sql_expr(ctx, from, ecc_sql_at(body, "arg"));
+            sql_want_cast(ctx, sql_expr(ctx, from, ecc_sql_at(body, "arg")), SQL_CAST_ALWAYS);
             return sql_of(SQL_BOOL, false);
         }
         if (strcmp(kind, "NamedArgExpr") == 0)
@@ -422,7 +426,12 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
     case 'T':
         if (strcmp(kind, "TypeCast") == 0) {
             struct sql_value arg = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
-            return sql_of_type_name(ctx, ecc_sql_at(body, "typeName"), arg.nullable);
+            struct sql_value out = sql_of_type_name(ctx, ecc_sql_at(body, "typeName"), arg.nullable);
+            const char *own = sql_cast_name(arg);
+            bool small = out.base == SQL_INT && out.pg && strcmp(out.pg, "int8") != 0;
+            if (out.base != arg.base || small || !own)
+                sql_want_cast(ctx, arg, SQL_CAST_REPEATED);
+            return out;
         }
         break;
     default:

@@ -251,8 +251,14 @@ struct sql_value sql_function(struct sql_ctx *ctx, struct sql_from *from, const 
     bool nullable = false, any = false;
     size_t i = 0;
 
+    /* Functions of any type can't tell what a parameter is; many others take an int4, which a bigint would not fit. */
+    const char *name = ecc_sql_string(names, names->n - 1);
+    bool any_type = strncmp(name, "json", 4) == 0 || strncmp(name, "concat", 6) == 0 || strncmp(name, "to_json", 7) == 0 ||
+                    strcmp(name, "format") == 0 || strncmp(name, "num_", 4) == 0 || strcmp(name, "count") == 0 || strcmp(name, "md5") == 0;
     for ECC_SQL_EACH (arg, ecc_sql_at(body, "args")) {
         struct sql_value value = sql_expr(ctx, from, arg);
+        if (any_type)
+            sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
         *(i == 0 ? &first : i == 1 ? &second : &third) = value;
         any |= value.nullable;
         i++;

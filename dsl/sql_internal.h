@@ -79,12 +79,19 @@ struct sql_ctx {
     struct { const char **items; size_t n, cap; } paths;
     struct { const struct ecc_expr **items; size_t n, cap; } params; /* NULL: was reported */
     struct { const char **items; size_t n, cap; } names;
+    unsigned char *casts; /* enum sql_cast of each parameter */
     bool failed; /* resolve gave NULL */
     bool writes;
 };
 
+/* Does the text have to say what type a parameter has? PostgreSQL deduces one type for $n from the first place that asks for one, and
+ * refuses the statement when another place asks for another, or none does. */
+enum sql_cast { SQL_CAST_NO, SQL_CAST_REPEATED /* when it occurs more than once */, SQL_CAST_ALWAYS };
+
 /* sql_params.c */
 bool sql_scan(struct sql_ctx *ctx);
+void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast cast); /* of a value that may be a bare parameter */
+void sql_add_casts(struct sql_ctx *ctx); /* writes the text anew; places in it change */
 uint32_t sql_source_at(const struct sql_ctx *ctx, uint32_t text_at);
 
 /* sql_check.c. at: in the text with $n; the length is the word's that stands there. help may be NULL. */
@@ -96,6 +103,7 @@ struct sql_value sql_of(enum sql_base base, bool nullable);
 struct sql_value sql_of_type(const struct ecc_type *type);
 struct sql_value sql_of_type_name(struct sql_ctx *ctx, const struct ecc_sql_node *type_name, bool nullable);
 const struct ecc_type *sql_language_type(struct ecc_arena *arena, struct sql_value value); /* NULL: none */
+const char *sql_cast_name(struct sql_value value); /* PostgreSQL's name of the base type, or NULL */
 const char *sql_describe(struct sql_ctx *ctx, struct sql_value value);
 bool sql_is_number(struct sql_value value);
 struct sql_value sql_unify(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at, const char *what);

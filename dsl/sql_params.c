@@ -132,22 +132,52 @@ static size_t parameter(struct sql_ctx *ctx, uint32_t at, uint32_t length)
     return ctx->paths.n - 1;
 }
 
+static const char *cast_of(struct sql_ctx *ctx, size_t param)
+{
+    size_t times = 0;
+
+    if (!ctx->casts || !ctx->casts[param] || !ctx->params.items[param])
+        return NULL;
+    for (size_t i = 0; i < ctx->pieces.n; i++)
+        times += ctx->pieces.items[i].param == param;
+    if (ctx->casts[param] == SQL_CAST_REPEATED && times == 1)
+        return NULL;
+    return sql_cast_name(sql_of_type(ctx->params.items[param]->type));
+}
+
 static void replace(struct sql_ctx *ctx)
 {
-    char *out = ctx->text = ecc_arena_alloc(ctx->arena, ctx->source_length + ctx->pieces.n * 8 + 1);
+    char *out = ctx->text = ecc_arena_alloc(ctx->arena, ctx->source_length + ctx->pieces.n * 24 + 1);
     uint32_t from = 0;
 
     for (size_t i = 0; i < ctx->pieces.n; i++) {
         struct sql_piece *piece = &ctx->pieces.items[i];
+        const char *cast = cast_of(ctx, piece->param);
         memcpy(out, ctx->source + from, piece->source_at - from);
         out += piece->source_at - from;
         piece->text_at = (uint32_t)(out - ctx->text);
-        piece->text_length = (uint32_t)sprintf(out, "$%zu", piece->param + 1);
+        piece->text_length = (uint32_t)sprintf(out, "$%zu%s%s", piece->param + 1, cast ? "::" : "", cast ? cast : "");
         out += piece->text_length;
         from = piece->source_at + piece->source_length;
     }
     memcpy(out, ctx->source + from, ctx->source_length - from);
     out[ctx->source_length - from] = '\0';
+}
+
+void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast cast)
+{
+    if (value.param && ctx->casts && ctx->casts[value.param - 1] < cast)
+        ctx->casts[value.param - 1] = (unsigned char)cast;
+}
+
+void sql_add_casts(struct sql_ctx *ctx)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < ctx->params.n; i++)
+        any |= ctx->casts[i] != SQL_CAST_NO;
+    if (any)
+        replace(ctx);
 }
 
 /* The scanner gives up only on what ends badly, such as an open string; then the parser says so with a place. */
@@ -191,6 +221,7 @@ bool sql_scan(struct sql_ctx *ctx)
     }
     pg_query_free_scan_result(scan);
     replace(ctx);
+    ctx->casts = ecc_arena_alloc(ctx->arena, ctx->params.n);
     return ctx->problems->n == before;
 }
 

@@ -57,6 +57,7 @@ void sql_targets(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sq
         if (ecc_sql_is(val, "ColumnRef") && sql_star(ctx, from, ecc_sql_body(val), out))
             continue;
         struct sql_value value = sql_expr(ctx, from, val);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
         if (!*name)
             name = derived_name(val);
         const char *literal = value.literal;
@@ -130,6 +131,7 @@ static void values(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_
         size_t i = 0;
         for ECC_SQL_EACH (item, ecc_sql_at(ecc_sql_body(list), "items")) {
             struct sql_value value = sql_expr(ctx, from, item);
+            sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
             if (first) {
                 sql_add_column(ctx, out, sql_format(ctx, "column%zu", i + 1), value);
                 out->items[i].value.literal = value.literal;

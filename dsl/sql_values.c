@@ -183,7 +183,7 @@ static bool check_enum_literal(struct sql_ctx *ctx, const struct ecc_enum *of, s
     return false;
 }
 
-static const char *cast_name(struct sql_value value)
+const char *sql_cast_name(struct sql_value value)
 {
     static const char *const names[] = {
         [SQL_INT] = "bigint", [SQL_FLOAT] = "float8",     [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "boolean",      [SQL_TEXT] = "text",
@@ -204,13 +204,13 @@ static const char *subject(struct sql_ctx *ctx, struct sql_value value)
 
 static const char *cast_help(struct sql_ctx *ctx, struct sql_value from, struct sql_value to)
 {
-    if (!cast_name(to))
+    if (!sql_cast_name(to))
         return NULL;
     if (from.param && from.lang && from.lang->kind == ECC_TYPE_LIST)
         return sql_format(ctx, "a list is jsonb: `jsonb_array_elements_text(:%s::jsonb)` gives its items", ctx->paths.items[from.param - 1]);
     if (from.param)
-        return sql_format(ctx, "write `:%s::%s`", ctx->paths.items[from.param - 1], cast_name(to));
-    return sql_format(ctx, "add a cast, `(...)::%s`", cast_name(to));
+        return sql_format(ctx, "write `:%s::%s`", ctx->paths.items[from.param - 1], sql_cast_name(to));
+    return sql_format(ctx, "add a cast, `(...)::%s`", sql_cast_name(to));
 }
 
 void sql_check_compare(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at)
@@ -256,6 +256,8 @@ void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, stru
         if (stored && fit != ECC_FIT_SAME)
             fits = false;
     }
+    if (fits && value.base != target.base)
+        sql_want_cast(ctx, value, SQL_CAST_REPEATED);
     if (!fits) {
         sql_problem(ctx, at, value.base == target.base ? NULL : cast_help(ctx, value, target), "`%s` is %s, but %s is %s", column->name,
                     sql_describe(ctx, target), what, sql_describe(ctx, value));

@@ -164,6 +164,27 @@ static void test_parameters(void **state)
     EXEC("DELETE FROM tags WHERE name = $1", "$1: a parameter is written `:name`");
 }
 
+/* One type is deduced for $n; where places would disagree, or none says, the text does. */
+static void test_casts(void **state)
+{
+    static const struct { enum ecc_sql_shape shape; const char *sql, *text; } cases[] = {
+        {ECC_SQL_EXEC, "INSERT INTO tags VALUES (:id, md5(:id::text), 1)", "INSERT INTO tags VALUES ($1::uuid, md5($1::uuid::text), 1)"},
+        {ECC_SQL_EXEC, "UPDATE tags SET name = :id::text", "UPDATE tags SET name = $1::text"},
+        {ECC_SQL_MANY, "SELECT id FROM things WHERE :after IS NULL OR id < :after", "SELECT id FROM things WHERE $1::uuid IS NULL OR id < $1::uuid"},
+        {ECC_SQL_MANY, "WITH x AS (SELECT :id AS id) SELECT t.n FROM things t JOIN x ON x.id = t.id",
+         "WITH x AS (SELECT $1::uuid AS id) SELECT t.n FROM things t JOIN x ON x.id = t.id"},
+        {ECC_SQL_MANY, "SELECT substr(name, :n) AS s FROM things LIMIT :limit", "SELECT substr(name, $1) AS s FROM things LIMIT $2"},
+        {ECC_SQL_MANY, "SELECT substr(name, :n::int) AS s FROM things LIMIT :n", "SELECT substr(name, $1::bigint::int) AS s FROM things LIMIT $1::bigint"},
+        {ECC_SQL_MANY, "SELECT jsonb_build_object('a', :n) AS j", "SELECT jsonb_build_object('a', $1::bigint) AS j"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_true(check(cases[i].shape, cases[i].sql));
+        assert_string_equal(sql.text, cases[i].text);
+    }
+}
+
 static void test_columns(void **state)
 {
     (void)state;
@@ -404,7 +425,7 @@ static void test_speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),    cmocka_unit_test(test_columns),       cmocka_unit_test(test_expressions),
+        cmocka_unit_test(test_parameters),    cmocka_unit_test(test_casts),         cmocka_unit_test(test_columns),       cmocka_unit_test(test_expressions),
         cmocka_unit_test(test_aggregates),    cmocka_unit_test(test_from),          cmocka_unit_test(test_writes),
         cmocka_unit_test(test_names_refused), cmocka_unit_test(test_types_refused), cmocka_unit_test(test_statements_refused),
         cmocka_unit_test(test_constraints),   cmocka_unit_test(test_hostile),       cmocka_unit_test(test_speed),
