@@ -140,6 +140,7 @@ struct ec_task {
     bool accepted;                /* the last call was answered with 202; once replied: this task accepts */
     uint8_t state;
     uint8_t restarts;             /* tx.c: runs given up to a deadlock */
+    uint16_t starts;              /* saga.c: sagas started */
     uint32_t ids;                 /* handed out by ec_new_id */
     uint32_t calls;               /* call.c: made under a key of its own; part of the keys that it gives on, so reset with ids */
     int retry_after_s;            /* of error, 0: none */
@@ -555,6 +556,7 @@ struct ec_service {
     struct ec_setting *const *settings;     /* NULL-terminated; each list below likewise, and NULL where there are none */
     const struct ec_op *const *ops;
     struct ec_edge *const *edges;
+    const struct ec_external *const *externals; /* their bases are checked at start; one that is not listed, at its first call */
     const struct ec_saga *const *sagas;
     const struct ec_consumer *const *consumers;
     const struct ec_topic *const *topics;   /* published or consumed */
