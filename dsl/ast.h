@@ -142,6 +142,7 @@ struct ecc_ast_remote { /* node.Op(args) */
 
 struct ecc_ast_expr {
     enum ecc_ast_expr_kind kind;
+    unsigned depth; /* of the expressions below it; bounded, so that walks may recurse */
     struct ecc_span span;
     union {
         struct ecc_text text;

@@ -1,0 +1,62 @@
+/* Inside of the parser: what grammar.y, ast.c, parse.c and syntax_error.c share. Nobody else includes this.
+ *
+ * parse.c lexes, then gives tokens to the machine that lemon made from grammar.y; the machine's actions call the constructors below;
+ * syntax_error.c words what is wrong. Everything is allocated in the arena.
+ */
+#ifndef ECC_PARSER_H
+#define ECC_PARSER_H
+
+#include "arena.h"
+#include "ast.h"
+#include "diag.h"
+#include "lexer.h"
+#include "source.h"
+
+ECC_AST_LIST(ecc_remotes, struct ecc_ast_expr *);
+
+struct ecc_parser {
+    struct ecc_arena *arena;
+    const struct ecc_source *source;
+    struct ecc_diags *diags;
+    struct ecc_ast_file *file;
+    struct ecc_tokens tokens;
+    uint32_t last; /* where the last token that was given to the machine ends */
+    struct ecc_remotes remotes; /* calls of operations that no statement has claimed yet */
+    struct ecc_ast_constraints checks; /* of the column that is being read, beyond its first */
+    bool overflow; /* the machine's stack was too small: nothing more is read */
+};
+
+/* ---- the machine (grammar.y) */
+
+struct ecc_machine;
+struct ecc_machine *ecc_machine_new(struct ecc_parser *p);
+void ecc_machine_feed(struct ecc_machine *m, const struct ecc_token *token); /* one that it accepts */
+
+/* Would the machine, as it stands, take a token of this kind? */
+bool ecc_machine_accepts(struct ecc_machine *m, unsigned kind);
+
+unsigned ecc_machine_kinds(void); /* one more than the largest kind */
+
+/* How many places of the machine's stack can take up again after a mistake, by leaving out what they had begun; 0 is the innermost. */
+size_t ecc_machine_levels(struct ecc_machine *m);
+unsigned ecc_machine_level_depth(struct ecc_machine *m, size_t level); /* how many brackets are open there */
+/* Would level take `first` and, unless second is negative, `second` after it? */
+bool ecc_machine_level_accepts(struct ecc_machine *m, size_t level, unsigned first, int second);
+void ecc_machine_recover(struct ecc_machine *m, size_t level);
+
+/* ---- wording (syntax_error.c) */
+
+void ecc_syntax_error(struct ecc_parser *p, struct ecc_machine *m, size_t at);
+
+static inline struct ecc_span ecc_span_of(struct ecc_token t)
+{
+    return (struct ecc_span){t.start, t.end};
+}
+
+/* From the beginning of t to the end of what has been read. */
+static inline struct ecc_span ecc_upto(const struct ecc_parser *p, uint32_t start)
+{
+    return (struct ecc_span){start, p->last > start ? p->last : start};
+}
+
+#endif
