@@ -134,19 +134,6 @@ static char *put_utf8(char *at, int32_t c)
     return at;
 }
 
-/* True for each of eight bytes that is `"`, `\`, a control character or not ASCII, in the byte's high bit: bytes before the first true
- * one are plain, which is all that is asked. */
-static uint64_t special8(const char *p)
-{
-    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-    uint64_t v, quote, backslash;
-
-    memcpy(&v, p, 8);
-    quote = v ^ ones * '"';
-    backslash = v ^ ones * '\\';
-    return ((quote - ones) | (backslash - ones) | (v - ones * 0x20) | v) & high;
-}
-
 /* Advances over what stands for itself; at `"`, `\` or the end, or it is an error. */
 static enum ec_json_status plain(struct ec_scan *r)
 {
@@ -155,7 +142,7 @@ static enum ec_json_status plain(struct ec_scan *r)
         size_t n;
 
         while (r->end - r->p >= 8) {
-            uint64_t special = special8(r->p);
+            uint64_t special = ec_special8(r->p);
 
             if (special) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

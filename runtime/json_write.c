@@ -13,6 +13,18 @@ static const unsigned char special[256] = {
     [0 ... 31] = 1, ['"'] = 1, ['\\'] = 1, [128 ... 255] = 2,
 };
 
+static inline char *room(struct ec_buf *buf, size_t n)
+{
+    return buf->cap - buf->n >= n ? buf->p + buf->n : ec_buf_reserve(buf, n);
+}
+
+/* For a few bytes, of which the compiler knows how many. */
+static inline void put(struct ec_buf *buf, const char *bytes, size_t n)
+{
+    memcpy(room(buf, n), bytes, n);
+    buf->n += n;
+}
+
 static void write_escape(struct ec_buf *buf, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -20,19 +32,19 @@ static void write_escape(struct ec_buf *buf, unsigned char c)
 
     switch (c) {
     case '"':
-        ec_buf_add(buf, "\\\"", 2);
+        put(buf, "\\\"", 2);
         return;
     case '\\':
-        ec_buf_add(buf, "\\\\", 2);
+        put(buf, "\\\\", 2);
         return;
     case '\n':
-        ec_buf_add(buf, "\\n", 2);
+        put(buf, "\\n", 2);
         return;
     case '\r':
-        ec_buf_add(buf, "\\r", 2);
+        put(buf, "\\r", 2);
         return;
     case '\t':
-        ec_buf_add(buf, "\\t", 2);
+        put(buf, "\\t", 2);
         return;
     default:
         text[4] = digits[c >> 4];
@@ -62,12 +74,9 @@ static size_t plain_length(const unsigned char *p, const unsigned char *end)
     return (size_t)(p - start);
 }
 
-void ec_json_write_text(struct ec_buf *buf, struct ec_str text)
+/* The rest of a text, from the first byte that needs more than copying. */
+static void write_escaped(struct ec_buf *buf, const unsigned char *p, const unsigned char *end)
 {
-    const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
-
-    ec_buf_reserve(buf, text.n + 2);
-    buf->p[buf->n++] = '"';
     while (p < end) {
         size_t n = plain_length(p, end);
 
@@ -78,10 +87,30 @@ void ec_json_write_text(struct ec_buf *buf, struct ec_str text)
         if (*p < 0x80)
             write_escape(buf, *p);
         else
-            ec_buf_add(buf, "\xef\xbf\xbd", 3);
+            put(buf, "\xef\xbf\xbd", 3);
         p++;
     }
-    ec_buf_add(buf, "\"", 1);
+    put(buf, "\"", 1);
+}
+
+void ec_json_write_text(struct ec_buf *buf, struct ec_str text)
+{
+    const char *p = text.p, *end = p + text.n;
+    char *at = room(buf, text.n + 2);
+
+    *at++ = '"';
+    while (end - p >= 8 && !ec_special8(p)) {
+        memcpy(at, p, 8);
+        at += 8;
+        p += 8;
+    }
+    while (p < end && !special[(unsigned char)*p])
+        *at++ = *p++;
+    if (p == end)
+        *at++ = '"';
+    buf->n = (size_t)(at - buf->p);
+    if (p < end)
+        write_escaped(buf, (const unsigned char *)p, (const unsigned char *)end);
 }
 
 size_t ec_item_size(const struct ec_field *field)
@@ -127,33 +156,33 @@ static void write_item(struct ec_buf *buf, const struct ec_field *field, const v
         if (text->p)
             ec_buf_add(buf, text->p, text->n);
         else
-            ec_buf_add(buf, "null", 4);
+            put(buf, "null", 4);
         break;
     case EC_INT:
-        at = ec_buf_reserve(buf, 24);
+        at = room(buf, 24);
         buf->n += ec_int_format(*(const int64_t *)value, at);
         break;
     case EC_TIME:
-        at = ec_buf_reserve(buf, 42);
+        at = room(buf, 42);
         at[0] = '"';
         buf->n += ec_time_format(*(const int64_t *)value, at + 1) + 2;
         buf->p[buf->n - 1] = '"';
         break;
     case EC_FLOAT:
-        at = ec_buf_reserve(buf, 32);
+        at = room(buf, 32);
         if (isfinite(*(const double *)value))
             buf->n += ec_float_format(*(const double *)value, at);
         else
-            ec_buf_add(buf, "null", 4);
+            put(buf, "null", 4);
         break;
     case EC_BOOL:
         if (*(const bool *)value)
-            ec_buf_add(buf, "true", 4);
+            put(buf, "true", 4);
         else
-            ec_buf_add(buf, "false", 5);
+            put(buf, "false", 5);
         break;
     case EC_UUID:
-        at = ec_buf_reserve(buf, 40);
+        at = room(buf, 40);
         at[0] = '"';
         ec_uuid_format(*(const struct ec_uuid *)value, at + 1);
         at[37] = '"';
@@ -165,7 +194,7 @@ static void write_item(struct ec_buf *buf, const struct ec_field *field, const v
         if (index >= 0 && index < of->n)
             ec_json_write_text(buf, (struct ec_str){of->values[index], strlen(of->values[index])});
         else
-            ec_buf_add(buf, "null", 4);
+            put(buf, "null", 4);
         break;
     case EC_RECORD:
         ec_json_write(buf, field->of, value);
@@ -177,13 +206,13 @@ static void write_list(struct ec_buf *buf, const struct ec_field *field, const s
 {
     size_t size = ec_item_size(field), i;
 
-    ec_buf_add(buf, "[", 1);
+    put(buf, "[", 1);
     for (i = 0; i < list->n; i++) {
         if (i)
-            ec_buf_add(buf, ",", 1);
+            put(buf, ",", 1);
         write_item(buf, field, (const char *)list->v + i * size);
     }
-    ec_buf_add(buf, "]", 1);
+    put(buf, "]", 1);
 }
 
 /* Where the value is, or NULL for an optional one that is absent. */
@@ -215,7 +244,7 @@ void ec_json_write_field(struct ec_buf *buf, const struct ec_field *field, const
     if (value)
         write_present(buf, field, value);
     else
-        ec_buf_add(buf, "null", 4);
+        put(buf, "null", 4);
 }
 
 void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const void *value)
@@ -229,13 +258,13 @@ void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const voi
 
         if (!at)
             continue;
-        ec_buf_add(buf, separator, 1);
+        put(buf, separator, 1);
         separator = ",";
         ec_json_write_text(buf, (struct ec_str){field->name, strlen(field->name)});
-        ec_buf_add(buf, ":", 1);
+        put(buf, ":", 1);
         write_present(buf, field, at);
     }
     if (*separator == '{')
-        ec_buf_add(buf, "{", 1);
-    ec_buf_add(buf, "}", 1);
+        put(buf, "{", 1);
+    put(buf, "}", 1);
 }

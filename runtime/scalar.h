@@ -2,10 +2,25 @@
 #ifndef EC_SCALAR_H
 #define EC_SCALAR_H
 
+#include <string.h>
+
 #include "json.h"
 
 size_t ec_utf8_sequence(const unsigned char *p, const unsigned char *end); /* bytes of the sequence at p < end; 0: not valid */
 size_t ec_number_length(const char *p, const char *end, bool *whole);      /* of the JSON number at p; 0: there is none */
+
+/* True for each of eight bytes that is `"`, `\`, a control character or not ASCII, in the byte's high bit: bytes before the first true
+ * one are plain, which is all that is asked. */
+static inline uint64_t ec_special8(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t v, quote, backslash;
+
+    memcpy(&v, p, 8);
+    quote = v ^ ones * '"';
+    backslash = v ^ ones * '\\';
+    return ((quote - ones) | (backslash - ones) | (v - ones * 0x20) | v) & high;
+}
 
 /* What is wrong with a value by its field's rules, as a message (static or in out), or NULL. */
 const char *ec_field_text_wrong(const struct ec_field *field, struct ec_str text, char out[160]);
