@@ -1,0 +1,29 @@
+/* The sandbox's inside: sandbox.c serves, sandbox_request.c reads and checks requests, sandbox_eval.c applies the rules. */
+#ifndef EC_SANDBOX_H
+#define EC_SANDBOX_H
+
+#include <jansson.h>
+
+#include "http.h"
+
+/* ------------------------------------------------------------------ sandbox_request.c */
+
+struct ec_sbx_refusal { int status; const char *code; char message[320]; };
+
+/* The call whose method and path these are. NULL with a refusal: 404, or 405 when only the method differs. The values of the path's
+ * parameters are kept for ec_sbx_read. */
+enum { EC_SBX_MAX_PARTS = 8 };
+struct ec_sbx_match { const struct ec_sbx_call *call; size_t nparts; struct { struct ec_str name, value; } parts[EC_SBX_MAX_PARTS]; };
+bool ec_sbx_find(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena, struct ec_sbx_match *match,
+                 struct ec_sbx_refusal *refusal);
+bool ec_sbx_authorized(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena);
+/* The request's fields, checked against the call's record; NULL with a refusal. */
+json_t *ec_sbx_read(const struct ec_sandbox *sandbox, const struct ec_sbx_match *match, const struct ec_http_request *request,
+                    struct ec_arena *arena, struct ec_sbx_refusal *refusal);
+
+/* ------------------------------------------------------------------ sandbox_eval.c */
+
+/* The first rule that fits: its status, or 0 when none does. *reply is new, or NULL for an answer without a body. Stores change. */
+int ec_sbx_apply(const struct ec_sbx_call *call, json_t *request, json_t *stores, json_t **reply);
+
+#endif
