@@ -23,14 +23,14 @@ static struct ecc_val field_of(struct ecc_exprs *x, const struct ecc_expr *e)
     const struct ecc_field *field = e->u.field.field;
     struct ecc_val base = value_of(x, of);
     const char *member = ecc_c_member(x->arena, field->name), *text, *base_text;
-    bool pointer = ecc_c_optional_pointer(field->type);
+    bool pointer = ecc_is_pointer(field->type);
 
     base_text = ecc_val_at(x, base, PREC_POST);
     text = FMT(x, "%s%s%s", base_text, base.pointer ? "->" : ".", member);
     if (!of->type->optional)
         return (struct ecc_val){text, PREC_POST, pointer, base.path};
     /* A field of a record that may be absent is absent with it. */
-    if (pointer || ecc_c_optional_pointer(e->type))
+    if (pointer || ecc_is_pointer(e->type))
         return (struct ecc_val){FMT(x, "%s ? %s%s : NULL", ecc_val_at(x, base, PREC_OR), pointer ? "" : "&", text), PREC_COND, true, false};
     return ecc_val(FMT(x, "%s ? %s : %s", ecc_val_at(x, base, PREC_OR), text, ecc_absent_c(x, e->type)), PREC_COND);
 }
@@ -61,7 +61,7 @@ static bool is_null(const struct ecc_expr *e)
 /* `x` where a pointer says it, `x.p` where the text does. */
 static const char *there(struct ecc_exprs *x, const struct ecc_type *type, struct ecc_val v)
 {
-    if (v.pointer || ecc_c_optional_pointer(type))
+    if (v.pointer || ecc_is_pointer(type))
         return ecc_val_at(x, v, PREC_UNARY);
     return FMT(x, "%s.%s", ecc_val_at(x, v, PREC_POST), type->kind == ECC_TYPE_LIST ? "v" : "p");
 }
@@ -141,7 +141,7 @@ static const char *concat_parts(struct ecc_exprs *x, const struct ecc_expr *e)
 {
     if (e->kind == ECC_EXPR_BINARY && e->u.op.op == ECC_OP_CONCAT)
         return FMT(x, "%s, %s", concat_parts(x, e->u.op.left), concat_parts(x, e->u.op.right));
-    return ecc_expr_text(x, e);
+    return ecc_expr_as_text(x, e);
 }
 
 static struct ecc_val concat(struct ecc_exprs *x, const struct ecc_expr *e)
@@ -241,7 +241,7 @@ static struct ecc_val value_of(struct ecc_exprs *x, const struct ecc_expr *e)
     case ECC_EXPR_BOOL:
         return ecc_val(e->u.b ? "true" : "false", PREC_POST);
     case ECC_EXPR_NULL:
-        return (struct ecc_val){ecc_absent_c(x, e->type), PREC_POST, ecc_c_optional_pointer(e->type), false};
+        return (struct ecc_val){ecc_absent_c(x, e->type), PREC_POST, ecc_is_pointer(e->type), false};
     case ECC_EXPR_ENUM:
         return ecc_val(ecc_shapes_enum_value(x->shapes, e->type->enum_, e->u.text), PREC_POST);
     case ECC_EXPR_VAR:
@@ -292,7 +292,7 @@ const char *ecc_expr_pointer(struct ecc_exprs *x, const struct ecc_type *to, con
     return FMT(x, "&(%s[]){%s}[0]", ecc_c_type(x->shapes, ecc_val_present(x, to)), v.text);
 }
 
-const char *ecc_expr_text(struct ecc_exprs *x, const struct ecc_expr *expr)
+const char *ecc_expr_as_text(struct ecc_exprs *x, const struct ecc_expr *expr)
 {
     struct ecc_val v = value_of(x, expr);
 
@@ -305,7 +305,7 @@ const char *ecc_expr_text(struct ecc_exprs *x, const struct ecc_expr *expr)
 
 struct ecc_place ecc_place_member(struct ecc_arena *arena, const char *of, const char *member, const struct ecc_type *type)
 {
-    return (struct ecc_place){ecc_arena_printf(arena, "%s%s", of, ecc_c_member(arena, member)), ecc_c_optional_pointer(type)};
+    return (struct ecc_place){ecc_arena_printf(arena, "%s%s", of, ecc_c_member(arena, member)), ecc_is_pointer(type)};
 }
 
 struct ecc_place ecc_place_setting(const struct ecc_shapes *shapes, const struct ecc_var *var)

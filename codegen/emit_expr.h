@@ -37,13 +37,16 @@ const char *ecc_expr_fit(struct ecc_exprs *x, const struct ecc_type *to, const s
 /* A pointer to the value: of a record or list that exists, or of a compound literal. */
 const char *ecc_expr_pointer(struct ecc_exprs *x, const struct ecc_type *to, const struct ecc_expr *expr);
 /* As text, whatever scalar it is. */
-const char *ecc_expr_text(struct ecc_exprs *x, const struct ecc_expr *expr);
+const char *ecc_expr_as_text(struct ecc_exprs *x, const struct ecc_expr *expr);
 /* As the language has it, for comments: `order.lines`; NULL for anything but a path. */
 const char *ecc_expr_path(struct ecc_arena *arena, const struct ecc_expr *expr);
 
 void ecc_emit_helpers(struct ecc_exprs *x, struct ecc_writer *w);
 
-/* Is the optional or plain variable kept as a pointer, as a member of a struct? */
+/* Optional, and of a type whose optional values are pointers. */
+bool ecc_is_pointer(const struct ecc_type *type);
+
+/* A variable that is a member: `of` is what stands before its name, with `.` or `->`. */
 struct ecc_place ecc_place_member(struct ecc_arena *arena, const char *of, const char *member, const struct ecc_type *type);
 /* Of a setting. */
 struct ecc_place ecc_place_setting(const struct ecc_shapes *shapes, const struct ecc_var *var);

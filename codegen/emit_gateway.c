@@ -260,7 +260,7 @@ static void emit_route_program(struct route_file *r, struct ecc_writer *w)
 static const char *emit_cache_key(struct route_file *r, struct ecc_writer *w)
 {
     const char *name = ecc_shapes_claim(r->shapes, ecc_arena_printf(r->arena, "%s_cache_key", r->shape->prefix));
-    const char *key = ecc_expr_text(&r->x, r->route->cache.key);
+    const char *key = ecc_expr_as_text(&r->x, r->route->cache.key);
 
     ecc_wl(w, "static struct ec_str %s(struct ec_task *task)", name);
     ecc_w_open(w, "{");
@@ -500,7 +500,7 @@ static void emit_auth(struct ecc_shapes *shapes, struct ecc_writer *w, const str
 
         r.identity_at = "identity";
         r.identity_pointer = true;
-        key = ecc_expr_text(&r.x, auth->while_.key);
+        key = ecc_expr_as_text(&r.x, auth->while_.key);
         ecc_wl(w, "static struct ec_str auth_while_key(struct ec_task *task, const void *of)");
         ecc_w_open(w, "{");
         ecc_wl(w, "const struct %s *identity = of;", identity->name);

@@ -31,7 +31,7 @@ static struct ecc_place program_place(const void *context, const struct ecc_var 
 
     if (member) {
         bool item = member->kind == ECC_MEMBER_ITEM && var->type->kind == ECC_TYPE_RECORD;
-        bool pointer = member->kind == ECC_MEMBER_VALUE && ecc_c_optional_pointer(var->type);
+        bool pointer = member->kind == ECC_MEMBER_VALUE && ecc_is_pointer(var->type);
 
         return (struct ecc_place){ecc_arena_printf(p->arena, "f->%s", member->name), item || pointer};
     }
@@ -63,7 +63,7 @@ const char *ecc_call_args(struct ecc_exprs *x, const struct ecc_stmt *call, cons
     const char *text = "";
 
     if (call->u.call.ext) {
-        const char *key = call->u.call.key ? ecc_expr_text(x, call->u.call.key) : "(struct ec_str){0}";
+        const char *key = call->u.call.key ? ecc_expr_as_text(x, call->u.call.key) : "(struct ec_str){0}";
 
         text = ecc_arena_printf(x->arena, ", %s", key);
     }
@@ -98,7 +98,7 @@ static const char *sql_start(struct printer *p, const struct ecc_act *act)
 static const char *cache_start(struct printer *p, const struct ecc_act *act)
 {
     const struct ecc_keyspace *keyspace = act->stmt->u.cache.keyspace;
-    const char *name = ecc_shapes_name(p->shapes, keyspace), *key = ecc_expr_text(&p->x, act->stmt->u.cache.key);
+    const char *name = ecc_shapes_name(p->shapes, keyspace), *key = ecc_expr_as_text(&p->x, act->stmt->u.cache.key);
 
     if (act->stmt->kind == ECC_STMT_DROP)
         return ecc_arena_printf(p->arena, "ec_cache_drop(task, &%s, %s)", name, key);
@@ -111,17 +111,17 @@ static const char *cache_start(struct printer *p, const struct ecc_act *act)
 static const char *builtin_start(struct printer *p, const struct ecc_act *act)
 {
     const struct ecc_stmt *stmt = act->stmt;
-    const char *a = ecc_expr_text(&p->x, stmt->u.builtin.a);
+    const char *a = ecc_expr_as_text(&p->x, stmt->u.builtin.a);
     const char *out = act->member ? ecc_arena_printf(p->arena, "&f->%s", act->member->name) : NULL;
 
     if (stmt->kind == ECC_STMT_HASH)
         return ecc_arena_printf(p->arena, "ec_password_hash(task, %s, %s)", a, out ? out : "EC_ALLOC(task, struct ec_str)");
     if (stmt->kind == ECC_STMT_VERIFY)
-        return ecc_arena_printf(p->arena, "ec_password_verify(task, %s, %s, %s)", a, ecc_expr_text(&p->x, stmt->u.builtin.b),
+        return ecc_arena_printf(p->arena, "ec_password_verify(task, %s, %s, %s)", a, ecc_expr_as_text(&p->x, stmt->u.builtin.b),
                                 out ? out : "EC_ALLOC(task, bool)");
     if (stmt->kind == ECC_STMT_CLAIMS)
         return ecc_arena_printf(p->arena, "ec_jwt_verify(task, &jwt, %s, %s)", a, out ? out : "EC_ALLOC(task, struct ec_claims)");
-    return ecc_arena_printf(p->arena, "ec_jwt_sign(task, &jwt, %s, %s, %s, %s)", a, ecc_expr_text(&p->x, stmt->u.builtin.b),
+    return ecc_arena_printf(p->arena, "ec_jwt_sign(task, &jwt, %s, %s, %s, %s)", a, ecc_expr_as_text(&p->x, stmt->u.builtin.b),
                             ecc_expr_c(&p->x, stmt->u.builtin.c), out ? out : "EC_ALLOC(task, struct ec_str)");
 }
 

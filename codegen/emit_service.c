@@ -62,20 +62,16 @@ static void emit_settings(const struct ecc_shapes *shapes, struct ecc_writer *w,
 {
     const struct ecc_node *node = shapes->node;
 
-    if (node->kind == ECC_NODE_SERVICE) {
-        for (size_t i = 0; i < node->u.service.nsettings; i++)
-            emit_setting(shapes, w, list, node->u.service.settings[i]);
-        if (node->u.service.jwt && shapes->uses_jwt)
-            emit_secret(shapes, w, list, node->u.service.jwt->secret);
-    }
+    for (size_t i = 0; node->kind == ECC_NODE_SERVICE && i < node->u.service.nsettings; i++)
+        emit_setting(shapes, w, list, node->u.service.settings[i]);
     for (size_t i = 0; i < shapes->externals.n; i++) {
         const struct ecc_external *x = &shapes->externals.items[i]->u.external;
 
         for (size_t k = 0; k < x->nsettings; k++)
             emit_setting(shapes, w, list, x->settings[k]);
-        if (x->auth_secret)
-            emit_secret(shapes, w, list, x->auth_secret);
     }
+    for (size_t i = 0; i < shapes->secrets.n; i++)
+        emit_secret(shapes, w, list, shapes->secrets.items[i].of);
 }
 
 /* ------------------------------------------------------------------ lists */

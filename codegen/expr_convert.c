@@ -28,6 +28,11 @@ struct ecc_val ecc_val_deref(struct ecc_exprs *x, struct ecc_val v)
     return ecc_val(FMT(x, "*%s", ecc_val_at(x, v, PREC_UNARY)), PREC_UNARY);
 }
 
+bool ecc_is_pointer(const struct ecc_type *type)
+{
+    return type->optional && ecc_c_optional_pointer(type);
+}
+
 /* The type without its `?`. */
 const struct ecc_type *ecc_val_present(struct ecc_exprs *x, const struct ecc_type *type)
 {
@@ -58,7 +63,7 @@ bool ecc_same_c(struct ecc_exprs *x, const struct ecc_type *a, const struct ecc_
 
 const char *ecc_absent_c(struct ecc_exprs *x, const struct ecc_type *type)
 {
-    return ecc_c_optional_pointer(type) ? "NULL" : FMT(x, "(%s){0}", c_type(x, ecc_val_present(x, type)));
+    return ecc_is_pointer(type) ? "NULL" : FMT(x, "(%s){0}", c_type(x, ecc_val_present(x, type)));
 }
 
 /* Lines after the first, one level deeper. */
@@ -249,7 +254,7 @@ static const char *fields_from(struct ecc_exprs *x, const struct ecc_record *to,
             continue;
         part.text = FMT(x, "%s%s%s", ecc_val_at(x, v, PREC_POST), v.pointer ? "->" : ".", ecc_c_member(x->arena, source->name));
         part.prec = PREC_POST;
-        part.pointer = ecc_c_optional_pointer(source->type);
+        part.pointer = ecc_is_pointer(source->type);
         part.path = true;
         add_part(x, &parts, field, ecc_val_convert(x, field->type, source->type, part).text);
     }
@@ -259,9 +264,9 @@ static const char *fields_from(struct ecc_exprs *x, const struct ecc_record *to,
 /* The static function that makes a list, an optional record or a record out of another; made when first asked for. */
 static const char *helper(struct ecc_exprs *x, const struct ecc_type *to, const struct ecc_type *from)
 {
-    bool by_pointer = ecc_c_optional_pointer(from) || from->kind == ECC_TYPE_RECORD;
+    bool by_pointer = ecc_is_pointer(from) || from->kind == ECC_TYPE_RECORD;
     const char *tt = c_type(x, ecc_val_present(x, to)), *ft = c_type(x, ecc_val_present(x, from));
-    const char *star = ecc_c_optional_pointer(to) ? "*" : "";
+    const char *star = ecc_is_pointer(to) ? "*" : "";
     const char *key = FMT(x, "%s%s from %s%s", tt, star, ft, by_pointer ? " *" : ""), *name, *body, *head;
     bool keeps = x->keeps;
 
@@ -334,7 +339,7 @@ struct ecc_val ecc_val_convert(struct ecc_exprs *x, const struct ecc_type *to, c
 
     if (!has_struct(x, to))
         return ecc_val("0", PREC_POST);
-    if (ecc_c_optional_pointer(to)) {
+    if (ecc_is_pointer(to)) {
         if (v.pointer && same)
             return v;
         if (v.pointer)

@@ -270,6 +270,7 @@ static void visit_stmt(void *context, const struct ecc_stmt *stmt)
             add_error(c, stmt->u.call.catches[i].error);
         break;
     case ECC_STMT_START:
+        add_record(c, stmt->u.start.saga->params, NAME(c, "%s_saga_in", ecc_snake(c->arena, stmt->u.start.saga->name)));
         add_errors(c, stmt->u.start.saga->errors, stmt->u.start.saga->nerrors);
         break;
     case ECC_STMT_AWAIT:
