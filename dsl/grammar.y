@@ -21,10 +21,10 @@
 %include {
 #include "build.h"
 
-#include <assert.h>
-#include <string.h>
-
-/* lempar.c is not written for our warnings. */
+/* lempar.c's assertions and trace would take a third of the time; and it is not written for our warnings. */
+#ifndef NDEBUG
+#define NDEBUG
+#endif
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
@@ -37,12 +37,6 @@ void ecc_grammarInit(void *, struct ecc_parser *);
 void ecc_grammarFinalize(void *);
 void ecc_grammar(void *, int, struct ecc_token);
 int ecc_grammarFallback(int);
-#ifndef NDEBUG
-void ecc_grammarTrace(FILE *, char *);
-#endif
-#if defined(YYCOVERAGE)
-int ecc_grammarCoverage(FILE *);
-#endif
 }
 
 %nonassoc LOWEST.
@@ -576,17 +570,18 @@ void ecc_machine_feed(struct ecc_machine *m, const struct ecc_token *token)
     ecc_grammar(&m->lemon, token->kind, *token);
 }
 
-static struct trial trial_from(const yyStackEntry *entry)
+static void start_trial(struct trial *t, const yyStackEntry *entry)
 {
-    return (struct trial){.real = entry};
+    t->real = entry;
+    t->n = 0;
+    t->full = false;
 }
 
 bool ecc_machine_accepts(struct ecc_machine *m, unsigned kind)
 {
-    /* The usual case needs no trial: the state at the top shifts it. */
-    if (yy_find_shift_action((YYCODETYPE)kind, m->lemon.yytos->stateno) <= YY_MAX_SHIFTREDUCE)
-        return true;
-    struct trial t = trial_from(m->lemon.yytos);
+    struct trial t;
+
+    start_trial(&t, m->lemon.yytos);
     return try_token(&t, kind);
 }
 
@@ -633,7 +628,7 @@ bool ecc_machine_level_accepts(struct ecc_machine *m, size_t level, unsigned fir
 
     if (!entry)
         return false;
-    t = trial_from(entry);
+    start_trial(&t, entry);
     return try_token(&t, ECC_TOK_BAD) && try_token(&t, first) && (second < 0 || try_token(&t, (unsigned)second));
 }
 

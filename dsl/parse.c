@@ -89,11 +89,15 @@ static bool ends_return(const struct ecc_token *t)
     return is_name(t->kind) && t[1].kind == ECC_TOK_DOT && t[2].kind == ECC_TOK_PASCAL;
 }
 
-/* What the machine is to be given for t. */
-static struct ecc_token classify(struct ecc_machine *m, const struct ecc_token *t, const struct ecc_token *before)
+/* What the machine is to be given for t; *accepted: whether it takes it. */
+static struct ecc_token classify(struct ecc_machine *m, const struct ecc_token *t, const struct ecc_token *before, bool *accepted)
 {
     struct ecc_token token = *t;
 
+    if (!ecc_token_is_keyword(t->kind)) {
+        *accepted = ecc_machine_accepts(m, t->kind);
+        return token;
+    }
     switch (t->kind) {
     case ECC_TOK_UNIQUE:
         if (t[1].kind == ECC_TOK_RAW)
@@ -108,8 +112,10 @@ static struct ecc_token classify(struct ecc_machine *m, const struct ecc_token *
             token.kind = ECC_TOK_RETURN_BARE;
         break;
     }
-    if (ecc_token_is_keyword(t->kind) && (!keyword_here(t, before) || !ecc_machine_accepts(m, token.kind)))
-        token.kind = (uint16_t)name_of(t->kind);
+    if (keyword_here(t, before) && (*accepted = ecc_machine_accepts(m, token.kind)))
+        return token;
+    token.kind = (uint16_t)name_of(t->kind);
+    *accepted = ecc_machine_accepts(m, token.kind);
     return token;
 }
 
@@ -176,9 +182,10 @@ static void run(struct ecc_parser *p, struct ecc_machine *m, bool whole)
 
     while (!p->overflow) {
         const struct ecc_token *t = &p->tokens.items[i];
-        struct ecc_token token = classify(m, t, i ? t - 1 : &none);
+        bool accepted;
+        struct ecc_token token = classify(m, t, i ? t - 1 : &none, &accepted);
 
-        if (ecc_machine_accepts(m, token.kind)) {
+        if (accepted) {
             ecc_machine_feed(m, &token);
             if (!token.kind)
                 return;
