@@ -399,6 +399,6 @@ enum ec_json_status ec_form_read(struct ec_arena *arena, struct ec_str text, con
     enum ec_json_status status;
 
     form.error->path[0] = form.error->message[0] = 0;
-    status = build(&form, text, &root);
+    status = build(&form, ec_present(text), &root);
     return status ? status : fill_record(&form, record, &root, out);
 }

@@ -426,11 +426,11 @@ static enum ec_json_status whole(struct ec_arena *arena, struct ec_str text, con
 enum ec_json_status ec_json_read(struct ec_arena *arena, struct ec_str text, const struct ec_record *record, void *out, unsigned flags,
                                  struct ec_json_error *error)
 {
-    return whole(arena, text, record, NULL, out, flags, error);
+    return whole(arena, ec_present(text), record, NULL, out, flags, error);
 }
 
 enum ec_json_status ec_json_read_field(struct ec_arena *arena, struct ec_str text, const struct ec_field *field, void *out, unsigned flags,
                                        struct ec_json_error *error)
 {
-    return whole(arena, text, NULL, field, out, flags, error);
+    return whole(arena, ec_present(text), NULL, field, out, flags, error);
 }

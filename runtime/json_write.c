@@ -95,7 +95,7 @@ static void write_escaped(struct ec_buf *buf, const unsigned char *p, const unsi
 
 void ec_json_write_text(struct ec_buf *buf, struct ec_str text)
 {
-    const char *p = text.p, *end = p + text.n;
+    const char *p = ec_present(text).p, *end = p + text.n;
     char *at = room(buf, text.n + 2);
 
     *at++ = '"';

@@ -127,6 +127,8 @@ static void on_finish(struct ec_task *task)
         ec_http_reply(exchange, task->accepted ? 202 : 200, EC_STR("application/json"), (struct ec_str){NULL, 0},
                       (struct ec_str){ops.out.p, ops.out.n});
     }
+    ec_log(EC_LOG_DEBUG, task, "operation", EC_L_STR("op", entry->op->name), EC_L_INT("status", error ? error->status : task->accepted ? 202 : 200),
+           EC_L_INT("us", (uv_hrtime() - task->started_ns) / 1000));
     ec_metric_add(entry->requests[!error ? (task->accepted ? ACCEPTED : OK) : error->status < 500 ? REJECTED : FAILED], 1);
     ec_metric_observe(entry->seconds, (double)(uv_hrtime() - task->started_ns) * 1e-9);
     ops.in_flight--;

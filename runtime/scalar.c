@@ -38,7 +38,7 @@ size_t ec_utf8_sequence(const unsigned char *p, const unsigned char *end)
 
 bool ec_utf8_valid(struct ec_str text)
 {
-    const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
+    const unsigned char *p = (const unsigned char *)ec_present(text).p, *end = p + text.n;
 
     while (p < end) {
         size_t n = *p < 0x80 ? 1 : ec_utf8_sequence(p, end);
@@ -54,7 +54,7 @@ bool ec_utf8_valid(struct ec_str text)
 
 bool ec_int_parse(struct ec_str text, int64_t *out)
 {
-    const char *p = text.p, *end = p + text.n;
+    const char *p = ec_present(text).p, *end = p + text.n;
     bool minus = p < end && *p == '-';
     uint64_t value = 0, limit = (uint64_t)INT64_MAX + minus;
 
@@ -282,7 +282,7 @@ static bool offset_at(const char *p, const char *end, int *minutes)
 
 bool ec_time_parse(struct ec_str text, int64_t *out)
 {
-    const char *p = text.p, *end = p + text.n;
+    const char *p = ec_present(text).p, *end = p + text.n;
     int year, month, day, hour, minute, second, offset = 0;
     int64_t micros = 0, scale = 100000;
 
@@ -364,7 +364,7 @@ size_t ec_time_format(int64_t time, char out[40])
 bool ec_email_valid(struct ec_str text)
 {
     static const char atext[] = "!#$%&'*+/=?^_`{|}~-";
-    const char *at, *p, *end = text.p + text.n;
+    const char *at, *p, *end = ec_present(text).p + text.n;
     size_t label = 0;
 
     if (text.n < 3 || text.n > 254)
@@ -478,6 +478,7 @@ enum ec_json_status ec_scalar_read(struct ec_arena *arena, struct ec_str text, c
     struct ec_uuid uuid;
     bool yes;
 
+    text = ec_present(text);
     if ((field->flags & EC_LIST) || field->kind == EC_RECORD || field->kind == EC_JSON)
         return ec_json_read_field(arena, ec_arena_copy(arena, text), field, out, 0, error);
     switch (field->kind) {

@@ -6,6 +6,12 @@
 
 #include "json.h"
 
+/* An absent text is read as an empty one: arithmetic on NULL is not defined. */
+static inline struct ec_str ec_present(struct ec_str text)
+{
+    return text.p ? text : (struct ec_str){"", 0};
+}
+
 size_t ec_utf8_sequence(const unsigned char *p, const unsigned char *end); /* bytes of the sequence at p < end; 0: not valid */
 size_t ec_number_length(const char *p, const char *end, bool *whole);      /* of the JSON number at p; 0: there is none */
 

@@ -572,6 +572,9 @@ static void scalars(void **state)
     assert_int_equal(ec_scalar_read(arena, EC_STR("dark_blue"), &color, &c, &error), EC_JSON_OK);
     assert_int_equal(c, COLOR_DARK_BLUE);
     assert_int_equal(ec_scalar_read(arena, (struct ec_str){"red\0\0\0\0\0\0\0\0", 11}, &color, &c, &error), EC_JSON_INVALID);
+    assert_int_equal(ec_scalar_read(arena, (struct ec_str){NULL, 0}, &color, &c, &error), EC_JSON_INVALID);
+    assert_false(ec_time_parse((struct ec_str){NULL, 0}, p) || ec_int_parse((struct ec_str){NULL, 0}, p) || ec_email_valid((struct ec_str){NULL, 0}));
+    assert_true(ec_utf8_valid((struct ec_str){NULL, 0}));
     assert_int_equal(ec_scalar_read(arena, EC_STR("dark"), &color, &c, &error), EC_JSON_INVALID);
     assert_int_equal(ec_scalar_read(arena, EC_STR(""), &color, &c, &error), EC_JSON_INVALID);
     assert_int_equal(ec_scalar_read(arena, EC_STR("nan"), &ratio, &f, &error), EC_JSON_INVALID);
