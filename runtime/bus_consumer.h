@@ -1,0 +1,70 @@
+/* The consumer's inside: groups (bus_consumer.c) have partitions (bus_part.c), which have messages; some end as dead letters
+ * (bus_dead_letter.c). */
+#ifndef EC_BUS_CONSUMER_H
+#define EC_BUS_CONSUMER_H
+
+#include "bus.h"
+#include "bus_producer.h"
+
+/* One block of memory: what librdkafka gave is copied, so that a message outlives its client. */
+struct bus_message {
+    struct bus_message *next;
+    int64_t offset, timestamp_ms;
+    struct ec_str key, value; /* p NULL: none */
+    struct ec_bus_header *headers;
+    size_t nheaders;
+};
+struct ec_str bus_message_header(const struct bus_message *message, const char *name);
+
+struct bus_part {
+    struct bus_group *group; /* NULL: revoked; what is in flight ends without effect on the group */
+    char *topic;
+    int32_t partition;
+    struct bus_message *first, **end; /* first is the one in work */
+    size_t n;
+    bool busy;    /* a task or a dead letter is in flight */
+    bool waiting; /* for the retry's timer */
+    bool paused;  /* librdkafka fetches no more */
+    int attempts; /* of the first message */
+    int64_t next_offset; /* after the last one stored; -1: not known */
+    uv_timer_t timer;
+    struct bus_part *next;
+};
+
+enum bus_outcome { BUS_DONE, BUS_RETRIED, BUS_DEAD_LETTER, BUS_DROPPED, BUS_SKIPPED, NBUS_OUTCOMES };
+
+struct bus_consumer { /* what the group keeps for a declared consumer */
+    const struct ec_consumer *declared;
+    struct ec_str type; /* "Shown.v1" */
+    struct ec_metric *outcomes[NBUS_OUTCOMES], *seconds;
+};
+
+struct bus_group {
+    const char *name;
+    rd_kafka_t *rk; /* NULL: closed, or being made anew */
+    struct ec_bus_port *port;
+    struct bus_consumer *consumers;
+    size_t nconsumers;
+    struct bus_part *parts;
+    bool subscribed, broken, closing;
+    struct ec_metric *lag, *skipped, *assigned;
+    struct bus_group *next;
+};
+
+/* bus_part.c */
+struct bus_part *bus_part_new(struct bus_group *group, const char *topic, int32_t partition);
+void bus_part_add(struct bus_part *part, const rd_kafka_message_t *message);
+void bus_part_revoke(struct bus_part *part); /* takes it from its group's list; frees it once nothing is in flight */
+void bus_part_stop(struct bus_part *part);   /* forgets what waits; the message in work goes on */
+void bus_part_done(struct bus_part *part, struct bus_consumer *consumer, enum bus_outcome outcome); /* the first message is through */
+void bus_part_continue(struct bus_part *part); /* with what is first now */
+bool bus_part_busy(const struct bus_part *part);
+size_t bus_parts_live(void);
+
+/* bus_dead_letter.c: sends the part's first message away, again and again until the bus has it, then bus_part_done. */
+void bus_dead_letter(struct bus_part *part, struct bus_consumer *consumer, const char *reason);
+
+/* bus_consumer.c */
+bool bus_draining(void);
+
+#endif
