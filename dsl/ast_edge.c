@@ -64,7 +64,7 @@ void ecc_gateway_limit(struct ecc_parser *p, struct ecc_ast_decl *decl, struct e
     ecc_rate(p, rate, &limit->count, &limit->period_ms);
     limit->burst = ecc_int(p, burst);
     limit->per = per;
-    limit->cache = ecc_kebab(p, cache);
+    limit->cache = ecc_ast_kebab(p, cache);
     limit->when_down_allow = allow;
     limit->span = ecc_upto(p, k.start);
     decl->u.gateway.limit = limit;
@@ -112,7 +112,7 @@ void ecc_add_branch(struct ecc_parser *p, struct ecc_ast_branches *branches, str
 {
     struct ecc_ast_branch *branch = ECC_NEW(p->arena, struct ecc_ast_branch);
 
-    branch->name = ecc_snake(p, n);
+    branch->name = ecc_ast_snake(p, n);
     branch->required = required;
     branch->call = call;
     branch->span = ecc_upto(p, n.start);
@@ -157,46 +157,9 @@ struct ecc_ast_prop *ecc_prop_breaker(struct ecc_parser *p, struct ecc_token k, 
     return prop;
 }
 
-static void no_property(struct ecc_parser *p, struct ecc_token n)
-{
-    const char *names[ECC_AST_PROP_USE + 1];
-    struct ecc_name name = ecc_name(p, n);
-    struct ecc_diag *diag = ecc_diag(p->diags, ECC_E_SYNTAX, name.span, "found `%s`, expected a property of an edge", name.text);
-
-    for (size_t i = 0; i <= ECC_AST_PROP_USE; i++)
-        names[i] = ecc_ast_prop_name((enum ecc_ast_prop_kind)i);
-    const char *meant = ecc_did_you_mean(name.text, names, ECC_AST_PROP_USE + 1);
-    if (meant) {
-        ecc_diag_help(p->diags, diag, "did you mean `%s`?", meant);
-        ecc_diag_fix(diag, name.span, meant);
-    } else {
-        ecc_diag_help(p->diags, diag, "the properties are http, https, external, timeout, retry, breaker, concurrency, on open, "
-                                      "on failure, publish, consume, keyspace and use");
-    }
-}
-
-/* Names may follow one another only where a property lists them. */
 void ecc_prop_name(struct ecc_parser *p, struct ecc_ast_prop *prop, struct ecc_token n)
 {
-    switch (prop->kind) {
-    case ECC_AST_PROP_PUBLISH:
-    case ECC_AST_PROP_CONSUME:
-        ECC_PUSH(p->arena, &prop->names, ecc_kebab(p, n));
-        break;
-    case ECC_AST_PROP_KEYSPACE:
-        ECC_PUSH(p->arena, &prop->names, ecc_snake(p, n));
-        break;
-    case ECC_AST_PROP_USE:
-        if (prop->names.n) {
-            no_property(p, n);
-            return;
-        }
-        ECC_PUSH(p->arena, &prop->names, ecc_kebab(p, n));
-        break;
-    default:
-        no_property(p, n);
-        return;
-    }
+    ECC_PUSH(p->arena, &prop->names, prop->kind == ECC_AST_PROP_KEYSPACE ? ecc_ast_snake(p, n) : ecc_ast_kebab(p, n));
     prop->span.end = n.end;
 }
 
@@ -216,7 +179,7 @@ struct ecc_ast_decl *ecc_decl_policy(struct ecc_parser *p, struct ecc_token k, s
 {
     struct ecc_ast_decl *decl = ecc_nameless(p, ECC_AST_DECL_POLICY, k);
 
-    decl->name = ecc_kebab(p, n);
+    decl->name = ecc_ast_kebab(p, n);
     decl->u.policy = *props;
     for (size_t i = 0; i < props->n; i++) {
         if (props->items[i]->kind != ECC_AST_PROP_USE)
@@ -234,8 +197,8 @@ struct ecc_ast_decl *ecc_decl_edge(struct ecc_parser *p, struct ecc_token k, str
 {
     struct ecc_ast_decl *decl = ecc_nameless(p, ECC_AST_DECL_EDGE, k);
 
-    decl->u.edge.from = ecc_kebab(p, from);
-    decl->u.edge.to = ecc_kebab(p, to);
+    decl->u.edge.from = ecc_ast_kebab(p, from);
+    decl->u.edge.to = ecc_ast_kebab(p, to);
     decl->u.edge.props = *props;
     return decl;
 }
@@ -245,8 +208,8 @@ struct ecc_ast_decl *ecc_decl_forbid(struct ecc_parser *p, struct ecc_token k, s
 {
     struct ecc_ast_decl *decl = ecc_nameless(p, ECC_AST_DECL_FORBID, k);
 
-    decl->u.forbid.from = ecc_kebab(p, from);
-    decl->u.forbid.to = ecc_kebab(p, to);
+    decl->u.forbid.from = ecc_ast_kebab(p, from);
+    decl->u.forbid.to = ecc_ast_kebab(p, to);
     decl->u.forbid.why = ecc_string(p, why);
     return decl;
 }
@@ -257,8 +220,8 @@ struct ecc_ast_decl *ecc_decl_invariant(struct ecc_parser *p, struct ecc_token k
     struct ecc_ast_decl *decl = ecc_nameless(p, ECC_AST_DECL_INVARIANT, k);
 
     decl->u.invariant.name = ecc_string(p, n);
-    decl->u.invariant.service = ecc_kebab(p, service);
-    decl->u.invariant.sql = ecc_sql_text(p, sql);
+    decl->u.invariant.service = ecc_ast_kebab(p, service);
+    decl->u.invariant.sql = ecc_ast_sql(p, sql);
     return decl;
 }
 
@@ -268,7 +231,7 @@ struct ecc_ast_request *ecc_request(struct ecc_parser *p, struct ecc_token clien
 {
     struct ecc_ast_request *request = ECC_NEW(p->arena, struct ecc_ast_request);
 
-    request->client = ecc_kebab(p, client);
+    request->client = ecc_ast_kebab(p, client);
     request->method = ecc_method(p, method);
     request->path = ecc_string(p, path);
     request->times = 1;
@@ -299,14 +262,14 @@ struct ecc_ast_decl *ecc_identity(struct ecc_parser *p, struct ecc_token k, stru
 {
     struct ecc_ast_decl *decl = ecc_nameless(p, ECC_AST_DECL_IDENTITY, k);
 
-    decl->name = ecc_kebab(p, n);
+    decl->name = ecc_ast_kebab(p, n);
     return decl;
 }
 
 void ecc_add_request(struct ecc_parser *p, struct ecc_ast_decl *identity, const struct ecc_token *let, struct ecc_ast_request *request)
 {
     if (let)
-        request->let = ecc_snake(p, *let);
+        request->let = ecc_ast_snake(p, *let);
     ECC_PUSH(p->arena, &identity->u.identity.requests, request);
 }
 
@@ -359,18 +322,18 @@ void ecc_assume(struct ecc_parser *p, struct ecc_ast_decl *scenario, struct ecc_
     struct ecc_ast_clause *clause = ecc_clause(p, scenario, ECC_AST_CLAUSE_ASSUME, k);
 
     clause->u.assume.kind = kind;
-    clause->u.assume.node = ecc_kebab(p, node);
+    clause->u.assume.node = ecc_ast_kebab(p, node);
     switch (kind) {
     case ECC_ASSUME_FAILS:
-        clause->u.assume.op = ecc_pascal(p, *b);
-        clause->u.assume.error = ecc_pascal(p, *error);
+        clause->u.assume.op = ecc_ast_pascal(p, *b);
+        clause->u.assume.error = ecc_ast_pascal(p, *error);
         break;
     case ECC_ASSUME_OPEN:
-        clause->u.assume.to = ecc_kebab(p, *b);
+        clause->u.assume.to = ecc_ast_kebab(p, *b);
         break;
     case ECC_ASSUME_HOLDS:
     case ECC_ASSUME_MISSES:
-        clause->u.assume.keyspace = ecc_snake(p, *b);
+        clause->u.assume.keyspace = ecc_ast_snake(p, *b);
         break;
     case ECC_ASSUME_HANGS:
     case ECC_ASSUME_DOWN:
@@ -390,7 +353,7 @@ struct ecc_ast_clause *ecc_expect(struct ecc_parser *p, struct ecc_token k, stru
 void ecc_expect_error(struct ecc_parser *p, struct ecc_ast_clause *clause, struct ecc_token error)
 {
     ecc_once(p, clause->u.expect.error.text, error, "the error");
-    clause->u.expect.error = ecc_pascal(p, error);
+    clause->u.expect.error = ecc_ast_pascal(p, error);
 }
 
 void ecc_expect_header(struct ecc_parser *p, struct ecc_ast_clause *clause, struct ecc_token k, struct ecc_token name, struct ecc_token value)
@@ -405,7 +368,7 @@ void ecc_say(struct ecc_parser *p, struct ecc_ast_decl *scenario, struct ecc_tok
 {
     struct ecc_ast_clause *clause = ecc_clause(p, scenario, ECC_AST_CLAUSE_SAY, k);
 
-    clause->u.say.from = ecc_kebab(p, from);
-    clause->u.say.to = ecc_kebab(p, to);
+    clause->u.say.from = ecc_ast_kebab(p, from);
+    clause->u.say.to = ecc_ast_kebab(p, to);
     clause->u.say.text = ecc_string(p, text);
 }

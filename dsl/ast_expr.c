@@ -128,7 +128,7 @@ struct ecc_ast_type *ecc_type_bounded(struct ecc_parser *p, struct ecc_ast_type 
     return type;
 }
 
-void ecc_type_optional(struct ecc_parser *p, struct ecc_ast_type *type)
+void ecc_ast_optional(struct ecc_parser *p, struct ecc_ast_type *type)
 {
     type->optional = true;
     type->span.end = ecc_upto(p, type->span.start).end;
@@ -166,7 +166,7 @@ struct ecc_ast_field *ecc_field(struct ecc_parser *p, struct ecc_token n, struct
 {
     struct ecc_ast_field *field = ECC_NEW(p->arena, struct ecc_ast_field);
 
-    field->name = ecc_snake(p, n);
+    field->name = ecc_ast_snake(p, n);
     field->type = type;
     field->span = (struct ecc_span){n.start, type->span.end};
     return field;
@@ -189,7 +189,7 @@ void ecc_field_default(struct ecc_parser *p, struct ecc_ast_field *field, struct
 void ecc_field_was(struct ecc_parser *p, struct ecc_ast_field *field, struct ecc_token k, struct ecc_token n)
 {
     ecc_once(p, field->was.text, k, "`was`");
-    field->was = ecc_snake(p, n);
+    field->was = ecc_ast_snake(p, n);
     field->span = ecc_upto(p, field->span.start);
 }
 
@@ -266,7 +266,7 @@ struct ecc_ast_expr *ecc_expr_name(struct ecc_parser *p, struct ecc_token t)
 {
     struct ecc_ast_expr *expr = ecc_expr(p, ECC_AST_EXPR_NAME, t.start);
 
-    expr->u.name = ecc_name(p, t);
+    expr->u.name = ecc_any_name(p, t);
     expr->span = expr->u.name.span;
     return expr;
 }
@@ -276,7 +276,7 @@ struct ecc_ast_expr *ecc_expr_member(struct ecc_parser *p, struct ecc_ast_expr *
     struct ecc_ast_expr *expr = ecc_expr(p, ECC_AST_EXPR_MEMBER, of->span.start);
 
     expr->u.member.of = of;
-    expr->u.member.name = ecc_name(p, n);
+    expr->u.member.name = ecc_any_name(p, n);
     expr->span.end = n.end;
     over(p, expr, of);
     return expr;
@@ -349,7 +349,7 @@ struct ecc_ast_expr *ecc_expr_record(struct ecc_parser *p, struct ecc_token k, c
     struct ecc_ast_expr *expr = ecc_expr(p, ECC_AST_EXPR_RECORD, k.start);
 
     if (type)
-        expr->u.record.type = ecc_pascal(p, *type);
+        expr->u.record.type = ecc_ast_pascal(p, *type);
     expr->u.record.inits = *inits;
     over_inits(p, expr, inits);
     return expr;
@@ -360,7 +360,7 @@ struct ecc_ast_init *ecc_init(struct ecc_parser *p, const struct ecc_token *n, s
     struct ecc_ast_init *init = ECC_NEW(p->arena, struct ecc_ast_init);
 
     if (n)
-        init->name = ecc_snake(p, *n);
+        init->name = ecc_ast_snake(p, *n);
     init->value = value;
     init->span = (struct ecc_span){n ? n->start : value->span.start, value->span.end};
     return init;
@@ -529,7 +529,7 @@ struct ecc_ast_keyed *ecc_take_keyed(struct ecc_parser *p, struct ecc_ast_expr *
 
 static bool has_minus(const char *text)
 {
-    return strchr(text, '-');
+    return strchr(text, '-') && !strchr(text, '_'); /* with both it has been reported */
 }
 
 /* A path that stands for a value is made of snake_case names; only a cache may be a node's. */

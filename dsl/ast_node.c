@@ -43,7 +43,7 @@ static struct ecc_ast_decl *named(struct ecc_parser *p, enum ecc_ast_decl_kind k
 {
     struct ecc_ast_decl *decl = ecc_nameless(p, kind, k);
 
-    decl->name = is_node(kind) ? ecc_kebab(p, n) : ecc_pascal(p, n);
+    decl->name = is_node(kind) ? ecc_ast_kebab(p, n) : ecc_ast_pascal(p, n);
     return decl;
 }
 
@@ -98,7 +98,7 @@ struct ecc_ast_decl *ecc_decl_enum(struct ecc_parser *p, struct ecc_token k, str
 {
     struct ecc_ast_decl *decl = named(p, ECC_AST_DECL_ENUM, k, n);
 
-    decl->u.values = convert(p, values, ecc_snake);
+    decl->u.values = convert(p, values, ecc_ast_snake);
     return decl;
 }
 
@@ -139,8 +139,8 @@ struct ecc_ast_topic *ecc_topic(struct ecc_parser *p, struct ecc_token k, struct
 {
     struct ecc_ast_topic *topic = ECC_NEW(p->arena, struct ecc_ast_topic);
 
-    topic->name = ecc_kebab(p, n);
-    topic->key = ecc_snake(p, key);
+    topic->name = ecc_ast_kebab(p, n);
+    topic->key = ecc_ast_snake(p, key);
     topic->partitions = ecc_int(p, partitions);
     topic->partitions_span = ecc_span_of(partitions);
     topic->span = ecc_upto(p, k.start);
@@ -155,7 +155,7 @@ void ecc_topic_retention(struct ecc_parser *p, struct ecc_ast_topic *topic, stru
 
 void ecc_add_topic(struct ecc_parser *p, struct ecc_ast_decl *bus, struct ecc_ast_topic *topic, struct ecc_token_list *events)
 {
-    topic->events = convert(p, events, ecc_pascal);
+    topic->events = convert(p, events, ecc_ast_pascal);
     topic->span = ecc_upto(p, topic->span.start);
     ECC_PUSH(p->arena, &bus->u.bus.topics, topic);
 }
@@ -169,9 +169,9 @@ void ecc_add_keyspace(struct ecc_parser *p, struct ecc_ast_decl *cache, struct e
         ecc_diag(p->diags, ECC_E_MISPLACED, key->span, "a keyspace's key is `name: type`");
     key->dflt = NULL;
     key->wire.text = key->was.text = NULL;
-    space->name = ecc_snake(p, n);
+    space->name = ecc_ast_snake(p, n);
     space->key = key;
-    space->value = ecc_pascal(p, value);
+    space->value = ecc_ast_pascal(p, value);
     space->ttl_ms = ecc_duration(p, ttl);
     space->ttl_span = ecc_span_of(ttl);
     space->span = ecc_upto(p, k.start);
@@ -195,7 +195,7 @@ void ecc_external_auth(struct ecc_parser *p, struct ecc_ast_decl *decl, struct e
     ecc_once(p, decl->u.external.auth, k, "`auth`");
     auth->kind = kind;
     if (kind == ECC_AUTH_BASIC)
-        auth->setting = ecc_snake(p, *who);
+        auth->setting = ecc_ast_snake(p, *who);
     else if (kind == ECC_AUTH_HEADER)
         auth->header = ecc_string(p, *who);
     if (secret)
@@ -221,7 +221,7 @@ struct ecc_ast_ext_call *ecc_ext_call(struct ecc_parser *p, struct ecc_token k, 
 {
     struct ecc_ast_ext_call *call = ECC_NEW(p->arena, struct ecc_ast_ext_call);
 
-    call->name = ecc_pascal(p, n);
+    call->name = ecc_ast_pascal(p, n);
     call->method = ecc_method(p, method);
     call->path = ecc_string(p, path);
     call->span = ecc_upto(p, k.start);
@@ -258,7 +258,7 @@ void ecc_ext_call_idempotency(struct ecc_parser *p, struct ecc_ast_ext_call *cal
 
 void ecc_add_status_error(struct ecc_parser *p, struct ecc_ast_status_errors *errors, struct ecc_token status, struct ecc_token error)
 {
-    struct ecc_ast_status_error item = {ecc_int(p, status), ecc_span_of(status), ecc_pascal(p, error)};
+    struct ecc_ast_status_error item = {ecc_int(p, status), ecc_span_of(status), ecc_ast_pascal(p, error)};
 
     ECC_PUSH(p->arena, errors, item);
 }
@@ -289,7 +289,7 @@ struct ecc_ast_sandbox *ecc_sandbox(struct ecc_parser *p, struct ecc_token k)
 void ecc_add_stores(struct ecc_parser *p, struct ecc_ast_sandbox *sandbox, struct ecc_token_list *list)
 {
     for (size_t i = 0; i < list->n; i++)
-        ECC_PUSH(p->arena, &sandbox->stores, ecc_snake(p, list->items[i]));
+        ECC_PUSH(p->arena, &sandbox->stores, ecc_ast_snake(p, list->items[i]));
 }
 
 struct ecc_ast_sbx_rule *ecc_rule(struct ecc_parser *p, struct ecc_token k, struct ecc_token call, struct ecc_ast_expr *when,
@@ -297,7 +297,7 @@ struct ecc_ast_sbx_rule *ecc_rule(struct ecc_parser *p, struct ecc_token k, stru
 {
     struct ecc_ast_sbx_rule *rule = ECC_NEW(p->arena, struct ecc_ast_sbx_rule);
 
-    rule->call = ecc_pascal(p, call);
+    rule->call = ecc_ast_pascal(p, call);
     rule->when = when;
     rule->status = ecc_int(p, status);
     rule->status_span = ecc_span_of(status);

@@ -27,7 +27,7 @@ struct ecc_ast_table *ecc_table(struct ecc_parser *p, struct ecc_token k, const 
     struct ecc_ast_table *table = ECC_NEW(p->arena, struct ecc_ast_table);
 
     if (n)
-        table->name = ecc_snake(p, *n);
+        table->name = ecc_ast_snake(p, *n);
     table->span = ecc_upto(p, k.start);
     return table;
 }
@@ -35,7 +35,7 @@ struct ecc_ast_table *ecc_table(struct ecc_parser *p, struct ecc_token k, const 
 void ecc_table_was(struct ecc_parser *p, struct ecc_ast_table *table, struct ecc_token k, struct ecc_token n)
 {
     ecc_once(p, table->was.text, k, "`was`");
-    table->was = ecc_snake(p, n);
+    table->was = ecc_ast_snake(p, n);
 }
 
 void ecc_add_constraint(struct ecc_parser *p, struct ecc_ast_constraints *constraints, enum ecc_constraint_kind kind, struct ecc_token k,
@@ -50,7 +50,7 @@ struct ecc_ast_column *ecc_column(struct ecc_parser *p, struct ecc_token n, stru
 {
     struct ecc_ast_column *column = ECC_NEW(p->arena, struct ecc_ast_column);
 
-    column->name = ecc_snake(p, n);
+    column->name = ecc_ast_snake(p, n);
     column->type = type;
     column->span = (struct ecc_span){n.start, type->span.end};
     return column;
@@ -71,7 +71,7 @@ void ecc_column_unique(struct ecc_parser *p, struct ecc_ast_column *column, stru
 void ecc_column_references(struct ecc_parser *p, struct ecc_ast_column *column, struct ecc_token k, struct ecc_token table)
 {
     ecc_once(p, column->references.text, k, "`references`");
-    column->references = ecc_snake(p, table);
+    column->references = ecc_ast_snake(p, table);
 }
 
 void ecc_column_default(struct ecc_parser *p, struct ecc_ast_column *column, struct ecc_token k, struct ecc_ast_expr *value)
@@ -92,7 +92,7 @@ void ecc_column_check(struct ecc_parser *p, struct ecc_ast_column *column, struc
 void ecc_column_was(struct ecc_parser *p, struct ecc_ast_column *column, struct ecc_token k, struct ecc_token n)
 {
     ecc_once(p, column->was.text, k, "`was`");
-    column->was = ecc_snake(p, n);
+    column->was = ecc_ast_snake(p, n);
 }
 
 void ecc_add_column(struct ecc_parser *p, struct ecc_ast_table *table, struct ecc_ast_column *column)
@@ -116,7 +116,7 @@ void ecc_add_seed(struct ecc_parser *p, struct ecc_ast_database *database, struc
 {
     struct ecc_ast_seed *seed = ECC_NEW(p->arena, struct ecc_ast_seed);
 
-    seed->table = ecc_snake(p, table);
+    seed->table = ecc_ast_snake(p, table);
     seed->values = *values;
     seed->span = ecc_upto(p, k.start);
     ECC_PUSH(p->arena, &database->seeds, seed);
@@ -128,10 +128,10 @@ struct ecc_ast_drop *ecc_drop(struct ecc_parser *p, struct ecc_token k, const st
     struct ecc_ast_drop *drop = ECC_NEW(p->arena, struct ecc_ast_drop);
 
     if (service)
-        drop->service = ecc_kebab(p, *service);
-    drop->table = ecc_snake(p, table);
+        drop->service = ecc_ast_kebab(p, *service);
+    drop->table = ecc_ast_snake(p, table);
     if (column)
-        drop->column = ecc_snake(p, *column);
+        drop->column = ecc_ast_snake(p, *column);
     drop->why = ecc_string(p, why);
     drop->span = ecc_upto(p, k.start);
     return drop;
@@ -193,7 +193,7 @@ struct ecc_ast_op *ecc_op(struct ecc_parser *p, struct ecc_token k, const struct
     struct ecc_ast_op *op = ECC_NEW(p->arena, struct ecc_ast_op);
 
     if (n) {
-        op->name = ecc_pascal(p, *n);
+        op->name = ecc_ast_pascal(p, *n);
         op->params = *params;
     }
     op->span = ecc_upto(p, k.start);
@@ -211,13 +211,13 @@ void ecc_op_errors(struct ecc_parser *p, struct ecc_ast_op *op, struct ecc_token
     ecc_once(p, op->errors.n, k, "`errors`");
     op->errors = (struct ecc_names){0};
     for (size_t i = 0; i < errors->n; i++)
-        ECC_PUSH(p->arena, &op->errors, ecc_pascal(p, errors->items[i]));
+        ECC_PUSH(p->arena, &op->errors, ecc_ast_pascal(p, errors->items[i]));
 }
 
 void ecc_op_was(struct ecc_parser *p, struct ecc_ast_op *op, struct ecc_token k, struct ecc_token n)
 {
     ecc_once(p, op->was.text, k, "`was`");
-    op->was = ecc_pascal(p, n);
+    op->was = ecc_ast_pascal(p, n);
 }
 
 void ecc_add_op(struct ecc_parser *p, struct ecc_ast_decl *service, struct ecc_ast_op *op, struct ecc_ast_block *body)
@@ -236,10 +236,10 @@ struct ecc_ast_consumer *ecc_consumer(struct ecc_parser *p, struct ecc_token k, 
     struct ecc_ast_consumer *consumer = ECC_NEW(p->arena, struct ecc_ast_consumer);
 
     if (event) {
-        consumer->event = ecc_pascal(p, *event);
-        consumer->var = ecc_snake(p, var);
-        consumer->topic = ecc_kebab(p, topic);
-        consumer->group = ecc_kebab(p, group);
+        consumer->event = ecc_ast_pascal(p, *event);
+        consumer->var = ecc_ast_snake(p, var);
+        consumer->topic = ecc_ast_kebab(p, topic);
+        consumer->group = ecc_ast_kebab(p, group);
     }
     consumer->span = ecc_upto(p, k.start);
     return consumer;
@@ -276,8 +276,8 @@ struct ecc_ast_decl *ecc_saga(struct ecc_parser *p, struct ecc_token k, struct e
 {
     struct ecc_ast_decl *decl = ecc_nameless(p, ECC_AST_DECL_SAGA, k);
 
-    decl->name = ecc_kebab(p, n);
-    decl->u.saga.service = ecc_kebab(p, service);
+    decl->name = ecc_ast_kebab(p, n);
+    decl->u.saga.service = ecc_ast_kebab(p, service);
     decl->u.saga.params = *params;
     return decl;
 }
@@ -286,7 +286,7 @@ struct ecc_ast_step *ecc_step(struct ecc_parser *p, struct ecc_token k, struct e
 {
     struct ecc_ast_step *step = ECC_NEW(p->arena, struct ecc_ast_step);
 
-    step->name = ecc_snake(p, n);
+    step->name = ecc_ast_snake(p, n);
     step->run = run;
     step->span = ecc_upto(p, k.start);
     return step;

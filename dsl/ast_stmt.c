@@ -48,7 +48,7 @@ struct ecc_ast_stmt *ecc_stmt_sql(struct ecc_parser *p, struct ecc_token k, enum
     struct ecc_ast_stmt *stmt = new_stmt(p, ECC_AST_STMT_SQL, k.start);
 
     stmt->u.sql.shape = shape;
-    stmt->u.sql.text = ecc_sql_text(p, t);
+    stmt->u.sql.text = ecc_ast_sql(p, t);
     return stmt;
 }
 
@@ -87,7 +87,7 @@ struct ecc_ast_stmt *ecc_stmt_start(struct ecc_parser *p, struct ecc_token k, st
 {
     struct ecc_ast_stmt *stmt = new_stmt(p, ECC_AST_STMT_START, k.start);
 
-    stmt->u.start.saga = ecc_kebab(p, saga);
+    stmt->u.start.saga = ecc_ast_kebab(p, saga);
     stmt->u.start.args = *args;
     for (size_t i = 0; i < args->n; i++) {
         if (!args->items[i]->name.text && !args->items[i]->spread) {
@@ -100,7 +100,7 @@ struct ecc_ast_stmt *ecc_stmt_start(struct ecc_parser *p, struct ecc_token k, st
 
 struct ecc_ast_stmt *ecc_stmt_let(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_ast_stmt *stmt)
 {
-    stmt->let = ecc_snake(p, n);
+    stmt->let = ecc_ast_snake(p, n);
     stmt->span.start = k.start;
     if (stmt->kind == ECC_AST_STMT_SQL && stmt->u.sql.shape == ECC_SQL_EXEC) {
         struct ecc_diag *diag = ecc_diag(p->diags, ECC_E_MISPLACED, stmt->let.span, "`sql exec` gives nothing that could have a name");
@@ -113,7 +113,7 @@ struct ecc_ast_stmt *ecc_stmt_await(struct ecc_parser *p, struct ecc_token k, st
 {
     struct ecc_ast_stmt *stmt = new_stmt(p, ECC_AST_STMT_AWAIT, k.start);
 
-    stmt->u.await.saga = ecc_snake(p, n);
+    stmt->u.await.saga = ecc_ast_snake(p, n);
     return stmt;
 }
 
@@ -171,7 +171,7 @@ void ecc_stmt_catch(struct ecc_parser *p, struct ecc_ast_stmt *stmt, struct ecc_
     struct ecc_ast_catch *item = ECC_NEW(p->arena, struct ecc_ast_catch);
 
     stmt->span = ecc_upto(p, stmt->span.start);
-    item->error = ecc_pascal(p, error);
+    item->error = ecc_ast_pascal(p, error);
     item->body = *body;
     item->span = ecc_upto(p, k.start);
     if (stmt->kind == ECC_AST_STMT_CALL)
@@ -209,7 +209,7 @@ struct ecc_ast_stmt *ecc_stmt_publish(struct ecc_parser *p, struct ecc_token k, 
 {
     struct ecc_ast_stmt *stmt = new_stmt(p, ECC_AST_STMT_PUBLISH, k.start);
 
-    stmt->u.publish.event = ecc_pascal(p, event);
+    stmt->u.publish.event = ecc_ast_pascal(p, event);
     stmt->u.publish.body = body;
     return stmt;
 }
@@ -236,7 +236,7 @@ struct ecc_ast_stmt *ecc_stmt_for(struct ecc_parser *p, struct ecc_token k, stru
 {
     struct ecc_ast_stmt *stmt = new_stmt(p, ECC_AST_STMT_FOR, k.start);
 
-    stmt->u.loop.item = ecc_snake(p, item);
+    stmt->u.loop.item = ecc_ast_snake(p, item);
     stmt->u.loop.list = list;
     stmt->u.loop.body = *body;
     return stmt;
@@ -262,7 +262,7 @@ struct ecc_ast_stmt *ecc_stmt_fail(struct ecc_parser *p, struct ecc_token k, str
 {
     struct ecc_ast_stmt *stmt = new_stmt(p, ECC_AST_STMT_FAIL, k.start);
 
-    stmt->u.fail.error = ecc_pascal(p, error);
+    stmt->u.fail.error = ecc_ast_pascal(p, error);
     stmt->u.fail.cond = cond;
     return stmt;
 }

@@ -66,18 +66,33 @@ static struct ecc_name spelled(struct ecc_parser *p, struct ecc_token t, bool ri
     return name;
 }
 
-struct ecc_name ecc_snake(struct ecc_parser *p, struct ecc_token t)
+/* A word that follows no spelling, where it may be a value or a node. */
+struct ecc_name ecc_any_name(struct ecc_parser *p, struct ecc_token t)
+{
+    struct ecc_name name = ecc_name(p, t);
+
+    if (t.kind == ECC_TOK_MIXED) {
+        struct ecc_diag *diag = ecc_diag(p->diags, ECC_E_WORD, name.span, "`%s` follows no spelling of the language", name.text);
+        if (strchr(name.text, '-') && strchr(name.text, '_'))
+            ecc_diag_help(p->diags, diag, "it is one word: a minus that is an operator has spaces around it");
+        else
+            ecc_diag_help(p->diags, diag, "values are written `%s`, nodes `%s`", respell(p, name.text, '_', false), respell(p, name.text, '-', false));
+    }
+    return name;
+}
+
+struct ecc_name ecc_ast_snake(struct ecc_parser *p, struct ecc_token t)
 {
     return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_SNAKE, "a field, column, variable or value", "snake_case", '_', false);
 }
 
-struct ecc_name ecc_kebab(struct ecc_parser *p, struct ecc_token t)
+struct ecc_name ecc_ast_kebab(struct ecc_parser *p, struct ecc_token t)
 {
     return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_KEBAB, "a node, saga, topic, policy or scenario", "kebab-case", '-',
                    false);
 }
 
-struct ecc_name ecc_pascal(struct ecc_parser *p, struct ecc_token t)
+struct ecc_name ecc_ast_pascal(struct ecc_parser *p, struct ecc_token t)
 {
     return spelled(p, t, t.kind == ECC_TOK_PASCAL, "a type, operation, event or error", "PascalCase", '\0', true);
 }
@@ -220,7 +235,7 @@ static struct ecc_text content(struct ecc_parser *p, struct ecc_token t, const c
     return (struct ecc_text){ecc_arena_strndup(p->arena, p->source->text + span.start, span.end - span.start), span.end - span.start, span};
 }
 
-struct ecc_text ecc_sql_text(struct ecc_parser *p, struct ecc_token t)
+struct ecc_text ecc_ast_sql(struct ecc_parser *p, struct ecc_token t)
 {
     return content(p, t, "\"\"\"", "\"\"\"");
 }

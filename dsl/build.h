@@ -27,13 +27,14 @@ bool ecc_once(struct ecc_parser *p, bool already, struct ecc_token t, const char
 /* ---- names, numbers, texts (ast_text.c) */
 
 struct ecc_name ecc_name(struct ecc_parser *p, struct ecc_token t);
-struct ecc_name ecc_snake(struct ecc_parser *p, struct ecc_token t);
-struct ecc_name ecc_kebab(struct ecc_parser *p, struct ecc_token t);
-struct ecc_name ecc_pascal(struct ecc_parser *p, struct ecc_token t);
+struct ecc_name ecc_any_name(struct ecc_parser *p, struct ecc_token t);
+struct ecc_name ecc_ast_snake(struct ecc_parser *p, struct ecc_token t);
+struct ecc_name ecc_ast_kebab(struct ecc_parser *p, struct ecc_token t);
+struct ecc_name ecc_ast_pascal(struct ecc_parser *p, struct ecc_token t);
 struct ecc_name ecc_env(struct ecc_parser *p, struct ecc_token t);
 struct ecc_name ecc_method(struct ecc_parser *p, struct ecc_token t);
 struct ecc_text ecc_string(struct ecc_parser *p, struct ecc_token t);
-struct ecc_text ecc_sql_text(struct ecc_parser *p, struct ecc_token t);
+struct ecc_text ecc_ast_sql(struct ecc_parser *p, struct ecc_token t);
 struct ecc_text ecc_raw(struct ecc_parser *p, struct ecc_token t);
 int64_t ecc_int(struct ecc_parser *p, struct ecc_token t);
 double ecc_float(struct ecc_parser *p, struct ecc_token t);
@@ -47,7 +48,7 @@ struct ecc_ast_type *ecc_type_named(struct ecc_parser *p, struct ecc_token t);
 struct ecc_ast_type *ecc_type_list(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_type *item);
 struct ecc_ast_type *ecc_type_record(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_fields *fields);
 struct ecc_ast_type *ecc_type_bounded(struct ecc_parser *p, struct ecc_ast_type *type, struct ecc_bounds bounds);
-void ecc_type_optional(struct ecc_parser *p, struct ecc_ast_type *type);
+void ecc_ast_optional(struct ecc_parser *p, struct ecc_ast_type *type);
 struct ecc_bounds ecc_bounds(struct ecc_parser *p, struct ecc_token k, const struct ecc_token *min, const struct ecc_token *max);
 struct ecc_ast_range ecc_range(struct ecc_parser *p, struct ecc_token min, struct ecc_token max);
 struct ecc_ast_field *ecc_field(struct ecc_parser *p, struct ecc_token n, struct ecc_ast_type *type);

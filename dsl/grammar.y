@@ -29,6 +29,9 @@
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
 
+/* In the action of a rule that ends with `{`: says that what it makes has a bracket that is still open. */
+#define OPENS (p->opens[yyRuleInfoLhs[yyruleno]] = true)
+
 #define YYNOERRORRECOVERY 1 /* parse.c never gives a token that is not accepted */
 
 void *ecc_grammarAlloc(void *(*)(size_t), struct ecc_parser *);
@@ -94,6 +97,7 @@ any(A) ::= SNAKE(A).
 any(A) ::= KEBAB(A).
 any(A) ::= PASCAL(A).
 any(A) ::= UPPER(A).
+any(A) ::= MIXED(A).
 
 comma ::= .
 comma ::= COMMA.
@@ -112,7 +116,7 @@ field(A) ::= field(A) ASSIGN(K) literal(E). { ecc_field_default(p, A, K, E); }
 field(A) ::= field(A) WAS(K) LP any(N) RP. { ecc_field_was(p, A, K, N); }
 
 type(A) ::= base_type(A).
-type(A) ::= base_type(A) QUESTION. { ecc_type_optional(p, A); }
+type(A) ::= base_type(A) QUESTION. { ecc_ast_optional(p, A); }
 base_type(A) ::= any(N). { A = ecc_type_named(p, N); }
 base_type(A) ::= any(N) bounds(B). { A = ecc_type_bounded(p, ecc_type_named(p, N), B); }
 base_type(A) ::= LBRACKET(K) type(T) RBRACKET. { A = ecc_type_list(p, K, T); }
@@ -160,6 +164,7 @@ literal(A) ::= LBRACKET(K) exprs(L) RBRACKET. { A = ecc_expr_list(p, K, L); }
 member(A) ::= WORD(A).
 member(A) ::= SNAKE(A).
 member(A) ::= KEBAB(A).
+member(A) ::= MIXED(A).
 
 postfix(A) ::= member(N). { A = ecc_expr_name(p, N); }
 postfix(A) ::= postfix(E) DOT member(N). { A = ecc_expr_member(p, E, N); }
@@ -221,13 +226,13 @@ arg_list(A) ::= arg_list(A) COMMA expr(E). { ECC_PUSH(p->arena, A, ecc_init(p, N
 %type topic {struct ecc_ast_topic *}
 %type cache_body {struct ecc_ast_decl *}
 
-bus_body(A) ::= BUS(K) any(N) STRING(T) LBRACE. { A = ecc_titled(p, ECC_AST_DECL_BUS, K, N, T); }
+bus_body(A) ::= BUS(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_BUS, K, N, T); }
 bus_body(A) ::= bus_body(A) topic(T) LBRACE names(E) RBRACE. { ecc_add_topic(p, A, T, E); }
 bus_body(A) ::= bus_body(A) BAD.
 topic(A) ::= TOPIC(K) any(N) KEY any(F) PARTITIONS INT(I). { A = ecc_topic(p, K, N, F, I); }
 topic(A) ::= topic(A) RETENTION(K) DURATION(D). { ecc_topic_retention(p, A, K, D); }
 
-cache_body(A) ::= CACHE(K) any(N) STRING(T) LBRACE. { A = ecc_titled(p, ECC_AST_DECL_CACHE, K, N, T); }
+cache_body(A) ::= CACHE(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_CACHE, K, N, T); }
 cache_body(A) ::= cache_body(A) KEYSPACE(K) any(N) LBRACKET field(F) RBRACKET ARROW any(V) TTL DURATION(D). { ecc_add_keyspace(p, A, K, N, F, V, D); }
 cache_body(A) ::= cache_body(A) BAD.
 
@@ -241,8 +246,8 @@ cache_body(A) ::= cache_body(A) BAD.
 %type stores {struct ecc_token_list *}
 %type rule {struct ecc_ast_sbx_rule *}
 
-external_body(A) ::= EXTERNAL(K) any(N) STRING(T) LBRACE. { A = ecc_titled(p, ECC_AST_DECL_EXTERNAL, K, N, T); }
-external_body(A) ::= EXTERNAL(K) BAD LBRACE. { A = ecc_nameless(p, ECC_AST_DECL_EXTERNAL, K); }
+external_body(A) ::= EXTERNAL(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_EXTERNAL, K, N, T); }
+external_body(A) ::= EXTERNAL(K) BAD LBRACE. { OPENS; A = ecc_nameless(p, ECC_AST_DECL_EXTERNAL, K); }
 external_body(A) ::= external_body(A) BASE(K) STRING(U) ENV any(E). { ecc_external_base(p, A, K, U, E); }
 external_body(A) ::= external_body(A) setting(S). { ECC_PUSH(p->arena, &A->u.external.settings, S); }
 external_body(A) ::= external_body(A) AUTH(K) NONE. { ecc_external_auth(p, A, K, ECC_AUTH_NONE, NULL, NULL); }
@@ -267,7 +272,7 @@ status_errors(A) ::= . { A = ECC_NEW(p->arena, struct ecc_ast_status_errors); }
 status_errors(A) ::= status_errors(A) INT(S) ARROW any(E) comma. { ecc_add_status_error(p, A, S, E); }
 status_errors(A) ::= status_errors(A) BAD.
 
-sandbox_body(A) ::= SANDBOX(K) LBRACE. { A = ecc_sandbox(p, K); }
+sandbox_body(A) ::= SANDBOX(K) LBRACE. { OPENS; A = ecc_sandbox(p, K); }
 sandbox_body(A) ::= sandbox_body(A) stores(L). { ecc_add_stores(p, A, L); }
 sandbox_body(A) ::= sandbox_body(A) rule(R). { ecc_add_rule(p, A, R); }
 sandbox_body(A) ::= sandbox_body(A) BAD.
@@ -288,8 +293,8 @@ rule(A) ::= rule(A) SET(K) postfix(T) ASSIGN expr(V). { ecc_rule_set(p, A, K, T,
 %type op_head {struct ecc_ast_op *}
 %type consumer_head {struct ecc_ast_consumer *}
 
-service_body(A) ::= SERVICE(K) any(N) STRING(T) LBRACE. { A = ecc_titled(p, ECC_AST_DECL_SERVICE, K, N, T); }
-service_body(A) ::= SERVICE(K) BAD LBRACE. { A = ecc_nameless(p, ECC_AST_DECL_SERVICE, K); }
+service_body(A) ::= SERVICE(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_SERVICE, K, N, T); }
+service_body(A) ::= SERVICE(K) BAD LBRACE. { OPENS; A = ecc_nameless(p, ECC_AST_DECL_SERVICE, K); }
 service_body(A) ::= service_body(A) JWT(K) ISSUER STRING(I) AUDIENCE STRING(U) SECRET any(S). { ecc_service_jwt(p, A, K, I, U, S); }
 service_body(A) ::= service_body(A) setting(S). { ECC_PUSH(p->arena, &A->u.service.settings, S); }
 service_body(A) ::= service_body(A) WORKERS(K) INT(N). { ecc_service_workers(p, A, K, N); }
@@ -299,15 +304,15 @@ service_body(A) ::= service_body(A) op_head(O) block(B). { ecc_add_op(p, A, O, B
 service_body(A) ::= service_body(A) consumer_head(C) block(B). { ecc_add_consumer(p, A, C, B); }
 service_body(A) ::= service_body(A) BAD.
 
-database_body(A) ::= DATABASE(K) any(N) LBRACE. { A = ecc_database(p, K, N); }
+database_body(A) ::= DATABASE(K) any(N) LBRACE. { OPENS; A = ecc_database(p, K, N); }
 database_body(A) ::= database_body(A) table_body(T) RBRACE. { ecc_add_table(p, A, T); }
 database_body(A) ::= database_body(A) SEED(K) any(T) LBRACE inits(V) RBRACE. { ecc_add_seed(p, A, K, T, V); }
 database_body(A) ::= database_body(A) DROP(K) any(T) STRING(W). { ECC_PUSH(p->arena, &A->drops, ecc_drop(p, K, NULL, T, NULL, W)); }
 database_body(A) ::= database_body(A) DROP(K) any(T) DOT any(C) STRING(W). { ECC_PUSH(p->arena, &A->drops, ecc_drop(p, K, NULL, T, &C, W)); }
 database_body(A) ::= database_body(A) BAD.
 
-table_body(A) ::= TABLE(K) any(N) LBRACE. { A = ecc_table(p, K, &N); }
-table_body(A) ::= TABLE(K) BAD LBRACE. { A = ecc_table(p, K, NULL); }
+table_body(A) ::= TABLE(K) any(N) LBRACE. { OPENS; A = ecc_table(p, K, &N); }
+table_body(A) ::= TABLE(K) BAD LBRACE. { OPENS; A = ecc_table(p, K, NULL); }
 table_body(A) ::= table_body(A) column(C). [LOWEST] { ecc_add_column(p, A, C); }
 table_body(A) ::= table_body(A) PRIMARY_RAW(K) KEY RAW(R). { ecc_add_constraint(p, &A->constraints, ECC_CON_PRIMARY_KEY, K, R); }
 table_body(A) ::= table_body(A) UNIQUE_RAW(K) RAW(R). { ecc_add_constraint(p, &A->constraints, ECC_CON_UNIQUE, K, R); }
@@ -394,8 +399,8 @@ out(A) ::= ACCEPT(K) expr(E). { A = ecc_stmt_accept(p, K, E); }
 %type saga_body {struct ecc_ast_decl *}
 %type step {struct ecc_ast_step *}
 
-saga_body(A) ::= SAGA(K) any(N) ON any(S) LP fields(F) RP LBRACE. { A = ecc_saga(p, K, N, S, F); }
-saga_body(A) ::= SAGA(K) BAD LBRACE. { A = ecc_nameless(p, ECC_AST_DECL_SAGA, K); }
+saga_body(A) ::= SAGA(K) any(N) ON any(S) LP fields(F) RP LBRACE. { OPENS; A = ecc_saga(p, K, N, S, F); }
+saga_body(A) ::= SAGA(K) BAD LBRACE. { OPENS; A = ecc_nameless(p, ECC_AST_DECL_SAGA, K); }
 saga_body(A) ::= saga_body(A) step(S). { ecc_add_step(p, A, S); }
 saga_body(A) ::= saga_body(A) DONE(K) block(B). { ecc_saga_done(p, A, K, B); }
 saga_body(A) ::= saga_body(A) FAILED(K) block(B). { ecc_saga_failed(p, A, K, B); }
@@ -412,8 +417,8 @@ step(A) ::= step(A) UNDO(K) remote(R). { ecc_step_undo(p, A, K, R); }
 %type route_head {struct ecc_ast_route *}
 %type branches {struct ecc_ast_branches *}
 
-gateway_body(A) ::= GATEWAY(K) any(N) STRING(T) LBRACE. { A = ecc_titled(p, ECC_AST_DECL_GATEWAY, K, N, T); }
-gateway_body(A) ::= GATEWAY(K) BAD LBRACE. { A = ecc_nameless(p, ECC_AST_DECL_GATEWAY, K); }
+gateway_body(A) ::= GATEWAY(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_GATEWAY, K, N, T); }
+gateway_body(A) ::= GATEWAY(K) BAD LBRACE. { OPENS; A = ecc_nameless(p, ECC_AST_DECL_GATEWAY, K); }
 gateway_body(A) ::= gateway_body(A) LISTEN(K) INT(N). { ecc_gateway_listen(p, A, K, N, false); }
 gateway_body(A) ::= gateway_body(A) LISTEN(K) INT(N) TLS. { ecc_gateway_listen(p, A, K, N, true); }
 gateway_body(A) ::= gateway_body(A) AUTH(K) JWT VIA remote(R) CACHE DURATION(D). { ecc_gateway_auth(p, A, K, R, D, NULL); }
@@ -445,6 +450,7 @@ branches(A) ::= branches(A) BAD.
 
 %type props {struct ecc_ast_props *}
 %type prop {struct ecc_ast_prop *}
+%type prop_list {struct ecc_ast_prop *}
 %type trip {bool}
 
 props(A) ::= . { A = ECC_NEW(p->arena, struct ecc_ast_props); }
@@ -457,13 +463,14 @@ prop(A) ::= TIMEOUT(K) DURATION(D). { A = ecc_prop(p, ECC_AST_PROP_TIMEOUT, K); 
 prop(A) ::= RETRY(K) INT(N) BACKOFF range(R). { A = ecc_prop_retry(p, K, N, R); }
 prop(A) ::= BREAKER(K) LBRACE TRIP INT(N) CONSECUTIVE trip(T) OPEN DURATION(D) PROBE INT(B) RBRACE. { A = ecc_prop_breaker(p, K, N, T, D, B); }
 prop(A) ::= CONCURRENCY(K) INT(N). { A = ecc_prop(p, ECC_AST_PROP_CONCURRENCY, K); A->count = ecc_int(p, N); }
-prop(A) ::= ON(K) OPEN FAIL any(E). { A = ecc_prop(p, ECC_AST_PROP_ON_OPEN, K); A->error = ecc_pascal(p, E); }
-prop(A) ::= ON(K) FAILURE FAIL any(E). { A = ecc_prop(p, ECC_AST_PROP_ON_FAILURE, K); A->error = ecc_pascal(p, E); }
+prop(A) ::= ON(K) OPEN FAIL any(E). { A = ecc_prop(p, ECC_AST_PROP_ON_OPEN, K); A->error = ecc_ast_pascal(p, E); }
+prop(A) ::= ON(K) FAILURE FAIL any(E). { A = ecc_prop(p, ECC_AST_PROP_ON_FAILURE, K); A->error = ecc_ast_pascal(p, E); }
 prop(A) ::= USE(K) any(N). { A = ecc_prop(p, ECC_AST_PROP_USE, K); ecc_prop_name(p, A, N); }
-prop(A) ::= PUBLISH(K) any(N). { A = ecc_prop(p, ECC_AST_PROP_PUBLISH, K); ecc_prop_name(p, A, N); }
-prop(A) ::= CONSUME(K) any(N). { A = ecc_prop(p, ECC_AST_PROP_CONSUME, K); ecc_prop_name(p, A, N); }
-prop(A) ::= KEYSPACE(K) any(N). { A = ecc_prop(p, ECC_AST_PROP_KEYSPACE, K); ecc_prop_name(p, A, N); }
-prop(A) ::= prop(A) any(N). { ecc_prop_name(p, A, N); }
+prop(A) ::= prop_list(A).
+prop_list(A) ::= PUBLISH(K) any(N). { A = ecc_prop(p, ECC_AST_PROP_PUBLISH, K); ecc_prop_name(p, A, N); }
+prop_list(A) ::= CONSUME(K) any(N). { A = ecc_prop(p, ECC_AST_PROP_CONSUME, K); ecc_prop_name(p, A, N); }
+prop_list(A) ::= KEYSPACE(K) any(N). { A = ecc_prop(p, ECC_AST_PROP_KEYSPACE, K); ecc_prop_name(p, A, N); }
+prop_list(A) ::= prop_list(A) any(N). { ecc_prop_name(p, A, N); }
 trip(A) ::= TIMEOUTS. { A = true; }
 trip(A) ::= FAILURES. { A = false; }
 
@@ -474,7 +481,7 @@ trip(A) ::= FAILURES. { A = false; }
 %type request {struct ecc_ast_request *}
 %type expect {struct ecc_ast_clause *}
 
-identity_body(A) ::= IDENTITY(K) any(N) LBRACE. { A = ecc_identity(p, K, N); }
+identity_body(A) ::= IDENTITY(K) any(N) LBRACE. { OPENS; A = ecc_identity(p, K, N); }
 identity_body(A) ::= identity_body(A) request(R). { ecc_add_request(p, A, NULL, R); }
 identity_body(A) ::= identity_body(A) LET(K) any(N) ASSIGN request(R). { R->span.start = K.start; ecc_add_request(p, A, &N, R); }
 identity_body(A) ::= identity_body(A) TOKEN(K) postfix(E). { ecc_identity_token(p, A, K, E); }
@@ -484,8 +491,8 @@ request(A) ::= any(C) any(M) STRING(P). { A = ecc_request(p, C, M, P); }
 request(A) ::= request(A) object(B). { ecc_request_body(p, A, B); }
 request(A) ::= request(A) TIMES(K) INT(N). { ecc_request_times(p, A, K, N); }
 
-scenario_body(A) ::= SCENARIO(K) any(N) STRING(T) LBRACE. { A = ecc_titled(p, ECC_AST_DECL_SCENARIO, K, N, T); }
-scenario_body(A) ::= scenario_body(A) GIVEN(K) any(N) SIGNED IN. { ecc_clause(p, A, ECC_AST_CLAUSE_SIGNED_IN, K)->u.identity = ecc_kebab(p, N); }
+scenario_body(A) ::= SCENARIO(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_SCENARIO, K, N, T); }
+scenario_body(A) ::= scenario_body(A) GIVEN(K) any(N) SIGNED IN. { ecc_clause(p, A, ECC_AST_CLAUSE_SIGNED_IN, K)->u.identity = ecc_ast_kebab(p, N); }
 scenario_body(A) ::= scenario_body(A) GIVEN(K) request(R). { ecc_clause(p, A, ECC_AST_CLAUSE_GIVEN, K)->u.request = R; }
 scenario_body(A) ::= scenario_body(A) WHEN(K) request(R). { ecc_clause(p, A, ECC_AST_CLAUSE_WHEN, K)->u.request = R; }
 scenario_body(A) ::= scenario_body(A) ASSUME(K) any(N) DOT any(O) FAILS any(E). { ecc_assume(p, A, K, ECC_ASSUME_FAILS, N, &O, &E); }
@@ -550,6 +557,8 @@ static bool try_token(struct trial *t, unsigned kind)
     }
     return false;
 }
+
+_Static_assert(YYNOCODE <= ECC_MAX_SYMBOLS, "more symbols than the parser keeps account of");
 
 struct ecc_machine {
     struct ecc_parser *p;
@@ -617,7 +626,7 @@ unsigned ecc_machine_level_depth(struct ecc_machine *m, size_t level)
     unsigned depth = 0;
 
     for (const yyStackEntry *e = level_at(m, level); e && e > m->lemon.yystack; e--)
-        depth += e->major == ECC_TOK_LBRACE || e->major == ECC_TOK_LP || e->major == ECC_TOK_LBRACKET;
+        depth += e->major == ECC_TOK_LBRACE || e->major == ECC_TOK_LP || e->major == ECC_TOK_LBRACKET || m->p->opens[e->major];
     return depth;
 }
 
