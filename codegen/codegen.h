@@ -21,6 +21,8 @@ struct ecc_codegen {
     size_t lock_length;
     const char *new_lock;      /* set: what ecom.lock is to be, NUL-terminated */
     size_t new_lock_length;
+    struct ecc_lock *locked;   /* emit_sql's: the lock as it is read and added to */
+    bool lock_failed;
 };
 
 /* Fills out and new_lock. False when diags got an error, or out has one. */
@@ -41,6 +43,7 @@ void ecc_emit_header(struct ecc_codegen *cg, struct ecc_shapes *shapes);   /* <u
 void ecc_emit_messages(struct ecc_codegen *cg, struct ecc_shapes *shapes); /* messages.c */
 void ecc_emit_db(struct ecc_codegen *cg, struct ecc_shapes *shapes);       /* db.c, when it has statements */
 void ecc_emit_sql(struct ecc_codegen *cg, struct ecc_shapes *shapes);      /* migrations/, seed.sql, migrations.c */
+void ecc_emit_lock(struct ecc_codegen *cg);                                /* new_lock, after all units */
 void ecc_emit_ops(struct ecc_codegen *cg, struct ecc_shapes *shapes);      /* ops/<op>.c */
 void ecc_emit_consumers(struct ecc_codegen *cg, struct ecc_shapes *shapes);
 void ecc_emit_sagas(struct ecc_codegen *cg, struct ecc_shapes *shapes);

@@ -100,6 +100,7 @@ static void name_record(struct ecc_shapes *s, struct ecc_shape *shape)
 {
     shape->table = global(s, FMT(s, "%s_record", shape->name));
     shape->list = tag(s, FMT(s, "%s_list", shape->name));
+    ecc_cnames_claim(&s->globals, FMT(s, "%s_fields", shape->name));
     if (shape->preset)
         ecc_cnames_claim(&s->globals, FMT(s, "%s_preset", shape->name));
 }

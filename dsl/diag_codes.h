@@ -124,6 +124,9 @@ X(602, ECC_ERROR, E_SCENARIO_BODY, "body that does not fit the route")
 X(603, ECC_ERROR, E_EXPECT, "expectation that can't come true")
 X(604, ECC_ERROR, E_IDENTITY, "identity that gets no token")
 
+X(650, ECC_ERROR, E_MIGRATION, "change that a database can't follow")
+X(651, ECC_ERROR, E_LOCK, "ecom.lock that does not fit")
+
 /* ---- warnings, 701 - 799 (resolve) */
 X(701, ECC_WARNING, W_UNUSED_EDGE, "edge that nothing uses")
 X(702, ECC_WARNING, W_UNCONSUMED, "topic that nobody consumes")

@@ -1,0 +1,13 @@
+/* How a statement's function is declared: shared by the header and db.c. */
+#ifndef ECC_EMIT_DB_H
+#define ECC_EMIT_DB_H
+
+#include "shapes.h"
+
+/* "void db_place_order_quote(struct ec_task *task, struct ec_uuid id, struct place_order_quote *out)" */
+const char *ecc_db_prototype(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape);
+
+/* "EC_TEXT, .flags = EC_OPTIONAL ...": what a field table says of a type, after .kind = */
+const char *ecc_field_traits(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_type *type, bool has_default);
+
+#endif

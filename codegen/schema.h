@@ -1,0 +1,65 @@
+/* A service's tables as PostgreSQL has them, and the step from one version to the next.
+ *
+ * A schema is made from the model, or read back from ecom.lock; comparing two gives the statements of a migration and those that take it
+ * back. Everything has a name of its own, so that a later change can be made to it: <table>_pkey, <table>_<column>_key, _fkey, _check,
+ * _enum, _range, <table>_<columns>_idx. Definitions are compared as text. All lives in the arena.
+ */
+#ifndef ECC_SCHEMA_H
+#define ECC_SCHEMA_H
+
+#include "diag.h"
+#include "model.h"
+
+struct ecc_schema_column {
+    const char *name, *was;
+    const char *type;  /* bigint, text ... */
+    const char *dflt;  /* SQL, or NULL */
+    bool not_null;
+    struct ecc_span span;
+};
+
+struct ecc_schema_part { /* a constraint: `UNIQUE (a)`; an index: `(a, b desc)` */
+    const char *name;
+    const char *sql;
+    const char *table; /* that a foreign key points at, or NULL */
+};
+
+struct ecc_schema_table {
+    const char *name, *was;
+    struct { struct ecc_schema_column *items; size_t n, cap; } columns;
+    struct { struct ecc_schema_part *items; size_t n, cap; } constraints;
+    struct { struct ecc_schema_part *items; size_t n, cap; } indexes;
+    struct ecc_span span;
+};
+
+struct ecc_schema {
+    struct { struct ecc_schema_table **items; size_t n, cap; } tables;
+};
+
+struct ecc_change_sql { /* one reversible statement, or a few; text ends in a newline */
+    const char *up, *down;
+};
+
+struct ecc_migration {
+    const char *name; /* 000001_initial */
+    const char *up, *down, *sha256;
+};
+
+const struct ecc_schema *ecc_schema_of(struct ecc_arena *arena, const struct ecc_service *service);
+const struct ecc_schema_table *ecc_schema_find(const struct ecc_schema *schema, const char *table);
+const struct ecc_schema_column *ecc_schema_column(const struct ecc_schema_table *table, const char *column);
+
+/* From nothing. */
+struct ecc_migration *ecc_schema_initial(struct ecc_arena *arena, const struct ecc_schema *schema);
+
+/* NULL when nothing changed, or when the change needs a word that the topology does not say: then diags has an error. */
+struct ecc_migration *ecc_schema_diff(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *service,
+                                      const struct ecc_schema *old, const struct ecc_schema *next, size_t number, struct ecc_diags *diags);
+
+/* Shared by the two. */
+const char *ecc_schema_create_table(struct ecc_arena *arena, const struct ecc_schema_table *table, bool (*later)(void *, const struct ecc_schema_part *),
+                                    void *context);
+const char *ecc_schema_column_sql(struct ecc_arena *arena, const struct ecc_schema_column *column);
+const char *ecc_schema_index_sql(struct ecc_arena *arena, const struct ecc_schema_table *table, const struct ecc_schema_part *index);
+
+#endif
