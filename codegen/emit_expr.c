@@ -111,7 +111,7 @@ static struct ecc_val comparison(struct ecc_exprs *x, const struct ecc_expr *e)
         if (!side->type->optional)
             return ecc_val(equal ? "false" : "true", PREC_POST);
         a = value_of(x, side);
-        return equal ? ecc_val(FMT(x, "!%s", there(x, side->type, a)), PREC_NOT) : ecc_val(FMT(x, "%s != NULL", there(x, side->type, a)), PREC_EQ);
+        return equal ? ecc_val(FMT(x, "!%s", there(x, side->type, a)), PREC_NOT) : ecc_val(there(x, side->type, a), PREC_UNARY);
     }
     a = value_of(x, left);
     b = value_of(x, right);
@@ -189,7 +189,7 @@ static struct ecc_val operation(struct ecc_exprs *x, const struct ecc_expr *e)
         return concat(x, e);
     case ECC_OP_PRESENT:
         a = value_of(x, e->u.op.left);
-        return ecc_val(FMT(x, "%s != NULL", there(x, e->u.op.left->type, a)), PREC_EQ);
+        return ecc_val(there(x, e->u.op.left->type, a), PREC_UNARY);
     }
     return ecc_val("0", PREC_POST);
 }

@@ -336,6 +336,7 @@ static void emit_route(struct ecc_codegen *cg, struct ecc_shapes *shapes, const 
 
 struct node {
     const char *segment; /* NULL: a parameter, or the root */
+    const char *path;    /* for the comment */
     struct { struct node **items; size_t n, cap; } children; /* sorted */
     struct node *any;
     struct { const struct ecc_route **items; size_t n, cap; } routes; /* by method */
@@ -347,6 +348,7 @@ static struct node *child(struct ecc_arena *arena, struct node *node, const char
     struct node *made = ECC_NEW(arena, struct node);
     size_t at = 0;
 
+    made->path = ecc_arena_printf(arena, "%s/%s", strcmp(node->path, "/") == 0 ? "" : node->path, ecc_comment_text(arena, segment));
     if (segment[0] == '{') {
         if (!node->any)
             node->any = made;
@@ -386,26 +388,27 @@ static void add_route(struct ecc_arena *arena, struct node *root, const struct e
 
 static void emit_node(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct node *node)
 {
-    ecc_w(w, "[%zu] = {", node->index);
-    ecc_w(w, ".segment = %s", node->segment ? quoted(shapes, node->segment) : "NULL");
+    ecc_w_open(w, "[%zu] = { /* %s */", node->index, node->path);
+    if (node->segment)
+        ecc_wl(w, ".segment = %s,", quoted(shapes, node->segment));
     if (node->children.n > 0)
-        ecc_w(w, ", .first = %zu, .nchildren = %zu", node->first, node->children.n);
+        ecc_wl(w, ".first = %zu, .nchildren = %zu,", node->first, node->children.n);
     if (node->any)
-        ecc_w(w, ", .any = %zu", node->any->index);
+        ecc_wl(w, ".any = %zu,", node->any->index);
     if (node->routes.n > 0) {
-        ecc_w(w, ", .routes = (const struct ec_route *const[]){");
+        ecc_w(w, ".routes = (const struct ec_route *const[]){");
         for (size_t i = 0; i < node->routes.n; i++)
             ecc_w(w, "&%s_route, ", ecc_shapes_route(shapes, node->routes.items[i])->prefix);
-        ecc_w(w, "NULL}");
+        ecc_wl(w, "NULL},");
     }
-    ecc_wl(w, "},");
+    ecc_w_close(w, "},");
 }
 
 static void emit_trie(const struct ecc_shapes *shapes, struct ecc_writer *w)
 {
     const struct ecc_gateway *gateway = &shapes->node->u.gateway;
     struct { struct node **items; size_t n, cap; } nodes = {0};
-    struct node root = {0};
+    struct node root = {.path = "/"};
 
     for (size_t i = 0; i < gateway->nroutes; i++)
         add_route(shapes->arena, &root, gateway->routes[i]);

@@ -32,10 +32,8 @@ static void emit_custom_frame(const struct ecc_shapes *shapes, struct ecc_writer
     const struct ecc_shape *in = ecc_shapes_record(shapes, op->params);
 
     ecc_w_blank(w);
-    ecc_wl(w, "/* %s.%s: %s", op->service->name, op->name, custom_path(shapes->arena, op));
-    if (op->program.repeat == ECC_REPEAT_CLAIM)
-        ecc_wl(w, " *   its first step is ec_claim");
-    ecc_wl(w, " */");
+    ecc_wl(w, "/* %s.%s: %s%s */", op->service->name, op->name, custom_path(shapes->arena, op),
+           op->program.repeat == ECC_REPEAT_CLAIM ? "; its first step is ec_claim" : "");
     ecc_w_open(w, "struct %s {", program->frame);
     if (in)
         ecc_wl(w, "struct %s in;", in->name);

@@ -461,6 +461,16 @@ static void print_steps(struct printer *p, struct ecc_writer *w)
     ecc_w_blank(w);
 }
 
+/* The last `return` of a function that does not wait says nothing. */
+static const char last_return[] = "    return;\n";
+
+static bool ends_with_return(const struct ecc_writer *w)
+{
+    size_t n = strlen(last_return);
+
+    return w->n > n + 1 && w->data[w->n - n - 1] == '\n' && memcmp(w->data + w->n - n, last_return, n) == 0;
+}
+
 static void print_run(struct printer *p, struct ecc_writer *w, bool frame)
 {
     struct ecc_writer body;
@@ -469,6 +479,8 @@ static void print_run(struct printer *p, struct ecc_writer *w, bool frame)
     ecc_writer_init(&body, p->arena);
     body.indent = steps ? 2 : 1;
     print_acts(p, &body, &p->plan->acts);
+    if (!steps && ends_with_return(&body))
+        body.n -= strlen(last_return);
     ecc_emit_helpers(&p->x, w);
     ecc_wl(w, "static void %s(struct ec_task *task)", p->shape->run);
     ecc_wl(w, "{");

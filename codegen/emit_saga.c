@@ -5,6 +5,8 @@
  */
 #include "emit_program.h"
 
+#include <string.h>
+
 #include "arena.h"
 
 struct saga_file {
@@ -45,8 +47,12 @@ static const char *emit_step_function(struct saga_file *s, struct ecc_writer *w,
     s->x.helpers.n = 0;
     ecc_wl(w, "static void %s(struct ec_task *task, void *state)", name);
     ecc_w_open(w, "{");
-    ecc_wl(w, "struct %s *saga = state;", s->shape->name);
-    ecc_w_blank(w);
+    if (strstr(body.data, "saga->")) {
+        ecc_wl(w, "struct %s *saga = state;", s->shape->name);
+        ecc_w_blank(w);
+    } else {
+        ecc_wl(w, "(void)state;");
+    }
     ecc_w_text(w, body.data, body.n);
     ecc_w_close(w, "}");
     ecc_w_blank(w);

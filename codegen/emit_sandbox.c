@@ -1,6 +1,6 @@
 /* main.c of a sandbox: an external's calls and the rules of its `sandbox`, as tables that the runtime plays.
  *
- * Values and conditions are trees of compound literals. A request's field goes by the name that is on the wire, which is what the sandbox
+ * Values and conditions are trees of the macros of the runtime's header. A request's field goes by the name that is on the wire, which is what the sandbox
  * sees.
  */
 #include <inttypes.h>
@@ -74,86 +74,94 @@ static const char *literal_json(struct sandbox *s, const struct ecc_expr *e)
 
 static void emit_members(struct sandbox *s, const struct ecc_sbx_value *value)
 {
-    if (value->nitems == 0) {
-        ecc_w(s->w, ", .members = (const struct ec_sbx_member[]){{0}}");
-        return;
-    }
-    ecc_w_open(s->w, ", .members = (const struct ec_sbx_member[]){");
+    bool object = value->kind == ECC_SBX_OBJECT;
+
+    ecc_w(s->w, "%s(", object ? "EC_VAL_OBJECT" : "EC_VAL_LIST");
+    if (value->nitems > 0)
+        ecc_w(s->w, "\n");
+    s->w->indent++;
     for (size_t i = 0; i < value->nitems; i++) {
-        ecc_w(s->w, "{%s, ", value->kind == ECC_SBX_OBJECT ? quoted(s, value->keys[i]) : "NULL");
+        ecc_w(s->w, "{%s, ", object ? quoted(s, value->keys[i]) : "NULL");
         emit_value(s, value->items[i]);
         ecc_w(s->w, "},\n");
     }
-    ecc_wl(s->w, "{0},");
     s->w->indent--;
-    ecc_w(s->w, "}");
+    ecc_w(s->w, ")");
 }
 
 /* A pointer to the value. */
 static void emit_value(struct sandbox *s, const struct ecc_sbx_value *value)
 {
-    static const char *const kinds[] = {
-        [ECC_SBX_LITERAL] = "JSON", [ECC_SBX_REQUEST] = "REQUEST", [ECC_SBX_STORE] = "STORE", [ECC_SBX_REPLY] = "REPLY",
-        [ECC_SBX_OBJECT] = "OBJECT", [ECC_SBX_LIST] = "LIST",       [ECC_SBX_TOKEN] = "TOKEN", [ECC_SBX_TIMESTAMP] = "TIMESTAMP"};
     struct ecc_writer *w = s->w;
 
-    ecc_w(w, "&(const struct ec_sbx_value){.kind = EC_SBX_%s", kinds[value->kind]);
-    if (value->kind == ECC_SBX_LITERAL)
-        ecc_w(w, ", .text = %s", quoted(s, literal_json(s, value->literal)));
-    else if (value->name)
-        ecc_w(w, ", .text = %s", quoted(s, value->name));
-    if (value->npath > 0)
-        ecc_w(w, ", .path = %s", quoted(s, joined_path(s, value)));
-    if (value->key) {
-        ecc_w(w, ", .key = ");
-        emit_value(s, value->key);
-    }
-    if (value->kind == ECC_SBX_OBJECT || value->kind == ECC_SBX_LIST)
+    switch (value->kind) {
+    case ECC_SBX_LITERAL:
+        ecc_w(w, "EC_VAL_JSON(%s)", quoted(s, literal_json(s, value->literal)));
+        break;
+    case ECC_SBX_REQUEST:
+        ecc_w(w, "EC_VAL_REQUEST(%s)", quoted(s, joined_path(s, value)));
+        break;
+    case ECC_SBX_REPLY:
+        ecc_w(w, "EC_VAL_REPLY(%s)", quoted(s, joined_path(s, value)));
+        break;
+    case ECC_SBX_STORE:
+        ecc_w(w, "EC_VAL_STORE(%s, ", quoted(s, value->name));
+        if (value->key)
+            emit_value(s, value->key);
+        else
+            ecc_w(w, "NULL");
+        ecc_w(w, ", %s)", value->npath > 0 ? quoted(s, joined_path(s, value)) : "NULL");
+        break;
+    case ECC_SBX_TOKEN:
+        ecc_w(w, "EC_VAL_TOKEN(%s)", quoted(s, value->name));
+        break;
+    case ECC_SBX_TIMESTAMP:
+        ecc_w(w, "EC_VAL_TIMESTAMP");
+        break;
+    case ECC_SBX_OBJECT:
+    case ECC_SBX_LIST:
         emit_members(s, value);
-    ecc_w(w, "}");
-}
-
-static const char *test_name(const struct ecc_sbx_cond *cond)
-{
-    switch (cond->test) {
-    case ECC_SBX_MISSING:
-        return "MISSING";
-    case ECC_SBX_AND:
-        return "AND";
-    case ECC_SBX_OR:
-        return "OR";
-    case ECC_SBX_NOT:
-        return "NOT";
-    case ECC_SBX_ALWAYS:
-    case ECC_SBX_COMPARE:
         break;
     }
-    return cond->op == ECC_OP_NE ? "NE" : cond->op == ECC_OP_LT ? "LT" : cond->op == ECC_OP_LE ? "LE" : cond->op == ECC_OP_GT ? "GT"
-           : cond->op == ECC_OP_GE ? "GE" : "EQ";
 }
 
+static const char *comparison(enum ecc_operator op)
+{
+    return op == ECC_OP_NE ? "NE" : op == ECC_OP_LT ? "LT" : op == ECC_OP_LE ? "LE" : op == ECC_OP_GT ? "GT" : op == ECC_OP_GE ? "GE" : "EQ";
+}
+
+/* A pointer to the condition. */
 static void emit_cond(struct sandbox *s, const struct ecc_sbx_cond *cond)
 {
     struct ecc_writer *w = s->w;
 
-    ecc_w(w, "&(const struct ec_sbx_cond){.test = EC_SBX_%s", test_name(cond));
-    if (cond->left) {
-        ecc_w(w, ", .left = ");
+    switch (cond->test) {
+    case ECC_SBX_ALWAYS:
+        ecc_w(w, "NULL");
+        return;
+    case ECC_SBX_MISSING:
+        ecc_w(w, "EC_COND_MISSING(");
         emit_value(s, cond->left);
-    }
-    if (cond->right) {
-        ecc_w(w, ", .right = ");
+        break;
+    case ECC_SBX_COMPARE:
+        ecc_w(w, "EC_COND(%s, ", comparison(cond->op));
+        emit_value(s, cond->left);
+        ecc_w(w, ", ");
         emit_value(s, cond->right);
-    }
-    if (cond->a) {
-        ecc_w(w, ", .a = ");
+        break;
+    case ECC_SBX_NOT:
+        ecc_w(w, "EC_COND_NOT(");
         emit_cond(s, cond->a);
-    }
-    if (cond->b) {
-        ecc_w(w, ", .b = ");
+        break;
+    case ECC_SBX_AND:
+    case ECC_SBX_OR:
+        ecc_w(w, cond->test == ECC_SBX_AND ? "EC_COND_AND(" : "EC_COND_OR(");
+        emit_cond(s, cond->a);
+        ecc_w(w, ", ");
         emit_cond(s, cond->b);
+        break;
     }
-    ecc_w(w, "}");
+    ecc_w(w, ")");
 }
 
 static void emit_rule(struct sandbox *s, const struct ecc_sbx_rule *rule)

@@ -92,13 +92,19 @@ static const char *deeper(struct ecc_exprs *x, const char *text)
 
 struct parts { const char **items; size_t n, cap; };
 
-/* One member stays on the line; more have a line each. */
-static const char *braces(struct ecc_exprs *x, const struct parts *parts)
+/* One member stays on the line; more have a line each, those of a list where they are long. */
+static const char *braces(struct ecc_exprs *x, const struct parts *parts, size_t line)
 {
     const char *text = "{";
+    size_t n = 0;
 
-    if (parts->n == 1 && !strchr(parts->items[0], '\n'))
-        return FMT(x, "{%s}", parts->items[0]);
+    for (size_t i = 0; i < parts->n; i++)
+        n += strchr(parts->items[i], '\n') ? line : strlen(parts->items[i]) + 2;
+    if (n < line || (parts->n == 1 && !strchr(parts->items[0], '\n'))) {
+        for (size_t i = 0; i < parts->n; i++)
+            text = FMT(x, "%s%s%s", text, i ? ", " : "", parts->items[i]);
+        return FMT(x, "%s}", text);
+    }
     for (size_t i = 0; i < parts->n; i++)
         text = FMT(x, "%s\n    %s,", text, deeper(x, parts->items[i]));
     return FMT(x, "%s\n}", text);
@@ -110,7 +116,7 @@ static const char *literal(struct ecc_exprs *x, const struct ecc_record *record,
 
     if (parts->n == 0)
         return FMT(x, "(struct %s){0}", shape ? shape->name : "ec_list");
-    return FMT(x, "(struct %s)%s", shape->name, braces(x, parts));
+    return FMT(x, "(struct %s)%s", shape->name, braces(x, parts, 0));
 }
 
 static const struct ecc_field *find_field(const struct ecc_record *record, const char *name)
@@ -126,8 +132,17 @@ static bool has_struct(struct ecc_exprs *x, const struct ecc_type *type)
     return type->kind != ECC_TYPE_RECORD || ecc_shapes_record(x->shapes, type->record);
 }
 
+/* Inside braces, the type of a compound literal goes without saying. */
+static const char *uncast(const char *c, const char *value)
+{
+    size_t n = strlen(c);
+
+    return value[0] == '(' && strncmp(value + 1, c, n) == 0 && value[n + 1] == ')' && value[n + 2] == '{' ? value + n + 2 : value;
+}
+
 static void add_part(struct ecc_exprs *x, struct parts *parts, const struct ecc_field *field, const char *value)
 {
+    value = uncast(c_type(x, field->type), value);
     ECC_PUSH(x->arena, parts, FMT(x, ".%s = %s", ecc_c_member(x->arena, field->name), value));
 }
 
@@ -152,9 +167,9 @@ static const char *list_of(struct ecc_exprs *x, const struct ecc_type *type, con
     if (parts->n == 0)
         return FMT(x, "(%s){0}", c_type(x, ecc_val_present(x, type)));
     if (x->keeps)
-        return FMT(x, "(%s){ec_some(task, &(%s[])%s, %zu * sizeof(%s)), %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts),
+        return FMT(x, "(%s){ec_some(task, &(%s[])%s, %zu * sizeof(%s)), %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts, 80),
                    parts->n, item, parts->n);
-    return FMT(x, "(%s){(%s[])%s, %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts), parts->n);
+    return FMT(x, "(%s){(%s[])%s, %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts, 80), parts->n);
 }
 
 struct ecc_val ecc_val_list(struct ecc_exprs *x, const struct ecc_expr *e)
@@ -162,7 +177,7 @@ struct ecc_val ecc_val_list(struct ecc_exprs *x, const struct ecc_expr *e)
     struct parts parts = {0};
 
     for (size_t i = 0; i < e->u.list.nitems; i++) {
-        const char *item = ecc_expr_fit(x, e->type->item, e->u.list.items[i]);
+        const char *item = uncast(c_type(x, e->type->item), ecc_expr_fit(x, e->type->item, e->u.list.items[i]));
 
         ECC_PUSH(x->arena, &parts, item);
     }

@@ -524,6 +524,22 @@ struct ec_sandbox {
     const struct ec_setting *auth_user, *auth_secret;
     const struct ec_sbx_call *calls; /* name NULL ends it */
 };
+/* How the tables are written. Each member of an object or list ends with a comma, the last one too. */
+#define EC_VAL(...) (&(const struct ec_sbx_value){__VA_ARGS__})
+#define EC_VAL_JSON(json) EC_VAL(.kind = EC_SBX_JSON, .text = (json))
+#define EC_VAL_REQUEST(field) EC_VAL(.kind = EC_SBX_REQUEST, .path = (field))
+#define EC_VAL_REPLY(field) EC_VAL(.kind = EC_SBX_REPLY, .path = (field))
+#define EC_VAL_STORE(store, of, field) EC_VAL(.kind = EC_SBX_STORE, .text = (store), .key = (of), .path = (field))
+#define EC_VAL_TOKEN(prefix) EC_VAL(.kind = EC_SBX_TOKEN, .text = (prefix))
+#define EC_VAL_TIMESTAMP EC_VAL(.kind = EC_SBX_TIMESTAMP)
+#define EC_VAL_OBJECT(...) EC_VAL(.kind = EC_SBX_OBJECT, .members = (const struct ec_sbx_member[]){__VA_ARGS__{NULL, NULL}})
+#define EC_VAL_LIST(...) EC_VAL(.kind = EC_SBX_LIST, .members = (const struct ec_sbx_member[]){__VA_ARGS__{NULL, NULL}})
+#define EC_COND(how, l, r) (&(const struct ec_sbx_cond){.test = EC_SBX_##how, .left = (l), .right = (r)})
+#define EC_COND_MISSING(l) EC_COND(MISSING, l, NULL)
+#define EC_COND_AND(x, y) (&(const struct ec_sbx_cond){.test = EC_SBX_AND, .a = (x), .b = (y)})
+#define EC_COND_OR(x, y) (&(const struct ec_sbx_cond){.test = EC_SBX_OR, .a = (x), .b = (y)})
+#define EC_COND_NOT(x) (&(const struct ec_sbx_cond){.test = EC_SBX_NOT, .a = (x)})
+
 int ec_sandbox_main(int argc, char **argv, const struct ec_sandbox *sandbox);
 
 /* ------------------------------------------------------------------ the service */
