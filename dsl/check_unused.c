@@ -48,12 +48,34 @@ static bool shown(const struct ecc_scenario *s, const struct ecc_edge *e)
     return false;
 }
 
-static void check_shown(struct ecc_resolver *r)
+static bool starts(const struct ecc_block *block, const struct ecc_saga *saga);
+
+static bool starts_in(const struct ecc_stmt *s, const struct ecc_saga *saga)
+{
+    switch (s->kind) {
+    case ECC_STMT_START:
+        return s->u.start.saga == saga;
+    case ECC_STMT_TX:
+        return starts(&s->u.block, saga);
+    case ECC_STMT_WHEN:
+        return starts(&s->u.when.then, saga) || starts(&s->u.when.otherwise, saga);
+    default:
+        return false;
+    }
+}
+
+static bool starts(const struct ecc_block *block, const struct ecc_saga *saga)
+{
+    for (size_t i = 0; i < block->nstmts; i++)
+        if (starts_in(block->stmts[i], saga))
+            return true;
+    return false;
+}
+
+static void check_breakers(struct ecc_resolver *r)
 {
     const struct ecc_model *m = r->model;
 
-    if (!m->nscenarios)
-        return;
     for (size_t i = 0; i < m->nedges; i++) {
         bool found = !m->edges[i]->breaker.set;
         for (size_t k = 0; !found && k < m->nscenarios; k++)
@@ -61,6 +83,39 @@ static void check_shown(struct ecc_resolver *r)
         if (!found)
             ecc_diag(r->diags, ECC_W_NOT_SHOWN, m->edges[i]->span, "no scenario shows the breaker of %s -> %s", m->edges[i]->from->name,
                      m->edges[i]->to->name);
+    }
+}
+
+/* A scenario shows that a saga fails when its request starts it and is answered with one of its errors. */
+static void check_sagas_shown(struct ecc_resolver *r)
+{
+    const struct ecc_model *m = r->model;
+
+    for (size_t i = 0; i < m->nsagas; i++) {
+        const struct ecc_saga *saga = m->sagas[i];
+        bool found = !saga->nerrors;
+        for (size_t k = 0; !found && k < m->nscenarios; k++) {
+            const struct ecc_scenario *s = m->scenarios[k];
+            const struct ecc_stmt *call = s->when && s->when->route ? s->when->route->call : NULL;
+            found = call && s->expect_error && ecc_has_error(saga->errors, saga->nerrors, s->expect_error) &&
+                    starts(&call->u.call.op->program.body, saga);
+        }
+        if (!found)
+            ecc_diag(r->diags, ECC_W_NOT_SHOWN, saga->span, "no scenario shows how saga %s fails", saga->name);
+    }
+}
+
+static void check_caches_shown(struct ecc_resolver *r, const struct ecc_gateway *g)
+{
+    const struct ecc_model *m = r->model;
+
+    for (size_t i = 0; i < g->nroutes; i++) {
+        bool found = !g->routes[i]->cache.keyspace;
+        for (size_t k = 0; !found && k < m->nscenarios; k++)
+            found = m->scenarios[k]->when && m->scenarios[k]->when->route == g->routes[i];
+        if (!found)
+            ecc_diag(r->diags, ECC_W_NOT_SHOWN, g->routes[i]->span, "no scenario shows the cache of %s %s", g->routes[i]->method,
+                     g->routes[i]->path);
     }
 }
 
@@ -80,5 +135,11 @@ void ecc_check_unused(struct ecc_resolver *r)
         if (d->kind == ECC_AST_DECL_POLICY && !ecc_marked(r, d, "used"))
             warn_unused(r, ECC_W_UNUSED_POLICY, d->name.span, "policy", d->name.text);
     }
-    check_shown(r);
+    if (!m->nscenarios)
+        return;
+    check_breakers(r);
+    check_sagas_shown(r);
+    for (size_t i = 0; i < m->nnodes; i++)
+        if (m->nodes[i]->kind == ECC_NODE_GATEWAY)
+            check_caches_shown(r, &m->nodes[i]->u.gateway);
 }

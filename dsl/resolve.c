@@ -3,6 +3,7 @@
  * See resolve.h for the order of the passes. Memory: everything belongs to the compilation's arena.
  */
 #include "resolve.h"
+#include "source.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -57,6 +58,17 @@ const struct ecc_error *ecc_lookup_error(struct ecc_resolver *r, const struct ec
 struct ecc_node *ecc_lookup_node(struct ecc_resolver *r, const struct ecc_name *name)
 {
     return ecc_lookup(r, &r->spaces->nodes, name, ECC_E_UNKNOWN_NODE, "node");
+}
+
+void ecc_check_env(struct ecc_resolver *r, const struct ecc_name *name)
+{
+    static const char *const taken[] = {"PORT", "ADMIN_PORT", "HOST", "DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "LOG_LEVEL", "PATH", "HOME"};
+    bool found = name->text && strncmp(name->text, "EC_", 3) == 0;
+
+    for (size_t i = 0; name->text && !found && i < sizeof taken / sizeof *taken; i++)
+        found = strcmp(name->text, taken[i]) == 0;
+    if (found)
+        ecc_diag(r->diags, ECC_E_RESERVED, name->span, "every process has %s for itself", name->text);
 }
 
 const char *ecc_node_kind_name(enum ecc_node_kind kind)
@@ -328,7 +340,7 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     r->model = model;
     r->spaces = ECC_NEW(arena, struct ecc_spaces);
     r->made = ECC_NEW_ARRAY(arena, void *, file->decls.n);
-    ecc_symbols_init(&r->symbols, arena);
+    ecc_symbols_init(&r->symbols, arena, source->length / 24);
 
     declare_all(r);
     ecc_resolve_types(r);

@@ -74,6 +74,8 @@ static inline struct ecc_node *ecc_bus_node(const struct ecc_bus *bus)
 {
     return (struct ecc_node *)((uintptr_t)bus - offsetof(struct ecc_node, u.bus));
 }
+/* An environment variable that a process has for itself is refused. */
+void ecc_check_env(struct ecc_resolver *r, const struct ecc_name *name);
 const char *ecc_node_kind_name(enum ecc_node_kind kind); /* "a service" */
 /* Distinct errors of a list; repeats are reported. */
 void ecc_resolve_errors(struct ecc_resolver *r, const struct ecc_names *names, const struct ecc_error ***errors, size_t *n);
@@ -106,6 +108,7 @@ struct ecc_body { /* what is being resolved: an operation, a consumer, a saga's 
     const struct ecc_route *route;     /* or NULL */
     const struct ecc_type *result;     /* of `return`; NULL: nothing is returned */
     struct ecc_effects *effects;
+    const char *step;                  /* the saga step whose calls are being resolved, or NULL */
     bool in_tx, tx_writes;
     int loops;
     bool has_facts;

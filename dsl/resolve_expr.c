@@ -212,6 +212,16 @@ static const struct ecc_expr *unknown_name(struct ecc_resolver *r, struct ecc_bo
 {
     const void *space = &body->vars;
 
+    if (body->step && strcmp(body->step, name->text) == 0) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_UNKNOWN_NAME, name->span, "the result of step `%s` is not known to its own calls", name->text);
+        ecc_diag_help(r->diags, d, "an undo also runs when no answer came: use what the step was given");
+        return ecc_expr_unknown(r, name->span);
+    }
+    if (body->kind == ECC_BODY_ROUTE && body->route && !body->route->auth && strcmp(name->text, "identity") == 0) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_UNKNOWN_NAME, name->span, "a public route has no identity");
+        ecc_diag_help(r->diags, d, "write `auth` instead of `public`");
+        return ecc_expr_unknown(r, name->span);
+    }
     if (ecc_find(r, &r->spaces->nodes, name->text)) {
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_UNKNOWN_NAME, name->span, "`%s` is a node, not a value", name->text);
         ecc_diag_help(r->diags, d, "calls and cache reads stand alone: let x = %s...", name->text);

@@ -9,6 +9,7 @@ static void resolve_base(struct ecc_resolver *r, const struct ecc_ast_decl *ast,
 
     x->base = base->text;
     x->base_env = ast->u.external.base_env.text;
+    ecc_check_env(r, &ast->u.external.base_env);
     if (!base->text) {
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EXTERNAL, ast->name.span, "external `%s` has no base", ast->name.text);
         ecc_diag_help(r->diags, d, "add: base \"https://...\" env NAME_BASE_URL");
@@ -26,6 +27,7 @@ static void resolve_ext_auth(struct ecc_resolver *r, const struct ecc_ast_ext_au
     x->auth = ast->kind;
     x->auth_header = ast->header.text;
     x->auth_secret = ast->secret.text;
+    ecc_check_env(r, &ast->secret);
     if (ast->kind == ECC_AUTH_BASIC)
         x->auth_user = ecc_lookup(r, &x->settings, &ast->setting, ECC_E_UNKNOWN_SETTING, "setting");
     if (ast->kind != ECC_AUTH_HEADER)

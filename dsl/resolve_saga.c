@@ -84,9 +84,11 @@ void ecc_resolve_saga_steps(struct ecc_resolver *r, const struct ecc_ast_decl *a
         const struct ecc_ast_step *a = steps->items[i];
         struct ecc_saga_step *step = &saga->steps[saga->nsteps];
         *step = (struct ecc_saga_step){.name = a->name.text, .span = a->name.span};
+        body->step = a->name.text;
         step->run = ecc_resolve_remote(r, body, a->run, &a->run->args, true, a->name.text);
         if (a->undo) /* before the result is bound: an undo may run without there ever having been one */
             step->undo = ecc_resolve_remote(r, body, a->undo, &a->undo->args, true, ecc_arena_printf(r->arena, "%s_undo", a->name.text));
+        body->step = NULL;
         const struct ecc_type *type = step->run ? step->run->u.call.op->result : &ecc_type_unknown;
         if (!ecc_declare(r, &saga->steps, &a->name, step, "step"))
             continue;

@@ -8,6 +8,7 @@ static struct ecc_jwt *resolve_jwt(struct ecc_resolver *r, const struct ecc_ast_
     if (!ast)
         return NULL;
     struct ecc_jwt *jwt = ECC_NEW(r->arena, struct ecc_jwt);
+    ecc_check_env(r, &ast->secret);
     *jwt = (struct ecc_jwt){ast->issuer.text, ast->audience.text, ast->secret.text};
     return jwt;
 }

@@ -91,11 +91,13 @@ const struct ecc_type *ecc_resolve_type(struct ecc_resolver *r, const struct ecc
 }
 
 /* Two fields may not have one wire name: a JSON object has each member once. */
-static void declare_wire(struct ecc_resolver *r, struct ecc_record *record, const struct ecc_field *field)
+static void check_wires(struct ecc_resolver *r, struct ecc_record *record)
 {
-    struct ecc_symbol *first = ecc_symbols_add(&r->symbols, &record->fields, field->wire, (void *)(uintptr_t)field, field->span);
-
-    if (first) {
+    for (size_t i = 0; i < record->nfields; i++) {
+        const struct ecc_field *field = &record->fields[i];
+        struct ecc_symbol *first = ecc_symbols_add(&r->symbols, &record->fields, field->wire, (void *)(uintptr_t)field, field->span);
+        if (!first)
+            continue;
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DUPLICATE, field->span, "two fields are called \"%s\" on the wire", field->wire);
         ecc_diag_second(d, first->span, "the other one");
     }
@@ -105,6 +107,7 @@ void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const
 {
     record->fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, fields->n);
     record->nfields = 0;
+    bool wires = false;
     for (size_t i = 0; i < fields->n; i++) {
         const struct ecc_ast_field *ast = fields->items[i];
         struct ecc_field *field = &record->fields[record->nfields];
@@ -124,9 +127,11 @@ void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const
         }
         if (!ecc_declare(r, record, &ast->name, field, what))
             continue; /* the slot is used by the next one */
-        declare_wire(r, record, field);
+        wires = wires || ast->wire.text;
         record->nfields++;
     }
+    if (wires)
+        check_wires(r, record);
 }
 
 void ecc_index_record(struct ecc_resolver *r, const struct ecc_record *record)
@@ -178,8 +183,15 @@ static void make_error(struct ecc_resolver *r, const struct ecc_ast_decl *d)
             ecc_diag(r->diags, ECC_E_RESERVED, d->name.span, "`%s` is an error that every service has already", d->name.text);
     ecc_in_range(r, d->u.error.status, 400, 599, d->u.error.status_span, "the status of an error");
     *e = (struct ecc_error){d->name.text, (int)d->u.error.status, d->title.text ? d->title.text : d->name.text, d->name.span};
-    if (ecc_declare(r, &r->spaces->errors, &d->name, e, "error"))
-        r->model->errors[r->model->nerrors++] = e;
+    if (!ecc_declare(r, &r->spaces->errors, &d->name, e, "error"))
+        return;
+    r->model->errors[r->model->nerrors++] = e;
+    /* over the wire an error is known by its kebab-case name */
+    struct ecc_symbol *other = ecc_symbols_add(&r->symbols, &r->model->errors, ecc_snake_name(r->arena, e->name), e, e->span);
+    if (other) {
+        struct ecc_diag *g = ecc_diag(r->diags, ECC_E_DUPLICATE, e->span, "on the wire `%s` would be called as another error", e->name);
+        ecc_diag_second(g, other->span, "the other one");
+    }
 }
 
 static struct ecc_event *make_event(struct ecc_resolver *r, const struct ecc_ast_decl *d)
@@ -293,6 +305,7 @@ struct ecc_setting *ecc_resolve_setting(struct ecc_resolver *r, const struct ecc
 
     s->name = ast->field->name.text;
     s->env = ast->env.text;
+    ecc_check_env(r, &ast->env);
     s->span = ast->field->name.span;
     if (!ECC_IS_UNKNOWN(type) && (!ecc_type_is_scalar(type) || type->kind == ECC_TYPE_TIME || type->kind == ECC_TYPE_ENUM)) {
         ecc_diag(r->diags, ECC_E_SETTING, ast->field->type->span, "a setting is text, secret, email, int, float, bool or uuid, not %s",

@@ -22,39 +22,40 @@ static uint64_t hash_of(const void *space, const char *name)
     return h ^ (h >> 29);
 }
 
-void ecc_symbols_init(struct ecc_symbols *symbols, struct ecc_arena *arena)
+void ecc_symbols_init(struct ecc_symbols *symbols, struct ecc_arena *arena, size_t expected)
 {
     symbols->arena = arena;
     symbols->n = 0;
     symbols->cap = FIRST_CAPACITY;
-    symbols->slots = ECC_NEW_ARRAY(arena, struct ecc_symbol *, symbols->cap);
+    while (symbols->cap < expected * 2)
+        symbols->cap *= 2;
+    symbols->slots = ECC_NEW_ARRAY(arena, struct ecc_symbol_slot, symbols->cap);
 }
 
 static size_t slot_of(const struct ecc_symbols *symbols, uint64_t hash, const void *space, const char *name)
 {
     size_t mask = symbols->cap - 1, i = (size_t)hash & mask;
 
-    while (symbols->slots[i]) {
-        const struct ecc_symbol *e = symbols->slots[i];
-        if (e->hash == hash && e->space == space && strcmp(e->name, name) == 0)
+    for (; symbols->slots[i].symbol; i = (i + 1) & mask) {
+        const struct ecc_symbol *e = symbols->slots[i].symbol;
+        if (symbols->slots[i].hash == hash && e->space == space && strcmp(e->name, name) == 0)
             break;
-        i = (i + 1) & mask;
     }
     return i;
 }
 
 static void grow(struct ecc_symbols *symbols)
 {
-    struct ecc_symbol **old = symbols->slots;
+    struct ecc_symbol_slot *old = symbols->slots;
     size_t cap = symbols->cap;
 
     symbols->cap = cap * 2;
-    symbols->slots = ECC_NEW_ARRAY(symbols->arena, struct ecc_symbol *, symbols->cap);
+    symbols->slots = ECC_NEW_ARRAY(symbols->arena, struct ecc_symbol_slot, symbols->cap);
     for (size_t i = 0; i < cap; i++) {
-        if (!old[i])
+        size_t at = (size_t)old[i].hash & (symbols->cap - 1);
+        if (!old[i].symbol)
             continue;
-        size_t at = (size_t)old[i]->hash & (symbols->cap - 1);
-        while (symbols->slots[at])
+        while (symbols->slots[at].symbol)
             at = (at + 1) & (symbols->cap - 1);
         symbols->slots[at] = old[i];
     }
@@ -62,40 +63,57 @@ static void grow(struct ecc_symbols *symbols)
 
 struct ecc_symbol *ecc_symbols_find(const struct ecc_symbols *symbols, const void *space, const char *name)
 {
-    return symbols->slots[slot_of(symbols, hash_of(space, name), space, name)];
+    return symbols->slots[slot_of(symbols, hash_of(space, name), space, name)].symbol;
 }
 
-struct ecc_symbol *ecc_symbols_add(struct ecc_symbols *symbols, const void *space, const char *name, void *value, struct ecc_span span)
+/* The symbol, made if need be; *made says which. */
+static struct ecc_symbol *find_or_make(struct ecc_symbols *symbols, const void *space, const char *name, bool *made)
 {
     uint64_t hash = hash_of(space, name);
     size_t at = slot_of(symbols, hash, space, name);
 
-    if (symbols->slots[at])
-        return symbols->slots[at];
+    *made = !symbols->slots[at].symbol;
+    if (!*made)
+        return symbols->slots[at].symbol;
     if (symbols->n * 2 >= symbols->cap) {
         grow(symbols);
         at = slot_of(symbols, hash, space, name);
     }
     struct ecc_symbol *e = ECC_NEW(symbols->arena, struct ecc_symbol);
-    *e = (struct ecc_symbol){.space = space, .name = name, .hash = hash, .value = value, .span = span};
-    symbols->slots[at] = e;
+    e->space = space;
+    e->name = name;
+    symbols->slots[at] = (struct ecc_symbol_slot){hash, e};
     symbols->n++;
+    return e;
+}
+
+struct ecc_symbol *ecc_symbols_add(struct ecc_symbols *symbols, const void *space, const char *name, void *value, struct ecc_span span)
+{
+    bool made;
+    struct ecc_symbol *e = find_or_make(symbols, space, name, &made);
+
+    if (!made)
+        return e;
+    e->value = value;
+    e->span = span;
     return NULL;
 }
 
 struct ecc_symbol *ecc_symbols_entry(struct ecc_symbols *symbols, const void *space, const char *name)
 {
-    struct ecc_symbol *e = ecc_symbols_add(symbols, space, name, NULL, (struct ecc_span){0});
+    bool made;
 
-    return e ? e : ecc_symbols_find(symbols, space, name);
+    return find_or_make(symbols, space, name, &made);
 }
 
 const char *ecc_symbols_near(const struct ecc_symbols *symbols, const void *space, const char *word)
 {
     struct { const char **items; size_t n, cap; } all = {0};
 
-    for (size_t i = 0; i < symbols->cap; i++)
-        if (symbols->slots[i] && symbols->slots[i]->space == space && symbols->slots[i]->value)
-            ECC_PUSH(symbols->arena, &all, symbols->slots[i]->name);
+    for (size_t i = 0; i < symbols->cap; i++) {
+        const struct ecc_symbol *e = symbols->slots[i].symbol;
+        if (e && e->space == space && e->value)
+            ECC_PUSH(symbols->arena, &all, e->name);
+    }
     return all.n ? ecc_did_you_mean(word, all.items, all.n) : NULL;
 }

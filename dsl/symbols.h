@@ -13,18 +13,23 @@ struct ecc_arena;
 struct ecc_symbol {
     const void *space;
     const char *name;
-    uint64_t hash;
     void *value;
     struct ecc_span span; /* where it was declared */
 };
 
+struct ecc_symbol_slot { /* the hash is here, too, so that a miss costs one cache line */
+    uint64_t hash;
+    struct ecc_symbol *symbol;
+};
+
 struct ecc_symbols {
     struct ecc_arena *arena;
-    struct ecc_symbol **slots;
+    struct ecc_symbol_slot *slots;
     size_t n, cap;
 };
 
-void ecc_symbols_init(struct ecc_symbols *symbols, struct ecc_arena *arena);
+/* expected: about how many there will be. */
+void ecc_symbols_init(struct ecc_symbols *symbols, struct ecc_arena *arena, size_t expected);
 
 /* NULL when there is none. */
 struct ecc_symbol *ecc_symbols_find(const struct ecc_symbols *symbols, const void *space, const char *name);
