@@ -102,11 +102,12 @@ static void land(void)
             told_end = &unit->next;
         }
     }
-    *again_end = lane.first;
-    if (!lane.first)
-        lane.end = again_end;
-    if (again)
+    if (again) {
+        *again_end = lane.first;
+        if (!lane.first)
+            lane.end = again_end;
         lane.first = again;
+    }
     for (unit = told; unit; unit = next) {
         next = unit->next;
         finish(unit, unit->error);

@@ -168,7 +168,7 @@ void ec_inbox_add_barrier(struct ec_burst *burst)
     struct ec_task *task = burst->task;
 
     ec_burst_add(burst, &ec_inbox_barrier,
-                 encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task))), NULL);
+                 encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task))), NULL, NULL);
 }
 
 const struct ec_sql *ec_inbox_finish(struct ec_task *task, const void *out, bool last, struct ec_pg_values *values)
@@ -209,9 +209,9 @@ struct stored {
     int64_t status;
 };
 
-static void stored_row(struct ec_burst *burst, const struct ec_pg_reply *reply)
+static void stored_row(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data)
 {
-    struct stored *stored = burst->data;
+    struct stored *stored = data;
     struct ec_arena *arena = burst->task->arena;
     struct ec_str *const columns[] = {&stored->state, NULL, &stored->reply, &stored->error, &stored->detail, NULL, &stored->seed, &stored->lease};
     struct ec_param hash = hash_of(burst->task);
@@ -236,7 +236,7 @@ void ec_inbox_add_stored(struct ec_burst *burst)
     struct ec_task *task = burst->task;
 
     burst->data = EC_ALLOC(task, struct stored);
-    ec_burst_add(burst, &sql_stored, encode(task, EC_PARAMS(ec_param_text(task->key))), stored_row);
+    ec_burst_add(burst, &sql_stored, encode(task, EC_PARAMS(ec_param_text(task->key))), stored_row, burst->data);
 }
 
 static void end_with(struct ec_task *task, const struct stored *stored)
@@ -355,8 +355,9 @@ static struct ec_pg_values claim_values(struct ec_task *task, struct ec_uuid *se
                                   ec_param_int(lease + CLAIM_MORE_MS)));
 }
 
-static void claim_in_burst(struct ec_burst *burst, const struct ec_pg_reply *reply)
+static void claim_in_burst(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data)
 {
+    (void)data;
     if (reply->rows == 1)
         take_claim(burst->task, ec_pg_cell(reply->result, 0, 0), ec_pg_cell(reply->result, 0, 1));
 }
@@ -365,7 +366,7 @@ void ec_inbox_add_claim(struct ec_burst *burst)
 {
     struct ec_uuid seed;
 
-    ec_burst_add(burst, &sql_claim, claim_values(burst->task, &seed), claim_in_burst);
+    ec_burst_add(burst, &sql_claim, claim_values(burst->task, &seed), claim_in_burst, NULL);
 }
 
 void ec_inbox_add_done(struct ec_burst *burst)
@@ -373,7 +374,7 @@ void ec_inbox_add_done(struct ec_burst *burst)
     struct ec_task *task = burst->task;
 
     ec_burst_add(burst, &sql_finish, encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_time(task->claim), ec_param_text((struct ec_str){0}))),
-                 NULL);
+                 NULL, NULL);
 }
 
 void ec_claim(struct ec_task *task)

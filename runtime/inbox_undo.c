@@ -33,11 +33,12 @@ struct undo {
     enum { UNDECIDED, NOTHING, LIVE, BODY } verdict;
 };
 
-static void looked(struct ec_burst *burst, const struct ec_pg_reply *reply)
+static void looked(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data)
 {
-    struct undo *undo = (struct undo *)burst;
+    struct undo *undo = data;
     struct ec_str was;
 
+    (void)burst;
     if (reply->rows != 1)
         return;
     was = ec_pg_cell(reply->result, 0, 0);
@@ -59,9 +60,9 @@ static void send_undo(struct ec_burst *burst)
     if (!ec_pg_encode(task->arena, EC_PARAMS(ec_param_text(task->undoes), ec_param_text(ec_str_of(task->program->name))), &insert) ||
         !ec_pg_encode(task->arena, EC_PARAMS(ec_param_text(task->undoes)), &key))
         ec_panic("a key has a NUL character");
-    ec_burst_add(burst, &sql_insert, insert, NULL);
-    ec_burst_add(burst, &sql_look, key, looked);
-    ec_burst_add(burst, &sql_revoke, key, NULL);
+    ec_burst_add(burst, &sql_insert, insert, NULL, NULL);
+    ec_burst_add(burst, &sql_look, key, looked, burst);
+    ec_burst_add(burst, &sql_revoke, key, NULL, NULL);
 }
 
 static void fail(struct ec_burst *burst)

@@ -39,7 +39,7 @@ static void wake(void);
 
 static void send_publish(struct ec_tx_rider *rider, struct ec_burst *burst)
 {
-    ec_burst_add(burst, &sql_insert, ((struct publish *)rider)->values, NULL);
+    ec_burst_add(burst, &sql_insert, ((struct publish *)rider)->values, NULL, NULL);
 }
 
 static void published(struct ec_tx_rider *rider, struct ec_task *task)

@@ -36,7 +36,8 @@ static const struct ec_pg_values no_values = {NULL, 0};
 struct burst_cmd {
     struct ec_pg_cmd cmd;
     struct ec_burst *burst;
-    void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply);
+    void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data);
+    void *data;
 };
 
 static void note_failure(struct ec_burst *burst, const struct ec_sql *sql, const struct ec_pg_reply *reply)
@@ -59,7 +60,7 @@ static void cmd_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
     switch (reply->status) {
     case EC_PG_OK:
         if (own->row)
-            own->row(burst, reply);
+            own->row(burst, reply, own->data);
         break;
     case EC_PG_FAILED:
         note_failure(burst, cmd->sql, reply);
@@ -74,7 +75,7 @@ static void cmd_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 }
 
 void ec_burst_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg_values values,
-                  void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply))
+                  void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data), void *data)
 {
     struct burst_cmd *own = EC_ALLOC(burst->task, struct burst_cmd);
 
@@ -82,6 +83,7 @@ void ec_burst_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg
     own->cmd.data = own;
     own->burst = burst;
     own->row = row;
+    own->data = data;
     ec_pg_send(burst->conn, &own->cmd, sql, values);
 }
 
@@ -90,8 +92,9 @@ bool ec_burst_refused(const struct ec_burst *burst, const struct ec_sql *guard)
     return burst->error && burst->failed == guard && strcmp(burst->sqlstate, "22012") == 0;
 }
 
-static void commit_row(struct ec_burst *burst, const struct ec_pg_reply *reply)
+static void commit_row(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data)
 {
+    (void)data;
     if (strcmp(reply->tag, "COMMIT") == 0 || burst->error)
         return;
     ec_log(EC_LOG_ERROR, burst->task, "a transaction was committed after one of its statements had failed");
@@ -123,14 +126,14 @@ static void go(struct ec_burst *burst)
 
     if (tx && !tx->begun) {
         tx->begun = true;
-        ec_burst_add(burst, &sql_begin, no_values, NULL);
+        ec_burst_add(burst, &sql_begin, no_values, NULL, NULL);
         if (tx->barrier)
             ec_inbox_add_barrier(burst);
     }
     if (burst->send)
         burst->send(burst);
     if (burst->commits)
-        ec_burst_add(burst, &sql_commit, no_values, commit_row);
+        ec_burst_add(burst, &sql_commit, no_values, commit_row, NULL);
     burst->sync.done = sync_done;
     burst->sync.data = burst;
     ec_pg_sync(burst->conn, &burst->sync);
@@ -215,7 +218,7 @@ struct closing {
 
 static void send_rollback(struct ec_burst *burst)
 {
-    ec_burst_add(burst, &sql_rollback, no_values, NULL);
+    ec_burst_add(burst, &sql_rollback, no_values, NULL, NULL);
 }
 
 static void rolled_back(struct ec_burst *burst)
@@ -247,7 +250,7 @@ static void rollback(struct ec_task *task, void (*then)(struct ec_task *task))
 
 static void send_settle(struct ec_burst *burst)
 {
-    ec_burst_add(burst, &sql_rollback, no_values, NULL);
+    ec_burst_add(burst, &sql_rollback, no_values, NULL, NULL);
     ec_inbox_add_stored(burst);
 }
 
@@ -302,6 +305,8 @@ static void restart(struct ec_task *task)
     if (task->program->frame_size > input)
         memset((char *)task->frame + input, 0, task->program->frame_size - input);
     task->step = 0;
+    task->starts = 0;
+    task->ids = 0;
     task->error = NULL;
     task->detail = NULL;
     task->rows = 0;
@@ -346,9 +351,9 @@ static void resume(struct ec_task *task, const struct ec_burst *burst)
     ec_task_resume(task);
 }
 
-static void statement_row(struct ec_burst *burst, const struct ec_pg_reply *reply)
+static void statement_row(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data)
 {
-    struct statement *statement = (struct statement *)burst;
+    struct statement *statement = data;
     struct ec_arena *arena = burst->task->arena;
     const struct ec_record *record = statement->sql->row;
     struct ec_list *list;
@@ -375,7 +380,7 @@ static void send_statement(struct ec_burst *burst)
 {
     struct statement *statement = (struct statement *)burst;
 
-    ec_burst_add(burst, statement->sql, statement->values, statement_row);
+    ec_burst_add(burst, statement->sql, statement->values, statement_row, statement);
 }
 
 static void statement_done(struct ec_burst *burst)
@@ -468,7 +473,7 @@ static void send_commit(struct ec_burst *burst)
     struct ec_tx_rider *rider;
 
     if (commit->finish) /* first: a key that is revoked is found before anything else waits for a lock */
-        ec_burst_add(burst, commit->finish, commit->values, NULL);
+        ec_burst_add(burst, commit->finish, commit->values, NULL, NULL);
     for (rider = burst->task->tx->riders; rider; rider = rider->next)
         rider->send(rider, burst);
 }

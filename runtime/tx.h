@@ -29,7 +29,7 @@ struct ec_burst { /* in the task's arena */
 void ec_burst_start(struct ec_burst *burst);
 /* In send. row, or NULL, is called with the answer when it is OK. */
 void ec_burst_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg_values values,
-                  void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply));
+                  void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data), void *data);
 
 /* SQL that must touch a row has this around it: no row is a division by zero, which keeps the COMMIT behind it in the same burst from
  * happening. Told from a real one by the statement that failed. */

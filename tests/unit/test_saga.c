@@ -1,0 +1,506 @@
+/* The saga engine: forward, back, unknown outcomes, crashes, two engines, waiters. */
+#include "saga_fake.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct ec_module *const modules[] = {&ec_module_saga, NULL};
+
+static void begin(void)
+{
+    fake_reset();
+    fake_prepare(db_server);
+    db_service.sagas = fake_sagas;
+    db_open(modules);
+}
+
+static void assert_text(const char *sql, const char *expected)
+{
+    char *text = pg_server_ask(db_server, sql);
+
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+#define LOG "SELECT string_agg(step || '/' || phase || '=' || p.state, ' ' ORDER BY phase, step) FROM ec.saga_step p"
+
+static void until_ended(void)
+{
+    DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state NOT IN ('done', 'failed')") == 0);
+    DB_UNTIL(ec_module_saga.idle(&ec_app)); /* the answer of the last commit has come */
+}
+
+static void test_forward(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_null(ended.error);
+    assert_false(ended.accepted);
+    assert_string_equal(fake->trail, "first/do second/do third/do");
+    assert_text("SELECT state FROM ec.saga", "done");
+    assert_text("SELECT '{\"id\":\"' || id || '\"}' FROM ec.saga", ended.out);
+    assert_text("SELECT what FROM effects", "second after first of s \"1\"");
+    assert_text(LOG, "first/do=done second/do=done third/do=done");
+    assert_text("SELECT reply->>'n' FROM ec.saga_step WHERE step = 'second'", "2");
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE lease_until IS NULL AND owner IS NULL AND ended_at IS NOT NULL"), 1);
+    DB_UNTIL(ec_module_saga.idle(&ec_app));
+    db_close();
+}
+
+static void test_business_failure(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(2, 0, REFUSES, 1);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_string_equal(ended.name, "full");
+    assert_string_equal(ended.detail, "no room");
+    assert_string_equal(fake->trail, "first/do second/do third/do second/undo! first/undo!");
+    assert_text("SELECT state || ' ' || error FROM ec.saga", "failed full");
+    assert_text("SELECT what FROM effects", "full");
+    assert_text(LOG, "first/do=done second/do=done third/do=failed first/undo=done second/undo=done");
+    db_close();
+}
+
+static void test_first_step_refused(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(0, 0, REFUSES, 1);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_string_equal(ended.name, "full");
+    assert_string_equal(fake->trail, "first/do");
+    assert_text(LOG, "first/do=failed");
+    assert_text("SELECT state || ' ' || error || ' ' || detail FROM ec.saga", "failed full no room");
+    db_close();
+}
+
+static void test_unsent_has_no_effect(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(1, 0, UNSENT, 1);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_string_equal(ended.name, "away");
+    assert_int_equal(ended.error->status, 503);
+    assert_string_equal(fake->trail, "first/do second/do first/undo!");
+    db_close();
+}
+
+static void test_unknown_is_undone(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(1, 0, UNKNOWN, 1);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_string_equal(ended.name, "away");
+    assert_string_equal(fake->trail, "first/do second/do second/undo! first/undo!");
+    assert_text(LOG, "first/do=done second/do=unknown first/undo=done second/undo=done");
+    assert_string_equal(fake->keys[2] + 36, "/second/undo");
+    db_close();
+}
+
+static void test_unknown_without_undo_is_repeated(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(2, 0, UNKNOWN, 2);
+    fake_answer(2, 0, UNSENT, 1); /* this one was not sent, but those before it may have been */
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_null(ended.error);
+    assert_string_equal(fake->trail, "first/do second/do third/do third/do! third/do! third/do!");
+    assert_string_equal(fake->keys[2], fake->keys[5]);
+    fake_reset(); /* one that must succeed is repeated also after a refusal */
+    fake_answer(2, 0, REFUSES, 1);
+    fake_start(&start_bare_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_null(ended.error);
+    assert_string_equal(fake->trail, "third/do third/do!");
+    db_close();
+}
+
+static void test_failing_undo(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(1, 0, REFUSES, 1);
+    fake_answer(0, 1, REFUSES, 1); /* also a refusal is no end of an undo */
+    fake_answer(0, 1, UNSENT, 1);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_string_equal(ended.name, "full"); /* told before the undo holds */
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'failed'"), 0);
+    until_ended();
+    assert_string_equal(fake->trail, "first/do second/do first/undo! first/undo! first/undo!");
+    assert_text("SELECT state || ' ' || error FROM ec.saga", "failed full");
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
+    db_close();
+}
+
+static void test_late(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(1, 0, HANGS, 1);
+    fake_start(&start_program, &ended, NULL, 400);
+    DB_UNTIL(ended.over);
+    assert_null(ended.error);
+    assert_true(ended.accepted);
+    fake->let_go = true;
+    until_ended();
+    DB_UNTIL(ec_module_saga.idle(&ec_app));
+    assert_text("SELECT state FROM ec.saga", "done");
+    db_close();
+}
+
+/* The same key is the same saga, and the second starter gets the first one's outcome. */
+static void test_repeated_start(void **state)
+{
+    struct ended first, second, third;
+
+    (void)state;
+    begin();
+    fake_answer(0, 0, HANGS, 1);
+    fake_start(&start_program, &first, "client/x/1", 500); /* accepts, while the saga hangs */
+    DB_UNTIL(first.over);
+    assert_true(first.accepted);
+    fake_start(&start_program, &second, "client/x/1", 10000);
+    DB_UNTIL(second.over);
+    assert_true(second.accepted);
+    assert_string_equal(second.out, first.out);
+    /* Where the reply was not stored, the program runs again, finds its saga and waits for it. */
+    pg_server_run(db_server, "UPDATE ec.inbox SET state = 'running', reply = NULL, lease_until = now() - interval '1 s'");
+    fake_start(&start_program, &third, "client/x/1", 10000);
+    db_pass(100);
+    assert_false(third.over);
+    fake->let_go = true;
+    DB_UNTIL(third.over);
+    assert_null(third.error);
+    assert_false(third.accepted);
+    assert_string_equal(third.out, first.out);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga"), 1);
+    assert_string_equal(fake->trail, "first/do second/do third/do");
+    db_close();
+}
+
+/* ------------------------------------------------------------------ crashes */
+
+/* Runs a saga in a process of its own, which ends (or is killed) somewhere in it. */
+static pid_t child(void (*body)(void))
+{
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        db_open(modules);
+        body();
+        _exit(0);
+    }
+    return pid;
+}
+
+static void start_one(void)
+{
+    static struct ended ended;
+
+    fake_start(&start_program, &ended, NULL, 10000);
+    db_pass(60000);
+}
+
+static void crash_at(int step, int phase, const char *trail, const char *outcome)
+{
+    int status;
+
+    fake_reset();
+    fake_prepare(db_server);
+    if (phase)
+        fake_answer(2, 0, REFUSES, 1);
+    fake_answer(step, phase, DIES, 1);
+    waitpid(child(start_one), &status, 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+    pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()"); /* five seconds later */
+    db_open(modules);
+    until_ended();
+    assert_string_equal(fake->trail, trail);
+    assert_text("SELECT state FROM ec.saga", outcome);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
+    DB_UNTIL(ec_module_saga.idle(&ec_app));
+    db_close();
+}
+
+static void test_crash(void **state)
+{
+    (void)state;
+    db_service.sagas = fake_sagas;
+    crash_at(0, 0, "first/do first/do! second/do third/do", "done");
+    crash_at(1, 0, "first/do second/do second/do! third/do", "done");
+    assert_text("SELECT what FROM effects", "second after first of s \"1\""); /* from stored replies */
+    crash_at(2, 0, "first/do second/do third/do third/do!", "done");
+    crash_at(1, 1, "first/do second/do third/do second/undo! second/undo! first/undo!", "failed");
+    crash_at(0, 1, "first/do second/do third/do second/undo! first/undo! first/undo!", "failed");
+}
+
+static void test_killed(void **state)
+{
+    pid_t pid;
+
+    (void)state;
+    db_service.sagas = fake_sagas;
+    fake_reset();
+    fake_prepare(db_server);
+    fake_answer(1, 0, HANGS, 1);
+    pid = child(start_one);
+    while (fake->calls[1][0] == 0)
+        usleep(1000);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    db_open(modules);
+    db_pass(300);
+    assert_int_equal(fake->calls[1][0], 1); /* its lease still holds */
+    until_ended();                          /* and then runs out */
+    assert_string_equal(fake->trail, "first/do second/do second/do! third/do");
+    db_close();
+}
+
+/* An unsent repeat after a crash: an attempt before it may have been sent, so the step is undone. */
+static void test_unsent_after_crash(void **state)
+{
+    int status;
+
+    (void)state;
+    db_service.sagas = fake_sagas;
+    fake_reset();
+    fake_prepare(db_server);
+    fake_answer(1, 0, DIES, 1);
+    fake_answer(1, 0, UNSENT, 1);
+    waitpid(child(start_one), &status, 0);
+    pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()");
+    db_open(modules);
+    until_ended();
+    assert_string_equal(fake->trail, "first/do second/do second/do! second/undo! first/undo!");
+    db_close();
+}
+
+/* A process that was stopped past its lease goes on without harm: its writes are refused, and it drops the saga. */
+static void test_two_engines(void **state)
+{
+    pid_t pid;
+
+    (void)state;
+    db_service.sagas = fake_sagas;
+    fake_reset();
+    fake_prepare(db_server);
+    fake_answer(1, 0, HANGS, 1);
+    pid = child(start_one);
+    while (fake->calls[1][0] == 0)
+        usleep(1000);
+    kill(pid, SIGSTOP);
+    pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()");
+    db_open(modules);
+    until_ended();
+    assert_int_equal(pg_server_count(db_server, "SELECT fence FROM ec.saga"), 2);
+    fake->let_go = true;
+    kill(pid, SIGCONT);
+    db_pass(500);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_string_equal(fake->trail, "first/do second/do second/do! third/do");
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
+    assert_text(LOG, "first/do=done second/do=done third/do=done");
+    db_close();
+}
+
+/* The last moment: the other engine ends the saga while this one is about to. */
+static void test_refused_end(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(2, 0, HANGS, 1);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(fake->calls[2][0] == 1);
+    pg_server_run(db_server, "UPDATE ec.saga SET fence = 7, owner = gen_random_uuid(), lease_until = now() + interval '1 h'");
+    fake->let_go = true;
+    db_pass(300);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 0);
+    assert_text("SELECT state FROM ec.saga", "running");
+    assert_false(ended.over); /* the waiter looks at the row from now on */
+    pg_server_run(db_server, "UPDATE ec.saga SET state = 'failed', error = 'full', detail = 'elsewhere'");
+    DB_UNTIL(ended.over);
+    assert_string_equal(ended.name, "full");
+    assert_string_equal(ended.detail, "elsewhere");
+    db_close();
+}
+
+static void test_lost_lease_of_a_sleeper(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(2, 0, UNKNOWN, 8);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(fake->calls[2][0] == 4); /* its next wait is longer than a second */
+    pg_server_run(db_server, "UPDATE ec.saga SET fence = 7, owner = gen_random_uuid(), lease_until = now() + interval '1 h'");
+    db_pass(2500);
+    assert_true(fake->calls[2][0] <= 5);
+    pg_server_run(db_server, "UPDATE ec.saga SET state = 'done'");
+    DB_UNTIL(ended.over);
+    assert_null(ended.error);
+    db_close();
+}
+
+static void test_unknown_definition(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(1, 0, HANGS, 1);
+    fake_start(&start_program, &ended, NULL, 300);
+    DB_UNTIL(ended.over);
+    pg_server_run(db_server, "INSERT INTO ec.saga (id, name, version, state, step, params, owner, lease_until) "
+                             "VALUES (gen_random_uuid(), 'trip', 2, 'running', 0, '{}', NULL, now() - interval '1 h'), "
+                             "(gen_random_uuid(), 'other', 1, 'running', 0, '{}', NULL, now() - interval '1 h')");
+    db_pass(1500);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'running' AND fence = 0"), 2);
+    fake->let_go = true;
+    DB_UNTIL(ec_module_saga.idle(&ec_app));
+    db_close();
+}
+
+static void test_database_away(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(1, 0, HANGS, 1);
+    fake_start(&start_program, &ended, NULL, 20000);
+    DB_UNTIL(fake->calls[1][0] == 1);
+    pg_server_halt(db_server);
+    fake->let_go = true; /* its answer can't be stored now */
+    db_pass(1500);
+    pg_server_resume(db_server);
+    DB_UNTIL(ended.over);
+    assert_null(ended.error);
+    assert_string_equal(fake->trail, "first/do second/do third/do");
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
+    db_close();
+}
+
+static void test_drain(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(2, 0, UNKNOWN, 3);
+    fake_start(&start_program, &ended, NULL, 700);
+    DB_UNTIL(ended.over);
+    assert_true(ended.accepted);
+    ec_module_saga.drain(&ec_app);
+    DB_UNTIL(ec_module_saga.idle(&ec_app));
+    db_close();
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'running' AND lease_until <= now()"), 1);
+    db_open(modules); /* the next process goes on where it was */
+    until_ended();
+    assert_text("SELECT state FROM ec.saga", "done");
+    db_close();
+}
+
+/* ------------------------------------------------------------------ many */
+
+enum { MANY = 1000, WINDOW = 64 };
+
+static double run_many(void)
+{
+    static struct ended many[MANY];
+    uint64_t start = uv_hrtime();
+    int i, next = 0, over = 0;
+
+    memset(many, 0, sizeof(many));
+    while (over < MANY) {
+        while (next < MANY && next - over < WINDOW)
+            fake_start(&start_program, &many[next++], NULL, 60000);
+        db_turn();
+        for (over = 0; over < next && many[over].over; over++)
+            ;
+    }
+    for (i = 0; i < MANY; i++)
+        assert_null(many[i].error);
+    return MANY / ((double)(uv_hrtime() - start) / 1e9);
+}
+
+static void test_many(void **state)
+{
+    double grouped, alone;
+
+    (void)state;
+    begin();
+    grouped = run_many();
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'done'"), MANY);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), MANY);
+    ec_group_limit = 1;
+    alone = run_many();
+    ec_group_limit = 128;
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 2 * MANY);
+    printf("%d sagas of three steps: %.0f/s with group commit, %.0f/s with a commit a write\n", MANY, grouped, alone);
+    db_close();
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_business_failure),
+        cmocka_unit_test(test_first_step_refused),
+        cmocka_unit_test(test_unsent_has_no_effect),
+        cmocka_unit_test(test_unknown_is_undone),
+        cmocka_unit_test(test_unknown_without_undo_is_repeated),
+        cmocka_unit_test(test_failing_undo),
+        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_repeated_start),
+        cmocka_unit_test(test_crash),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_unsent_after_crash),
+        cmocka_unit_test(test_two_engines),
+        cmocka_unit_test(test_refused_end),
+        cmocka_unit_test(test_lost_lease_of_a_sleeper),
+        cmocka_unit_test(test_unknown_definition),
+        cmocka_unit_test(test_database_away),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_many),
+    };
+
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, db_group_setup, db_group_teardown);
+}
