@@ -30,7 +30,7 @@ static const char *parameter(struct ecc_arena *arena, const struct ecc_shapes *s
     return ecc_c_decl(shapes, type, name);
 }
 
-const char *ecc_db_prototype(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape)
+static const char *prototype(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape)
 {
     const struct ecc_sql *sql = shape->sql;
     const char *text = ecc_arena_printf(arena, "void %s(struct ec_task *task", shape->function);
@@ -42,6 +42,28 @@ const char *ecc_db_prototype(struct ecc_arena *arena, const struct ecc_shapes *s
     else if (shape->row)
         text = ecc_arena_printf(arena, "%s, struct %s *out", text, shape->row->name);
     return ecc_arena_printf(arena, "%s)", text);
+}
+
+/* Over 120 columns the parameters go on in the next line. */
+void ecc_db_write_prototype(struct ecc_writer *w, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape, const char *end)
+{
+    const char *text = prototype(w->arena, shapes, shape);
+
+    while (strlen(text) > 120) {
+        size_t at = 0;
+        for (size_t i = 0; i < 120; i++) {
+            if (text[i] == ',')
+                at = i;
+        }
+        if (!at)
+            break;
+        ecc_wl(w, "%.*s", (int)at + 1, text);
+        ecc_w_text(w, "    ", 4);
+        text += at + 2;
+    }
+    ecc_w_text(w, text, strlen(text));
+    ecc_w_text(w, end, strlen(end));
+    ecc_w_text(w, "\n", 1);
 }
 
 /* "ec_param_int(qty)" */
@@ -98,7 +120,7 @@ static void emit_statement(struct ecc_writer *w, const struct ecc_shapes *shapes
         ecc_wl(w, ".row = &%s,", shape->row->table);
     ecc_w_close(w, "};");
     ecc_w_blank(w);
-    ecc_wl(w, "%s", ecc_db_prototype(w->arena, shapes, shape));
+    ecc_db_write_prototype(w, shapes, shape, "");
     ecc_w_open(w, "{");
     bool fields = false;
     for (size_t i = 0; i < sql->nparams; i++) {

@@ -144,10 +144,10 @@ static void emit_settings(struct ecc_writer *w, const struct ecc_shapes *s)
     ecc_w_blank(w);
 }
 
-static void emit_statements(struct ecc_codegen *cg, struct ecc_writer *w, const struct ecc_shapes *s)
+static void emit_statements(struct ecc_writer *w, const struct ecc_shapes *s)
 {
     for (size_t i = 0; i < s->sqls.n; i++)
-        ecc_wl(w, "%s;", ecc_db_prototype(cg->arena, s, s->sqls.items[i]));
+        ecc_db_write_prototype(w, s, s->sqls.items[i], ";");
     if (s->sqls.n)
         ecc_wl(w, "extern const struct ec_sql *const statements[];");
     ecc_w_blank(w);
@@ -170,7 +170,7 @@ void ecc_emit_header(struct ecc_codegen *cg, struct ecc_shapes *shapes)
     if (!shapes->sandbox) {
         emit_sagas(cg, w, shapes);
         emit_calls(w, shapes);
-        emit_statements(cg, w, shapes);
+        emit_statements(w, shapes);
         emit_things(w, shapes);
         emit_settings(w, shapes);
     }

@@ -7,10 +7,16 @@
 #include "arena.h"
 #include "shapes_find.h"
 
-static const char *const static_names[] = {
-    "auth", "calls", "consumers", "edges", "errors", "external", "gateway", "jwt", "limit", "migrations", "modules", "nodes", "ops", "routes",
-    "sagas", "sandbox", "seed", "service", "settings", "statements", "task", "topics",
+/* Names that the emitters use for statics of their own. */
+static const char *const service_names[] = {
+    "consumers", "edges", "jwt", "migrations", "modules", "ops", "sagas", "seed", "service", "settings", "statements", "task", "topics",
 };
+static const char *const gateway_names[] = {
+    "auth", "auth_in_record", "auth_program", "auth_run", "auth_while_key", "gateway", "limit", "modules", "nodes", "service", "settings", "task",
+    "topics",
+};
+static const char *const sandbox_names[] = {"calls", "sandbox", "task"};
+static const char *const gateway_tags[] = {"auth_frame", "auth_in", "auth_step"};
 
 static int by_enum(const void *a, const void *b)
 {
@@ -83,6 +89,11 @@ static const char *global(struct ecc_shapes *s, const char *wanted)
     return ecc_cnames_claim(&s->globals, wanted);
 }
 
+#define CLAIM(s, list, how)                                                                                                           \
+    do {                                                                                                                              \
+        for (size_t claim = 0; claim < sizeof(list) / sizeof *(list); claim++)                                                        \
+            how((s), (list)[claim]);                                                                                                  \
+    } while (0)
 #define FMT(s, ...) ecc_arena_printf((s)->arena, __VA_ARGS__)
 
 static void name_enum(struct ecc_shapes *s, struct ecc_enum_shape *shape)
@@ -115,8 +126,14 @@ static void name_program(struct ecc_shapes *s, struct ecc_program_shape *p)
 
 void ecc_shapes_give_names(struct ecc_shapes *s)
 {
-    for (size_t i = 0; i < sizeof static_names / sizeof *static_names; i++)
-        global(s, static_names[i]);
+    if (s->sandbox) {
+        CLAIM(s, sandbox_names, global);
+    } else if (s->node->kind == ECC_NODE_GATEWAY) {
+        CLAIM(s, gateway_names, global);
+        CLAIM(s, gateway_tags, tag);
+    } else {
+        CLAIM(s, service_names, global);
+    }
     for (size_t i = 0; i < s->enums.n; i++)
         s->enums.items[i]->name = tag(s, ecc_snake(s->arena, s->enums.items[i]->enum_->name));
     for (int made_up = 0; made_up < 2; made_up++) {

@@ -269,6 +269,30 @@ static const char *trimmed(struct ecc_arena *arena, const char *text)
     return ecc_arena_strndup(arena, text + from, to - from);
 }
 
+/* Lines after the first lose what they are all indented by in the source. */
+static const char *outdented(const struct sql_ctx *ctx, const char *text)
+{
+    char *out = ecc_arena_alloc(ctx->arena, strlen(text) + 1), *p = out;
+    size_t common = SIZE_MAX;
+
+    if (ctx->lines)
+        return text;
+    for (const char *line = strchr(text, '\n'); line; line = strchr(line + 1, '\n')) {
+        size_t n = strspn(line + 1, " ");
+        if (line[1 + n] && line[1 + n] != '\n' && n < common)
+            common = n;
+    }
+    for (; *text; text++) {
+        *p++ = *text;
+        if (*text == '\n') {
+            size_t n = strspn(text + 1, " ");
+            text += n < common ? n : common;
+        }
+    }
+    *p = '\0';
+    return out;
+}
+
 bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, const char *sql, size_t length, enum ecc_sql_shape shape,
                    struct ecc_sql *out, struct ecc_sql_problems *problems)
 {
@@ -280,7 +304,7 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     out->name = "select";
     out->row = NULL;
     bool scanned = sql_scan(&ctx);
-    out->text = trimmed(arena, ctx.text);
+    out->text = outdented(&ctx, trimmed(arena, ctx.text));
     out->params = ctx.params.items;
     out->param_names = ctx.names.items;
     out->nparams = ctx.params.n;
@@ -297,7 +321,7 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     out->writes = ctx.writes;
     if (problems->n == before) {
         sql_add_casts(&ctx);
-        out->text = trimmed(arena, ctx.text);
+        out->text = outdented(&ctx, trimmed(arena, ctx.text));
     }
     return problems->n == before && !ctx.failed;
 }

@@ -110,6 +110,27 @@ static struct sql_value concatenation(struct sql_value a, struct sql_value b)
     return sql_of(SQL_TEXT, nullable);
 }
 
+static bool is_small(struct sql_value value)
+{
+    return value.base == SQL_INT && value.pg && strcmp(value.pg, "int8") != 0;
+}
+
+/* A parameter takes the type of what it meets. That must be its own: beside a small literal a bigint would become an int4, beside an
+ * interval a time would become one, and beside another parameter it has none. */
+static void meet(struct sql_ctx *ctx, struct sql_value param, struct sql_value other)
+{
+    if (other.base == SQL_BAD || other.base == SQL_UNKNOWN || other.base == SQL_OTHER)
+        return;
+    if (other.param || other.base == SQL_UNTYPED || other.base != param.base || is_small(other))
+        sql_want_cast(ctx, param, SQL_CAST_ALWAYS);
+}
+
+static void meet_each(struct sql_ctx *ctx, struct sql_value a, struct sql_value b)
+{
+    meet(ctx, a, b);
+    meet(ctx, b, a);
+}
+
 static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
 {
     static const char *const comparisons[] = {"=", "<>", "<", "<=", ">", ">=", NULL};
@@ -122,6 +143,7 @@ static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, co
     struct sql_value b = sql_expr(ctx, from, right);
 
     if (!left) {
+        sql_want_cast(ctx, b, SQL_CAST_ALWAYS);
         if (strcmp(op, "-") == 0 || strcmp(op, "+") == 0) {
             struct sql_value value = b.base == SQL_UNTYPED ? sql_of(SQL_UNKNOWN, b.nullable) : sql_of(b.base, b.nullable);
             return value;
@@ -130,6 +152,11 @@ static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, co
     }
     struct sql_value a = sql_expr(ctx, from, left);
     bool nullable = a.nullable || b.nullable;
+    bool reaches = strcmp(op, "->") == 0 || strcmp(op, "->>") == 0;
+    if (reaches && b.param && b.base == SQL_INT)
+        sql_problem(ctx, sql_at_of(right), sql_format(ctx, "write `:%s::int`", ctx->paths.items[b.param - 1]), "an index into json is an int4");
+    else
+        meet_each(ctx, a, b);
     if (one_of(op, comparisons)) {
         sql_check_compare(ctx, a, b, b.param || b.base == SQL_UNTYPED ? sql_at_of(right) : at);
         return sql_of(SQL_BOOL, nullable);
@@ -142,9 +169,9 @@ static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, co
     }
     if (strcmp(op, "||") == 0)
         return concatenation(a, b);
-    if (strcmp(op, "->") == 0 || strcmp(op, "#>") == 0)
+    if (strcmp(op, "#>") == 0 || (reaches && op[2] == '\0'))
         return sql_of(SQL_JSON, true);
-    if (strcmp(op, "->>") == 0 || strcmp(op, "#>>") == 0)
+    if (reaches || strcmp(op, "#>>") == 0)
         return sql_of(SQL_TEXT, true);
     if (one_of(op, tests))
         return sql_of(SQL_BOOL, nullable);
@@ -163,6 +190,7 @@ static struct sql_value membership(struct sql_ctx *ctx, struct sql_from *from, c
         list = ecc_sql_at(ecc_sql_body(list), "items");
     for ECC_SQL_EACH (item, list) {
         struct sql_value b = sql_expr(ctx, from, item);
+        meet_each(ctx, a, b);
         sql_check_compare(ctx, a, b, sql_at_of(item));
         nullable |= b.nullable;
     }
@@ -202,12 +230,14 @@ static struct sql_value a_expr(struct sql_ctx *ctx, struct sql_from *from, const
         bool nullable = a.nullable;
         for ECC_SQL_EACH (item, items) {
             struct sql_value b = sql_expr(ctx, from, item);
+            meet_each(ctx, a, b);
             sql_check_compare(ctx, a, b, sql_at_of(item));
             nullable |= b.nullable;
         }
         return sql_of(SQL_BOOL, nullable);
     }
     struct sql_value a = sql_expr(ctx, from, left), b = sql_expr(ctx, from, right);
+    meet_each(ctx, a, b);
     if (strcmp(kind, "AEXPR_DISTINCT") == 0 || strcmp(kind, "AEXPR_NOT_DISTINCT") == 0) {
         sql_check_compare(ctx, a, b, sql_at_of(b.param ? right : left));
         return sql_of(SQL_BOOL, false);

@@ -81,6 +81,7 @@ struct sql_ctx {
     struct { const char **items; size_t n, cap; } names;
     unsigned char *casts; /* enum sql_cast of each parameter */
     bool failed; /* resolve gave NULL */
+    bool lines;  /* a string goes over several lines: their beginnings are its text */
     bool writes;
 };
 

@@ -195,6 +195,8 @@ bool sql_scan(struct sql_ctx *ctx)
         while (next_token(&p, end, &token)) {
             if (token.end > ctx->source_length || token.start < past || token.kind == T_SQL_COMMENT || token.kind == T_C_COMMENT)
                 continue;
+            for (uint32_t i = token.start; i < token.end && !ctx->lines; i++)
+                ctx->lines = ctx->source[i] == '\n';
             if (token.kind == T_OPEN && depth < DEEPEST_BRACKETS) {
                 bool inner = depth && !subscript[depth - 1] && !ends_operand(ctx, &last);
                 subscript[depth++] = last.kind != T_ARRAY && !inner;

@@ -138,7 +138,7 @@ static void test_parameters(void **state)
     (void)state;
     resolved = 0;
     assert_true(check(ECC_SQL_EXEC, "  UPDATE things SET n = :n + :line.k, note = ':x' -- :y\n WHERE id = :id::uuid AND n > :n  "));
-    assert_string_equal(sql.text, "UPDATE things SET n = $1 + $2, note = ':x' -- :y\n WHERE id = $3::uuid AND n > $1");
+    assert_string_equal(sql.text, "UPDATE things SET n = $1::bigint + $2::bigint, note = ':x' -- :y\nWHERE id = $3::uuid AND n > $1::bigint");
     assert_string_equal(sql.source, "UPDATE things SET n = :n + :line.k, note = ':x' -- :y\n WHERE id = :id::uuid AND n > :n");
     assert_int_equal(sql.nparams, 3);
     assert_int_equal(resolved, 3);
@@ -175,6 +175,10 @@ static void test_casts(void **state)
          "WITH x AS (SELECT $1::uuid AS id) SELECT t.n FROM things t JOIN x ON x.id = t.id"},
         {ECC_SQL_MANY, "SELECT substr(name, :n) AS s FROM things LIMIT :limit", "SELECT substr(name, $1) AS s FROM things LIMIT $2"},
         {ECC_SQL_MANY, "SELECT substr(name, :n::int) AS s FROM things LIMIT :n", "SELECT substr(name, $1::bigint::int) AS s FROM things LIMIT $1::bigint"},
+        {ECC_SQL_MANY, "SELECT id FROM things WHERE n > :n * 100 AND :limit < 5 AND made < :at - interval '1 day'",
+         "SELECT id FROM things WHERE n > $1::bigint * 100 AND $2::bigint < 5 AND made < $3::timestamptz - interval '1 day'"},
+        {ECC_SQL_EXEC, "UPDATE things\n      SET n = n + :n\n    WHERE id = :id", "UPDATE things\n  SET n = n + $1\nWHERE id = $2"},
+        {ECC_SQL_EXEC, "UPDATE things\n      SET note = 'a\n      b'", "UPDATE things\n      SET note = 'a\n      b'"},
         {ECC_SQL_MANY, "SELECT jsonb_build_object('a', :n) AS j", "SELECT jsonb_build_object('a', $1::bigint) AS j"},
     };
 
