@@ -254,7 +254,8 @@ static enum ec_json_status build(struct form *form, struct ec_str text, struct n
             if (++pairs > MAX_PAIRS)
                 return malformed(form, "too many fields");
             if (!ec_percent_decode(form->arena, (struct ec_str){p, (size_t)(equals - p)}, true, &name) ||
-                !ec_percent_decode(form->arena, (struct ec_str){equals + (equals < stop), (size_t)(stop - equals) - (equals < stop)}, true, &value))
+                !ec_percent_decode(form->arena, (struct ec_str){equals + (equals < stop), (size_t)(stop - equals) - (equals < stop)}, true,
+                                   &value))
                 return malformed(form, "percent-encoding that is not valid");
             if (!ec_utf8_valid(name) || !ec_utf8_valid(value))
                 return malformed(form, "not UTF-8");

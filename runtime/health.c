@@ -86,7 +86,8 @@ static void measure_process(void)
     if (uv_resident_set_memory(&rss) == 0)
         ec_metric_set(memory, (double)rss);
     if (getrusage(RUSAGE_SELF, &usage) == 0)
-        ec_metric_set(cpu, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6);
+        ec_metric_set(cpu, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6);
     ec_metric_set(descriptors, open_descriptors());
     ec_metric_set(tasks, (double)ec_tasks_live);
 }
@@ -97,7 +98,8 @@ static void reply_metrics(struct ec_http_exchange *exchange)
 
     measure_process();
     ec_metrics_write(&body);
-    ec_http_reply(exchange, 200, EC_STR("text/plain; version=0.0.4; charset=utf-8"), (struct ec_str){NULL, 0}, (struct ec_str){body.p, body.n});
+    ec_http_reply(exchange, 200, EC_STR("text/plain; version=0.0.4; charset=utf-8"), (struct ec_str){NULL, 0},
+                  (struct ec_str){body.p, body.n});
     ec_buf_free(&body);
 }
 

@@ -421,7 +421,8 @@ static enum ec_json_status whole(struct ec_arena *arena, struct ec_str text, con
                                  void *out, unsigned flags, struct ec_json_error *error)
 {
     struct ec_json_error unused, other;
-    struct ec_scan r = {.p = text.p, .end = text.p + text.n, .start = text.p, .arena = arena, .error = error ? error : &unused, .flags = flags};
+    struct ec_scan r = {
+        .p = text.p, .end = text.p + text.n, .start = text.p, .arena = arena, .error = error ? error : &unused, .flags = flags};
     enum ec_json_status status;
 
     r.error->path[0] = r.error->message[0] = 0;

@@ -1,8 +1,8 @@
 /* Signing and checking tokens with libcjose.
  *
- * cjose checks that a key fits the algorithm of the token's header. That alone leaves the choice to whoever made the token, so the header is
- * read here first: its alg must be the key's, its typ the expected one, and nothing may be critical. What it says of keys (jku, x5u, jwk) is
- * not looked at. A key owns its cjose key; everything else is freed before returning.
+ * cjose checks that a key fits the algorithm of the token's header. That alone leaves the choice to whoever made the token, so the header
+ * is read here first: its alg must be the key's, its typ the expected one, and nothing may be critical. What it says of keys (jku, x5u,
+ * jwk) is not looked at. A key owns its cjose key; everything else is freed before returning.
  */
 #include "jws.h"
 

@@ -6,7 +6,8 @@
 
 struct ec_jws_key;
 
-/* ES256, from a JWK on P-256. Returns NULL with a message that names no value in *why. The kid is copied, NUL-terminated and malloc'd, NULL when absent. */
+/* ES256, from a JWK on P-256. Returns NULL with a message that names no value in *why. The kid is copied, NUL-terminated and malloc'd, NULL
+ * when absent. */
 struct ec_jws_key *ec_jws_key_p256(struct ec_str jwk, bool private_part, char **kid, const char **why);
 /* HS256; NULL when the secret is shorter than 32 bytes (RFC 7518, 3.2). */
 struct ec_jws_key *ec_jws_key_secret(struct ec_str secret);

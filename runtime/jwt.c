@@ -98,8 +98,8 @@ void ec_jwt_verify(struct ec_task *task, const struct ec_jwt *jwt, struct ec_str
     }
     task->error = NULL;
     if (ec_jws_verify(key, TYP, token, &payload) &&
-        ec_json_read(task->arena, ec_arena_copy(task->arena, (struct ec_str){payload.p, payload.n}), &claims_record, &claims, EC_JSON_LENIENT,
-                     NULL) == EC_JSON_OK &&
+        ec_json_read(task->arena, ec_arena_copy(task->arena, (struct ec_str){payload.p, payload.n}), &claims_record, &claims,
+                     EC_JSON_LENIENT, NULL) == EC_JSON_OK &&
         claims_hold(&claims, jwt)) {
         *out = (struct ec_claims){claims.sub, claims.jti, claims.exp * 1000000};
         task->rows = 1;

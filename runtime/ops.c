@@ -127,7 +127,10 @@ static void on_finish(struct ec_task *task)
         ec_http_reply(exchange, task->accepted ? 202 : 200, EC_STR("application/json"), (struct ec_str){NULL, 0},
                       (struct ec_str){ops.out.p, ops.out.n});
     }
-    ec_log(EC_LOG_DEBUG, task, "operation", EC_L_STR("op", entry->op->name), EC_L_INT("status", error ? error->status : task->accepted ? 202 : 200),
+    ec_log(EC_LOG_DEBUG, task, "operation", EC_L_STR("op", entry->op->name),
+           EC_L_INT("status", error            ? error->status
+                              : task->accepted ? 202
+                                               : 200),
            EC_L_INT("us", (uv_hrtime() - task->started_ns) / 1000));
     ec_metric_add(entry->requests[!error ? (task->accepted ? ACCEPTED : OK) : error->status < 500 ? REJECTED : FAILED], 1);
     ec_metric_observe(entry->seconds, (double)(uv_hrtime() - task->started_ns) * 1e-9);
@@ -222,8 +225,8 @@ static bool read_parameters(struct ec_task *task, struct ec_str body)
     status = ec_json_read(task->arena, body, record, task->frame, 0, &error);
     if (status == EC_JSON_OK)
         return true;
-    ec_task_error(task, status == EC_JSON_MALFORMED ? &ec_error_bad_request : &ec_error_invalid, "%s%s%s", error.path, error.path[0] ? " " : "",
-                  error.message);
+    ec_task_error(task, status == EC_JSON_MALFORMED ? &ec_error_bad_request : &ec_error_invalid, "%s%s%s", error.path,
+                  error.path[0] ? " " : "", error.message);
     return false;
 }
 

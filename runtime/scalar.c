@@ -394,7 +394,8 @@ bool ec_email_valid(struct ec_str text)
 
 /* ------------------------------------------------------------------ fields */
 
-enum ec_json_status ec_field_wrong(struct ec_json_error *error, const struct ec_field *field, enum ec_json_status status, const char *message)
+enum ec_json_status ec_field_wrong(struct ec_json_error *error, const struct ec_field *field, enum ec_json_status status,
+                                   const char *message)
 {
     if (error) {
         snprintf(error->path, sizeof(error->path), "%s", field->name ? field->name : "");

@@ -216,7 +216,8 @@ void ec_task_resume(struct ec_task *task)
         return;
     }
     if (task->state != WAITING)
-        ec_panic(task->state == RUNNING ? "an operation is complete inside the call that started it" : "a task that waits for nothing is resumed");
+        ec_panic(task->state == RUNNING ? "an operation is complete inside the call that started it"
+                                        : "a task that waits for nothing is resumed");
     enter(task);
 }
 

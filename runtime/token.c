@@ -217,8 +217,8 @@ static const struct caller *caller_named(struct ec_str name)
 static bool claims_hold(const struct claims *claims, const struct caller *caller, int64_t now)
 {
     return ec_str_eq(claims->iss, ec_str_of(caller->name)) && ec_str_eq(claims->aud, ec_str_of(ec_app.service->name)) &&
-           claims->exp > now - SKEW_S && claims->iat <= now + SKEW_S && claims->exp > claims->iat && claims->exp - LONGEST_S <= claims->iat &&
-           (!claims->nbf || *claims->nbf <= now + SKEW_S);
+           claims->exp > now - SKEW_S && claims->iat <= now + SKEW_S && claims->exp > claims->iat &&
+           claims->exp - LONGEST_S <= claims->iat && (!claims->nbf || *claims->nbf <= now + SKEW_S);
 }
 
 static const struct caller *verify(struct ec_str token, int64_t now, int64_t *exp)
@@ -231,9 +231,10 @@ static const struct caller *verify(struct ec_str token, int64_t now, int64_t *ex
 
     if (ec_jws_kid(arena, token, &kid))
         caller = caller_named(kid);
-    if (caller && !(ec_jws_verify(caller->key, TYP, token, &payload) &&
-                    ec_json_read(arena, (struct ec_str){payload.p, payload.n}, &claims_record, &claims, EC_JSON_LENIENT, NULL) == EC_JSON_OK &&
-                    claims_hold(&claims, caller, now)))
+    if (caller &&
+        !(ec_jws_verify(caller->key, TYP, token, &payload) &&
+          ec_json_read(arena, (struct ec_str){payload.p, payload.n}, &claims_record, &claims, EC_JSON_LENIENT, NULL) == EC_JSON_OK &&
+          claims_hold(&claims, caller, now)))
         caller = NULL;
     if (caller)
         *exp = claims.exp;

@@ -12,7 +12,8 @@
 void ec_token_configure_sign(struct ec_app *app, struct ec_config_errors *errors);
 void ec_token_configure_verify(struct ec_app *app, struct ec_config_errors *errors);
 
-/* The token for calls to `audience`, good for at least 15 s more; valid until the next call of this function. n 0: it could not be signed. */
+/* The token for calls to `audience`, good for at least 15 s more; valid until the next call of this function. n 0: it could not be signed.
+ */
 struct ec_str ec_token_for(const char *audience);
 
 /* Who made this token for us: the name (lives as long as the process), or NULL when it is not valid. */

@@ -52,7 +52,8 @@ static int reap(pid_t *pids, int n, int start_failed, int *code, bool *ending)
             signal_all(pids, n, SIGTERM);
         } else if (!*ending) {
             ec_log(EC_LOG_ERROR, NULL, "a worker has died and is started again", EC_L_INT("pid", pid),
-                   EC_L_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0), EC_L_INT("code", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
+                   EC_L_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+                   EC_L_INT("code", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
         } else if (*code == 0) {
             *code = WIFEXITED(status) ? WEXITSTATUS(status) : 70;
         }

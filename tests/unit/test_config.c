@@ -102,8 +102,9 @@ static void files_that_do_not_do(void **state)
     setenv("X", "hunter2", 1);
     assert_null(ec_config_get(&errors, "X", NULL, true));
     assert_int_equal(errors.n, 5);
-    assert_errors("X_FILE holds a NUL byte\nX_FILE is larger than 1 MiB\nX (or X_FILE) must be set\nX_FILE can't be read: No such file or directory\n"
-                  "X and X_FILE are both set\n");
+    assert_errors(
+        "X_FILE holds a NUL byte\nX_FILE is larger than 1 MiB\nX (or X_FILE) must be set\nX_FILE can't be read: No such file or directory\n"
+        "X and X_FILE are both set\n");
     free(big);
 }
 
@@ -138,7 +139,8 @@ static void ports(void **state)
 static void settings(void **state)
 {
     struct ec_setting from = {.name = "from", .env = "S_FROM", .dflt = "a@b.example", .kind = EC_EMAIL};
-    struct ec_setting count = {.name = "count", .env = "S_COUNT", .kind = EC_INT}, ratio = {.name = "ratio", .env = "S_RATIO", .kind = EC_FLOAT};
+    struct ec_setting count = {.name = "count", .env = "S_COUNT", .kind = EC_INT},
+                      ratio = {.name = "ratio", .env = "S_RATIO", .kind = EC_FLOAT};
     struct ec_setting on = {.name = "on", .env = "S_ON", .kind = EC_BOOL}, id = {.name = "id", .env = "S_ID", .kind = EC_UUID};
     struct ec_setting key = {.name = "key", .env = "S_KEY", .kind = EC_TEXT, .secret = true};
     struct ec_setting *all[] = {&from, &count, &ratio, &on, &id, &key, NULL};

@@ -82,7 +82,9 @@ static void nested(void **state)
     struct order_form f;
 
     (void)state;
-    assert_int_equal(read_form("main[name]=a+b%26&items[0][name]=x&items[0][qty]=5&items%5B1%5D%5Bname%5D=y&tags[]=p&tags[]=q&q=&on=true&&", &f), EC_JSON_OK);
+    assert_int_equal(
+        read_form("main[name]=a+b%26&items[0][name]=x&items[0][qty]=5&items%5B1%5D%5Bname%5D=y&tags[]=p&tags[]=q&q=&on=true&&", &f),
+        EC_JSON_OK);
     assert_text(f.main.name, "a b&");
     assert_int_equal(f.limit, 20);
     assert_int_equal(f.items.n, 2);
@@ -104,7 +106,9 @@ static void there_and_back(void **state)
     int64_t qty = -7, at = 1;
     struct item items[] = {{EC_STR("\xc3\xa9 &=[]%+"), &qty}, {EC_STR(""), NULL}}, other = {EC_STR("o"), NULL};
     struct ec_str tags[] = {EC_STR("one"), EC_STR("~t_w-o.")};
-    struct order_form f = {.limit = 3, .q = EC_STR("?"), .main = items[0], .other = &other, .items = {items, 2}, .tags = {tags, 2}, .at = &at}, g;
+    struct order_form
+        f = {.limit = 3, .q = EC_STR("?"), .main = items[0], .other = &other, .items = {items, 2}, .tags = {tags, 2}, .at = &at},
+        g;
     struct ec_buf buf = {NULL, 0, 0}, again = {NULL, 0, 0};
 
     (void)state;

@@ -69,7 +69,8 @@ static const struct ec_field thing_fields[] = {
     F(numbers, EC_INT, EC_LIST | EC_OPTIONAL | EC_BOUNDED, .min = -1, .max = INT64_MAX),
 };
 static const struct thing thing_preset = {.count = 20};
-static const struct ec_record thing_record = {"Thing", sizeof(struct thing), thing_fields, sizeof(thing_fields) / sizeof(thing_fields[0]), &thing_preset};
+static const struct ec_record thing_record = {"Thing", sizeof(struct thing), thing_fields, sizeof(thing_fields) / sizeof(thing_fields[0]),
+                                              &thing_preset};
 
 #define REQUIRED \
     "\"id\":\"018f4e3c-7b1a-7000-8000-0123456789ab\",\"title\":\"x\",\"at\":\"2030-01-31T12:00:00Z\",\"ratio\":0.5,\"on\":true," \
@@ -152,9 +153,11 @@ static void required_alone(void **state)
     assert_int_equal(t.id.b[15], 0xab);
 }
 
-static const char everything[] = "{" REQUIRED ",\"note\":\"\",\"mail\":\"a@b.example\",\"extra\":{\"a\":[1,2,{\"b\":null}]},\"count\":-9223372036854775808,"
+static const char everything[] =
+    "{" REQUIRED ",\"note\":\"\",\"mail\":\"a@b.example\",\"extra\":{\"a\":[1,2,{\"b\":null}]},\"count\":-9223372036854775808,"
     "\"limit\":10,\"seen_at\":\"1969-12-31T23:59:59.999999Z\",\"score\":-1.5e-300,\"maybe\":false,\"other\":\"dark_blue\","
-    "\"second\":{\"name\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\",\"qty\":1000},\"more\":[],\"tags\":[\"q\\\"\\\\\\n\",\"\"],\"numbers\":[1,2,3,4,5,6,7,8,9]}";
+    "\"second\":{\"name\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\",\"qty\":1000},\"more\":[],\"tags\":[\"q\\\"\\\\\\n\",\"\"],\"numbers\":["
+    "1,2,3,4,5,6,7,8,9]}";
 
 static void everything_there_and_back(void **state)
 {
@@ -204,21 +207,26 @@ static void any_order_and_white_space(void **state)
     assert_int_equal(ec_json_read(arena, EC_STR(" \r\n\t{ \"qty\" : 7 , \"name\" : \"z\" } \n"), &part_record, &p, 0, &error), EC_JSON_OK);
     assert_int_equal(p.qty, 7);
     assert_text(p.name, "z");
-    assert_int_equal(ec_json_read(arena, EC_STR("{\"q\\u0074y\":7,\"n\\u0061me\":\"\\u00e9\\ud83d\\ude00\\/\"}"), &part_record, &p, 0, &error), EC_JSON_OK);
+    assert_int_equal(
+        ec_json_read(arena, EC_STR("{\"q\\u0074y\":7,\"n\\u0061me\":\"\\u00e9\\ud83d\\ude00\\/\"}"), &part_record, &p, 0, &error),
+        EC_JSON_OK);
     assert_text(p.name, "\xc3\xa9\xf0\x9f\x98\x80/");
 }
 
 static void mistakes_of_types(void **state)
 {
-    static const struct { const char *text, *path, *message; } cases[] = {
+    static const struct { const char *text, *path, *message;
+    } cases[] = {
         {"{}", "id", "is required"},
         {"[]", "", "must be an object"},
         {"{\"parts\":[{\"name\":\"b\",\"qty\":2},{\"name\":\"b\",\"qty\":0}]}", "parts[1].qty", "must be between 1 and 1000"},
         {"{\"parts\":[{\"name\":\"\",\"qty\":2}]}", "parts[0].name", "must have 1 to 5 characters"},
-        {"{\"parts\":[{\"name\":\"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9x\",\"qty\":2}]}", "parts[0].name", "must have 1 to 5 characters"},
+        {"{\"parts\":[{\"name\":\"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9x\",\"qty\":2}]}", "parts[0].name",
+         "must have 1 to 5 characters"},
         {"{\"parts\":[{\"name\":\"b\"}]}", "parts[0].qty", "is required"},
         {"{\"parts\":[]}", "parts", "must have 1 to 3 items"},
-        {"{\"parts\":[{\"name\":\"b\",\"qty\":2},{\"name\":\"b\",\"qty\":2},{\"name\":\"b\",\"qty\":2},1]}", "parts", "must have 1 to 3 items"},
+        {"{\"parts\":[{\"name\":\"b\",\"qty\":2},{\"name\":\"b\",\"qty\":2},{\"name\":\"b\",\"qty\":2},1]}", "parts",
+         "must have 1 to 3 items"},
         {"{\"parts\":{}}", "parts", "must be a list"},
         {"{\"count\":1.0}", "count", "must be a whole number"},
         {"{\"count\":1e3}", "count", "must be a whole number"},
@@ -256,17 +264,76 @@ static void mistakes_of_types(void **state)
 static void not_json(void **state)
 {
     static const char *const cases[] = {
-        "", " ", "{", "}", "{\"", "{\"a", "{\"title\"", "{\"title\":", "{\"title\":\"", "{\"title\":\"x\"", "{\"title\":\"x\",}", "{,}", "{\"title\" \"x\"}",
-        "{title:1}", "{'title':1}", "{\"count\":01}", "{\"count\":+1}", "{\"count\":.5}", "{\"count\":1.}", "{\"count\":1e}", "{\"count\":-}",
-        "{\"count\":0x10}", "{\"ratio\":NaN}", "{\"ratio\":Infinity}", "{\"on\":tru}", "{\"on\":True}", "{\"on\":nul}", "{\"title\":\"\x01\"}",
-        "{\"title\":\"\n\"}", "{\"title\":\"\\x\"}", "{\"title\":\"\\u12g4\"}", "{\"title\":\"\\u12\"}", "{\"title\":\"\\ud800\"}",
-        "{\"title\":\"\\udc00\"}", "{\"title\":\"\\ud800\\ud800\"}", "{\"title\":\"\\ud800x\"}", "{\"title\":\"\\", "{\"title\":\"\\u", "{\"title\":\"\\ud800\\u",
-        "{\"title\":\"\xff\"}", "{\"title\":\"\xc0\x80\"}", "{\"title\":\"\xe0\x80\x80\"}", "{\"title\":\"\xed\xa0\x80\"}", "{\"title\":\"\xf4\x90\x80\x80\"}",
-        "{\"title\":\"\xf0\x80\x80\x80\"}", "{\"title\":\"\xc3\"}", "{\"title\":\"\xe2\x82\"}", "{\"title\":\"\xc3", "{\"title\":\"abcdefgh\xe2\x82",
-        "{\"title\":\"x\"} x", "{\"title\":\"x\"}{}", "{\"title\":\"x\",\"title\":\"y\"}", "{\"title\":\"x\",\"t\\u0069tle\":\"y\"}",
-        "{\"count\":\"a\",", "{\"count\":\"a\"", "{\"nope\":1", "{\"extra\":{\"a\":1,\"b\":2,\"a\":3}}", "{\"extra\":{\"a\":1,\"\\u0061\":3}}",
-        "{\"extra\":[}]}", "{\"extra\":[1 2]}", "{\"extra\":[1,]}", "\xef\xbb\xbf{}", "nul", "[", "\"", "1 1", "/* */{}", "{\"tags\":[\"a\"",
-        "{\"parts\":[{\"name\":\"b\",\"qty\":2}", "{\"parts\":[{\"name\":\"b\",\"qty\":2}}",
+        "",
+        " ",
+        "{",
+        "}",
+        "{\"",
+        "{\"a",
+        "{\"title\"",
+        "{\"title\":",
+        "{\"title\":\"",
+        "{\"title\":\"x\"",
+        "{\"title\":\"x\",}",
+        "{,}",
+        "{\"title\" \"x\"}",
+        "{title:1}",
+        "{'title':1}",
+        "{\"count\":01}",
+        "{\"count\":+1}",
+        "{\"count\":.5}",
+        "{\"count\":1.}",
+        "{\"count\":1e}",
+        "{\"count\":-}",
+        "{\"count\":0x10}",
+        "{\"ratio\":NaN}",
+        "{\"ratio\":Infinity}",
+        "{\"on\":tru}",
+        "{\"on\":True}",
+        "{\"on\":nul}",
+        "{\"title\":\"\x01\"}",
+        "{\"title\":\"\n\"}",
+        "{\"title\":\"\\x\"}",
+        "{\"title\":\"\\u12g4\"}",
+        "{\"title\":\"\\u12\"}",
+        "{\"title\":\"\\ud800\"}",
+        "{\"title\":\"\\udc00\"}",
+        "{\"title\":\"\\ud800\\ud800\"}",
+        "{\"title\":\"\\ud800x\"}",
+        "{\"title\":\"\\",
+        "{\"title\":\"\\u",
+        "{\"title\":\"\\ud800\\u",
+        "{\"title\":\"\xff\"}",
+        "{\"title\":\"\xc0\x80\"}",
+        "{\"title\":\"\xe0\x80\x80\"}",
+        "{\"title\":\"\xed\xa0\x80\"}",
+        "{\"title\":\"\xf4\x90\x80\x80\"}",
+        "{\"title\":\"\xf0\x80\x80\x80\"}",
+        "{\"title\":\"\xc3\"}",
+        "{\"title\":\"\xe2\x82\"}",
+        "{\"title\":\"\xc3",
+        "{\"title\":\"abcdefgh\xe2\x82",
+        "{\"title\":\"x\"} x",
+        "{\"title\":\"x\"}{}",
+        "{\"title\":\"x\",\"title\":\"y\"}",
+        "{\"title\":\"x\",\"t\\u0069tle\":\"y\"}",
+        "{\"count\":\"a\",",
+        "{\"count\":\"a\"",
+        "{\"nope\":1",
+        "{\"extra\":{\"a\":1,\"b\":2,\"a\":3}}",
+        "{\"extra\":{\"a\":1,\"\\u0061\":3}}",
+        "{\"extra\":[}]}",
+        "{\"extra\":[1 2]}",
+        "{\"extra\":[1,]}",
+        "\xef\xbb\xbf{}",
+        "nul",
+        "[",
+        "\"",
+        "1 1",
+        "/* */{}",
+        "{\"tags\":[\"a\"",
+        "{\"parts\":[{\"name\":\"b\",\"qty\":2}",
+        "{\"parts\":[{\"name\":\"b\",\"qty\":2}}",
     };
     struct thing t;
     size_t i;
@@ -291,7 +358,8 @@ static void depth(void **state)
     for (n = 63; n <= 66; n++) {
         memset(text, '[', (size_t)n);
         memset(text + n, ']', (size_t)n);
-        assert_int_equal(ec_json_read_field(arena, (struct ec_str){text, 2 * (size_t)n}, &field, &out, 0, &error), n <= 64 ? EC_JSON_OK : EC_JSON_MALFORMED);
+        assert_int_equal(ec_json_read_field(arena, (struct ec_str){text, 2 * (size_t)n}, &field, &out, 0, &error),
+                         n <= 64 ? EC_JSON_OK : EC_JSON_MALFORMED);
     }
     memset(text, '[', sizeof(text));
     assert_int_equal(ec_json_read_field(arena, (struct ec_str){text, sizeof(text)}, &field, &out, 0, &error), EC_JSON_MALFORMED);
@@ -305,8 +373,10 @@ static void lenient(void **state)
     (void)state;
     assert_int_equal(ec_json_read(arena, EC_STR(text), &part_record, &p, EC_JSON_LENIENT, &error), EC_JSON_OK);
     assert_int_equal(p.qty, 2);
-    assert_int_equal(ec_json_read(arena, EC_STR("{\"a\":1,\"name\":\"b\",\"qty\":2,\"a\":1}"), &part_record, &p, EC_JSON_LENIENT, &error), EC_JSON_MALFORMED);
-    assert_int_equal(ec_json_read(arena, EC_STR("{\"a\":{,\"name\":\"b\",\"qty\":2}"), &part_record, &p, EC_JSON_LENIENT, &error), EC_JSON_MALFORMED);
+    assert_int_equal(ec_json_read(arena, EC_STR("{\"a\":1,\"name\":\"b\",\"qty\":2,\"a\":1}"), &part_record, &p, EC_JSON_LENIENT, &error),
+                     EC_JSON_MALFORMED);
+    assert_int_equal(ec_json_read(arena, EC_STR("{\"a\":{,\"name\":\"b\",\"qty\":2}"), &part_record, &p, EC_JSON_LENIENT, &error),
+                     EC_JSON_MALFORMED);
 }
 
 static void many_members(void **state)
@@ -465,15 +535,38 @@ static void floats(void **state)
 
 static void times(void **state)
 {
-    static const struct { const char *text; int64_t value; } good[] = {
-        {"1970-01-01T00:00:00Z", 0}, {"2024-02-29T23:59:59.5Z", 1709251199500000}, {"2024-01-02 03:04:05.123456+00", 1704164645123456},
-        {"2024-01-02T03:04:05+05:30", 1704144845000000}, {"2024-01-02t03:04:05.1234569z", 1704164645123456}, {"2024-01-02 03:04:05-03", 1704175445000000},
-        {"0001-01-01T00:00:00Z", -62135596800000000}, {"9999-12-31T23:59:59.999999Z", 253402300799999999}, {"2016-12-31T23:59:60Z", 1483228800000000},
+    static const struct { const char *text; int64_t value;
+    } good[] = {
+        {"1970-01-01T00:00:00Z", 0},
+        {"2024-02-29T23:59:59.5Z", 1709251199500000},
+        {"2024-01-02 03:04:05.123456+00", 1704164645123456},
+        {"2024-01-02T03:04:05+05:30", 1704144845000000},
+        {"2024-01-02t03:04:05.1234569z", 1704164645123456},
+        {"2024-01-02 03:04:05-03", 1704175445000000},
+        {"0001-01-01T00:00:00Z", -62135596800000000},
+        {"9999-12-31T23:59:59.999999Z", 253402300799999999},
+        {"2016-12-31T23:59:60Z", 1483228800000000},
     };
     static const char *const bad[] = {
-        "", "2024", "2024-01-02", "2024-01-02T03:04:05", "2024-13-02T03:04:05Z", "2023-02-29T03:04:05Z", "2024-01-02T24:04:05Z", "2024-01-02T03:60:05Z",
-        "2024-01-02T03:04:61Z", "2024-01-02T03:04:05.Z", "2024-01-02T03:04:05ZZ", "2024-01-02T03:04:05+5", "2024-01-02T03:04:05+24:00",
-        "2024-01-02T03:04:05+05:60", "2024/01/02T03:04:05Z", "infinity", "20240102T030405Z", "2024-01-02T03:04:05 +00", "+024-01-02T03:04:05Z",
+        "",
+        "2024",
+        "2024-01-02",
+        "2024-01-02T03:04:05",
+        "2024-13-02T03:04:05Z",
+        "2023-02-29T03:04:05Z",
+        "2024-01-02T24:04:05Z",
+        "2024-01-02T03:60:05Z",
+        "2024-01-02T03:04:61Z",
+        "2024-01-02T03:04:05.Z",
+        "2024-01-02T03:04:05ZZ",
+        "2024-01-02T03:04:05+5",
+        "2024-01-02T03:04:05+24:00",
+        "2024-01-02T03:04:05+05:60",
+        "2024/01/02T03:04:05Z",
+        "infinity",
+        "20240102T030405Z",
+        "2024-01-02T03:04:05 +00",
+        "+024-01-02T03:04:05Z",
     };
     char text[40];
     int64_t value;
@@ -503,8 +596,8 @@ static void ints_uuids_emails(void **state)
 {
     static const char *const good_mail[] = {"a@b.example", "first.last+tag@sub.domain.example", "x_%y@a-b.example", "1@2.3"};
     static const char *const bad_mail[] = {
-        "", "a", "@", "a@", "@b", ".a@b.c", "a.@b.c", "a..b@c.d", "a b@c.d", "a@b..c", "a@-b.c", "a@b-.c", "a@b.c-", "a@b.c.", "a@@b.c", "a@b@c", "\"a\"@b.c", "a@[1.2.3.4]",
-        "a@b_c.d", "\xc3\xa9@b.c", "a\n@b.c", "a@b.c\n",
+        "",       "a",      "@",      "a@",     "@b",    ".a@b.c",    "a.@b.c",      "a..b@c.d", "a b@c.d",      "a@b..c",  "a@-b.c",
+        "a@b-.c", "a@b.c-", "a@b.c.", "a@@b.c", "a@b@c", "\"a\"@b.c", "a@[1.2.3.4]", "a@b_c.d",  "\xc3\xa9@b.c", "a\n@b.c", "a@b.c\n",
     };
     static const int64_t ints[] = {0, 1, -1, 9, 10, INT64_MAX, INT64_MIN, INT64_MAX - 1, INT64_MIN + 1};
     char text[40];
@@ -544,7 +637,8 @@ static void ints_uuids_emails(void **state)
 static void scalars(void **state)
 {
     struct ec_field number = {.name = "limit", .kind = EC_INT, .flags = EC_OPTIONAL | EC_BOUNDED, .min = 1, .max = 100};
-    struct ec_field text = {.name = "t", .kind = EC_TEXT}, flag = {.name = "b", .kind = EC_BOOL}, color = {.name = "c", .kind = EC_ENUM, .of = &color_enum};
+    struct ec_field text = {.name = "t", .kind = EC_TEXT}, flag = {.name = "b", .kind = EC_BOOL},
+                    color = {.name = "c", .kind = EC_ENUM, .of = &color_enum};
     struct ec_field list = {.name = "l", .kind = EC_INT, .flags = EC_LIST}, ratio = {.name = "r", .kind = EC_FLOAT};
     char bytes[] = "abc";
     struct ec_int_list numbers;
@@ -573,7 +667,8 @@ static void scalars(void **state)
     assert_int_equal(c, COLOR_DARK_BLUE);
     assert_int_equal(ec_scalar_read(arena, (struct ec_str){"red\0\0\0\0\0\0\0\0", 11}, &color, &c, &error), EC_JSON_INVALID);
     assert_int_equal(ec_scalar_read(arena, (struct ec_str){NULL, 0}, &color, &c, &error), EC_JSON_INVALID);
-    assert_false(ec_time_parse((struct ec_str){NULL, 0}, p) || ec_int_parse((struct ec_str){NULL, 0}, p) || ec_email_valid((struct ec_str){NULL, 0}));
+    assert_false(ec_time_parse((struct ec_str){NULL, 0}, p) || ec_int_parse((struct ec_str){NULL, 0}, p) ||
+                 ec_email_valid((struct ec_str){NULL, 0}));
     assert_true(ec_utf8_valid((struct ec_str){NULL, 0}));
     assert_int_equal(ec_scalar_read(arena, EC_STR("dark"), &color, &c, &error), EC_JSON_INVALID);
     assert_int_equal(ec_scalar_read(arena, EC_STR(""), &color, &c, &error), EC_JSON_INVALID);

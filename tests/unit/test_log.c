@@ -229,7 +229,8 @@ static void nobody_reads(void)
     ec_log_attach(&loop);
     start = uv_hrtime();
     for (i = 0; i < 30000; i++) {
-        ec_log(EC_LOG_INFO, NULL, "a line of some length, so that the pipe and the buffer are full before long, which is what this is about");
+        ec_log(EC_LOG_INFO, NULL,
+               "a line of some length, so that the pipe and the buffer are full before long, which is what this is about");
         if (i % 100 == 0)
             uv_run(&loop, UV_RUN_NOWAIT);
     }

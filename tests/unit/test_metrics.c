@@ -12,7 +12,8 @@
 
 static void series_are_found_again(void **state)
 {
-    struct ec_metric *a = ec_metric(EC_COUNTER, "calls_total", "Calls", "to=\"a\""), *b = ec_metric(EC_COUNTER, "calls_total", "Calls", "to=\"b\"");
+    struct ec_metric *a = ec_metric(EC_COUNTER, "calls_total", "Calls", "to=\"a\""),
+                     *b = ec_metric(EC_COUNTER, "calls_total", "Calls", "to=\"b\"");
 
     (void)state;
     assert_ptr_not_equal(a, b);
@@ -40,11 +41,14 @@ static void the_text(void **state)
     assert_true(ec_metric_value(seconds) == 4);
     ec_metrics_write(&buf);
     ec_buf_reserve(&buf, 1)[0] = 0;
-    assert_non_null(strstr(buf.p, "# HELP calls_total Calls\n# TYPE calls_total counter\ncalls_total{to=\"a\"} 2.5\ncalls_total{to=\"b\"} 0\n"));
+    assert_non_null(
+        strstr(buf.p, "# HELP calls_total Calls\n# TYPE calls_total counter\ncalls_total{to=\"a\"} 2.5\ncalls_total{to=\"b\"} 0\n"));
     assert_non_null(strstr(buf.p, "# TYPE level gauge\nlevel -3\n"));
-    assert_non_null(strstr(buf.p, "# HELP wait_seconds A \\\\ and\\nmore\n# TYPE wait_seconds histogram\nwait_seconds_bucket{op=\"x\",le=\"0.0005\"} 1\n"
-                                  "wait_seconds_bucket{op=\"x\",le=\"0.001\"} 2\n"));
-    assert_non_null(strstr(buf.p, "wait_seconds_bucket{op=\"x\",le=\"60\"} 3\nwait_seconds_bucket{op=\"x\",le=\"+Inf\"} 4\nwait_seconds_sum{op=\"x\"} 121.00146484375\n"
+    assert_non_null(strstr(
+        buf.p, "# HELP wait_seconds A \\\\ and\\nmore\n# TYPE wait_seconds histogram\nwait_seconds_bucket{op=\"x\",le=\"0.0005\"} 1\n"
+               "wait_seconds_bucket{op=\"x\",le=\"0.001\"} 2\n"));
+    assert_non_null(strstr(buf.p, "wait_seconds_bucket{op=\"x\",le=\"60\"} 3\nwait_seconds_bucket{op=\"x\",le=\"+Inf\"} "
+                                  "4\nwait_seconds_sum{op=\"x\"} 121.00146484375\n"
                                   "wait_seconds_count{op=\"x\"} 4\n"));
     ec_buf_free(&buf);
     ec_buf_free(&labels);

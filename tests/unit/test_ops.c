@@ -1,5 +1,5 @@
-/* A whole process behind its internal listener: ec_main in a child, plain sockets here. Commands, configuration mistakes, who may call what,
- * headers of the wire, problems, health, metrics, drain, workers. */
+/* A whole process behind its internal listener: ec_main in a child, plain sockets here. Commands, configuration mistakes, who may call
+ * what, headers of the wire, problems, health, metrics, drain, workers. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -38,7 +38,8 @@ struct echo_out {
 };
 #define O(member, kind_, fl) {.name = #member, .kind = (kind_), .flags = (fl), .offset = offsetof(struct echo_out, member)}
 static const struct ec_field echo_out_fields[] = {
-    O(text, EC_TEXT, 0), O(key, EC_TEXT, EC_OPTIONAL), O(undoes, EC_TEXT, EC_OPTIONAL), O(hash, EC_TEXT, 0), O(background, EC_BOOL, 0), O(remaining_ms, EC_INT, 0),
+    O(text, EC_TEXT, 0), O(key, EC_TEXT, EC_OPTIONAL), O(undoes, EC_TEXT, EC_OPTIONAL),
+    O(hash, EC_TEXT, 0), O(background, EC_BOOL, 0),    O(remaining_ms, EC_INT, 0),
 };
 static const struct ec_record echo_out_record = {"EchoOut", sizeof(struct echo_out), echo_out_fields, 6, NULL};
 
@@ -114,7 +115,8 @@ static void nothing_run(struct ec_task *task)
     ec_reply(task, NULL);
 }
 static const struct ec_program nothing = {.name = "beta.Nothing", .run = nothing_run, .frame_size = 8};
-static const struct ec_op nothing_op = {"Nothing", &nothing, (const char *const[]){"alpha", NULL}}, theirs_op = {"Theirs", &nothing, (const char *const[]){"gamma", NULL}};
+static const struct ec_op nothing_op = {"Nothing", &nothing, (const char *const[]){"alpha", NULL}},
+                          theirs_op = {"Theirs", &nothing, (const char *const[]){"gamma", NULL}};
 
 static bool part_ready;
 static void part_configure(struct ec_app *app, struct ec_config_errors *errors)
@@ -238,8 +240,8 @@ static int open_socket(void)
 static void send_request(int fd, const char *method, const char *path, const char *headers, const char *body)
 {
     char request[8000];
-    int n = snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", method, path, headers,
-                     strlen(body), body);
+    int n = snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", method,
+                     path, headers, strlen(body), body);
 
     assert_int_equal(write(fd, request, (size_t)n), n);
 }
@@ -291,7 +293,8 @@ static void operations(void **state)
     assert_int_equal(call("Nothing", "", ""), 200);
     assert_int_equal(call("Echo", "", "{\"text\":\"accept\"}"), 202);
     assert_int_equal(call("Echo", "", "{\"text\":\"fail\"}"), 409);
-    assert_true(has("\"type\":\"/problems/no-luck\",\"title\":\"No luck\",\"status\":409,\"detail\":\"try \\\"again\\\"\",\"trace_id\":\""));
+    assert_true(
+        has("\"type\":\"/problems/no-luck\",\"title\":\"No luck\",\"status\":409,\"detail\":\"try \\\"again\\\"\",\"trace_id\":\""));
     assert_int_equal(call("Echo", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n", "{\"text\":\"lost\"}"), 503);
     assert_true(has("ec-unknown: 1\r\n") && has("retry-after: 7\r\n") && has("\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\""));
 }
@@ -299,14 +302,24 @@ static void operations(void **state)
 static void the_wire(void **state)
 {
     static const char *const bad[] = {
-        "ec-deadline: x\r\n", "ec-deadline: -1\r\n", "ec-deadline: 99999999999999999999\r\n", "idempotency-key: a b\r\n", "idempotency-key: \xc3\xa9\r\n",
-        "idempotency-key:\r\n", "ec-undoes: k\r\n", "ec-background: yes\r\n", "idempotency-key: a\r\nIdempotency-Key: a\r\n", "ec-deadline: 1000\r\nec-deadline: 1\r\n",
+        "ec-deadline: x\r\n",
+        "ec-deadline: -1\r\n",
+        "ec-deadline: 99999999999999999999\r\n",
+        "idempotency-key: a b\r\n",
+        "idempotency-key: \xc3\xa9\r\n",
+        "idempotency-key:\r\n",
+        "ec-undoes: k\r\n",
+        "ec-background: yes\r\n",
+        "idempotency-key: a\r\nIdempotency-Key: a\r\n",
+        "ec-deadline: 1000\r\nec-deadline: 1\r\n",
     };
     char key[300] = "idempotency-key: ";
     size_t i;
 
     (void)state;
-    assert_int_equal(call("Echo", "idempotency-key: s/1/undo\r\nec-undoes: s/1/do\r\nec-background: 1\r\nec-deadline: 500\r\n", "{\"text\":\"x\"}"), 200);
+    assert_int_equal(
+        call("Echo", "idempotency-key: s/1/undo\r\nec-undoes: s/1/do\r\nec-background: 1\r\nec-deadline: 500\r\n", "{\"text\":\"x\"}"),
+        200);
     assert_true(has("\"key\":\"s/1/undo\",\"undoes\":\"s/1/do\"") && has("\"background\":true") && !has("\"hash\":\"0000\""));
     assert_in_range(atoi(strstr(answer, "\"remaining_ms\":") + 15), 1, 500);
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -489,10 +489,22 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(steps_in_turns), T(a_caught_error_is_gone), T(another_error_ends_it), T(a_join_waits_for_all), T(a_branch_never_started_is_complete),
-        T(a_required_branch_fails_the_join), T(an_end_waits_for_branches), T(branches_share_the_count_of_ids), T(stations_of_a_failure),
-        T(a_failure_without_key), T(a_claimed_reply_is_stored), T(a_reply_that_cannot_be_stored_fails),
-        T(a_reply_inside_a_transaction_is_a_failure), T(ended_from_outside), T(deadlines_and_traces), T(broken_rules),
+        T(steps_in_turns),
+        T(a_caught_error_is_gone),
+        T(another_error_ends_it),
+        T(a_join_waits_for_all),
+        T(a_branch_never_started_is_complete),
+        T(a_required_branch_fails_the_join),
+        T(an_end_waits_for_branches),
+        T(branches_share_the_count_of_ids),
+        T(stations_of_a_failure),
+        T(a_failure_without_key),
+        T(a_claimed_reply_is_stored),
+        T(a_reply_that_cannot_be_stored_fails),
+        T(a_reply_inside_a_transaction_is_a_failure),
+        T(ended_from_outside),
+        T(deadlines_and_traces),
+        T(broken_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,8 +131,10 @@ static void claims_must_hold(void **state)
     assert_null(caller_of(typ, "alpha", "{\"iss\":\"beta\",\"aud\":\"beta\",\"iat\":%lld,\"exp\":%lld}", now, now + 60));
     assert_null(caller_of(typ, "alpha", "{\"iss\":\"alpha\",\"aud\":\"gamma\",\"iat\":%lld,\"exp\":%lld}", now, now + 60));
     assert_null(caller_of(typ, "alpha", "{\"iss\":\"alpha\",\"aud\":[\"beta\"],\"iat\":%lld,\"exp\":%lld}", now, now + 60));
-    assert_null(caller_of(typ, "alpha", "{\"iss\":\"alpha\",\"aud\":\"beta\",\"iat\":%lld,\"exp\":%lld,\"exp\":9999999999}", now - 99, now - 60));
-    assert_null(caller_of(typ, "alpha", "{\"iss\":\"alpha\",\"aud\":\"beta\",\"nbf\":9999999999,\"iat\":%lld,\"exp\":%lld}", now, now + 60));
+    assert_null(
+        caller_of(typ, "alpha", "{\"iss\":\"alpha\",\"aud\":\"beta\",\"iat\":%lld,\"exp\":%lld,\"exp\":9999999999}", now - 99, now - 60));
+    assert_null(
+        caller_of(typ, "alpha", "{\"iss\":\"alpha\",\"aud\":\"beta\",\"nbf\":9999999999,\"iat\":%lld,\"exp\":%lld}", now, now + 60));
     assert_null(caller_of(typ, "alpha", "{\"iss\":\"alpha\",\"aud\":\"beta\",\"iat\":%lld}", now, now + 60));
     assert_null(caller_of(typ, "alpha", "[%lld,%lld]", now, now + 60));
 }
@@ -180,7 +182,8 @@ static void keys_are_checked(void **state)
 static struct ec_setting secret = {.name = "jwt_secret", .env = "JWT_SECRET", .secret = true};
 static struct ec_setting other_secret = {.name = "other", .env = "OTHER", .secret = true};
 static struct ec_setting short_secret = {.name = "short", .env = "SHORT", .secret = true};
-static const struct ec_jwt jwt = {"issuer", "audience", &secret}, other = {"issuer", "audience", &other_secret}, weak = {"issuer", "audience", &short_secret};
+static const struct ec_jwt jwt = {"issuer", "audience", &secret}, other = {"issuer", "audience", &other_secret},
+                           weak = {"issuer", "audience", &short_secret};
 static const struct ec_jwt other_issuer = {"other", "audience", &secret}, other_audience = {"issuer", "other", &secret};
 
 struct frame {
@@ -293,15 +296,25 @@ static void base64url(struct ec_buf *buf, const char *text)
 static void forged_headers(void **state)
 {
     static const char *const headers[] = {
-        "{\"alg\":\"none\",\"typ\":\"JWT\"}", "{\"alg\":\"None\",\"typ\":\"JWT\"}", "{\"alg\":\"HS384\",\"typ\":\"JWT\"}", "{\"alg\":\"RS256\",\"typ\":\"JWT\"}",
-        "{\"alg\":\"hs256\",\"typ\":\"JWT\"}", "{\"typ\":\"JWT\"}", "{\"alg\":\"HS256\"}", "{\"alg\":\"HS256\",\"typ\":\"ecom-service+jwt\"}",
-        "{\"alg\":\"HS256\",\"typ\":\"JWT\",\"crit\":[\"exp\"]}", "{\"alg\":\"HS256\",\"alg\":\"none\",\"typ\":\"JWT\"}", "[]", "{\"alg\":5,\"typ\":\"JWT\"}",
+        "{\"alg\":\"none\",\"typ\":\"JWT\"}",
+        "{\"alg\":\"None\",\"typ\":\"JWT\"}",
+        "{\"alg\":\"HS384\",\"typ\":\"JWT\"}",
+        "{\"alg\":\"RS256\",\"typ\":\"JWT\"}",
+        "{\"alg\":\"hs256\",\"typ\":\"JWT\"}",
+        "{\"typ\":\"JWT\"}",
+        "{\"alg\":\"HS256\"}",
+        "{\"alg\":\"HS256\",\"typ\":\"ecom-service+jwt\"}",
+        "{\"alg\":\"HS256\",\"typ\":\"JWT\",\"crit\":[\"exp\"]}",
+        "{\"alg\":\"HS256\",\"alg\":\"none\",\"typ\":\"JWT\"}",
+        "[]",
+        "{\"alg\":5,\"typ\":\"JWT\"}",
     };
     char payload[200];
     size_t i;
 
     (void)state;
-    snprintf(payload, sizeof(payload), "{\"iss\":\"issuer\",\"aud\":\"audience\",\"sub\":\"a\",\"jti\":\"b\",\"iat\":0,\"exp\":%lld}", (long long)(ec_now() / 1000000 + 100));
+    snprintf(payload, sizeof(payload), "{\"iss\":\"issuer\",\"aud\":\"audience\",\"sub\":\"a\",\"jti\":\"b\",\"iat\":0,\"exp\":%lld}",
+             (long long)(ec_now() / 1000000 + 100));
     for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
         struct ec_buf token = {NULL, 0, 0};
 
@@ -326,7 +339,8 @@ static void a_public_key_is_no_secret(void **state)
 
     (void)state;
     ec_app.service = &beta;
-    snprintf(payload, sizeof(payload), "{\"iss\":\"alpha\",\"aud\":\"beta\",\"iat\":%lld,\"exp\":%lld}", (long long)now, (long long)now + 60);
+    snprintf(payload, sizeof(payload), "{\"iss\":\"alpha\",\"aud\":\"beta\",\"iat\":%lld,\"exp\":%lld}", (long long)now,
+             (long long)now + 60);
     assert_true(ec_jws_sign(key, "ecom-service+jwt", "alpha", ec_str_of(payload), &token));
     assert_null(ec_token_caller((struct ec_str){token.p, token.n}));
     ec_buf_free(&token);

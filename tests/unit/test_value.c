@@ -205,7 +205,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(texts), T(optional_values), T(ids_ascend), T(seeded_ids_repeat), T(a_child_has_its_own_random_bytes), T(digests), T(traceparents), T(runtime_errors),
+        T(texts),   T(optional_values), T(ids_ascend),     T(seeded_ids_repeat), T(a_child_has_its_own_random_bytes),
+        T(digests), T(traceparents),    T(runtime_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
