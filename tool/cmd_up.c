@@ -131,8 +131,10 @@ int ecc_cmd_up(struct ecc_cli *cli)
         up.kafka = NULL;
     }
     const char *file = cli->nargs ? cli->args[0] : "topology.ecom";
-    if ((code = ecc_topology_load(cli, file, &topology)) || (code = ecc_topology_report(cli, &topology)))
+    if ((code = ecc_topology_load(cli, file, &topology)))
         return code;
+    if (!topology.model) /* warnings are for `check` and `build` */
+        return ecc_topology_report(cli, &topology);
     up.model = topology.model;
     if ((code = ecc_up_layout(&up, cli, file)) || (code = prepare(cli, &up, &topology)))
         return code;
