@@ -420,6 +420,7 @@ static void configure(struct ec_app *app, struct ec_config_errors *errors)
 {
     const struct ec_external *const *external;
 
+    free(ca_file);
     ca_file = ec_config_get(errors, "EC_CA_FILE", NULL, false);
     if (sodium_init() < 0)
         ec_config_error(errors, "libsodium does not start");
