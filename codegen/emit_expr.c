@@ -273,8 +273,12 @@ const char *ecc_expr_c(struct ecc_exprs *x, const struct ecc_expr *expr)
 
 const char *ecc_expr_fit(struct ecc_exprs *x, const struct ecc_type *to, const struct ecc_expr *expr)
 {
+    const struct ecc_expr *plain = unwrapped(expr);
+
     if (is_null(expr))
         return ecc_absent_c(x, to);
+    if (to->optional && plain->kind == ECC_EXPR_LIST && plain->u.list.nitems == 0) /* empty, but there */
+        return FMT(x, "(%s){EC_ALLOC(task, %s), 0}", ecc_c_type(x->shapes, to), ecc_c_type(x->shapes, to->item));
     return ecc_val_convert(x, to, expr->type, value_of(x, expr)).text;
 }
 

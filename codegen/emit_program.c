@@ -199,7 +199,7 @@ static void print_line(struct ecc_writer *w, const char *line)
         else if (!quoted && s[0] == ',' && s[1] == ' ')
             comma = s;
     }
-    if (column < 140 || !comma || comma - line < 24 || strchr(line, '\n')) {
+    if (column < 140 || !comma || comma - line < 12 || strchr(line, '\n')) {
         ecc_wl(w, "%s", line);
         return;
     }
@@ -225,7 +225,8 @@ static void print_now(struct printer *p, struct ecc_writer *w, const struct ecc_
         ecc_wl(w, "f->%s = ec_new_id(task);", act->member->name);
     } else if (stmt->kind == ECC_STMT_LET) {
         p->x.keeps = true;
-        ecc_wl(w, "f->%s = %s;", act->member->name, ecc_expr_fit(&p->x, stmt->let->type, stmt->u.expr));
+        value = ecc_expr_fit(&p->x, stmt->let->type, stmt->u.expr);
+        print_line(w, ecc_arena_printf(p->arena, "f->%s = %s;", act->member->name, value));
         p->x.keeps = false;
     } else if (stmt->kind == ECC_STMT_PUBLISH) {
         const struct ecc_event *event = stmt->u.publish.event;
@@ -357,7 +358,7 @@ static void print_act(struct printer *p, struct ecc_writer *w, const struct ecc_
         break;
     case ECC_ACT_OUT:
         p->x.keeps = true;
-        ecc_wl(w, "f->out = %s;", ecc_expr_fit(&p->x, p->plan->result, act->expr));
+        print_line(w, ecc_arena_printf(p->arena, "f->out = %s;", ecc_expr_fit(&p->x, p->plan->result, act->expr)));
         p->x.keeps = false;
         break;
     case ECC_ACT_FAIL:

@@ -166,9 +166,12 @@ static const char *list_of(struct ecc_exprs *x, const struct ecc_type *type, con
 
     if (parts->n == 0)
         return FMT(x, "(%s){0}", c_type(x, ecc_val_present(x, type)));
-    if (x->keeps)
-        return FMT(x, "(%s){ec_some(task, &(%s[])%s, %zu * sizeof(%s)), %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts, 80),
-                   parts->n, item, parts->n);
+    if (x->keeps) {
+        const char *times = parts->n == 1 ? "" : FMT(x, "%zu * ", parts->n);
+
+        return FMT(x, "(%s){ec_some(task, &(%s[])%s, %ssizeof(%s)), %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts, 80), times,
+                   item, parts->n);
+    }
     return FMT(x, "(%s){(%s[])%s, %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts, 80), parts->n);
 }
 
