@@ -348,7 +348,7 @@ static struct ec_pg_values claim_values(struct ec_task *task, struct ec_uuid *se
 {
     int64_t lease = ec_task_remaining_ms(task);
 
-    ec_random(seed->b, sizeof(seed->b));
+    *seed = ec_new_id(NULL); /* a UUIDv7: ids that derive from it sort by time */
     if (lease == INT64_MAX)
         lease = CLAIM_MS;
     return encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task), ec_param_uuid(*seed),
