@@ -87,8 +87,8 @@ struct ecc_stmt *ecc_resolve_remote(struct ecc_resolver *r, struct ecc_body *bod
         ext = ecc_lookup(r, &node->u.external.calls, &ast->op, ECC_E_UNKNOWN_OP,
                          ecc_arena_printf(r->arena, "call of %s called", node->name));
     } else if (node) {
-        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NODE_KIND, ast->node.span, "%s can't be called %s: it is %s", node->name,
-                                      service_only ? "from here" : "", ecc_node_kind_name(node->kind));
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NODE_KIND, ast->node.span, "%s can't be called%s: it is %s", node->name,
+                                      service_only ? " from here" : "", ecc_node_kind_name(node->kind));
         ecc_diag_second(d, node->span, "declared here");
     }
     if (!op && !ext)

@@ -173,7 +173,7 @@ static const struct ecc_error *edge_error(struct ecc_resolver *r, const struct e
     struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EDGE_ERROR, q->error.span,
                                   "`%s` is %d: who does not answer has not decided, so this must be a 5xx", error->name, error->status);
     ecc_diag_second(d, error->span, "declared here");
-    return error;
+    return NULL;
 }
 
 static const struct ecc_topic **take_topics(struct ecc_resolver *r, const struct ecc_ast_prop *q, const struct ecc_node *bus, size_t *n)

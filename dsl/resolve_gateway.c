@@ -28,10 +28,12 @@ static void add_field(struct ecc_resolver *r, struct drafts *d, enum source sour
     struct ecc_symbol *e = ecc_symbols_find(&r->symbols, &d->spaces[source], name->text);
 
     if (e) { /* used twice: both uses must agree */
-        const struct ecc_field *first = &d->of[source].items[(uintptr_t)e->value - 1];
-        if (ecc_type_fit(first->type, type) == ECC_FIT_NOT)
-            ecc_diag(r->diags, ECC_E_ROUTE_FIELD, name->span, "%s.%s is %s for one argument and %s for another", source_names[source],
-                     name->text, ecc_type_name(r->arena, first->type), ecc_type_name(r->arena, type));
+        struct ecc_field *first = &d->of[source].items[(uintptr_t)e->value - 1];
+        if (ecc_type_fit(first->type, type) != ECC_FIT_NOT)
+            return;
+        ecc_diag(r->diags, ECC_E_ROUTE_FIELD, name->span, "%s.%s is %s for one argument and %s for another", source_names[source],
+                 name->text, ecc_type_name(r->arena, first->type), ecc_type_name(r->arena, type));
+        first->type = &ecc_type_unknown;
         return;
     }
     if (!ECC_IS_UNKNOWN(type) && source != BODY && (!ecc_type_is_scalar(type) || type->kind == ECC_TYPE_SECRET)) {
@@ -161,7 +163,7 @@ static const struct ecc_var *bind_source(struct ecc_resolver *r, struct ecc_body
 /* Path parameters stand in the record in the path's order, used or not. */
 static void order_path(struct ecc_resolver *r, struct drafts *d)
 {
-    struct ecc_field *fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, d->path_names.n);
+    struct ecc_field *fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, d->path_names.n + d->of[PATH].n);
     size_t n = 0, used = d->of[PATH].n;
 
     for (size_t i = 0; i < d->path_names.n; i++) {
@@ -184,6 +186,7 @@ static void order_path(struct ecc_resolver *r, struct drafts *d)
             continue;
         struct ecc_diag *g = ecc_diag(r->diags, ECC_E_ROUTE_FIELD, f->span, "the path has no parameter `%s`", f->name);
         ecc_diag_second(g, d->route->span, "this path");
+        fields[n++] = *f; /* said once */
     }
     d->of[PATH].items = fields;
     d->of[PATH].n = d->of[PATH].cap = n;

@@ -62,6 +62,12 @@ static bool needs_guidance(const struct ecc_ast_expr *ast)
            ast->kind == ECC_AST_EXPR_TEXT;
 }
 
+/* A literal beside a secret is a mistake of the operator, not of the literal. */
+static const struct ecc_type *guide(const struct ecc_expr *other)
+{
+    return other->type->kind == ECC_TYPE_SECRET ? NULL : other->type;
+}
+
 /* Each side may tell the other's type: `role != staff`, `null == x`. */
 static void both_sides(struct ecc_resolver *r, struct ecc_body *body, const struct ecc_ast_expr *ast, const struct ecc_expr **left,
                        const struct ecc_expr **right)
@@ -71,10 +77,10 @@ static void both_sides(struct ecc_resolver *r, struct ecc_body *body, const stru
 
     if (needs_guidance(l) && !left_is_name && !(l->kind != ECC_AST_EXPR_NULL && needs_guidance(e) && e->kind != ECC_AST_EXPR_NAME)) {
         *right = ecc_resolve_expr(r, body, e, NULL);
-        *left = ecc_resolve_expr(r, body, l, (*right)->type);
+        *left = ecc_resolve_expr(r, body, l, guide(*right));
     } else {
         *left = ecc_resolve_expr(r, body, l, NULL);
-        *right = ecc_resolve_expr(r, body, e, (*left)->type);
+        *right = ecc_resolve_expr(r, body, e, guide(*left));
     }
 }
 

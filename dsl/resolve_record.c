@@ -12,6 +12,7 @@ struct draft {
     struct ecc_init *inits;
     struct ecc_span *spans; /* where each was given; {0, 0}: not yet */
     const char *what;       /* "field", "argument" */
+    bool open;              /* something was wrong that might have given more: what is missing is not told */
 };
 
 static void give(struct ecc_resolver *r, struct ecc_body *body, struct draft *d, const struct ecc_ast_init *ast)
@@ -23,6 +24,7 @@ static void give(struct ecc_resolver *r, struct ecc_body *body, struct draft *d,
         const char *what = record->name ? ecc_arena_printf(r->arena, "%s of %s called", d->what, record->name) : d->what;
         ecc_unknown(r, record, &ast->name, ECC_E_UNKNOWN_FIELD, what);
         ecc_resolve_expr(r, body, ast->value, &ecc_type_unknown); /* for what else may be wrong in it */
+        d->open = true;
         return;
     }
     size_t i = (size_t)(field - record->fields);
@@ -41,12 +43,9 @@ static void spread(struct ecc_resolver *r, struct ecc_body *body, struct draft *
     const struct ecc_expr *from = ecc_resolve_expr(r, body, ast->value, NULL);
     bool gave = false;
 
-    if (ECC_IS_UNKNOWN(from->type)) {
-        for (size_t i = 0; i < d->record->nfields; i++) /* it might have given anything */
-            if (!d->spans[i].end)
-                d->spans[i] = ast->span;
+    d->open = d->open || ECC_IS_UNKNOWN(from->type) || from->type->kind != ECC_TYPE_RECORD || from->type->optional;
+    if (ECC_IS_UNKNOWN(from->type))
         return;
-    }
     if (from->type->kind != ECC_TYPE_RECORD || (from->kind != ECC_EXPR_VAR && from->kind != ECC_EXPR_FIELD)) {
         ecc_diag(r->diags, ECC_E_SPREAD, ast->span, "only a record that has a name can be spread, but this is %s",
                  ecc_type_name(r->arena, from->type));
@@ -110,7 +109,7 @@ const struct ecc_expr *ecc_resolve_record(struct ecc_resolver *r, struct ecc_bod
 {
     struct ecc_expr *expr = ecc_expr_new(r, ECC_EXPR_RECORD, ecc_type_of_record(r->arena, record), span);
     struct draft d = {record, ECC_NEW_ARRAY(r->arena, struct ecc_init, record->nfields),
-                      ECC_NEW_ARRAY(r->arena, struct ecc_span, record->nfields), what};
+                      ECC_NEW_ARRAY(r->arena, struct ecc_span, record->nfields), what, false};
 
     for (size_t i = 0; i < record->nfields; i++)
         d.inits[i].field = &record->fields[i];
@@ -120,7 +119,8 @@ const struct ecc_expr *ecc_resolve_record(struct ecc_resolver *r, struct ecc_bod
     for (size_t i = 0; i < inits->n; i++)
         if (inits->items[i]->spread)
             spread(r, body, &d, inits->items[i]);
-    report_missing(r, &d, inits, span);
+    if (!d.open)
+        report_missing(r, &d, inits, span);
     expr->u.record.inits = d.inits;
     expr->u.record.ninits = record->nfields;
     return expr;

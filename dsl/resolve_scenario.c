@@ -24,7 +24,7 @@ static struct ecc_route *find_route(struct ecc_resolver *r, const struct ecc_ast
 
 static bool literal_fits(const struct ecc_sbx_value *v, const struct ecc_type *type)
 {
-    if (ECC_IS_UNKNOWN(type) || type->kind == ECC_TYPE_JSON)
+    if (ECC_IS_UNKNOWN(type) || type->kind == ECC_TYPE_JSON || (v->kind == ECC_SBX_LITERAL && ECC_IS_UNKNOWN(v->literal->type)))
         return true;
     if (v->kind == ECC_SBX_OBJECT)
         return type->kind == ECC_TYPE_RECORD;

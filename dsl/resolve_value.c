@@ -59,8 +59,9 @@ static void add_path(struct ecc_resolver *r, struct ecc_sbx_value *v, const char
 static struct ecc_sbx_value *wrong(struct ecc_resolver *r, const struct ecc_ast_expr *ast, const char *why)
 {
     ecc_diag(r->diags, ECC_E_SANDBOX, ast->span, "%s", why);
-    struct ecc_ast_expr null = {.kind = ECC_AST_EXPR_NULL, .span = ast->span};
-    return literal(r, &null);
+    struct ecc_sbx_value *v = value_new(r, ECC_SBX_LITERAL);
+    v->literal = ecc_expr_unknown(r, ast->span);
+    return v;
 }
 
 static struct ecc_sbx_value *name_value(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_expr *ast,
