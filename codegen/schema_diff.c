@@ -349,7 +349,7 @@ static void foreign_keys(struct diff *d, const struct ecc_schema_table *table, b
         if (!part->table)
             continue;
         const char *make = add_part_sql(d, table, part, false), *take = drop_part_sql(d, table, part, false);
-        change(d, FMT(d, "alter_%s", table->name), add ? make : take, add ? take : make);
+        change(d, FMT(d, "%s_%s", add ? "alter" : "drop", table->name), add ? make : take, add ? take : make);
     }
 }
 
@@ -363,7 +363,7 @@ static void drop_tables(struct diff *d)
         if (!drop) {
             struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, d->service->span, "table `%s` of %s is gone, and its data would be", table->name,
                                              d->service->name);
-            ecc_diag_help(d->diags, diag, "say `drop table %s.%s \"why\"`, or in the table that it became, `was(%s)`", d->service->name, table->name,
+            ecc_diag_help(d->diags, diag, "say `drop %s.%s \"why\"`, or in the table that it became, `was(%s)`", d->service->name, table->name,
                           table->name);
             continue;
         }

@@ -1,0 +1,129 @@
+/* The text buffer and quoting. What is quoted for C, JSON and the shell is read back by a C compiler's rules, by jansson and by sh. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "arena.h"
+#include "writer.h"
+
+static struct ecc_arena arena;
+
+static int setup(void **state)
+{
+    (void)state;
+    ecc_arena_init(&arena);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ecc_arena_free(&arena);
+    return 0;
+}
+
+static void test_indentation(void **state)
+{
+    struct ecc_writer w;
+
+    (void)state;
+    ecc_writer_init(&w, &arena);
+    assert_string_equal(w.data, "");
+    ecc_w_open(&w, "if (%s) {", "x");
+    ecc_wl(&w, "a\nb");
+    ecc_w_blank(&w);
+    ecc_w_blank(&w);
+    ecc_w(&w, "c");
+    ecc_w(&w, " + d;\n");
+    ecc_w_close(&w, "}");
+    assert_string_equal(w.data, "if (x) {\n    a\n    b\n\n    c + d;\n}\n");
+    assert_int_equal(w.n, strlen(w.data));
+
+    ecc_writer_init(&w, &arena);
+    w.width = 2;
+    w.indent = 1;
+    ecc_w_c_lines(&w, "one\ntwo\n");
+    ecc_wl(&w, ",");
+    assert_string_equal(w.data, "  \"one\\n\"\n  \"two\\n\",\n");
+
+    ecc_writer_init(&w, &arena); /* longer than any buffer on a stack */
+    for (int i = 0; i < 3000; i++)
+        ecc_w(&w, "%0700d", i);
+    assert_int_equal(w.n, 3000 * 700);
+}
+
+static void test_c(void **state)
+{
+    (void)state;
+    assert_string_equal(ecc_quote_c(&arena, "a\"b\\c\n\t\r\x01" "2\x7f"), "\"a\\\"b\\\\c\\n\\t\\r\\0012\\177\"");
+    assert_string_equal(ecc_quote_c(&arena, "what?" "?!"), "\"what?\\?!\""); /* no trigraph */
+    assert_string_equal(ecc_quote_c(&arena, "gr\xc3\xbc\xc3\x9f"), "\"gr\xc3\xbc\xc3\x9f\"");
+    assert_string_equal(ecc_comment_text(&arena, "a */ b /* c\nd\\"), "a * / b / * c d ");
+    assert_string_equal(ecc_comment_text(&arena, "*//*"), "* // *");
+}
+
+static void every_byte(char *text)
+{
+    for (int i = 1; i < 128; i++)
+        text[i - 1] = (char)i;
+    text[127] = '\0';
+}
+
+static void test_json(void **state)
+{
+    char text[128];
+
+    (void)state;
+    every_byte(text);
+    json_t *value = json_loads(ecc_quote_json(&arena, text), JSON_DECODE_ANY, NULL);
+    assert_non_null(value);
+    assert_string_equal(json_string_value(value), text);
+    json_decref(value);
+}
+
+static void test_shell(void **state)
+{
+    char text[128], back[256];
+    const char *const words[] = {"plain", "", "with space", "$(exit 3)`x`", "it's", "-n", "a;b|c&d", text};
+
+    (void)state;
+    every_byte(text);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        FILE *pipe = popen(ecc_arena_printf(&arena, "printf %%s %s", ecc_quote_shell(&arena, words[i])), "r");
+        assert_non_null(pipe);
+        size_t n = fread(back, 1, sizeof back - 1, pipe);
+        back[n] = '\0';
+        assert_int_equal(pclose(pipe), 0);
+        assert_string_equal(back, words[i]);
+    }
+}
+
+static void test_sql(void **state)
+{
+    (void)state;
+    assert_string_equal(ecc_quote_sql(&arena, "it's \\ done"), "'it''s \\ done'");
+    assert_string_equal(ecc_quote_sql_name(&arena, "total_cents"), "total_cents");
+    assert_string_equal(ecc_quote_sql_name(&arena, "order"), "\"order\"");
+    assert_string_equal(ecc_quote_sql_name(&arena, "user"), "\"user\"");
+    assert_string_equal(ecc_quote_sql_name(&arena, "a\"b"), "\"a\"\"b\"");
+    assert_string_equal(ecc_quote_meson(&arena, "it's\n"), "'it\\'s\\x0a'");
+    assert_string_equal(ecc_quote_yaml(&arena, "no"), "\"no\"");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_indentation), cmocka_unit_test(test_c),   cmocka_unit_test(test_json),
+        cmocka_unit_test(test_shell),       cmocka_unit_test(test_sql),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
