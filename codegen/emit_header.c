@@ -43,7 +43,7 @@ static void emit_records(struct ecc_codegen *cg, struct ecc_writer *w, const str
     }
 }
 
-static void emit_sagas(struct ecc_codegen *cg, struct ecc_writer *w, const struct ecc_shapes *s)
+static void emit_sagas(struct ecc_writer *w, const struct ecc_shapes *s)
 {
     for (size_t i = 0; i < s->sagas.n; i++) {
         const struct ecc_saga_shape *shape = s->sagas.items[i];
@@ -54,7 +54,7 @@ static void emit_sagas(struct ecc_codegen *cg, struct ecc_writer *w, const struc
         for (size_t j = 0; j < shape->saga->nsteps; j++) {
             const struct ecc_var *result = shape->saga->steps[j].result;
             if (result && !(result->type->kind == ECC_TYPE_RECORD && !ecc_shapes_record(s, result->type->record)))
-                ecc_wl(w, "%s;", ecc_c_decl(s, result->type, ecc_c_member(cg->arena, result->name)));
+                ecc_wl(w, "%s;", ecc_c_decl(s, result->type, ecc_shapes_result(s, result)));
         }
         ecc_wl(w, "struct ec_str error;");
         ecc_w_close(w, "};");
@@ -168,7 +168,7 @@ void ecc_emit_header(struct ecc_codegen *cg, struct ecc_shapes *shapes)
     emit_enums(w, shapes);
     emit_records(cg, w, shapes);
     if (!shapes->sandbox) {
-        emit_sagas(cg, w, shapes);
+        emit_sagas(w, shapes);
         emit_calls(w, shapes);
         emit_statements(w, shapes);
         emit_things(w, shapes);

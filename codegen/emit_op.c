@@ -10,7 +10,7 @@
 
 static const struct ecc_type *result_of(const struct ecc_op *op)
 {
-    return op->result->kind == ECC_TYPE_VOID ? NULL : op->result;
+    return op->result->kind == ECC_TYPE_VOID || op->result->record->nfields == 0 ? NULL : op->result;
 }
 
 static const char *custom_path(struct ecc_arena *arena, const struct ecc_op *op)

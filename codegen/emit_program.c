@@ -43,6 +43,8 @@ static struct ecc_place program_place(const void *context, const struct ecc_var 
         return ecc_place_member(p->arena, "f->in.", var->name, var->type);
     if (var->kind == ECC_VAR_PARAM)
         return ecc_place_member(p->arena, "f->saga->in.", var->name, var->type);
+    if (var->kind == ECC_VAR_STEP)
+        return ecc_place_member(p->arena, "f->saga->", ecc_shapes_result(p->shapes, var), var->type);
     return ecc_place_member(p->arena, "f->saga->", var->name, var->type);
 }
 
@@ -216,6 +218,12 @@ static void print_await(struct printer *p, struct ecc_writer *w, const struct ec
     print_line(w, ecc_arena_printf(p->arena, "%s(task, %s, %s);", macro, step_of(p, act), start));
 }
 
+/* A record without fields has no struct, so no member either. */
+static bool is_empty(const struct printer *p, const struct ecc_type *type)
+{
+    return type->kind == ECC_TYPE_RECORD && !ecc_shapes_record(p->shapes, type->record);
+}
+
 static void print_now(struct printer *p, struct ecc_writer *w, const struct ecc_act *act)
 {
     const struct ecc_stmt *stmt = act->stmt;
@@ -223,6 +231,8 @@ static void print_now(struct printer *p, struct ecc_writer *w, const struct ecc_
 
     if (stmt->kind == ECC_STMT_NEW_ID) {
         ecc_wl(w, "f->%s = ec_new_id(task);", act->member->name);
+    } else if (stmt->kind == ECC_STMT_LET && is_empty(p, stmt->let->type)) {
+        return;
     } else if (stmt->kind == ECC_STMT_LET) {
         p->x.keeps = true;
         value = ecc_expr_fit(&p->x, stmt->let->type, stmt->u.expr);
@@ -414,6 +424,8 @@ static const char *member_decl(struct printer *p, const struct ecc_member *m)
     case ECC_MEMBER_VALUE:
         if (!m->type)
             return ecc_arena_printf(p->arena, "struct %s %s", shape->list, m->name);
+        if (is_empty(p, m->type))
+            return NULL;
         return ecc_c_decl(p->shapes, m->type, m->name);
     case ECC_MEMBER_OUT:
         return ecc_c_decl(p->shapes, m->type, "out");

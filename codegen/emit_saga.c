@@ -25,6 +25,8 @@ static struct ecc_place saga_place(const void *context, const struct ecc_var *va
         return ecc_place_setting(s->shapes, var);
     if (var->kind == ECC_VAR_PARAM)
         return ecc_place_member(s->arena, "saga->in.", var->name, var->type);
+    if (var->kind == ECC_VAR_STEP)
+        return ecc_place_member(s->arena, "saga->", ecc_shapes_result(s->shapes, var), var->type);
     return ecc_place_member(s->arena, "saga->", var->name, var->type);
 }
 
@@ -38,7 +40,7 @@ static const char *emit_step_function(struct saga_file *s, struct ecc_writer *w,
     struct ecc_writer body;
 
     if (step->result && call == step->run)
-        out = ecc_arena_printf(s->arena, "&saga->%s", ecc_c_member(s->arena, step->result->name));
+        out = ecc_arena_printf(s->arena, "&saga->%s", ecc_shapes_result(s->shapes, step->result));
     args = ecc_call_args(&s->x, call, out);
     ecc_writer_init(&body, s->arena);
     body.indent = 1;
@@ -81,7 +83,7 @@ static void emit_steps(struct saga_file *s, struct ecc_writer *w, const char *ta
             ecc_wl(w, ".undo = %s,", undo[i]);
         if (step->result && call->out) {
             ecc_wl(w, ".result = &%s,", call->out->table);
-            ecc_wl(w, ".result_offset = offsetof(struct %s, %s),", s->shape->name, ecc_c_member(s->arena, step->result->name));
+            ecc_wl(w, ".result_offset = offsetof(struct %s, %s),", s->shape->name, ecc_shapes_result(s->shapes, step->result));
         }
         if (step->run->u.call.op && step->run->u.call.op->nerrors > 0)
             ecc_wl(w, ".can_fail = true,");

@@ -523,6 +523,12 @@ static const struct ecc_plan *lower_program(struct ecc_arena *arena, struct ecc_
     return plan;
 }
 
+/* A record without fields is nothing in C. */
+static bool is_nothing(const struct ecc_type *type)
+{
+    return !type || type->kind == ECC_TYPE_VOID || (type->kind == ECC_TYPE_RECORD && type->record->nfields == 0);
+}
+
 const struct ecc_plan *ecc_plan_op(struct ecc_arena *arena, const struct ecc_op *op)
 {
     struct ecc_plan *plan = ECC_NEW(arena, struct ecc_plan);
@@ -531,7 +537,7 @@ const struct ecc_plan *ecc_plan_op(struct ecc_arena *arena, const struct ecc_op 
     plan->service = op->service;
     plan->op = op;
     plan->program = &op->program;
-    plan->result = op->result && op->result->kind != ECC_TYPE_VOID ? op->result : NULL;
+    plan->result = is_nothing(op->result) ? NULL : op->result;
     return lower_program(arena, plan, ECC_MEMBER_IN);
 }
 

@@ -97,7 +97,7 @@ struct ecc_plan {
     const struct ecc_consumer *consumer; /* CONSUMER */
     const struct ecc_saga *saga;         /* DONE FAILED */
     const struct ecc_program *program;
-    const struct ecc_type *result;       /* NULL: replies nothing */
+    const struct ecc_type *result;       /* NULL: replies nothing, or a record without fields */
     struct ecc_acts acts;
     struct { struct ecc_member **items; size_t n, cap; } members; /* in the order of the frame */
     struct { struct ecc_act **items; size_t n, cap; } steps;      /* acts that wait, in the order of the text */

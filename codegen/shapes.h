@@ -141,6 +141,8 @@ const struct ecc_program_shape *ecc_shapes_program(const struct ecc_shapes *shap
 const struct ecc_program_shape *ecc_shapes_route(const struct ecc_shapes *shapes, const struct ecc_route *route);
 const struct ecc_sql_shape_of *ecc_shapes_sql(const struct ecc_shapes *shapes, const struct ecc_sql *sql);
 const struct ecc_call_shape *ecc_shapes_call(const struct ecc_shapes *shapes, const struct ecc_op *op, const struct ecc_ext_call *ext);
+/* The member of the saga's struct that holds a step's result: its name, apart from `in` and `error`. */
+const char *ecc_shapes_result(const struct ecc_shapes *shapes, const struct ecc_var *result);
 const struct ecc_saga_shape *ecc_shapes_saga(const struct ecc_shapes *shapes, const struct ecc_saga *saga);
 /* The name of an edge, event, topic, keyspace, external node or setting (struct ecc_setting). */
 const char *ecc_shapes_name(const struct ecc_shapes *shapes, const void *thing);

@@ -73,6 +73,13 @@ const char *ecc_shapes_secret(const struct ecc_shapes *shapes, const char *env)
     return NULL;
 }
 
+const char *ecc_shapes_result(const struct ecc_shapes *shapes, const struct ecc_var *result)
+{
+    const char *name = ecc_c_member(shapes->arena, result->name);
+
+    return strcmp(name, "in") == 0 || strcmp(name, "error") == 0 ? ecc_arena_printf(shapes->arena, "%s_", name) : name;
+}
+
 const char *ecc_shapes_claim(struct ecc_shapes *shapes, const char *wanted)
 {
     return ecc_cnames_claim(&shapes->globals, wanted);

@@ -322,6 +322,7 @@ static int setup(void **state)
     text_type = (struct ecc_type){.kind = ECC_TYPE_TEXT};
     item_field = (struct ecc_field){.name = "qty", .wire = "qty", .type = &text_type};
     item = (struct ecc_record){.name = "Part", .fields = &item_field, .nfields = 1};
+    row = (struct ecc_record){.fields = &item_field, .nfields = 1};
     record_type = (struct ecc_type){.kind = ECC_TYPE_RECORD, .record = &row};
     item_type = (struct ecc_type){.kind = ECC_TYPE_RECORD, .record = &item};
     item_list = (struct ecc_type){.kind = ECC_TYPE_LIST, .item = &item_type};
