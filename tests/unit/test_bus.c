@@ -1,4 +1,5 @@
-/* Relay and consumers on librdkafka's mock cluster: delivery with headers, order, repeats, dead letters, a fatal producer, leaving. */
+/* Relay and consumers on librdkafka's mock cluster: delivery with headers, order, repeats, dead letters, a fatal producer, leaving. With
+ * TEST_KAFKA_BROKERS they run on that bus instead, which then also shows that topics are created. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -102,7 +103,8 @@ static const struct ec_service service = {.name = "test-svc", .modules = modules
 /* ------------------------------------------------------------------ the bus */
 
 static rd_kafka_t *mock_rk;
-static rd_kafka_mock_cluster_t *mock;
+static rd_kafka_mock_cluster_t *mock; /* NULL: a bus from outside */
+static const char *brokers;
 static int round_number;
 static char topic_name[64], dead_name[80], group_name[64];
 
@@ -131,14 +133,16 @@ static int start_all(void **state)
     (void)state;
     memset(&seen, 0, sizeof(seen));
     not_ready = false;
-    snprintf(topic_name, sizeof(topic_name), "shows-%d", ++round_number);
+    snprintf(topic_name, sizeof(topic_name), "shows-%d-%d", (int)getpid(), ++round_number);
     snprintf(dead_name, sizeof(dead_name), "%s.dead-letter", topic_name);
-    snprintf(group_name, sizeof(group_name), "test-svc.group-%d", round_number);
+    snprintf(group_name, sizeof(group_name), "test-svc.group-%d-%d", (int)getpid(), round_number);
     topic.name = topic_name;
     declared.group = group_name;
-    rd_kafka_mock_topic_create(mock, topic_name, topic.partitions, 1);
-    rd_kafka_mock_topic_create(mock, dead_name, topic.partitions, 1);
-    ec_bus_set_brokers(rd_kafka_mock_cluster_bootstraps(mock));
+    if (mock) {
+        rd_kafka_mock_topic_create(mock, topic_name, topic.partitions, 1);
+        rd_kafka_mock_topic_create(mock, dead_name, topic.partitions, 1);
+    }
+    ec_bus_set_brokers(brokers);
     assert_int_equal(ec_module_producer.start(&ec_app, &why), 0);
     assert_int_equal(ec_module_consumer.start(&ec_app, &why), 0);
     assert_non_null(sink);
@@ -240,7 +244,7 @@ static void read_topic(const char *name, struct letter *out)
     rd_kafka_t *rk;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(3);
 
-    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(mock), why, sizeof(why));
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why));
     rd_kafka_conf_set(conf, "group.id", "reader", why, sizeof(why));
     rd_kafka_conf_set(conf, "enable.partition.eof", "true", why, sizeof(why));
     rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
@@ -411,20 +415,24 @@ static void test_fatal_producer_is_replaced(void **state)
 {
     (void)state;
     delivered = undelivered = 0;
-    rd_kafka_mock_broker_set_down(mock, -1);
+    if (mock)
+        rd_kafka_mock_broker_set_down(mock, -1);
     for (int i = 0; i < 5; i++)
         send_one("a", i);
     ec_bus_producer_break();
     wanted = 5;
     assert_true(until(all_told, 15000)); /* nothing is left without an answer */
-    assert_int_equal(undelivered, 5);
-    rd_kafka_mock_broker_set_up(mock, -1);
+    assert_int_equal(delivered + undelivered, 5);
+    if (mock) {
+        assert_int_equal(undelivered, 5);
+        rd_kafka_mock_broker_set_up(mock, -1);
+    }
     assert_true(until(ready, 15000));
     for (int i = 0; i < 5; i++)
         send_one("a", i);
     wanted = 10;
     assert_true(until(all_told, 30000));
-    assert_int_equal(delivered, 5);
+    assert_true(delivered >= 5);
     await_seen(5);
 }
 
@@ -500,14 +508,19 @@ int main(void)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     int failed;
 
+    brokers = getenv("TEST_KAFKA_BROKERS");
     rd_kafka_conf_set(conf, "log_level", "0", why, sizeof(why));
     mock_rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
-    mock = rd_kafka_mock_cluster_new(mock_rk, 1);
+    if (!brokers) {
+        mock = rd_kafka_mock_cluster_new(mock_rk, 1);
+        brokers = rd_kafka_mock_cluster_bootstraps(mock);
+    }
     ec_app.loop = uv_default_loop();
     ec_app.service = &service;
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     ec_bus_set_brokers(NULL);
-    rd_kafka_mock_cluster_destroy(mock);
+    if (mock)
+        rd_kafka_mock_cluster_destroy(mock);
     rd_kafka_destroy(mock_rk);
     return failed;
 }
