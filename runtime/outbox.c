@@ -418,7 +418,9 @@ void ec_outbox_drain(void)
 
 bool ec_outbox_idle(void)
 {
-    return !relay.locked || (!relay.batch && !relay.asking && !relay.dirty);
+    bool can = relay.sink && relay.sink->ready() && uv_hrtime() >= relay.rest_until_ns;
+
+    return !relay.locked || (!relay.batch && !relay.asking && !(relay.dirty && can)); /* what can't go now stays for the next process */
 }
 
 void ec_outbox_stop(void)

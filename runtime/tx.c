@@ -4,7 +4,7 @@
  * sagas, the stored reply and COMMIT. Nothing is taken from the pool before the first statement. Everything is in the task's arena.
  *
  * A duplicate shows as a refused barrier (EC_TX_GUARD), a revoked or lost claim as a refused finish: both roll back, read what is stored
- * for the key and end the task with it. After a deadlock an ATOMIC program is run again from its first step: it has done nothing else
+ * for the key and end the task with it. After a deadlock, or a connection lost before the commit, an ATOMIC program is run again from its first step: it has done nothing else
  * than what was rolled back. A commit whose answer is lost leaves task->unknown.
  */
 #include "tx.h"
@@ -15,7 +15,7 @@
 #include "inbox.h"
 #include "random.h"
 
-enum { STATEMENT_MS = 30000, INSIST_MS = 5000, RESTARTS = 5 };
+enum { STATEMENT_MS = 30000, INSIST_MS = 5000, RESTARTS = 12 };
 
 struct ec_tx {
     struct ec_pg_conn *conn;
@@ -63,6 +63,8 @@ static void cmd_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
             own->row(burst, reply, own->data);
         break;
     case EC_PG_FAILED:
+        /* A session that is ended says so, but not how far a commit had come. */
+        burst->lost |= strncmp(reply->sqlstate, "57P", 3) == 0;
         note_failure(burst, cmd->sql, reply);
         break;
     case EC_PG_LOST:
@@ -307,6 +309,7 @@ static void restart(struct ec_task *task)
     task->step = 0;
     task->starts = 0;
     task->ids = 0;
+    task->calls = 0;
     task->error = NULL;
     task->detail = NULL;
     task->rows = 0;
@@ -315,15 +318,16 @@ static void restart(struct ec_task *task)
     restarts = restart;
     uv_timer_init(ec_app.loop, &restart->timer);
     restart->timer.data = restart;
-    uv_timer_start(&restart->timer, restart_now, (uint64_t)(2 + ec_random_unit() * 20), 0);
+    uv_timer_start(&restart->timer, restart_now, (uint64_t)(2 + ec_random_unit() * (16 << (task->restarts < 6 ? task->restarts : 6))), 0);
 }
 
-/* A deadlock has a victim that did nothing wrong. Only where nothing but this transaction happened: then it can start over. */
+/* A deadlock has a victim that did nothing wrong, and a connection that breaks before the commit takes the transaction with it. Only where
+ * nothing but this transaction happened can the program start over. */
 static bool restart_after(struct ec_burst *burst)
 {
     struct ec_task *task = burst->task;
 
-    if (!burst->repeatable || !task->tx || task->program->repeat != EC_REPEAT_ATOMIC || task->parent || task->restarts >= RESTARTS ||
+    if (!(burst->repeatable || (burst->lost && !burst->commits)) || !task->tx || task->program->repeat != EC_REPEAT_ATOMIC || task->parent || task->restarts >= RESTARTS ||
         ec_task_expired(task))
         return false;
     task->restarts++;
