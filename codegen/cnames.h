@@ -1,7 +1,7 @@
 /* Spellings of names, and names of C that are free.
  *
- * Names of the language are Pascal, kebab, snake or UPPER; each is split into words and joined again for the target: `order-svc` and
- * `OrderSvc` both become order_svc. What C or an earlier name has taken gets trailing underscores; what begins with the runtime's own
+ * Names of the language are Pascal, kebab, snake or UPPER; each is split into words and joined again for the target: `thing-svc` and
+ * `ThingSvc` both become thing_svc. What C or an earlier name has taken gets trailing underscores; what begins with the runtime's own
  * prefix gets an x_ before it.
  */
 #ifndef ECC_CNAMES_H
@@ -12,10 +12,10 @@
 
 struct ecc_arena;
 
-const char *ecc_snake(struct ecc_arena *arena, const char *name);  /* place_order */
-const char *ecc_upper(struct ecc_arena *arena, const char *name);  /* PLACE_ORDER */
-const char *ecc_kebab(struct ecc_arena *arena, const char *name);  /* place-order */
-const char *ecc_pascal(struct ecc_arena *arena, const char *name); /* PlaceOrder */
+const char *ecc_snake(struct ecc_arena *arena, const char *name);  /* make_thing */
+const char *ecc_upper(struct ecc_arena *arena, const char *name);  /* MAKE_THING */
+const char *ecc_kebab(struct ecc_arena *arena, const char *name);  /* make-thing */
+const char *ecc_pascal(struct ecc_arena *arena, const char *name); /* MakeThing */
 
 /* Can't be used as a name in generated C: a keyword, a macro of the headers it includes, or the runtime's (ec_, EC_). */
 bool ecc_c_reserved(const char *name);

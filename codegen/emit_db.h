@@ -5,7 +5,7 @@
 #include "shapes.h"
 #include "writer.h"
 
-/* `void db_place_order_quote(struct ec_task *task, struct ec_uuid id, struct place_order_quote *out)`, end, and a newline */
+/* `void db_make_thing_quote(struct ec_task *task, struct ec_uuid id, struct make_thing_quote *out)`, end, and a newline */
 void ecc_db_write_prototype(struct ecc_writer *w, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape, const char *end);
 
 /* "EC_TEXT, .flags = EC_OPTIONAL ...": what a field table says of a type, after .kind = */

@@ -5,21 +5,21 @@
  * that is free. The emitters never make up a name of file scope: they ask here, or claim one with ecc_shapes_claim.
  *
  * Names (see docs/design.md):
- *   record OrderLine              struct order_line, order_line_record, struct order_line_list
- *   event OrderShipped            struct order_shipped (body), order_shipped_event
- *   op PlaceOrder of this unit    struct place_order_in; program prefix place_order
- *   called op catalog-svc.Price   struct catalog_svc_price_in, function catalog_svc_price
- *   external call stripe.Pay      struct stripe_pay_in, struct stripe_pay_out, function stripe_pay
- *   row of `let x` in PlaceOrder  struct place_order_x, function db_place_order_x, statement db_place_order_x_sql
+ *   record ThingPart              struct thing_part, thing_part_record, struct thing_part_list
+ *   event ThingMade            struct thing_made (body), thing_made_event
+ *   op MakeThing of this unit    struct make_thing_in; program prefix make_thing
+ *   called op parts-svc.Price   struct parts_svc_price_in, function parts_svc_price
+ *   external call mailer.Send      struct mailer_send_in, struct mailer_send_out, function mailer_send
+ *   row of `let x` in MakeThing  struct make_thing_x, function db_make_thing_x, statement db_make_thing_x_sql
  *   inline record                 <where it stands>_<field>
  *   consumer group g, event E     program prefix g_e
- *   saga place-order              struct place_order_saga (holds `in`, a member a result, `error`), struct place_order_saga_in,
- *                                 place_order_saga, program prefixes place_order_done and place_order_failed
+ *   saga make-thing              struct make_thing_saga (holds `in`, a member a result, `error`), struct make_thing_saga_in,
+ *                                 make_thing_saga, program prefixes make_thing_done and make_thing_failed
  *   route get_v1_things           struct get_v1_things_path, _query, _body, _out (aggregation); program prefix get_v1_things
- *   edge to inventory-svc         inventory_svc_edge
+ *   edge to parts-svc         parts_svc_edge
  *   keyspace sessions of redis    redis_sessions_keyspace
- *   topic order-events            order_events_topic
- *   external stripe               stripe_external
+ *   topic thing-events            thing_events_topic
+ *   external mailer               mailer_external
  *   setting mail_from             mail_from_setting; one that is only an environment name: <name in lower case>_setting
  * Names that the emitters use for statics of their own are taken from the start: jwt, statements, migrations, seed, service, sandbox ...
  * A record without fields has no struct: ecc_shapes_record gives NULL, members and arguments for it are left out, tables have NULL.
@@ -34,25 +34,25 @@ struct ecc_arena;
 
 struct ecc_shape { /* of a record */
     const struct ecc_record *record;
-    const char *name;  /* tag of the struct: order_line */
-    const char *table; /* order_line_record */
-    const char *list;  /* tag of its list: order_line_list */
+    const char *name;  /* tag of the struct: thing_part */
+    const char *table; /* thing_part_record */
+    const char *list;  /* tag of its list: thing_part_list */
     bool listed;       /* the list is used, so it is declared */
     bool preset;       /* has defaults: <table>'s preset is <name>_preset */
 };
 
 struct ecc_enum_shape {
     const struct ecc_enum *enum_;
-    const char *name;   /* tag: order_status */
-    const char *table;  /* order_status_enum */
+    const char *name;   /* tag: thing_state */
+    const char *table;  /* thing_state_enum */
     const char *list;   /* tag of its list */
     bool listed;
-    const char **values; /* ORDER_STATUS_PENDING, in the enum's order */
+    const char **values; /* THING_STATE_PENDING, in the enum's order */
 };
 
 struct ecc_error_shape {
     const struct ecc_error *error;
-    const char *name; /* error_card_declined */
+    const char *name; /* error_no_room */
 };
 
 struct ecc_program_shape {
@@ -61,22 +61,22 @@ struct ecc_program_shape {
     const struct ecc_consumer *consumer;
     const struct ecc_saga *done, *failed;
     const struct ecc_route *route;
-    const char *prefix;   /* place_order */
-    const char *name;     /* place_order_program */
-    const char *run;      /* place_order_run */
-    const char *frame;    /* tag: place_order_frame */
-    const char *step;     /* tag: place_order_step */
-    const char *upper;    /* PLACE_ORDER: steps are PLACE_ORDER_START ..., claimed with ecc_shapes_claim */
-    const char *title;    /* "order-svc.PlaceOrder" */
-    const char *file;     /* ops/place_order.c, consumers/orders_order_shipped.c, sagas/place_order.c (done and failed), routes/x.c */
+    const char *prefix;   /* make_thing */
+    const char *name;     /* make_thing_program */
+    const char *run;      /* make_thing_run */
+    const char *frame;    /* tag: make_thing_frame */
+    const char *step;     /* tag: make_thing_step */
+    const char *upper;    /* MAKE_THING: steps are MAKE_THING_START ..., claimed with ecc_shapes_claim */
+    const char *title;    /* "thing-svc.MakeThing" */
+    const char *file;     /* ops/make_thing.c, consumers/things_thing_made.c, sagas/make_thing.c (done and failed), routes/x.c */
 };
 
 struct ecc_sql_shape_of { /* a statement */
     const struct ecc_sql *sql;
     const struct ecc_program_shape *program;
-    const char *function;        /* db_place_order_quote */
-    const char *statement;       /* db_place_order_quote_sql */
-    const char *title;           /* "order-svc.PlaceOrder.quote" */
+    const char *function;        /* db_make_thing_quote */
+    const char *statement;       /* db_make_thing_quote_sql */
+    const char *title;           /* "thing-svc.MakeThing.quote" */
     const struct ecc_shape *row; /* NULL for exec */
 };
 
@@ -84,14 +84,14 @@ struct ecc_call_shape { /* a client function */
     const struct ecc_edge *edge;
     const struct ecc_op *op;        /* internal, or NULL */
     const struct ecc_ext_call *ext; /* external, or NULL */
-    const char *function;           /* catalog_svc_price_lines */
-    const char *table;              /* catalog_svc_price_lines_call */
+    const char *function;           /* parts_svc_price_lines */
+    const char *table;              /* parts_svc_price_lines_call */
     const struct ecc_shape *in, *out; /* NULL: nothing */
 };
 
 struct ecc_saga_shape {
     const struct ecc_saga *saga;
-    const char *name;            /* tag of its struct, and the name of its table: place_order_saga */
+    const char *name;            /* tag of its struct, and the name of its table: make_thing_saga */
     const struct ecc_shape *in;
 };
 
@@ -106,9 +106,9 @@ struct ecc_shapes {
     const struct ecc_model *model;
     const struct ecc_node *node;
     bool sandbox;
-    const char *prefix; /* order_svc, stripe_sandbox */
-    const char *folder; /* order-svc, stripe-sandbox: under generated/ */
-    const char *header; /* order_svc.h */
+    const char *prefix; /* thing_svc, mailer_sandbox */
+    const char *folder; /* thing-svc, mailer-sandbox: under generated/ */
+    const char *header; /* thing_svc.h */
     struct ecc_cnames tags, globals;
     struct { struct ecc_enum_shape **items; size_t n, cap; } enums;    /* sorted by name */
     struct { struct ecc_shape **items; size_t n, cap; } records;       /* what is held by value comes first */
@@ -136,7 +136,7 @@ struct ecc_shapes *ecc_shapes_build(struct ecc_arena *arena, const struct ecc_mo
 const struct ecc_shape *ecc_shapes_record(const struct ecc_shapes *shapes, const struct ecc_record *record);
 const struct ecc_enum_shape *ecc_shapes_enum(const struct ecc_shapes *shapes, const struct ecc_enum *enum_);
 const char *ecc_shapes_enum_value(const struct ecc_shapes *shapes, const struct ecc_enum *enum_, const char *value);
-const char *ecc_shapes_error(const struct ecc_shapes *shapes, const struct ecc_error *error); /* error_card_declined */
+const char *ecc_shapes_error(const struct ecc_shapes *shapes, const struct ecc_error *error); /* error_no_room */
 const struct ecc_program_shape *ecc_shapes_program(const struct ecc_shapes *shapes, const struct ecc_program *program);
 const struct ecc_program_shape *ecc_shapes_route(const struct ecc_shapes *shapes, const struct ecc_route *route);
 const struct ecc_sql_shape_of *ecc_shapes_sql(const struct ecc_shapes *shapes, const struct ecc_sql *sql);
@@ -152,7 +152,7 @@ const char *ecc_shapes_secret(const struct ecc_shapes *shapes, const char *env);
 /* A name of file scope that nobody else has; for static names and step enumerators. */
 const char *ecc_shapes_claim(struct ecc_shapes *shapes, const char *wanted);
 
-/* "struct ec_str", "int64_t *" (optional), "struct order_line_list": what stands before a member's name. */
+/* "struct ec_str", "int64_t *" (optional), "struct thing_part_list": what stands before a member's name. */
 const char *ecc_c_type(const struct ecc_shapes *shapes, const struct ecc_type *type);
 /* "int64_t *qty": declaration of a member or parameter whose name is already one of C. */
 const char *ecc_c_decl(const struct ecc_shapes *shapes, const struct ecc_type *type, const char *name);

@@ -28,9 +28,9 @@ static int teardown(void **state)
 static void test_spellings(void **state)
 {
     static const struct { const char *name, *snake, *upper, *kebab, *pascal; } cases[] = {
-        {"order-svc", "order_svc", "ORDER_SVC", "order-svc", "OrderSvc"},
-        {"PlaceOrder", "place_order", "PLACE_ORDER", "place-order", "PlaceOrder"},
-        {"place_order", "place_order", "PLACE_ORDER", "place-order", "PlaceOrder"},
+        {"thing-svc", "thing_svc", "THING_SVC", "thing-svc", "ThingSvc"},
+        {"MakeThing", "make_thing", "MAKE_THING", "make-thing", "MakeThing"},
+        {"make_thing", "make_thing", "MAKE_THING", "make-thing", "MakeThing"},
         {"MAIL_FROM", "mail_from", "MAIL_FROM", "mail-from", "MailFrom"},
         {"HTTPServer", "http_server", "HTTP_SERVER", "http-server", "HttpServer"},
         {"V2Thing", "v2_thing", "V2_THING", "v2-thing", "V2Thing"},

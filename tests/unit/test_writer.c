@@ -110,7 +110,7 @@ static void test_sql(void **state)
 {
     (void)state;
     assert_string_equal(ecc_quote_sql(&arena, "it's \\ done"), "'it''s \\ done'");
-    assert_string_equal(ecc_quote_sql_name(&arena, "total_cents"), "total_cents");
+    assert_string_equal(ecc_quote_sql_name(&arena, "full_name"), "full_name");
     assert_string_equal(ecc_quote_sql_name(&arena, "order"), "\"order\"");
     assert_string_equal(ecc_quote_sql_name(&arena, "user"), "\"user\"");
     assert_string_equal(ecc_quote_sql_name(&arena, "a\"b"), "\"a\"\"b\"");
