@@ -5,22 +5,22 @@
  * that is free. The emitters never make up a name of file scope: they ask here, or claim one with ecc_shapes_claim.
  *
  * Names (see docs/design.md):
- *   record ThingPart              struct thing_part, thing_part_record, struct thing_part_list
- *   event ThingMade            struct thing_made (body), thing_made_event
+ *   record ThingPart             struct thing_part, thing_part_record, struct thing_part_list
+ *   event ThingMade              struct thing_made (body), thing_made_event
  *   op MakeThing of this unit    struct make_thing_in; program prefix make_thing
- *   called op parts-svc.Price   struct parts_svc_price_in, function parts_svc_price
- *   external call mailer.Send      struct mailer_send_in, struct mailer_send_out, function mailer_send
+ *   called op parts-svc.Price    struct parts_svc_price_in, function parts_svc_price
+ *   external call mailer.Send    struct mailer_send_in, struct mailer_send_out, function mailer_send
  *   row of `let x` in MakeThing  struct make_thing_x, function db_make_thing_x, statement db_make_thing_x_sql
- *   inline record                 <where it stands>_<field>
- *   consumer group g, event E     program prefix g_e
+ *   inline record                <where it stands>_<field>
+ *   consumer group g, event E    program prefix g_e
  *   saga make-thing              struct make_thing_saga (holds `in`, a member a result, `error`), struct make_thing_saga_in,
- *                                 make_thing_saga, program prefixes make_thing_done and make_thing_failed
- *   route get_v1_things           struct get_v1_things_path, _query, _body, _out (aggregation); program prefix get_v1_things
- *   edge to parts-svc         parts_svc_edge
- *   keyspace sessions of redis    redis_sessions_keyspace
- *   topic thing-events            thing_events_topic
- *   external mailer               mailer_external
- *   setting mail_from             mail_from_setting; one that is only an environment name: <name in lower case>_setting
+ *                                make_thing_saga, program prefixes make_thing_done and make_thing_failed
+ *   route get_v1_things          struct get_v1_things_path, _query, _body, _out (aggregation); program prefix get_v1_things
+ *   edge to parts-svc            parts_svc_edge
+ *   keyspace sessions of redis   redis_sessions_keyspace
+ *   topic thing-events           thing_events_topic
+ *   external mailer              mailer_external
+ *   setting mail_from            mail_from_setting; one that is only an environment name: <name in lower case>_setting
  * Names that the emitters use for statics of their own are taken from the start: jwt, statements, migrations, seed, service, sandbox ...
  * A record without fields has no struct: ecc_shapes_record gives NULL, members and arguments for it are left out, tables have NULL.
  */
