@@ -70,7 +70,7 @@ class System:
         self.env = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
         self.build = build
         if build == SANITIZED:
-            self.env["EC_MESON_OPTIONS"] = "-Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug -Doptimization=1"
+            self.env["EC_MESON_OPTIONS"] = "-Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false -Dbuildtype=debug -Doptimization=1"
         self.gateway = 8080 + self.base
 
     def ecomc(self, *args, timeout=600):
