@@ -92,7 +92,8 @@ static const struct base *base_of(const struct ec_external *external, struct ec_
     if (mistake) {
         ec_config_error(into, "%s %s", set ? external->base_env : external->name, mistake);
         if (!errors)
-            ec_log(EC_LOG_ERROR, NULL, "the base of an external can't be used", EC_L_STR("external", external->name), EC_L_STR("why", mistake));
+            ec_log(EC_LOG_ERROR, NULL, "the base of an external can't be used", EC_L_STR("external", external->name),
+                   EC_L_STR("why", mistake));
         ec_buf_free(&own.text);
         free(url);
         return NULL;
@@ -307,7 +308,8 @@ static const char *prepare(struct ext_run *run, struct ec_str key, const void *i
     run->request.url = ec_arena_copy(task->arena, (struct ec_str){url.p, url.n}).p;
     run->request.plain = base->plain;
     run->request.method = call->method;
-    if (call->encoding == EC_ENC_FORM || call->encoding == EC_ENC_JSON || method_is(call, "POST") || method_is(call, "PUT") || method_is(call, "PATCH"))
+    if (call->encoding == EC_ENC_FORM || call->encoding == EC_ENC_JSON || method_is(call, "POST") || method_is(call, "PUT") ||
+        method_is(call, "PATCH"))
         run->request.body = ec_arena_copy(task->arena, (struct ec_str){body.n > 0 ? body.p : "", body.n});
     return NULL;
 }
@@ -334,7 +336,8 @@ static struct ec_edge_result read_answer(struct ext_run *run, int status, struct
     for (declared = call->errors; declared && declared->status; declared++)
         if (declared->status == status)
             return (struct ec_edge_result){.outcome = EC_EDGE_ANSWERED, .error = declared->error};
-    ec_log(EC_LOG_WARN, task, "a provider refused", EC_L_STR("edge", call->edge->name), EC_L_STR("call", call->name), EC_L_INT("status", status));
+    ec_log(EC_LOG_WARN, task, "a provider refused", EC_L_STR("edge", call->edge->name), EC_L_STR("call", call->name),
+           EC_L_INT("status", status));
     if (status >= 500 || status == 429 || status == 408 || (status == 409 && run->idempotent)) {
         result.outcome = EC_EDGE_FAILED;
         result.again = true;

@@ -81,10 +81,11 @@ enum ec_http_outcome {
     EC_HTTP_MALFORMED,
 };
 struct ec_http_call; /* one request in flight */
-/* head: request line and headers with CRLF, without host, content-length and the empty line. Copied. done is called once, never from inside;
- * reply (NULL unless OK) lives until done returns. A request on a reused connection that closed before any byte of the answer is sent again
- * once only if `repeatable`. */
-struct ec_http_call *ec_http_send(struct ec_http_client *client, struct ec_str head, struct ec_str body, int64_t timeout_ms, bool repeatable,
+/* head: request line and headers with CRLF, without host, content-length and the empty line. Copied. done is called once, never from
+ * inside; reply (NULL unless OK) lives until done returns. A request on a reused connection that closed before any byte of the answer is
+ * sent again once only if `repeatable`. */
+struct ec_http_call *ec_http_send(struct ec_http_client *client, struct ec_str head, struct ec_str body, int64_t timeout_ms,
+                                  bool repeatable,
                                   void (*done)(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply), void *data);
 void ec_http_cancel(struct ec_http_call *call); /* done is not called any more */
 

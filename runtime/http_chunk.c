@@ -10,7 +10,8 @@ static bool overhead_ok(struct ec_http_chunks *chunks, size_t framing, const str
     return chunks->overhead <= MAX_OVERHEAD + body->n;
 }
 
-enum ec_http_parse ec_http_chunks_read(struct ec_http_chunks *chunks, const char *p, size_t n, size_t *used, struct ec_buf *body, size_t max)
+enum ec_http_parse ec_http_chunks_read(struct ec_http_chunks *chunks, const char *p, size_t n, size_t *used, struct ec_buf *body,
+                                       size_t max)
 {
     enum ec_http_parse r;
     size_t length, take;

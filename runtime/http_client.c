@@ -348,7 +348,8 @@ void ec_client_dispatch(struct ec_http_client *client)
     }
 }
 
-struct ec_http_call *ec_http_send(struct ec_http_client *client, struct ec_str head, struct ec_str body, int64_t timeout_ms, bool repeatable,
+struct ec_http_call *ec_http_send(struct ec_http_client *client, struct ec_str head, struct ec_str body, int64_t timeout_ms,
+                                  bool repeatable,
                                   void (*done)(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply), void *data)
 {
     struct ec_http_call *call = client->free_calls;

@@ -154,7 +154,8 @@ static bool transmit(struct ec_conn *conn, struct ec_buf *buf)
 
 static bool full(const struct ec_conn *conn)
 {
-    return conn->outstanding >= EC_CONN_MAX_PIPELINE || conn->out.n + conn->wire.n + (conn->writing ? conn->sending.n : 0) > EC_CONN_MAX_UNSENT;
+    return conn->outstanding >= EC_CONN_MAX_PIPELINE ||
+           conn->out.n + conn->wire.n + (conn->writing ? conn->sending.n : 0) > EC_CONN_MAX_UNSENT;
 }
 
 static void input(struct ec_conn *conn, const char *p, size_t n);

@@ -19,6 +19,7 @@ struct ec_http_chunks {
 };
 /* Takes what it can of p[0..n), adds the data to body and says in *used how much it took. The rest, a piece of a line, must be given
  * again with what follows it. */
-enum ec_http_parse ec_http_chunks_read(struct ec_http_chunks *chunks, const char *p, size_t n, size_t *used, struct ec_buf *body, size_t max);
+enum ec_http_parse ec_http_chunks_read(struct ec_http_chunks *chunks, const char *p, size_t n, size_t *used, struct ec_buf *body,
+                                       size_t max);
 
 #endif

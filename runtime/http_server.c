@@ -118,7 +118,8 @@ static int bind_socket(const char *host, int port, bool reuse_port, int *bound)
         errno = saved;
         return -1;
     }
-    *bound = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port : ((struct sockaddr_in6 *)&address)->sin6_port);
+    *bound =
+        ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port : ((struct sockaddr_in6 *)&address)->sin6_port);
     return fd;
 }
 

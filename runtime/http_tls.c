@@ -21,7 +21,8 @@ struct ec_tls {
     BIO *in, *out; /* owned by ssl */
 };
 
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in, unsigned int inlen, void *arg)
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in, unsigned int inlen,
+                           void *arg)
 {
     static const unsigned char ours[] = "\x08http/1.1";
 
@@ -55,7 +56,8 @@ struct ec_tls_context *ec_tls_context_new(const char *cert, const char *key, con
     if (!ssl)
         return refuse(NULL, why, "TLS for", cert);
     SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
-    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(ssl,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
     if (SSL_CTX_use_certificate_chain_file(ssl, cert) != 1)

@@ -54,7 +54,8 @@ static void answer_error(struct ec_http_exchange *x, int status, const char *cod
     json_decref(body);
 }
 
-static void record(const struct ec_sbx_call *call, json_t *request, struct ec_str key, int status, json_t *reply, bool replayed, const char *fault)
+static void record(const struct ec_sbx_call *call, json_t *request, struct ec_str key, int status, json_t *reply, bool replayed,
+                   const char *fault)
 {
     json_t *entry = json_object();
     char at[40];
@@ -112,8 +113,8 @@ static void add_fault(struct ec_http_exchange *x, struct ec_str text)
     int status = 500, times = 1, effect = 1;
 
     root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
-    if (!root || json_unpack(root, "{ssss s?i s?i s?b s?o !}", "call", &call, "kind", &kind, "status", &status, "times", &times, "effect", &effect, "body",
-                             &body) != 0) {
+    if (!root || json_unpack(root, "{ssss s?i s?i s?b s?o !}", "call", &call, "kind", &kind, "status", &status, "times", &times, "effect",
+                             &effect, "body", &body) != 0) {
         answer_error(x, 400, "invalid_request", "a fault is {call, kind, status?, body?, times?, effect?}");
         json_decref(root);
         return;
@@ -143,8 +144,8 @@ static void list_faults(struct ec_http_exchange *x)
     struct fault *f;
 
     for (f = sbx.faults; f; f = f->next)
-        json_array_append_new(list, json_pack("{sssssisisisb}", "call", f->call, "kind", f->kind, "status", f->status, "left", f->left, "fired", f->fired,
-                                              "effect", f->effect));
+        json_array_append_new(list, json_pack("{sssssisisisb}", "call", f->call, "kind", f->kind, "status", f->status, "left", f->left,
+                                              "fired", f->fired, "effect", f->effect));
     answer(x, 200, list, false);
     json_decref(list);
 }
@@ -291,7 +292,8 @@ static void handle(struct ec_http_exchange *x, void *data)
         serve_own(x, request);
     } else if (!ec_sbx_authorized(sbx.sandbox, request, arena)) {
         answer_error(x, 401, "authentication_error", "the credentials are not valid");
-    } else if (!ec_sbx_find(sbx.sandbox, request, arena, &match, &refusal) || !(fields = ec_sbx_read(sbx.sandbox, &match, request, arena, &refusal))) {
+    } else if (!ec_sbx_find(sbx.sandbox, request, arena, &match, &refusal) ||
+               !(fields = ec_sbx_read(sbx.sandbox, &match, request, arena, &refusal))) {
         ec_log(EC_LOG_WARN, NULL, "refused a request", EC_L_TEXT("path", request->path), EC_L_INT("status", refusal.status),
                EC_L_STR("why", refusal.message));
         answer_error(x, refusal.status, refusal.code, refusal.message);

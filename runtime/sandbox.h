@@ -14,8 +14,8 @@ struct ec_sbx_refusal { int status; const char *code; char message[320]; };
  * parameters are kept for ec_sbx_read. */
 enum { EC_SBX_MAX_PARTS = 8 };
 struct ec_sbx_match { const struct ec_sbx_call *call; size_t nparts; struct { struct ec_str name, value; } parts[EC_SBX_MAX_PARTS]; };
-bool ec_sbx_find(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena, struct ec_sbx_match *match,
-                 struct ec_sbx_refusal *refusal);
+bool ec_sbx_find(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena,
+                 struct ec_sbx_match *match, struct ec_sbx_refusal *refusal);
 bool ec_sbx_authorized(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena);
 /* The request's fields, checked against the call's record; NULL with a refusal. */
 json_t *ec_sbx_read(const struct ec_sandbox *sandbox, const struct ec_sbx_match *match, const struct ec_http_request *request,

@@ -29,7 +29,8 @@ static json_t *follow(json_t *at, const char *path)
 static char *key_text(const struct scope *scope, const struct ec_sbx_value *key)
 {
     json_t *value = evaluate(scope, key);
-    char *text = json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+    char *text =
+        json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
 
     if (!text)
         abort();

@@ -50,8 +50,8 @@ static bool match_path(const char *pattern, struct ec_str path, struct ec_arena 
     return at == path.n;
 }
 
-bool ec_sbx_find(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena, struct ec_sbx_match *match,
-                 struct ec_sbx_refusal *refusal)
+bool ec_sbx_find(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena,
+                 struct ec_sbx_match *match, struct ec_sbx_refusal *refusal)
 {
     bool other_method = false;
 
@@ -132,7 +132,8 @@ static bool take_path(const struct ec_sandbox *sandbox, const struct ec_sbx_matc
             fields[rest->nfields++] = record->fields[j];
     }
     for (i = 0; i < match->nparts; i++)
-        if (sandbox->auth_user && ec_str_eq(match->parts[i].name, (struct ec_str){sandbox->auth_user->name, strlen(sandbox->auth_user->name)}) &&
+        if (sandbox->auth_user &&
+            ec_str_eq(match->parts[i].name, (struct ec_str){sandbox->auth_user->name, strlen(sandbox->auth_user->name)}) &&
             !ec_str_eq(match->parts[i].value, sandbox->auth_user->text))
             return refuse(refusal, 404, "not_found", "there is no such account");
     return true;

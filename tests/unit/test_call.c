@@ -75,7 +75,14 @@ static void handle(struct ec_http_exchange *x, void *data)
 }
 
 struct frame { struct thing in, out; };
-static struct { bool ended, unknown; const struct ec_error *error; int retry_after_s; char detail[200]; struct thing out; char name[32]; } end;
+static struct {
+    bool ended, unknown;
+    const struct ec_error *error;
+    int retry_after_s;
+    char detail[200];
+    struct thing out;
+    char name[32];
+} end;
 
 static void run(struct ec_task *task)
 {
@@ -135,7 +142,8 @@ static int setup(void **state)
     peer.port = ec_http_server_port(peer.server);
     sprintf(url, "http://127.0.0.1:%d", peer.port);
     setenv("BETA_URL", url, 1);
-    edge = (struct ec_edge){.name = "alpha -> beta", .peer = "beta", .env = "BETA_URL", .timeout_ms = 5000, .backoff_min_ms = 5, .backoff_max_ms = 10};
+    edge = (struct ec_edge){
+        .name = "alpha -> beta", .peer = "beta", .env = "BETA_URL", .timeout_ms = 5000, .backoff_min_ms = 5, .backoff_max_ms = 10};
     call.safe = false;
     call.out = &thing_record;
     program.repeat = EC_REPEAT_READ;
@@ -227,8 +235,9 @@ static void keys_of_a_keyed_program(void **state)
     finish(task);
     assert_string_equal(peer.keys[2], "client/a/1/2/Do");
     task = new_task();
-    task->key = EC_STR("client/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
-                       "89012345678901234567890123456789012345678901234567890123456789012345678901234567890");
+    task->key = EC_STR(
+        "client/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+        "89012345678901234567890123456789012345678901234567890123456789012345678901234567890");
     finish(task);
     assert_int_equal(strlen(peer.keys[3]), 64);
 }

@@ -30,7 +30,8 @@ static const struct ec_field out_fields[] = {
 };
 static const struct ec_record out_record = {"Out", sizeof(struct out), out_fields, 2, NULL};
 
-static struct ec_setting account = {.name = "account", .env = "ACCOUNT", .text = {"AC1", 3}}, secret = {.name = "KEY", .env = "KEY", .text = {"s3cret", 6}};
+static struct ec_setting account = {.name = "account", .env = "ACCOUNT", .text = {"AC1", 3}},
+                         secret = {.name = "KEY", .env = "KEY", .text = {"s3cret", 6}};
 static const struct ec_setting *const settings[] = {&account, NULL};
 static struct ec_external external = {.name = "bank", .base = "https://bank.invalid", .base_env = "BANK_BASE_URL", .auth = EC_AUTH_BEARER,
                                       .auth_header = "X-Key", .auth_user = &account, .auth_secret = &secret, .settings = settings};
@@ -172,8 +173,16 @@ static int setup_bare(void **state)
     peer.status = 200;
     peer.body = "{\"id\":\"p1\",\"amount\":5,\"more\":[1,{}]}";
     edge = (struct ec_edge){.name = "alpha -> bank", .peer = "bank", .timeout_ms = 5000, .backoff_min_ms = 1, .backoff_max_ms = 2};
-    call = (struct ec_ext_call){.edge = &edge, .external = &external, .name = "Pay", .method = "POST", .path = "/v1/pay", .encoding = EC_ENC_FORM,
-                                .in = &in_record, .out = &out_record, .idempotency_header = "Idempotency-Key", .errors = errors};
+    call = (struct ec_ext_call){.edge = &edge,
+                                .external = &external,
+                                .name = "Pay",
+                                .method = "POST",
+                                .path = "/v1/pay",
+                                .encoding = EC_ENC_FORM,
+                                .in = &in_record,
+                                .out = &out_record,
+                                .idempotency_header = "Idempotency-Key",
+                                .errors = errors};
     external.auth = EC_AUTH_BEARER;
     secret.text = EC_STR("s3cret");
     given = (struct in){EC_STR("i/d"), EC_STR("a b&c"), 12, {true, EC_STR("\xc3\xa4")}};
@@ -440,8 +449,9 @@ static void plain_on_loopback(void **state)
 
 static void bases(void **state)
 {
-    static const char *const wrong[] = {"http://bank.example", "ftp://x", "https://", "https://u@x", "https://x?y", "https://x/#", "http://127.0.0.1.example",
-                                        "http://localhost@x", "https://x\\y", "x"};
+    static const char *const wrong[] = {
+        "http://bank.example", "ftp://x",      "https://", "https://u@x", "https://x?y", "https://x/#", "http://127.0.0.1.example",
+        "http://localhost@x",  "https://x\\y", "x"};
     struct ec_config_errors mistakes = {{NULL, 0, 0}, 0};
     size_t i;
 

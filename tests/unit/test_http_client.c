@@ -90,7 +90,8 @@ static struct ec_http_client *client_for(uv_loop_t *loop, int max, const char *f
 static struct ec_http_call *ask(struct ec_http_client *client, const char *body, int64_t timeout, bool repeatable, struct outcome *o)
 {
     memset(o, 0, sizeof(*o));
-    return ec_http_send(client, EC_STR("POST /ops/Do HTTP/1.1\r\nx-a: b\r\n"), (struct ec_str){body, strlen(body)}, timeout, repeatable, on_done, o);
+    return ec_http_send(client, EC_STR("POST /ops/Do HTTP/1.1\r\nx-a: b\r\n"), (struct ec_str){body, strlen(body)}, timeout, repeatable,
+                        on_done, o);
 }
 
 #define OPEN                                                                                                                          \
@@ -449,8 +450,22 @@ static void large_requests(void **state)
 
 static void urls(void **state)
 {
-    static const char *const wrong[] = {"", "x", "https://a:1", "http://", "http://:80", "http://a:", "http://a:0", "http://a:65536", "http://a:1x",
-                                        "http://a/b", "http://a:1,", ",http://a:1", "http://a b:1", "http://u@a:1", "http://[::1", "http://[::1]x"};
+    static const char *const wrong[] = {"",
+                                        "x",
+                                        "https://a:1",
+                                        "http://",
+                                        "http://:80",
+                                        "http://a:",
+                                        "http://a:0",
+                                        "http://a:65536",
+                                        "http://a:1x",
+                                        "http://a/b",
+                                        "http://a:1,",
+                                        ",http://a:1",
+                                        "http://a b:1",
+                                        "http://u@a:1",
+                                        "http://[::1",
+                                        "http://[::1]x"};
     size_t i;
 
     (void)state;

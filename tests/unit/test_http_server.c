@@ -200,7 +200,8 @@ static void pipelined_in_order(void **state)
     }
     expect_text(&w->loop, fd, &r, "/last");
     assert_int_equal(count_of(r.p, "HTTP/1.1 200"), 6);
-    assert_true(strstr(r.p, "<0>") < strstr(r.p, "<1>") && strstr(r.p, "<1>") < strstr(r.p, "<4>") && strstr(r.p, "<4>") < strstr(r.p, "/last"));
+    assert_true(strstr(r.p, "<0>") < strstr(r.p, "<1>") && strstr(r.p, "<1>") < strstr(r.p, "<4>") &&
+                strstr(r.p, "<4>") < strstr(r.p, "/last"));
     close(fd);
     close_world(w);
 }
@@ -228,7 +229,8 @@ static void a_bounded_pipeline(void **state)
 
 static void refused(void **state)
 {
-    static const struct { const char *text; int status; const char *name; } cases[] = {
+    static const struct { const char *text; int status; const char *name;
+    } cases[] = {
         {"GET / HTTP/1.1\r\n\r\n", 400, "/problems/bad-request"},
         {"GET / HTTP/9.1\r\nHost: a\r\n\r\n", 505, "/problems/version-not-supported"},
         {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "/problems/not-implemented"},
@@ -236,8 +238,9 @@ static void refused(void **state)
         {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffff0\r\n", 413, "/problems/too-large"},
         {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello", 400, "/problems/bad-request"},
         {"POST / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417, "/problems/expectation-failed"},
-        {"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", 400,
-         "/problems/bad-request"},
+        {"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled "
+         "HTTP/1.1\r\nHost: a\r\n\r\n",
+         400, "/problems/bad-request"},
     };
     struct world *w = open_world();
     char line[32];
@@ -289,7 +292,8 @@ static void continue_100(void **state)
     expect_text(&w->loop, fd, &r, "hello");
     /* Only after the answer before it, and not at all when the body is refused or there already. */
     r.n = 0;
-    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    send_text(fd,
+              "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     TURN_UNTIL(&w->loop, w->nheld == 1);
     receive_some(fd, &r);
     assert_int_equal(r.n, 0);
@@ -316,7 +320,8 @@ static void gone_clients(void **state)
     int fd = dial(w);
 
     (void)state;
-    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /hold HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n12");
+    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /hold HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: "
+                  "a\r\nContent-Length: 9\r\n\r\n12");
     TURN_UNTIL(&w->loop, w->nheld == 2);
     assert_int_equal(w->gone, 0);
     close(fd);
@@ -432,7 +437,8 @@ static void slow_readers(void **state)
 
     (void)state;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    send_text(fd, "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    send_text(fd, "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: "
+                  "a\r\nConnection: close\r\n\r\n");
     /* It does not read at all: the connection goes, and what was answered with it. */
     began = uv_hrtime();
     TURN_UNTIL(&w->loop, w->handled > 0 && ec_http_server_idle(w->server));
@@ -450,7 +456,8 @@ static void draining(void **state)
 {
     struct world *w = open_world();
     int idle = dial(w), busy = dial(w), late;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)ec_http_server_port(w->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)ec_http_server_port(w->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
     (void)state;
     send_text(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -606,7 +613,8 @@ static void tls(void **state)
     int fd;
 
     (void)state;
-    c = tls_exchange(w, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0);
+    c = tls_exchange(
+        w, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0);
     assert_int_equal(c->status, 1); /* and close_notify at the end */
     assert_non_null(strstr(c->text, "hello"));
     c = tls_exchange(w, "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", TLS1_2_VERSION);

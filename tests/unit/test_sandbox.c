@@ -24,17 +24,17 @@ static const struct ec_record refund_record = {"Refund", sizeof(struct refund), 
 
 /* pay:    method == "bad"            402 { error: { code: "declined" } }
  *         amount > 100 and not (method == "big")  400 { limit: 100 }
- *         else                       200 { id: token("p_") amount: amount name: meta.name at: timestamp() list: [amount, null] } keep payments[reply.id]
- * refund: missing payments[payment]  404 { }
- *         payments[payment].state.refunded == true   409 { }
- *         else                       200 { amount: payments[payment].amount } set payments[payment].state.refunded = true
+ *         else                       200 { id: token("p_") amount: amount name: meta.name at: timestamp() list: [amount, null] } keep
+ * payments[reply.id] refund: missing payments[payment]  404 { } payments[payment].state.refunded == true   409 { } else 200 { amount:
+ * payments[payment].amount } set payments[payment].state.refunded = true
  */
 #define J(json) {.kind = EC_SBX_JSON, .text = json}
-static const struct ec_sbx_value v_bad = J("\"bad\""), v_big = J("\"big\""), v_true = J("true"), v_null = J("null"), v_100 = J("100"), v_declined = J("\"declined\""),
-                                 v_method = {.kind = EC_SBX_REQUEST, .path = "method"}, v_amount = {.kind = EC_SBX_REQUEST, .path = "amount"},
-                                 v_name = {.kind = EC_SBX_REQUEST, .path = "meta.name"}, v_payment = {.kind = EC_SBX_REQUEST, .path = "payment"},
-                                 v_reply_id = {.kind = EC_SBX_REPLY, .path = "id"}, v_token = {.kind = EC_SBX_TOKEN, .text = "p_"},
-                                 v_now = {.kind = EC_SBX_TIMESTAMP};
+static const struct ec_sbx_value v_bad = J("\"bad\""), v_big = J("\"big\""), v_true = J("true"), v_null = J("null"), v_100 = J("100"),
+                                 v_declined = J("\"declined\""), v_method = {.kind = EC_SBX_REQUEST, .path = "method"},
+                                 v_amount = {.kind = EC_SBX_REQUEST, .path = "amount"},
+                                 v_name = {.kind = EC_SBX_REQUEST, .path = "meta.name"},
+                                 v_payment = {.kind = EC_SBX_REQUEST, .path = "payment"}, v_reply_id = {.kind = EC_SBX_REPLY, .path = "id"},
+                                 v_token = {.kind = EC_SBX_TOKEN, .text = "p_"}, v_now = {.kind = EC_SBX_TIMESTAMP};
 static const struct ec_sbx_member m_code[] = {{"code", &v_declined}, {NULL, NULL}};
 static const struct ec_sbx_value v_code = {.kind = EC_SBX_OBJECT, .members = m_code};
 static const struct ec_sbx_member m_error[] = {{"error", &v_code}, {NULL, NULL}};
@@ -43,17 +43,22 @@ static const struct ec_sbx_member m_limit[] = {{"limit", &v_100}, {NULL, NULL}};
 static const struct ec_sbx_value v_limit = {.kind = EC_SBX_OBJECT, .members = m_limit};
 static const struct ec_sbx_member m_list[] = {{NULL, &v_amount}, {NULL, &v_null}, {NULL, NULL}};
 static const struct ec_sbx_value v_list = {.kind = EC_SBX_LIST, .members = m_list};
-static const struct ec_sbx_member m_paid[] = {{"id", &v_token}, {"amount", &v_amount}, {"name", &v_name}, {"at", &v_now}, {"list", &v_list}, {NULL, NULL}};
+static const struct ec_sbx_member m_paid[] = {{"id", &v_token}, {"amount", &v_amount}, {"name", &v_name},
+                                              {"at", &v_now},   {"list", &v_list},     {NULL, NULL}};
 static const struct ec_sbx_value v_paid = {.kind = EC_SBX_OBJECT, .members = m_paid};
 static const struct ec_sbx_value v_keep = {.kind = EC_SBX_STORE, .text = "payments", .key = &v_reply_id};
 static const struct ec_sbx_value v_kept = {.kind = EC_SBX_STORE, .text = "payments", .key = &v_payment};
 static const struct ec_sbx_value v_kept_amount = {.kind = EC_SBX_STORE, .text = "payments", .key = &v_payment, .path = "amount"};
 static const struct ec_sbx_value v_refunded = {.kind = EC_SBX_STORE, .text = "payments", .key = &v_payment, .path = "state.refunded"};
 static const struct ec_sbx_member m_refund[] = {{"amount", &v_kept_amount}, {NULL, NULL}}, m_none[] = {{NULL, NULL}};
-static const struct ec_sbx_value v_refund = {.kind = EC_SBX_OBJECT, .members = m_refund}, v_none = {.kind = EC_SBX_OBJECT, .members = m_none};
-static const struct ec_sbx_cond c_bad = {.test = EC_SBX_EQ, .left = &v_method, .right = &v_bad}, c_over = {.test = EC_SBX_GT, .left = &v_amount, .right = &v_100},
-                                c_big = {.test = EC_SBX_EQ, .left = &v_method, .right = &v_big}, c_not_big = {.test = EC_SBX_NOT, .a = &c_big},
-                                c_limit = {.test = EC_SBX_AND, .a = &c_over, .b = &c_not_big}, c_missing = {.test = EC_SBX_MISSING, .left = &v_kept},
+static const struct ec_sbx_value v_refund = {.kind = EC_SBX_OBJECT, .members = m_refund},
+                                 v_none = {.kind = EC_SBX_OBJECT, .members = m_none};
+static const struct ec_sbx_cond c_bad = {.test = EC_SBX_EQ, .left = &v_method, .right = &v_bad},
+                                c_over = {.test = EC_SBX_GT, .left = &v_amount, .right = &v_100},
+                                c_big = {.test = EC_SBX_EQ, .left = &v_method, .right = &v_big},
+                                c_not_big = {.test = EC_SBX_NOT, .a = &c_big},
+                                c_limit = {.test = EC_SBX_AND, .a = &c_over, .b = &c_not_big},
+                                c_missing = {.test = EC_SBX_MISSING, .left = &v_kept},
                                 c_again = {.test = EC_SBX_EQ, .left = &v_refunded, .right = &v_true};
 static const struct ec_sbx_rule pay_rules[] = {
     {.when = &c_bad, .status = 402, .body = &v_error},
@@ -75,8 +80,10 @@ static const struct ec_sbx_call calls[] = {
     {"Note", "POST", "/v1/notes", EC_ENC_JSON, &inner_record, NULL, note_rules},
     {0},
 };
-static struct ec_setting user = {.name = "account", .env = "TEST_ACCOUNT"}, secret = {.name = "TEST_SECRET", .env = "TEST_SECRET", .secret = true};
-static const struct ec_sandbox sandbox = {.name = "bank", .auth = EC_AUTH_BASIC, .auth_user = &user, .auth_secret = &secret, .calls = calls};
+static struct ec_setting user = {.name = "account", .env = "TEST_ACCOUNT"},
+                         secret = {.name = "TEST_SECRET", .env = "TEST_SECRET", .secret = true};
+static const struct ec_sandbox sandbox = {
+    .name = "bank", .auth = EC_AUTH_BASIC, .auth_user = &user, .auth_secret = &secret, .calls = calls};
 
 static pid_t child;
 static int port;
@@ -151,8 +158,8 @@ static int ask_for(const char *method, const char *path, const char *headers, co
     char *end;
 
     fd.fd = connect_to(port);
-    n = (size_t)snprintf(all, sizeof(all), "%s %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", method, path, headers,
-                         strlen(text), text);
+    n = (size_t)snprintf(all, sizeof(all), "%s %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", method,
+                         path, headers, strlen(text), text);
     send_bytes(fd.fd, all, n);
     n = 0;
     while (poll(&fd, 1, wait_ms) > 0 && (got = recv(fd.fd, all + n, sizeof(all) - 1 - n, 0)) > 0)
