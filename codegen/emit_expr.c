@@ -82,8 +82,6 @@ static struct ecc_val compared(struct ecc_exprs *x, enum ecc_operator op, const 
     }
     if (ecc_is_text(type))
         return ecc_val(FMT(x, "ec_str_cmp(%s, %s) %s 0", a.text, b.text, signs[op]), prec);
-    if (type->kind == ECC_TYPE_UUID)
-        return ecc_val(FMT(x, "memcmp(%s.b, %s.b, sizeof(struct ec_uuid)) %s 0", ecc_val_at(x, a, PREC_POST), ecc_val_at(x, b, PREC_POST), signs[op]), prec);
     return ecc_val(FMT(x, "%s %s %s", ecc_val_at(x, a, prec + 1), signs[op], ecc_val_at(x, b, prec + 1)), prec);
 }
 

@@ -33,7 +33,8 @@ static const char *catch_text(struct ecc_arena *arena, const struct ecc_catch *c
 
 static struct note run_note(struct ecc_arena *arena, const struct ecc_act *act)
 {
-    static const char *const shapes[] = {[ECC_SQL_EXEC] = "", [ECC_SQL_ONE] = "one row", [ECC_SQL_MAYBE] = "a row or none", [ECC_SQL_MANY] = "rows"};
+    static const char *const shapes[] = {
+        [ECC_SQL_EXEC] = "", [ECC_SQL_ONE] = "one row", [ECC_SQL_MAYBE] = "a row or none", [ECC_SQL_MANY] = "rows"};
     const struct ecc_stmt *s = act->stmt;
     struct note note = {act->step, "", ""};
 

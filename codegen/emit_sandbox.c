@@ -1,7 +1,7 @@
 /* main.c of a sandbox: an external's calls and the rules of its `sandbox`, as tables that the runtime plays.
  *
- * Values and conditions are trees of the macros of the runtime's header. A request's field goes by the name that is on the wire, which is what the sandbox
- * sees.
+ * Values and conditions are trees of the macros of the runtime's header. A request's field goes by the name that is on the wire, which
+ * is what the sandbox sees.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -127,7 +127,10 @@ static void emit_value(struct sandbox *s, const struct ecc_sbx_value *value)
 
 static const char *comparison(enum ecc_operator op)
 {
-    return op == ECC_OP_NE ? "NE" : op == ECC_OP_LT ? "LT" : op == ECC_OP_LE ? "LE" : op == ECC_OP_GT ? "GT" : op == ECC_OP_GE ? "GE" : "EQ";
+    static const char *const names[] = {[ECC_OP_EQ] = "EQ", [ECC_OP_NE] = "NE", [ECC_OP_LT] = "LT",
+                                        [ECC_OP_LE] = "LE", [ECC_OP_GT] = "GT", [ECC_OP_GE] = "GE"};
+
+    return names[op];
 }
 
 /* A pointer to the condition. */

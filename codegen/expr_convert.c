@@ -169,8 +169,8 @@ static const char *list_of(struct ecc_exprs *x, const struct ecc_type *type, con
     if (x->keeps) {
         const char *times = parts->n == 1 ? "" : FMT(x, "%zu * ", parts->n);
 
-        return FMT(x, "(%s){ec_some(task, &(%s[])%s, %ssizeof(%s)), %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts, 80), times,
-                   item, parts->n);
+        return FMT(x, "(%s){ec_some(task, &(%s[])%s, %ssizeof(%s)), %zu}", c_type(x, ecc_val_present(x, type)), item,
+                   braces(x, parts, 80), times, item, parts->n);
     }
     return FMT(x, "(%s){(%s[])%s, %zu}", c_type(x, ecc_val_present(x, type)), item, braces(x, parts, 80), parts->n);
 }
@@ -368,7 +368,8 @@ struct ecc_val ecc_val_convert(struct ecc_exprs *x, const struct ecc_type *to, c
     if (same)
         return ecc_val_deref(x, v);
     if (v.pointer && from->optional && to->optional)
-        return ecc_val(FMT(x, "%s ? %s : %s", ecc_val_at(x, v, PREC_OR), ecc_val_convert(x, ecc_val_present(x, to), ecc_val_present(x, from), v).text, ecc_absent_c(x, to)),
+        return ecc_val(FMT(x, "%s ? %s : %s", ecc_val_at(x, v, PREC_OR),
+                           ecc_val_convert(x, ecc_val_present(x, to), ecc_val_present(x, from), v).text, ecc_absent_c(x, to)),
                      PREC_COND);
     if (to->kind == ECC_TYPE_RECORD && from->kind == ECC_TYPE_RECORD)
         return record_from(x, to, from, v);

@@ -118,7 +118,7 @@ struct ec_arena;
 /* What can be run: an operation, a consumer, a saga's done or failed, a route. The frame starts zeroed; its first member is the input
  * (`in` of the record, or a pointer the starter gives). */
 struct ec_program {
-    const char *name; /* "order-svc.PlaceOrder" */
+    const char *name; /* "trip-svc.Book" */
     void (*run)(struct ec_task *task);
     size_t frame_size;
     const struct ec_record *in;  /* or NULL */
@@ -236,7 +236,7 @@ bool ec_branch_ok(const struct ec_task *task, int i); /* valid until the next ec
 /* ------------------------------------------------------------------ SQL (pg.c, tx.c) */
 
 struct ec_sql {
-    const char *name; /* "order-svc.PlaceOrder.order": also the prepared statement's, shortened by hash when over 63 bytes */
+    const char *name; /* "trip-svc.Book.trip": also the prepared statement's, shortened by hash when over 63 bytes */
     const char *text; /* $1 ... */
     const struct ec_record *row; /* NULL: nothing is read. Columns are matched by position */
 };
@@ -300,9 +300,9 @@ void ec_claim(struct ec_task *task);
 /* ------------------------------------------------------------------ calls (call.c, external.c) */
 
 struct ec_edge { /* one for each edge out of a service that carries calls; not const: the runtime keeps its state */
-    const char *name; /* "order-svc -> inventory-svc" */
-    const char *peer; /* "inventory-svc" */
-    const char *env;  /* internal: INVENTORY_SVC_URL, one or more URLs with commas; external: unused */
+    const char *name; /* "trip-svc -> seat-svc" */
+    const char *peer; /* "seat-svc" */
+    const char *env;  /* internal: SEAT_SVC_URL, one or more URLs with commas; external: unused */
     int64_t timeout_ms;
     int retries;
     int64_t backoff_min_ms, backoff_max_ms;
@@ -399,7 +399,7 @@ struct ec_saga_step {
 };
 
 struct ec_saga {
-    const char *name; /* "place-order" */
+    const char *name; /* "book-trip" */
     int version;
     const struct ec_record *state; /* the saga's parameters, at offset 0 of its struct */
     size_t size;                   /* of its struct: parameters, results, `struct ec_str error` */
