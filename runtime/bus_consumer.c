@@ -133,7 +133,7 @@ static int group_open(struct bus_group *group, const char **why)
     ec_bus_set(conf, "partition.assignment.strategy", "roundrobin,range");
     ec_bus_set(conf, "session.timeout.ms", "6000");
     ec_bus_set(conf, "heartbeat.interval.ms", "1000");
-    ec_bus_set(conf, "fetch.wait.max.ms", "100");
+    ec_bus_set(conf, "fetch.wait.max.ms", "20"); /* the embedded broker answers an empty fetch only after it, whatever comes meanwhile */
     ec_bus_set(conf, "fetch.error.backoff.ms", "100");
     ec_bus_set(conf, "queued.max.messages.kbytes", "4096");
     ec_bus_set(conf, "enable.partition.eof", "false");
