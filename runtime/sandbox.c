@@ -337,12 +337,44 @@ static void free_settings(void)
         free((char *)sbx.sandbox->auth_user->text.p);
 }
 
+static int run(const struct ec_http_server_options *options)
+{
+    const char *why;
+
+    uv_loop_init(&sbx.loop);
+    sbx.server = ec_http_server_start(&sbx.loop, options, &why);
+    if (!sbx.server) {
+        fprintf(stderr, "%s: %s\n", sbx.sandbox->name, why);
+        uv_run(&sbx.loop, UV_RUN_DEFAULT);
+        uv_loop_close(&sbx.loop);
+        return 1;
+    }
+    sbx.stores = json_object();
+    sbx.replays = json_object();
+    sbx.ledger = json_array();
+    ec_log_attach(&sbx.loop);
+    uv_signal_init(&sbx.loop, &sbx.term);
+    uv_signal_init(&sbx.loop, &sbx.interrupt);
+    uv_signal_start(&sbx.term, on_signal, SIGTERM);
+    uv_signal_start(&sbx.interrupt, on_signal, SIGINT);
+    ec_log(EC_LOG_INFO, NULL, "serving", EC_L_STR("sandbox", sbx.sandbox->name), EC_L_INT("port", ec_http_server_port(sbx.server)));
+    uv_run(&sbx.loop, UV_RUN_DEFAULT);
+    ec_log_detach();
+    uv_run(&sbx.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&sbx.loop);
+    json_decref(sbx.stores);
+    json_decref(sbx.replays);
+    json_decref(sbx.ledger);
+    free_faults();
+    return 0;
+}
+
 static int serve(void)
 {
     struct ec_config_errors errors = {{NULL, 0, 0}, 0};
     struct ec_http_server_options options = {.handle = handle};
     char *host, *cert, *key;
-    const char *why;
+    int code = 78;
 
     ec_log_configure(&errors);
     host = ec_config_get(&errors, "HOST", "127.0.0.1", false);
@@ -357,39 +389,17 @@ static int serve(void)
     if (!cert && host && strcmp(host, "127.0.0.1") != 0 && strcmp(host, "localhost") != 0 && strcmp(host, "::1") != 0)
         ec_config_error(&errors, "EC_TLS_CERT and EC_TLS_KEY must be set when HOST is not a loopback address");
     read_settings(&errors);
-    if (errors.n > 0) {
+    if (errors.n > 0)
         fwrite(errors.text.p, 1, errors.text.n, stderr);
-        return 78;
-    }
-    uv_loop_init(&sbx.loop);
-    ec_log_attach(&sbx.loop);
-    sbx.stores = json_object();
-    sbx.replays = json_object();
-    sbx.ledger = json_array();
-    sbx.server = ec_http_server_start(&sbx.loop, &options, &why);
-    if (!sbx.server) {
-        fprintf(stderr, "%s: %s\n", sbx.sandbox->name, why);
-        return 1;
-    }
-    uv_signal_init(&sbx.loop, &sbx.term);
-    uv_signal_init(&sbx.loop, &sbx.interrupt);
-    uv_signal_start(&sbx.term, on_signal, SIGTERM);
-    uv_signal_start(&sbx.interrupt, on_signal, SIGINT);
-    ec_log(EC_LOG_INFO, NULL, "serving", EC_L_STR("sandbox", sbx.sandbox->name), EC_L_INT("port", ec_http_server_port(sbx.server)));
-    uv_run(&sbx.loop, UV_RUN_DEFAULT);
-    ec_log_detach();
-    uv_run(&sbx.loop, UV_RUN_DEFAULT);
-    uv_loop_close(&sbx.loop);
-    json_decref(sbx.stores);
-    json_decref(sbx.replays);
-    json_decref(sbx.ledger);
-    free_faults();
+    else
+        code = run(&options);
+    ec_buf_free(&errors.text);
     free_settings();
     free(host);
     free(cert);
     free(key);
     ec_log_flush();
-    return 0;
+    return code;
 }
 
 int ec_sandbox_main(int argc, char **argv, const struct ec_sandbox *sandbox)
