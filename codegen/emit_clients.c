@@ -1,9 +1,11 @@
 /* clients.c: everything that leaves the process. Edges with their policy, a function a call, keyspaces, topics, events, tokens. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "arena.h"
 #include "codegen.h"
 #include "emit_program.h"
+#include "walk.h"
 
 static const char *quoted(const struct ecc_shapes *shapes, const char *text)
 {
@@ -67,6 +69,30 @@ static void emit_external(const struct ecc_shapes *shapes, struct ecc_writer *w,
     ecc_w_blank(w);
 }
 
+static bool is_safe(const struct ecc_op *op);
+
+static void note_unsafe(void *context, const struct ecc_stmt *stmt)
+{
+    const char *method;
+    bool *safe = context;
+
+    if (stmt->kind != ECC_STMT_CALL || !*safe)
+        return;
+    method = stmt->u.call.ext ? stmt->u.call.ext->method : "";
+    *safe = stmt->u.call.op ? is_safe(stmt->u.call.op) : strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* Writes nothing, neither itself nor through what it calls. A program that keeps no barrier is not enough: where there is no database, none
+ * is kept. Calls don't go in a circle. */
+static bool is_safe(const struct ecc_op *op)
+{
+    bool safe = op->program.repeat == ECC_REPEAT_READ && !op->custom;
+
+    if (safe)
+        ecc_walk_block(&(struct ecc_walker){.stmt = note_unsafe, .context = &safe}, &op->program.body);
+    return safe;
+}
+
 static void emit_internal_call(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_call_shape *call)
 {
     const struct ecc_op *op = call->op;
@@ -79,7 +105,7 @@ static void emit_internal_call(const struct ecc_shapes *shapes, struct ecc_write
     if (call->out)
         ecc_wl(w, ".out = &%s,", call->out->table);
     ecc_emit_errors(shapes, w, op->errors, op->nerrors);
-    if (op->program.repeat == ECC_REPEAT_READ && !op->custom)
+    if (is_safe(op))
         ecc_wl(w, ".safe = true,");
     ecc_w_close(w, "};");
 }

@@ -32,13 +32,13 @@ struct ec_setting post_token_setting = {
 static const struct ec_op buy_op = {
     .name = "Buy",
     .program = &buy_program,
-    .callers = (const char *const[]){NULL},
+    .callers = (const char *const[]){"desk-svc", NULL},
 };
 
 static const struct ec_op audit_op = {
     .name = "Audit",
     .program = &audit_program,
-    .callers = (const char *const[]){NULL},
+    .callers = (const char *const[]){"desk-svc", NULL},
 };
 
 static const struct ec_service service = {
