@@ -22,10 +22,10 @@ static struct {
     struct ec_pg_conn *conn;
     bool open, up;
     uint64_t down_since_ns;
-    struct ec_group_unit *first, **end;   /* gathered */
-    struct ec_group_unit *flight;         /* under way, in the order of sending */
-    int pending;                          /* syncs of the flight that are not answered */
-    bool failed, lost;                    /* of the flight */
+    struct ec_group_unit *first, **end; /* gathered */
+    struct ec_group_unit *flight;       /* under way, in the order of sending */
+    int pending;                        /* syncs of the flight that are not answered */
+    bool failed, lost;                  /* of the flight */
     struct ec_pg_cmd sync;
     uv_check_t check;
     uv_idle_t idle;
@@ -282,8 +282,8 @@ void ec_group_start(void)
     uv_idle_init(ec_app.loop, &lane.idle);
     uv_timer_init(ec_app.loop, &lane.tick);
     lane.open = true;
-    lane.conn = ec_pg_conn_new(&(struct ec_pg_conn_options){
-        .role = "group", .options = " -c lock_timeout=500", .up = on_up, .lost = on_lost, .idle = on_free});
+    lane.conn = ec_pg_conn_new(
+        &(struct ec_pg_conn_options){.role = "group", .options = " -c lock_timeout=500", .up = on_up, .lost = on_lost, .idle = on_free});
 }
 
 bool ec_group_idle(void)

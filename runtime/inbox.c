@@ -1,7 +1,7 @@
 /* The inbox: claims, barriers, stored outcomes, and the hooks that record how a keyed task ended.
  *
- * A row is `done`, `failed`, `revoked`, or `running` under a lease. The lease's time is the claim's token: a later claim has a later one, so
- * whoever has lost its claim can't finish, fail or give back what is another's by now. Giving a claim back is letting its lease end, not
+ * A row is `done`, `failed`, `revoked`, or `running` under a lease. The lease's time is the claim's token: a later claim has a later one,
+ * so whoever has lost its claim can't finish, fail or give back what is another's by now. Giving a claim back is letting its lease end, not
  * deleting the row: an undo that comes next must know that the work may have begun.
  *
  * Claims, failures, replies and the clean-up are write units of the group lane; barrier and finish are part of the program's own
@@ -26,19 +26,22 @@ const struct ec_sql ec_inbox_barrier = {
 
 static const struct ec_sql sql_stored = {
     .name = "ec.inbox.stored",
-    .text = "SELECT state, status, reply::text, error, detail, request_hash::text, seed::text, lease_until::text FROM ec.inbox WHERE key = $1",
+    .text =
+        "SELECT state, status, reply::text, error, detail, request_hash::text, seed::text, lease_until::text FROM ec.inbox WHERE key = $1",
 };
 
 static const struct ec_sql sql_claim = {
     .name = "ec.inbox.claim",
-    .text = "INSERT INTO ec.inbox AS i (key, program, state, request_hash, seed, lease_until) "
-            "VALUES ($1, $2, 'running', $3::bytea, $4::uuid, clock_timestamp() + $5::bigint * interval '1 ms') "
-            "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until "
-            "WHERE i.state = 'running' AND i.lease_until <= clock_timestamp() AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash "
-            "RETURNING seed::text, lease_until::text",
+    .text =
+        "INSERT INTO ec.inbox AS i (key, program, state, request_hash, seed, lease_until) "
+        "VALUES ($1, $2, 'running', $3::bytea, $4::uuid, clock_timestamp() + $5::bigint * interval '1 ms') "
+        "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until "
+        "WHERE i.state = 'running' AND i.lease_until <= clock_timestamp() AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash "
+        "RETURNING seed::text, lease_until::text",
 };
 
-static const struct ec_sql sql_reply = { /* of a barrier's row */
+static const struct ec_sql sql_reply = {
+    /* of a barrier's row */
     .name = "ec.inbox.reply",
     .text = "UPDATE ec.inbox SET reply = $2::jsonb WHERE key = $1",
 };
@@ -49,13 +52,15 @@ static const struct ec_sql sql_finish = {
                         "WHERE key = $1 AND state = 'running' AND lease_until = $2::timestamptz"),
 };
 
-static const struct ec_sql sql_hold = { /* the claim is still the task's, and stays so until the commit */
+static const struct ec_sql sql_hold = {
+    /* the claim is still the task's, and stays so until the commit */
     .name = "ec.inbox.hold",
     .text = "WITH guarded AS (SELECT 1 FROM ec.inbox WHERE key = $1 AND state = 'running' AND lease_until = $2::timestamptz FOR UPDATE) "
             "SELECT 1 / count(*) FROM guarded",
 };
 
-static const struct ec_sql sql_replied = { /* status $4; the row is a claim of that lease, or a barrier's without a reply yet */
+static const struct ec_sql sql_replied = {
+    /* status $4; the row is a claim of that lease, or a barrier's without a reply yet */
     .name = "ec.inbox.replied",
     .text = "WITH u AS (UPDATE ec.inbox SET state = 'done', status = $4::int, reply = $3::jsonb, lease_until = NULL WHERE key = $1 AND "
             "(state = 'running' AND lease_until = $2::timestamptz OR $2 IS NULL AND state = 'done' AND reply IS NULL) RETURNING 1) "
@@ -68,7 +73,8 @@ static const struct ec_sql sql_failed = {
             "WHERE key = $1 AND state = 'running' AND lease_until = $2::timestamptz",
 };
 
-static const struct ec_sql sql_record = { /* the failure of an ATOMIC program, which left no row */
+static const struct ec_sql sql_record = {
+    /* the failure of an ATOMIC program, which left no row */
     .name = "ec.inbox.record",
     .text = "INSERT INTO ec.inbox (key, program, state, status, error, detail, request_hash) "
             "VALUES ($1, $2, 'failed', $3::int, $4, $5, $6::bytea) ON CONFLICT (key) DO NOTHING",
@@ -168,7 +174,8 @@ void ec_inbox_add_barrier(struct ec_burst *burst)
     struct ec_task *task = burst->task;
 
     ec_burst_add(burst, &ec_inbox_barrier,
-                 encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task))), NULL, NULL);
+                 encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task))), NULL,
+                 NULL);
 }
 
 const struct ec_sql *ec_inbox_finish(struct ec_task *task, const void *out, bool last, struct ec_pg_values *values)
@@ -213,7 +220,8 @@ static void stored_row(struct ec_burst *burst, const struct ec_pg_reply *reply, 
 {
     struct stored *stored = data;
     struct ec_arena *arena = burst->task->arena;
-    struct ec_str *const columns[] = {&stored->state, NULL, &stored->reply, &stored->error, &stored->detail, NULL, &stored->seed, &stored->lease};
+    struct ec_str *const columns[] = {&stored->state,  NULL, &stored->reply, &stored->error,
+                                      &stored->detail, NULL, &stored->seed,  &stored->lease};
     struct ec_param hash = hash_of(burst->task);
     struct ec_str cell;
     int i;
@@ -351,8 +359,8 @@ static struct ec_pg_values claim_values(struct ec_task *task, struct ec_uuid *se
     *seed = ec_new_id(NULL); /* a UUIDv7: ids that derive from it sort by time */
     if (lease == INT64_MAX)
         lease = CLAIM_MS;
-    return encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task), ec_param_uuid(*seed),
-                                  ec_param_int(lease + CLAIM_MORE_MS)));
+    return encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task),
+                                  ec_param_uuid(*seed), ec_param_int(lease + CLAIM_MORE_MS)));
 }
 
 static void claim_in_burst(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data)
@@ -373,8 +381,9 @@ void ec_inbox_add_done(struct ec_burst *burst)
 {
     struct ec_task *task = burst->task;
 
-    ec_burst_add(burst, &sql_finish, encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_time(task->claim), ec_param_text((struct ec_str){0}))),
-                 NULL, NULL);
+    ec_burst_add(burst, &sql_finish,
+                 encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_time(task->claim), ec_param_text((struct ec_str){0}))), NULL,
+                 NULL);
 }
 
 void ec_claim(struct ec_task *task)
@@ -397,7 +406,8 @@ void ec_claim(struct ec_task *task)
         return;
     }
     claim = EC_ALLOC(task, struct claim);
-    claim->unit = (struct ec_group_unit){.sql = &sql_claim, .row = claim_row, .done = claim_done, .data = task, .deadline_ns = task->deadline_ns};
+    claim->unit =
+        (struct ec_group_unit){.sql = &sql_claim, .row = claim_row, .done = claim_done, .data = task, .deadline_ns = task->deadline_ns};
     claim->unit.values = claim_values(task, &claim->seed);
     ec_group_submit(&claim->unit);
 }
@@ -450,13 +460,15 @@ static void failed(struct ec_task *task, void (*then)(struct ec_task *task))
     bool record = !task->undoes.n && !task->unknown && ec_error_final(error) && declared(task->program, error);
 
     if (task->claimed && record)
-        submit(task, &sql_failed, EC_PARAMS(key, ec_param_time(task->claim), ec_param_int(error->status), ec_param_text(ec_str_of(error->name)), detail),
-               NULL, then);
+        submit(task, &sql_failed,
+               EC_PARAMS(key, ec_param_time(task->claim), ec_param_int(error->status), ec_param_text(ec_str_of(error->name)), detail), NULL,
+               then);
     else if (task->claimed && task->claim)
         submit(task, &sql_give_back, EC_PARAMS(key, ec_param_time(task->claim)), NULL, then);
     else if (record && ec_inbox_joins(task))
         submit(task, &sql_record,
-               EC_PARAMS(key, program, ec_param_int(error->status), ec_param_text(ec_str_of(error->name)), detail, hash_of(task)), NULL, then);
+               EC_PARAMS(key, program, ec_param_int(error->status), ec_param_text(ec_str_of(error->name)), detail, hash_of(task)), NULL,
+               then);
     else
         then(task);
 }
@@ -465,8 +477,9 @@ static void replied(struct ec_task *task, void (*then)(struct ec_task *task))
 {
     struct ec_param lease = task->claim ? ec_param_time(task->claim) : (struct ec_param){.kind = EC_PARAM_NULL};
 
-    submit(task, &sql_replied, EC_PARAMS(ec_param_text(task->key), lease, reply_of(task, task->out), ec_param_int(task->accepted ? 202 : 200)),
-           replied_row, then);
+    submit(task, &sql_replied,
+           EC_PARAMS(ec_param_text(task->key), lease, reply_of(task, task->out), ec_param_int(task->accepted ? 202 : 200)), replied_row,
+           then);
 }
 
 /* ------------------------------------------------------------------ the module's part */

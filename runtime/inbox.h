@@ -20,7 +20,7 @@ void ec_inbox_end(struct ec_burst *burst);
 /* In the transaction of an undo that was just opened: revokes the key of its do, and resumes the task, or ends it. (inbox_undo.c) */
 void ec_inbox_undo(struct ec_task *task);
 void ec_inbox_add_claim(struct ec_burst *burst); /* task->claimed says whether it was got */
-void ec_inbox_add_done(struct ec_burst *burst); /* a claim that ends without a body */
+void ec_inbox_add_done(struct ec_burst *burst);  /* a claim that ends without a body */
 
 /* A failure that will be the same next time: 4xx, but none that speaks of the moment or of the key. */
 bool ec_error_final(const struct ec_error *error);

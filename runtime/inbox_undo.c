@@ -1,11 +1,10 @@
 /* What an undo does first: it revokes the key of its do, so that a do that comes late, or is still on its way, is refused.
  *
- * One burst: BEGIN, the undo's own key (the barrier of an ATOMIC program, the claim of another), then the do's key is inserted as revoked, or
- * locked, read and revoked where it stands. What it was before is kept in `detail`, because an undo that is run again has to
- * know whether there is something to undo. Verdicts:
- *   not there, or failed      nothing to do: the undo is done with this transaction
- *   running under a live lease  nothing is decided: conflict, come again
- *   done, or running no more    the body runs; for ATOMIC in this transaction, otherwise after it is committed
+ * One burst: BEGIN, the undo's own key (the barrier of an ATOMIC program, the claim of another), then the do's key is inserted as revoked,
+ * or locked, read and revoked where it stands. What it was before is kept in `detail`, because an undo that is run again has to know
+ * whether there is something to undo. Verdicts: not there, or failed      nothing to do: the undo is done with this transaction running
+ * under a live lease  nothing is decided: conflict, come again done, or running no more    the body runs; for ATOMIC in this transaction,
+ * otherwise after it is committed
  */
 #include <string.h>
 
@@ -18,7 +17,8 @@ static const struct ec_sql sql_insert = {
 
 static const struct ec_sql sql_look = {
     .name = "ec.inbox.revoke_look",
-    .text = "SELECT CASE WHEN state = 'revoked' THEN detail WHEN state = 'running' AND lease_until > clock_timestamp() THEN 'live' ELSE state END "
+    .text = "SELECT CASE WHEN state = 'revoked' THEN detail WHEN state = 'running' AND lease_until > clock_timestamp() THEN 'live' ELSE "
+            "state END "
             "FROM ec.inbox WHERE key = $1 FOR UPDATE",
 };
 

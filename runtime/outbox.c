@@ -134,8 +134,8 @@ static struct {
     struct ec_arena *batch;        /* NULL: none in flight */
     struct row *rows;
     size_t nrows, pending;
-    size_t failures;               /* of the batch */
-    struct ec_buf delivered;       /* "{1,2,3" */
+    size_t failures;         /* of the batch */
+    struct ec_buf delivered; /* "{1,2,3" */
     size_t ndelivered;
     int lock_ticks;
     int64_t backoff_ms;

@@ -35,7 +35,7 @@ static struct {
     struct ec_pg_wait *first, **end;
     int waiting;
     struct ec_pg_wait *failed, **failed_end;
-    uint64_t down_since_ns;  /* 0: some connection is up */
+    uint64_t down_since_ns; /* 0: some connection is up */
     bool down_logged;
     uv_timer_t tick, fail, schema;
     struct ec_metric *size, *connected, *in_use, *queue, *wait_seconds, *refused;
@@ -294,13 +294,23 @@ static void on_idle(struct ec_pg_conn *conn, void *data)
 
 /* ------------------------------------------------------------------ the module */
 
+static const char *url;
+
+void ec_pg_configure(const char *value)
+{
+    url = value;
+}
+
+const char *ec_pg_url(void)
+{
+    return url;
+}
+
 static void configure(struct ec_app *app, struct ec_config_errors *errors)
 {
-    char *url = ec_config_get(errors, "DATABASE_URL", NULL, true);
-
     (void)app;
-    free((char *)(uintptr_t)ec_pg_url());
-    ec_pg_configure(url);
+    free((char *)(uintptr_t)url);
+    url = ec_config_get(errors, "DATABASE_URL", NULL, true);
     pool.n = (int)ec_config_int(errors, "EC_PG_POOL", POOL_DEFAULT, 1, POOL_MAX);
 }
 
@@ -327,8 +337,8 @@ static int start(struct ec_app *app, const char **why)
     ec_metric_set(pool.size, pool.n);
     pool.open = true;
     for (i = 0; i < pool.n; i++)
-        pool.v[i].conn = ec_pg_conn_new(&(struct ec_pg_conn_options){
-            .role = "pool", .up = on_up, .lost = on_lost, .idle = on_idle, .data = &pool.v[i]});
+        pool.v[i].conn =
+            ec_pg_conn_new(&(struct ec_pg_conn_options){.role = "pool", .up = on_up, .lost = on_lost, .idle = on_idle, .data = &pool.v[i]});
     ec_tx_start();
     ec_group_start();
     ec_inbox_start();

@@ -39,10 +39,14 @@ struct ec_pg_cmd { /* the sender's memory, until done is called */
 };
 
 /* Text-format values, NULL for NULL. Read during the call. */
-struct ec_pg_values { const char *const *v; int n; };
+struct ec_pg_values {
+    const char *const *v;
+    int n;
+};
 
 void ec_pg_send(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct ec_sql *sql, struct ec_pg_values values);
-void ec_pg_sync(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd); /* cmd: told when all before it is answered, and committed where that is due */
+void ec_pg_sync(struct ec_pg_conn *conn,
+                struct ec_pg_cmd *cmd); /* cmd: told when all before it is answered, and committed where that is due */
 /* What is in flight is cancelled at that time (uv_hrtime scale), and lost a second later when the server doesn't answer. 0: none. */
 void ec_pg_deadline(struct ec_pg_conn *conn, uint64_t deadline_ns);
 void ec_pg_abandon(struct ec_pg_conn *conn, const char *why); /* its state is not known: it is closed in the next turn, and made again */
@@ -58,14 +62,12 @@ struct ec_pg_conn_options {
 };
 struct ec_pg_conn *ec_pg_conn_new(const struct ec_pg_conn_options *options);
 void ec_pg_conn_stop(struct ec_pg_conn *conn); /* closes and frees; what is in flight is not told any more */
-/* After a loss everything sent is told as lost, also when the connection is up again, until its user has said that it knows: in `up`, or when
- * the pool lends it anew. */
+/* After a loss everything sent is told as lost, also when the connection is up again, until its user has said that it knows: in `up`, or
+ * when the pool lends it anew. */
 void ec_pg_conn_renew(struct ec_pg_conn *conn);
 bool ec_pg_conn_up(const struct ec_pg_conn *conn);
 bool ec_pg_conn_busy(const struct ec_pg_conn *conn); /* something is in flight, or a cancel is under way */
-void ec_pg_configure(const char *url); /* malloc'd or static; kept */
-const char *ec_pg_url(void);
-const char *ec_pg_why(void); /* why the last attempt to connect failed; "" */
+const char *ec_pg_why(void);                         /* why the last attempt to connect failed; "" */
 
 /* ------------------------------------------------------------------ the pool (pg.c) */
 
@@ -80,6 +82,8 @@ struct ec_pg_wait {
     uint64_t since_ns;
     struct ec_pg_conn *conn;
 };
+void ec_pg_configure(const char *url); /* malloc'd, or NULL; kept */
+const char *ec_pg_url(void);
 void ec_pg_acquire(struct ec_pg_wait *wait);
 void ec_pg_release(struct ec_pg_conn *conn); /* nothing in flight, no transaction open */
 bool ec_pg_ready(void);                      /* connected, and the schema is what this binary expects */

@@ -5,10 +5,11 @@
  * unprepared, so the table of prepared statements has a "sent" state beside "ready".
  *
  * The poll handle is made anew with each socket and lives on its own until libuv lets go of it; the connection object stays the same
- * over reconnects, which come with backoff (50 ms to 2 s, jitter). PQcancel blocks, so it runs on the thread pool with a PGcancel of its
- * own; until it returns the connection counts as busy, so that it can't hit the next user's statement.
+ * over reconnects, which come with backoff (50 ms to 2 s, jitter). While a cancel is under way (pg_cancel.c) the connection counts as
+ * busy, so that it can't hit the next user's statement. A host's name is looked up by libpq, which waits for the answer: give an address
+ * or a socket's folder where the resolver is slow.
  *
- * Only this file, pg_bind.c and migrate.c know libpq.
+ * Only this file, pg_cancel.c, pg_bind.c and migrate.c know libpq.
  */
 #include "pg.h"
 
@@ -17,12 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pg_cancel.h"
+#include "pg_statement.h"
 #include "random.h"
 
 enum { CONNECT_MS = 5000, GRACE_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
 enum cmd_kind { QUERY, PARSE, SYNC };
 enum state { DOWN, CONNECTING, UP, CLOSING };
-enum { UNPREPARED, PARSE_SENT, PREPARED };
 
 struct ec_pg_conn {
     struct ec_pg_conn_options options;
@@ -31,135 +33,28 @@ struct ec_pg_conn {
     uv_poll_t *poll;
     int events;
     uv_timer_t backoff, deadline, kick;
-    int handles;          /* of the three timers, that are not closed yet */
+    int handles; /* of the three timers, that are not closed yet */
     int64_t backoff_ms;
     struct ec_pg_cmd *first, **end;
-    uint8_t *prepared;    /* by statement id */
-    size_t nprepared;
-    bool ending;          /* the NULL that ends the results of a statement is still to come */
+    struct ec_pg_prepared prepared;
+    bool ending;                          /* the NULL that ends the results of a statement is still to come */
     char parse_failed[6], parse_why[200]; /* of the statement that is next in the queue, and will be skipped for it */
-    char sync_failed[6];  /* SQLSTATE of a commit that failed at the sync, which itself is still to come */
-    bool cancelling, abandoned;
-    bool stale;           /* lost since ec_pg_conn_renew: its user may believe in a transaction that has gone */
-    unsigned generation;  /* of pg, so that a late cancel is told from a new one */
-    char why[256];        /* of abandoned */
+    char sync_failed[6];                  /* SQLSTATE of a commit that failed at the sync, which itself is still to come */
+    bool abandoned;
+    struct ec_pg_cancel *cancel; /* under way */
+    bool stale;                  /* lost since ec_pg_conn_renew: its user may believe in a transaction that has gone */
+    char why[256];               /* of abandoned */
 };
 
-struct cancel {
-    uv_work_t work;
-    PGcancel *cancel;
-    struct ec_pg_conn *conn; /* NULL when it has gone */
-    unsigned generation;
-    struct cancel *next;
-};
-
-/* Every statement that was ever sent, by its address. */
-struct statement {
-    const struct ec_sql *sql;
-    char name[64];
-    struct ec_metric *seconds;
-};
-
-static struct {
-    struct statement *v;
-    size_t n, cap;
-    uint32_t *slots; /* index + 1, open addressing */
-    size_t nslots;
-} statements;
-
-static const char *url;
 static char last_why[256];
-static struct cancel *cancels;
 
 static void connect_now(struct ec_pg_conn *conn);
 static void lose(struct ec_pg_conn *conn, const char *why);
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-void ec_pg_configure(const char *value)
-{
-    url = value;
-}
-
-const char *ec_pg_url(void)
-{
-    return url;
-}
-
 const char *ec_pg_why(void)
 {
     return last_why;
-}
-
-/* ------------------------------------------------------------------ statements */
-
-static size_t slot_of(const struct ec_sql *sql)
-{
-    size_t i = ((uintptr_t)sql >> 4) * 0x9e3779b97f4a7c15u >> 20 & (statements.nslots - 1);
-
-    while (statements.slots[i] && statements.v[statements.slots[i] - 1].sql != sql)
-        i = (i + 1) & (statements.nslots - 1);
-    return i;
-}
-
-/* The server's names end at 63 bytes; a longer one ends in its hash instead. */
-static void name_statement(struct statement *statement)
-{
-    size_t n = strlen(statement->sql->name);
-    uint8_t hash[32];
-
-    if (n < sizeof(statement->name)) {
-        memcpy(statement->name, statement->sql->name, n + 1);
-        return;
-    }
-    ec_sha256(statement->sql->name, n, hash);
-    memcpy(statement->name, statement->sql->name, 46);
-    statement->name[46] = '~';
-    ec_hex(hash, 8, statement->name + 47);
-}
-
-static size_t statement_id(const struct ec_sql *sql)
-{
-    struct statement *statement;
-    struct ec_buf label = {0};
-    size_t i;
-
-    if ((statements.n + 1) * 2 > statements.nslots) {
-        statements.nslots = statements.nslots ? statements.nslots * 2 : 128;
-        free(statements.slots);
-        statements.slots = calloc(statements.nslots, sizeof(*statements.slots));
-        statements.cap = statements.nslots / 2;
-        statements.v = realloc(statements.v, statements.cap * sizeof(*statements.v));
-        if (!statements.slots || !statements.v)
-            ec_panic("out of memory");
-        for (i = 0; i < statements.n; i++)
-            statements.slots[slot_of(statements.v[i].sql)] = (uint32_t)i + 1;
-    }
-    i = slot_of(sql);
-    if (statements.slots[i])
-        return statements.slots[i] - 1;
-    statement = &statements.v[statements.n];
-    statement->sql = sql;
-    name_statement(statement);
-    ec_metric_label(&label, "statement", sql->name);
-    ec_buf_add(&label, "", 1);
-    statement->seconds = ec_metric(EC_HISTOGRAM, "ec_sql_seconds", "Time of SQL statements from sending to their answer.", label.p);
-    ec_buf_free(&label);
-    statements.slots[i] = (uint32_t)++statements.n;
-    return statements.n - 1;
-}
-
-static uint8_t *prepared_state(struct ec_pg_conn *conn, size_t id)
-{
-    if (id >= conn->nprepared) {
-        size_t n = statements.cap;
-
-        conn->prepared = realloc(conn->prepared, n);
-        if (!conn->prepared)
-            ec_panic("out of memory");
-        memset(conn->prepared + conn->nprepared, UNPREPARED, n - conn->nprepared);
-        conn->nprepared = n;
-    }
-    return &conn->prepared[id];
 }
 
 /* ------------------------------------------------------------------ the socket */
@@ -223,9 +118,9 @@ static void answer(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct 
     size_t id;
 
     if (cmd->kind != SYNC) {
-        id = statement_id(cmd->sql);
+        id = ec_pg_statement_id(cmd->sql);
         if (cmd->kind == PARSE) {
-            *prepared_state(conn, id) = reply->status == EC_PG_OK ? PREPARED : UNPREPARED;
+            *ec_pg_prepared(&conn->prepared, id) = reply->status == EC_PG_OK ? EC_PG_PREPARED : EC_PG_UNPREPARED;
             if (reply->status == EC_PG_FAILED) {
                 memcpy(conn->parse_failed, reply->sqlstate, strnlen(reply->sqlstate, 5) + 1);
                 snprintf(conn->parse_why, sizeof(conn->parse_why), "%s", reply->message ? reply->message : "");
@@ -241,7 +136,7 @@ static void answer(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct 
                 reply = &failed;
         }
         if (reply->status == EC_PG_OK || reply->status == EC_PG_FAILED)
-            ec_metric_observe(statements.v[id].seconds, (double)(uv_hrtime() - cmd->sent_ns) / 1e9);
+            ec_metric_observe(ec_pg_statement(id)->seconds, (double)(uv_hrtime() - cmd->sent_ns) / 1e9);
     }
     if (cmd->done)
         cmd->done(cmd, reply);
@@ -394,12 +289,13 @@ static void start_connecting(struct ec_pg_conn *conn)
 {
     char options[512], name[128];
     const char *const keys[] = {"dbname", "application_name", "client_encoding", "connect_timeout", "options", NULL};
-    const char *const values[] = {url, name, "UTF8", "5", options, NULL};
+    const char *const values[] = {ec_pg_url(), name, "UTF8", "5", options, NULL};
 
     snprintf(name, sizeof(name), "%s", ec_app.service && ec_app.service->name ? ec_app.service->name : "ecom");
-    snprintf(options, sizeof(options), "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex "
-             "-c idle_in_transaction_session_timeout=30000%s", conn->options.options ? conn->options.options : "");
-    conn->generation++;
+    snprintf(options, sizeof(options),
+             "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex "
+             "-c idle_in_transaction_session_timeout=30000%s",
+             conn->options.options ? conn->options.options : "");
     conn->state = CONNECTING;
     conn->pg = PQconnectStartParams(keys, values, 1);
     if (!conn->pg)
@@ -448,8 +344,7 @@ static void connect_now(struct ec_pg_conn *conn)
     conn->backoff_ms = 0;
     conn->state = UP;
     watch(conn, UV_READABLE);
-    if (conn->nprepared)
-        memset(conn->prepared, UNPREPARED, conn->nprepared);
+    ec_pg_prepared_forget(&conn->prepared);
     conn->options.up(conn, conn->options.data);
 }
 
@@ -463,6 +358,13 @@ static void note_why(const char *why)
     for (; n; n--)
         if (last_why[n - 1] == '\n')
             last_why[n - 1] = ' ';
+}
+
+static void forget_cancel(struct ec_pg_conn *conn)
+{
+    if (conn->cancel)
+        ec_pg_cancel_forget(conn->cancel);
+    conn->cancel = NULL;
 }
 
 static void tell_lost(struct ec_pg_conn *conn)
@@ -484,8 +386,7 @@ static void lose(struct ec_pg_conn *conn, const char *why)
     conn->state = DOWN;
     conn->stale = true;
     conn->abandoned = false;
-    conn->cancelling = false;
-    conn->generation++;
+    forget_cancel(conn);
     close_poll(conn);
     if (conn->pg)
         PQfinish(conn->pg);
@@ -552,22 +453,22 @@ static void push(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, enum cmd_kind k
 
 void ec_pg_send(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct ec_sql *sql, struct ec_pg_values values)
 {
-    size_t id = statement_id(sql);
-    uint8_t *state = prepared_state(conn, id);
+    size_t id = ec_pg_statement_id(sql);
+    uint8_t *state = ec_pg_prepared(&conn->prepared, id);
     bool ok = usable(conn);
 
-    if (ok && *state == UNPREPARED) {
+    if (ok && *state == EC_PG_UNPREPARED) {
         struct ec_pg_cmd *parse = calloc(1, sizeof(*parse));
 
         if (!parse)
             ec_panic("out of memory");
-        ok = PQsendPrepare(conn->pg, statements.v[id].name, sql->text, 0, NULL);
-        *state = PARSE_SENT;
+        ok = PQsendPrepare(conn->pg, ec_pg_statement(id)->name, sql->text, 0, NULL);
+        *state = EC_PG_PARSE_SENT;
         push(conn, parse, PARSE, sql);
     }
     push(conn, cmd, QUERY, sql);
     if (ok)
-        ok = PQsendQueryPrepared(conn->pg, statements.v[id].name, values.n, values.v, NULL, NULL, 0);
+        ok = PQsendQueryPrepared(conn->pg, ec_pg_statement(id)->name, values.n, values.v, NULL, NULL, 0);
     if (!ok)
         refuse(conn);
 }
@@ -583,67 +484,37 @@ void ec_pg_sync(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd)
 
 /* ------------------------------------------------------------------ deadlines */
 
-static void run_cancel(uv_work_t *work)
+static void cancelled(void *data)
 {
-    struct cancel *cancel = work->data;
-    char error[256];
+    struct ec_pg_conn *conn = data;
 
-    PQcancel(cancel->cancel, error, sizeof(error)); /* a cancel that fails shows as a statement that doesn't answer */
-}
-
-static void cancelled(uv_work_t *work, int status)
-{
-    struct cancel *cancel = work->data, **at;
-    struct ec_pg_conn *conn = cancel->conn;
-
-    (void)status;
-    for (at = &cancels; *at != cancel; at = &(*at)->next)
-        ;
-    *at = cancel->next;
-    if (conn && conn->generation == cancel->generation && conn->cancelling) {
-        conn->cancelling = false;
-        if (!conn->first && conn->options.idle)
-            conn->options.idle(conn, conn->options.data);
-    }
-    PQfreeCancel(cancel->cancel);
-    free(cancel);
+    conn->cancel = NULL;
+    if (!conn->first && conn->options.idle)
+        conn->options.idle(conn, conn->options.data);
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
     struct ec_pg_conn *conn = timer->data;
-    struct cancel *cancel;
 
     if (conn->state != UP || !conn->first)
         return;
-    if (conn->cancelling) {
+    if (conn->cancel) {
         lose(conn, "a statement was cancelled and did not answer");
         return;
     }
-    cancel = calloc(1, sizeof(*cancel));
-    if (!cancel)
-        ec_panic("out of memory");
-    cancel->cancel = PQgetCancel(conn->pg);
-    cancel->conn = conn;
-    cancel->generation = conn->generation;
-    cancel->work.data = cancel;
-    if (!cancel->cancel || uv_queue_work(ec_app.loop, &cancel->work, run_cancel, cancelled) != 0) {
-        PQfreeCancel(cancel->cancel);
-        free(cancel);
+    conn->cancel = ec_pg_cancel(conn->pg, cancelled, conn);
+    if (conn->cancel)
+        uv_timer_start(&conn->deadline, on_deadline, GRACE_MS, 0);
+    else
         lose(conn, "a statement can't be cancelled");
-        return;
-    }
-    cancel->next = cancels;
-    cancels = cancel;
-    conn->cancelling = true;
-    uv_timer_start(&conn->deadline, on_deadline, GRACE_MS, 0);
 }
 
 void ec_pg_deadline(struct ec_pg_conn *conn, uint64_t deadline_ns)
 {
     uint64_t now = uv_hrtime();
 
-    if (conn->state != UP || conn->cancelling)
+    if (conn->state != UP || conn->cancel)
         return;
     if (deadline_ns == 0) {
         uv_timer_stop(&conn->deadline);
@@ -679,18 +550,14 @@ static void closed(uv_handle_t *handle)
 
     if (--conn->handles)
         return;
-    free(conn->prepared);
+    ec_pg_prepared_forget(&conn->prepared);
     free(conn);
 }
 
 void ec_pg_conn_stop(struct ec_pg_conn *conn)
 {
-    struct cancel *cancel;
-
     conn->state = CLOSING;
-    for (cancel = cancels; cancel; cancel = cancel->next)
-        if (cancel->conn == conn)
-            cancel->conn = NULL;
+    forget_cancel(conn);
     close_poll(conn);
     if (conn->pg)
         PQfinish(conn->pg);
@@ -718,5 +585,5 @@ bool ec_pg_conn_up(const struct ec_pg_conn *conn)
 
 bool ec_pg_conn_busy(const struct ec_pg_conn *conn)
 {
-    return conn->first || conn->cancelling;
+    return conn->first || conn->cancel;
 }

@@ -18,7 +18,8 @@ struct ec_relay_sink {
      * it, when it can't take more now. Rows of one key are handed over one after another, each after the delivery of the one before. */
     bool (*produce)(const struct ec_relay_row *row, void (*delivered)(void *data, bool ok), void *data);
 };
-/* Registers the producer (NULL: takes it away; it has called delivered for all by then, or never will). Before or after the database's start. */
+/* Registers the producer (NULL: takes it away; it has called delivered for all by then, or never will). Before or after the database's
+ * start. */
 void ec_relay_register(const struct ec_relay_sink *sink);
 
 #endif

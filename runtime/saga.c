@@ -1,15 +1,14 @@
 /* The saga engine: which instances this process runs, for how long, and who waits for them.
  *
- * Instances are held in memory, found by id, each under a lease of five seconds and a fence. Once a second all leases that are older than that
- * are renewed in one statement, and what has expired is taken over (saga_store.c); short sagas end before they are ever renewed.
- * An instance whose fence is another's is dropped without a word: at once when it is idle, else when what is in flight is over.
+ * Instances are held in memory, found by id, each under a lease of five seconds and a fence. Once a second all leases that are older than
+ * that are renewed in one statement, and what has expired is taken over (saga_take.c); short sagas end before they are ever renewed. An
+ * instance whose fence is another's is dropped without a word: at once when it is idle, else when what is in flight is over.
  *
  * Waiters of an instance of this process stand at the instance; those of others, and of a dropped one, are looked up together, every
  * 100 ms. A slow tick serves sleeping instances and waiters whose deadline is near: both are counted in tens of milliseconds.
  */
 #include "saga.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "inbox.h"
@@ -31,7 +30,7 @@ static struct {
     struct ec_instance *slots[SLOTS];
     struct ec_instance *first; /* of all */
     size_t n;
-    struct ec_waiter *strays;  /* of instances elsewhere */
+    struct ec_waiter *strays; /* of instances elsewhere */
     size_t nwaiters;
     uv_timer_t tick;
     uint64_t polled_ns, second_ns;
@@ -152,7 +151,7 @@ static void wake_up(uint64_t now)
     struct ec_instance *instance, *next;
 
     for (instance = engine.first; instance; instance = next) {
-        void (*wake)(struct ec_instance *instance) = instance->wake;
+        void (*wake)(struct ec_instance * instance) = instance->wake;
 
         next = instance->next;
         if (!wake || now < instance->wake_ns)
@@ -183,7 +182,8 @@ void ec_instance_tell(struct ec_instance *instance, bool failed)
     while ((waiter = instance->waiters)) {
         instance->waiters = waiter->next;
         resolve(waiter,
-                failed ? ec_error_named(waiter->task->arena, instance->saga->errors, ec_str_of(instance->error), instance->error_status) : NULL,
+                failed ? ec_error_named(waiter->task->arena, instance->saga->errors, ec_str_of(instance->error), instance->error_status)
+                       : NULL,
                 instance->detail);
     }
 }
@@ -481,7 +481,7 @@ static void stop(struct ec_app *app)
     if (engine.poll_arena)
         ec_arena_free(engine.poll_arena);
     engine.first = NULL;
-    ec_saga_store_stop();
+    ec_saga_take_stop();
     uv_close((uv_handle_t *)&engine.tick, NULL);
 }
 

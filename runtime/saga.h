@@ -1,4 +1,5 @@
-/* The saga engine's inside. saga.c: instances, leases, waiters. saga_run.c: what happens next. saga_store.c: rows. */
+/* The saga engine's inside. saga.c: instances, leases, waiters. saga_run.c: what happens next. saga_store.c: rows.
+ * saga_take.c: rows of others. */
 #ifndef EC_SAGA_H
 #define EC_SAGA_H
 
@@ -20,21 +21,21 @@ struct ec_instance {
     const struct ec_saga *saga;
     int64_t fence;
     enum ec_saga_state state;
-    int step;             /* whose do, or undo, is under way */
-    int attempts;         /* that failed, of what is under way */
-    bool sent_before;     /* by an earlier attempt, or by another process: that this one isn't sent doesn't mean that none was */
-    void *data;           /* the saga's struct */
+    int step;         /* whose do, or undo, is under way */
+    int attempts;     /* that failed, of what is under way */
+    bool sent_before; /* by an earlier attempt, or by another process: that this one isn't sent doesn't mean that none was */
+    void *data;       /* the saga's struct */
     struct ec_arena *arena;
     const char *error, *detail; /* with which it fails */
     int error_status;
     struct ec_saga_answer answer;
     struct ec_trace trace;
     uint64_t leased_ns;
-    unsigned renewal;     /* the last one that found it */
-    bool busy;            /* a call, a program or a write is in flight */
-    bool dropped;         /* another replica has it: nothing more is to be done */
-    bool end_committed;   /* by the last commit of done or failed */
-    uint64_t wake_ns;     /* asleep until then; 0: not */
+    unsigned renewal;   /* the last one that found it */
+    bool busy;          /* a call, a program or a write is in flight */
+    bool dropped;       /* another replica has it: nothing more is to be done */
+    bool end_committed; /* by the last commit of done or failed */
+    uint64_t wake_ns;   /* asleep until then; 0: not */
     void (*wake)(struct ec_instance *instance);
     struct ec_saga_write *write; /* under way, or to be tried again */
     struct ec_waiter *waiters;
@@ -48,13 +49,13 @@ extern bool ec_saga_draining;
 struct ec_instance *ec_instance_new(const struct ec_saga *saga, struct ec_uuid id, int64_t fence); /* in the list */
 struct ec_instance *ec_instance_find(struct ec_uuid id);
 void ec_instance_tell(struct ec_instance *instance, bool failed); /* its waiters: it has ended, or fails for sure */
-void ec_instance_drop(struct ec_instance *instance); /* out of memory, now or when what is in flight is over */
+void ec_instance_drop(struct ec_instance *instance);              /* out of memory, now or when what is in flight is over */
 bool ec_instance_gone(struct ec_instance *instance); /* after something in flight: it is dropped by now, and freed by this call */
 void ec_instance_sleep(struct ec_instance *instance, int64_t ms, void (*wake)(struct ec_instance *instance));
 
 /* ------------------------------------------------------------------ saga_run.c */
 
-void ec_saga_go(struct ec_instance *instance);    /* new or taken over: does what is next */
+void ec_saga_go(struct ec_instance *instance); /* new or taken over: does what is next */
 void ec_saga_before_last(struct ec_task *task);
 bool ec_saga_unknown(const struct ec_error *error, bool unknown, bool sent_before); /* may the do have had its effect? */
 
@@ -71,7 +72,10 @@ void ec_saga_ride_end(struct ec_instance *instance, struct ec_task *task);
 void ec_saga_look(struct ec_instance *instance, void (*ended)(struct ec_instance *instance));
 void ec_saga_resubmit(struct ec_instance *instance);
 void ec_saga_forget_write(struct ec_instance *instance);
+
+/* ------------------------------------------------------------------ saga_take.c */
+
 void ec_saga_take_over(const struct ec_service *service);
-void ec_saga_store_stop(void);
+void ec_saga_take_stop(void);
 
 #endif

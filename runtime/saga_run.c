@@ -3,17 +3,13 @@
  *   do 0, do 1 ... do n-1, done        each answer is stored together with the next `sent`; the last one with the end
  *   do k fails or is unknown: undo k (when unknown), undo k-1 ... undo 0, failed
  *
- * Each call is a task of its own, with the saga's key for that step and phase, so that its memory goes with it; what a step gave is kept as JSON
- * in the instance's arena and read into the saga's struct from there. Outcomes of a do:
- *   success
- *   no effect   the participant refused it for good (a 4xx that is not about the moment), or it was never sent: not by this attempt, nor
- *               by one before it
- *   unknown     anything else. With an undo it is undone, which also makes its late arrival be refused; without, it is asked again under
- *               the same key until it is known
- * Undos, and what must succeed, are repeated with backoff until they hold. `done` and `failed` are programs whose last commit also ends the instance,
- * fenced, so their effect happens once however often they run.
+ * Each call is a task of its own, with the saga's key for that step and phase, so that its memory goes with it; what a step gave is kept as
+ * JSON in the instance's arena and read into the saga's struct from there. Outcomes of a do: success no effect   the participant refused it
+ * for good (a 4xx that is not about the moment), or it was never sent: not by this attempt, nor by one before it unknown     anything else.
+ * With an undo it is undone, which also makes its late arrival be refused; without, it is asked again under the same key until it is known
+ * Undos, and what must succeed, are repeated with backoff until they hold. `done` and `failed` are programs whose last commit also ends the
+ * instance, fenced, so their effect happens once however often they run.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "inbox.h"
@@ -233,8 +229,8 @@ static void call_finish(struct ec_task *task)
 
 static struct ec_str key_of(struct ec_task *task, const struct ec_instance *instance, const char *phase)
 {
-    return EC_CONCAT(task, ec_text_uuid(task, instance->id), EC_STR("/"), ec_str_of(instance->saga->steps[instance->step].name), EC_STR("/"),
-                     ec_str_of(phase));
+    return EC_CONCAT(task, ec_text_uuid(task, instance->id), EC_STR("/"), ec_str_of(instance->saga->steps[instance->step].name),
+                     EC_STR("/"), ec_str_of(phase));
 }
 
 static void call(struct ec_instance *instance)
@@ -288,7 +284,8 @@ static void program_finish(struct ec_task *task)
         if (instance->error)
             ec_instance_tell(instance, true);
         instance->attempts++;
-        ec_log(EC_LOG_WARN, task, "the end of a saga is tried again", EC_L_STR("program", task->program->name), EC_L_STR("error", error->name));
+        ec_log(EC_LOG_WARN, task, "the end of a saga is tried again", EC_L_STR("program", task->program->name),
+               EC_L_STR("error", error->name));
         sleep_or_release(instance, backoff(instance->attempts, task->retry_after_s), end_saga);
     }
     ec_task_free(task);

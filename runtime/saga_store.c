@@ -4,7 +4,6 @@
  * nothing. All are idempotent, as the lane asks. They return how many sagas were touched: 0 means that the fence is another's, or that
  * the saga has ended. A write lives in an arena of its own until it is stored; when the database is away it is tried again.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "inbox.h"
@@ -13,30 +12,34 @@
 #include "saga.h"
 #include "trace.h"
 
-enum { AGAIN_MS = 250, TAKE_LIMIT = 100 };
+enum { AGAIN_MS = 250 };
 
 #define FENCED " WHERE id = $1::uuid AND fence = $2::bigint AND state IN ('running', 'compensating') RETURNING id)"
-#define ANSWER(step, phase, state, reply, error)                                                                                      \
+#define ANSWER(step, phase, state, reply, error)                                                                                       \
     ", a AS (UPDATE ec.saga_step t SET state = " state ", reply = coalesce(" reply "::jsonb, t.reply), error = " error ", at = now() " \
     "FROM s WHERE t.saga_id = s.id AND t.step = " step " AND t.phase = " phase ")"
-#define SEND(step, phase)                                                                                                             \
-    ", n AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT id, " step ", " phase ", 'sent', 1 FROM s "      \
+#define SEND(step, phase)                                                                                                        \
+    ", n AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT id, " step ", " phase ", 'sent', 1 FROM s " \
     "WHERE " step "::text IS NOT NULL ON CONFLICT (saga_id, step, phase) DO NOTHING)"
 #define TOUCHED " SELECT count(*) FROM s"
 
-static const struct ec_sql sql_advance = { /* $3 step $4 answered $5 phase $6 reply $7 next */
+static const struct ec_sql sql_advance = {
+    /* $3 step $4 answered $5 phase $6 reply $7 next */
     .name = "ec.saga.advance",
-    .text = "WITH s AS (UPDATE ec.saga SET step = $3::int, attempts = 0, next_at = NULL" FENCED
-            ANSWER("$4", "$5", "'done'", "$6", "NULL") SEND("$7", "$5") TOUCHED,
+    .text = "WITH s AS (UPDATE ec.saga SET step = $3::int, attempts = 0, next_at = NULL" FENCED ANSWER("$4", "$5", "'done'", "$6", "NULL")
+        SEND("$7", "$5") TOUCHED,
 };
 
-static const struct ec_sql sql_compensate = { /* $3 step $4 answered $5 its state $6 error $7 detail $8 undo */
+static const struct ec_sql sql_compensate = {
+    /* $3 step $4 answered $5 its state $6 error $7 detail $8 undo */
     .name = "ec.saga.compensate",
-    .text = "WITH s AS (UPDATE ec.saga SET state = 'compensating', step = $3::int, error = $6, detail = $7, attempts = 0, next_at = NULL" FENCED
+    .text =
+        "WITH s AS (UPDATE ec.saga SET state = 'compensating', step = $3::int, error = $6, detail = $7, attempts = 0, next_at = NULL" FENCED
             ANSWER("$4", "'do'", "$5", "NULL", "$6") SEND("$8", "'undo'") TOUCHED,
 };
 
-static const struct ec_sql sql_repeat = { /* $3 attempts $4 ms $5 step $6 phase $7 error */
+static const struct ec_sql sql_repeat = {
+    /* $3 attempts $4 ms $5 step $6 phase $7 error */
     .name = "ec.saga.repeat",
     .text = "WITH s AS (UPDATE ec.saga SET attempts = $3::int, next_at = now() + $4::bigint * interval '1 ms'" FENCED
             ", a AS (UPDATE ec.saga_step t SET state = 'unknown', attempts = $3::int + 1, error = $7, at = now() FROM s "
@@ -49,36 +52,21 @@ static const struct ec_sql sql_release = {
 };
 
 /* $3 state $4 step $5 phase $6 its state $7 reply $8 error $9 detail */
-#define END                                                                                                                           \
-    "WITH s AS (UPDATE ec.saga SET state = $3, error = $8, detail = $9, ended_at = now(), owner = NULL, lease_until = NULL, "          \
+#define END                                                                                                                   \
+    "WITH s AS (UPDATE ec.saga SET state = $3, error = $8, detail = $9, ended_at = now(), owner = NULL, lease_until = NULL, " \
     "next_at = NULL" FENCED ANSWER("$4", "$5", "$6", "$7", "CASE WHEN $6 = 'done' THEN NULL ELSE $8 END")
 static const struct ec_sql sql_end = {.name = "ec.saga.end", .text = END TOUCHED};
 static const struct ec_sql sql_end_guarded = {.name = "ec.saga.end_guarded", .text = END " SELECT 1 / count(*) FROM s"};
 
 static const struct ec_sql sql_look = {.name = "ec.saga.look", .text = "SELECT state, fence FROM ec.saga WHERE id = $1::uuid"};
 
-static const struct ec_sql sql_start = { /* $3 version $4 params $5 owner $6 traceparent $7 first step */
+static const struct ec_sql sql_start = {
+    /* $3 version $4 params $5 owner $6 traceparent $7 first step */
     .name = "ec.saga.start",
     .text = "WITH s AS (INSERT INTO ec.saga (id, name, version, state, step, params, owner, fence, lease_until, traceparent) "
-            "VALUES ($1::uuid, $2, $3::int, 'running', 0, $4::jsonb, $5::uuid, 1, now() + interval '5 s', $6) ON CONFLICT (id) DO NOTHING RETURNING id) "
+            "VALUES ($1::uuid, $2, $3::int, 'running', 0, $4::jsonb, $5::uuid, 1, now() + interval '5 s', $6) ON CONFLICT (id) DO NOTHING "
+            "RETURNING id) "
             "INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT id, $7, 'do', 'sent', 1 FROM s",
-};
-
-static const struct ec_sql sql_take = { /* $1 owner $2 names $3 versions */
-    .name = "ec.saga.take",
-    .text = "WITH due AS MATERIALIZED (SELECT id FROM ec.saga WHERE state IN ('running', 'compensating') AND lease_until <= now() AND "
-            "(name, version) IN (SELECT * FROM unnest($2::text[], $3::int[])) ORDER BY lease_until LIMIT 100 FOR UPDATE SKIP LOCKED), "
-            "t AS (UPDATE ec.saga g SET owner = $1::uuid, fence = g.fence + 1, lease_until = now() + interval '5 s' FROM due "
-            "WHERE g.id = due.id RETURNING g.*) "
-            "SELECT t.id::text, t.name, t.version, t.state, t.step, t.params::text, t.error, t.detail, t.fence, t.attempts, "
-            "greatest(0, (extract(epoch FROM t.next_at - now()) * 1000)::bigint), t.traceparent, "
-            "p.step, p.reply::text FROM t LEFT JOIN ec.saga_step p ON p.saga_id = t.id AND p.phase = 'do' AND p.state = 'done' ORDER BY t.id",
-};
-
-static const struct ec_sql sql_strangers = { /* $1 names $2 versions */
-    .name = "ec.saga.strangers",
-    .text = "SELECT name, version, count(*) FROM ec.saga WHERE state IN ('running', 'compensating') AND lease_until <= now() AND "
-            "(name, version) NOT IN (SELECT * FROM unnest($1::text[], $2::int[])) GROUP BY 1, 2 LIMIT 10",
 };
 
 /* ------------------------------------------------------------------ writes */
@@ -115,7 +103,7 @@ static void written(struct ec_group_unit *unit)
 {
     struct ec_saga_write *write = (struct ec_saga_write *)unit;
     struct ec_instance *instance = write->instance;
-    void (*then)(struct ec_instance *instance) = write->then;
+    void (*then)(struct ec_instance * instance) = write->then;
 
     if (unit->error && !instance->dropped) {
         instance->busy = false;
@@ -300,7 +288,7 @@ static void looked(struct ec_group_unit *unit)
 {
     struct look *look = (struct look *)unit;
     struct ec_instance *instance = look->write.instance;
-    void (*ended)(struct ec_instance *instance) = look->ended;
+    void (*ended)(struct ec_instance * instance) = look->ended;
     bool ours = !unit->error && look->ended_by_us;
 
     instance->busy = false;
@@ -359,9 +347,10 @@ static void started(struct ec_tx_rider *rider, struct ec_task *task)
         return; /* a repeated start: somebody runs it, or it has ended */
     instance = ec_instance_new(start->saga, start->id, 1);
     instance->trace = task->trace;
-    if (ec_json_read(instance->arena, ec_arena_copy(instance->arena, start->params), start->saga->state, instance->data, EC_JSON_LENIENT, &wrong) !=
-        EC_JSON_OK) {
-        ec_log(EC_LOG_ERROR, task, "a saga's own parameters can't be read", EC_L_STR("saga", start->saga->name), EC_L_STR("why", wrong.message));
+    if (ec_json_read(instance->arena, ec_arena_copy(instance->arena, start->params), start->saga->state, instance->data, EC_JSON_LENIENT,
+                     &wrong) != EC_JSON_OK) {
+        ec_log(EC_LOG_ERROR, task, "a saga's own parameters can't be read", EC_L_STR("saga", start->saga->name),
+               EC_L_STR("why", wrong.message));
         ec_instance_drop(instance);
         return;
     }
@@ -410,214 +399,10 @@ void ec_saga_start(struct ec_task *task, const struct ec_saga *saga, const void 
     ec_buf_free(&json);
     ec_trace_format(&task->trace, trace);
     if (!ec_pg_encode(task->arena,
-                      EC_PARAMS(ec_param_uuid(start->id), text_or_null(saga->name), ec_param_int(saga->version), ec_param_text(start->params),
-                                ec_param_uuid(task->app->instance), text_or_null(trace), text_or_null(saga->steps[0].name)),
+                      EC_PARAMS(ec_param_uuid(start->id), text_or_null(saga->name), ec_param_int(saga->version),
+                                ec_param_text(start->params), ec_param_uuid(task->app->instance), text_or_null(trace),
+                                text_or_null(saga->steps[0].name)),
                       &start->values))
         ec_panic("a saga's values have a NUL character");
     ec_tx_ride(task, &start->rider);
-}
-
-/* ------------------------------------------------------------------ taking over */
-
-static struct {
-    struct ec_group_unit unit, strangers;
-    struct ec_arena *arena;
-    const struct ec_service *service;
-    bool busy, told;
-    int ticks;
-    struct ec_instance *taken[TAKE_LIMIT];
-    size_t n;
-} take;
-
-static const struct ec_saga *known_saga(struct ec_str name, int64_t version)
-{
-    const struct ec_saga *const *saga;
-
-    for (saga = take.service->sagas; saga && *saga; saga++)
-        if (ec_str_eq(ec_str_of((*saga)->name), name) && (*saga)->version == version)
-            return *saga;
-    return NULL;
-}
-
-static bool read_reply(struct ec_instance *instance, struct ec_str step, struct ec_str reply)
-{
-    struct ec_json_error wrong;
-    size_t i;
-
-    for (i = 0; i < instance->saga->nsteps; i++) {
-        const struct ec_saga_step *known = &instance->saga->steps[i];
-
-        if (!ec_str_eq(ec_str_of(known->name), step))
-            continue;
-        return !known->result || !reply.p ||
-               ec_json_read(instance->arena, ec_arena_copy(instance->arena, reply), known->result, (char *)instance->data + known->result_offset,
-                            EC_JSON_LENIENT, &wrong) == EC_JSON_OK;
-    }
-    return false;
-}
-
-static const char *copy_cell(struct ec_arena *arena, const struct pg_result *result, int row, int column)
-{
-    return ec_pg_null(result, row, column) ? NULL : ec_arena_copy(arena, ec_pg_cell(result, row, column)).p;
-}
-
-static struct ec_instance *read_instance(const struct pg_result *result, int row, struct ec_uuid id)
-{
-    struct ec_instance *instance, *old = ec_instance_find(id);
-    const struct ec_saga *saga;
-    struct ec_json_error wrong;
-    int64_t n = 0, fence = 0;
-
-    ec_int_parse(ec_pg_cell(result, row, 2), &n);
-    saga = known_saga(ec_pg_cell(result, row, 1), n);
-    if (!saga)
-        return NULL;
-    if (old)
-        ec_instance_drop(old); /* this process had lost it, and now takes it over from itself */
-    ec_int_parse(ec_pg_cell(result, row, 8), &fence);
-    instance = ec_instance_new(saga, id, fence);
-    instance->state = ec_str_eq(ec_pg_cell(result, row, 3), EC_STR("compensating")) ? EC_SAGA_COMPENSATING : EC_SAGA_RUNNING;
-    ec_int_parse(ec_pg_cell(result, row, 4), &n);
-    instance->step = (int)n;
-    ec_int_parse(ec_pg_cell(result, row, 9), &n);
-    instance->attempts = (int)n;
-    instance->sent_before = true;
-    instance->error = copy_cell(instance->arena, result, row, 6);
-    instance->detail = copy_cell(instance->arena, result, row, 7);
-    ec_trace_new(&instance->trace);
-    ec_trace_parse(ec_pg_cell(result, row, 11), &instance->trace);
-    n = 0;
-    if (!ec_pg_null(result, row, 10))
-        ec_int_parse(ec_pg_cell(result, row, 10), &n);
-    instance->wake_ns = n > 0 ? uv_hrtime() + (uint64_t)n * 1000000 : 0;
-    if (instance->step < 0 || (size_t)instance->step >= saga->nsteps ||
-        ec_json_read(instance->arena, ec_arena_copy(instance->arena, ec_pg_cell(result, row, 5)), saga->state, instance->data, EC_JSON_LENIENT,
-                     &wrong) != EC_JSON_OK) {
-        ec_log(EC_LOG_ERROR, NULL, "a saga's row can't be read", EC_L_STR("saga", saga->name), EC_L_TEXT("id", ec_pg_cell(result, row, 0)));
-        instance->dropped = true;
-    }
-    return instance;
-}
-
-static void forget_taken(void)
-{
-    while (take.n)
-        ec_instance_drop(take.taken[--take.n]);
-}
-
-static void take_rows(struct ec_group_unit *unit, const struct ec_pg_reply *reply)
-{
-    struct ec_instance *instance = NULL;
-    int row;
-
-    (void)unit;
-    forget_taken(); /* of a run before this one, which was rolled back or whose answer was lost */
-    for (row = 0; row < (int)reply->rows; row++) {
-        struct ec_uuid id;
-
-        ec_uuid_parse(ec_pg_cell(reply->result, row, 0), &id);
-        if (!instance || !ec_uuid_eq(instance->id, id)) {
-            instance = take.n < TAKE_LIMIT ? read_instance(reply->result, row, id) : NULL;
-            if (!instance)
-                continue;
-            take.taken[take.n++] = instance;
-        }
-        if (!ec_pg_null(reply->result, row, 12) &&
-            !read_reply(instance, ec_pg_cell(reply->result, row, 12), ec_pg_cell(reply->result, row, 13))) {
-            ec_log(EC_LOG_ERROR, NULL, "a saga's stored reply can't be read", EC_L_STR("saga", instance->saga->name),
-                   EC_L_TEXT("step", ec_pg_cell(reply->result, row, 12)));
-            instance->dropped = true;
-        }
-    }
-}
-
-static void taken(struct ec_group_unit *unit)
-{
-    size_t n = take.n, i;
-
-    take.busy = false;
-    ec_arena_free(take.arena);
-    take.arena = NULL;
-    if (unit->error) {
-        forget_taken();
-        return;
-    }
-    take.n = 0;
-    for (i = 0; i < n; i++) {
-        if (take.taken[i]->dropped)
-            ec_instance_drop(take.taken[i]);
-        else
-            ec_saga_go(take.taken[i]);
-    }
-    if (n)
-        ec_log(EC_LOG_INFO, NULL, "sagas are taken over", EC_L_INT("n", n));
-    if (n == TAKE_LIMIT && !ec_saga_draining)
-        ec_saga_take_over(take.service);
-}
-
-static void strangers_row(struct ec_group_unit *unit, const struct ec_pg_reply *reply)
-{
-    int row;
-
-    (void)unit;
-    for (row = 0; row < (int)reply->rows; row++)
-        ec_log(EC_LOG_WARN, NULL, "sagas wait that this binary doesn't know", EC_L_TEXT("saga", ec_pg_cell(reply->result, row, 0)),
-               EC_L_TEXT("version", ec_pg_cell(reply->result, row, 1)), EC_L_TEXT("n", ec_pg_cell(reply->result, row, 2)));
-}
-
-static void strangers_done(struct ec_group_unit *unit)
-{
-    ec_arena_free(unit->data);
-    take.told = false;
-}
-
-/* Names are of the language, so they need no quoting in an array. */
-static void known_lists(struct ec_arena *arena, struct ec_param *names, struct ec_param *versions)
-{
-    const struct ec_saga *const *saga;
-    struct ec_buf n = {0}, v = {0};
-
-    for (saga = take.service->sagas; saga && *saga; saga++) {
-        ec_buf_printf(&n, "%s%s", n.n ? "," : "{", (*saga)->name);
-        ec_buf_printf(&v, "%s%d", v.n ? "," : "{", (*saga)->version);
-    }
-    ec_buf_str(&n, n.n ? "}" : "{}");
-    ec_buf_str(&v, v.n ? "}" : "{}");
-    *names = ec_param_text(ec_arena_copy(arena, (struct ec_str){n.p, n.n}));
-    *versions = ec_param_text(ec_arena_copy(arena, (struct ec_str){v.p, v.n}));
-    ec_buf_free(&n);
-    ec_buf_free(&v);
-}
-
-void ec_saga_take_over(const struct ec_service *service)
-{
-    struct ec_param names, versions;
-    struct ec_arena *arena;
-
-    if (take.busy)
-        return;
-    take.busy = true;
-    take.service = service;
-    take.arena = ec_arena_new();
-    known_lists(take.arena, &names, &versions);
-    take.unit = (struct ec_group_unit){.sql = &sql_take, .row = take_rows, .done = taken};
-    ec_pg_encode(take.arena, EC_PARAMS(ec_param_uuid(ec_app.instance), names, versions), &take.unit.values);
-    ec_group_submit(&take.unit);
-    if (take.ticks++ % 60 || take.told)
-        return;
-    take.told = true;
-    arena = ec_arena_new();
-    known_lists(arena, &names, &versions);
-    take.strangers = (struct ec_group_unit){.sql = &sql_strangers, .row = strangers_row, .done = strangers_done, .data = arena};
-    ec_pg_encode(arena, EC_PARAMS(names, versions), &take.strangers.values);
-    ec_group_submit(&take.strangers);
-}
-
-void ec_saga_store_stop(void)
-{
-    if (take.arena)
-        ec_arena_free(take.arena);
-    if (take.told)
-        ec_arena_free(take.strangers.data);
-    memset(&take, 0, sizeof(take));
 }

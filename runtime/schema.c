@@ -28,8 +28,10 @@ static const char up[] =
     "  created_at timestamptz NOT NULL DEFAULT now(), ended_at timestamptz);\n"
     "CREATE INDEX ON ec.saga (lease_until) WHERE state IN ('running', 'compensating');\n"
     "CREATE TABLE ec.saga_step (\n"
-    "  saga_id uuid NOT NULL REFERENCES ec.saga ON DELETE CASCADE, step text NOT NULL, phase text NOT NULL CHECK (phase IN ('do', 'undo')),\n"
-    "  state text NOT NULL CHECK (state IN ('sent', 'done', 'failed', 'unknown')), attempts int NOT NULL DEFAULT 0, reply jsonb, error text,\n"
+    "  saga_id uuid NOT NULL REFERENCES ec.saga ON DELETE CASCADE, step text NOT NULL, phase text NOT NULL CHECK (phase IN ('do', "
+    "'undo')),\n"
+    "  state text NOT NULL CHECK (state IN ('sent', 'done', 'failed', 'unknown')), attempts int NOT NULL DEFAULT 0, reply jsonb, error "
+    "text,\n"
     "  at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (saga_id, step, phase));\n";
 
 static const char down[] = "DROP SCHEMA ec CASCADE;\n";
@@ -37,7 +39,8 @@ static const char down[] = "DROP SCHEMA ec CASCADE;\n";
 static char own_sha256[65];
 static struct ec_migration own = {.version = "000000_ec", .up = up, .down = down, .sha256 = own_sha256};
 
-const struct ec_sql ec_schema_applied = {.name = "ec.schema.applied", .text = "SELECT version, sha256 FROM ec.schema_migrations ORDER BY version"};
+const struct ec_sql ec_schema_applied = {.name = "ec.schema.applied",
+                                         .text = "SELECT version, sha256 FROM ec.schema_migrations ORDER BY version"};
 
 const struct ec_migration *ec_schema_migration(const struct ec_service *service, size_t i)
 {

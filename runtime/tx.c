@@ -4,8 +4,8 @@
  * sagas, the stored reply and COMMIT. Nothing is taken from the pool before the first statement. Everything is in the task's arena.
  *
  * A duplicate shows as a refused barrier (EC_TX_GUARD), a revoked or lost claim as a refused finish: both roll back, read what is stored
- * for the key and end the task with it. After a deadlock, or a connection lost before the commit, an ATOMIC program is run again from its first step: it has done nothing else
- * than what was rolled back. A commit whose answer is lost leaves task->unknown.
+ * for the key and end the task with it. After a deadlock, or a connection lost before the commit, an ATOMIC program is run again from its
+ * first step: it has done nothing else than what was rolled back. A commit whose answer is lost leaves task->unknown.
  */
 #include "tx.h"
 
@@ -19,7 +19,7 @@ enum { STATEMENT_MS = 30000, INSIST_MS = 5000, RESTARTS = 12 };
 
 struct ec_tx {
     struct ec_pg_conn *conn;
-    bool barrier;  /* goes out with BEGIN */
+    bool barrier; /* goes out with BEGIN */
     bool begun, lost;
     struct ec_tx_rider *riders, **end;
 };
@@ -327,8 +327,8 @@ static bool restart_after(struct ec_burst *burst)
 {
     struct ec_task *task = burst->task;
 
-    if (!(burst->repeatable || (burst->lost && !burst->commits)) || !task->tx || task->program->repeat != EC_REPEAT_ATOMIC || task->parent || task->restarts >= RESTARTS ||
-        ec_task_expired(task))
+    if (!(burst->repeatable || (burst->lost && !burst->commits)) || !task->tx || task->program->repeat != EC_REPEAT_ATOMIC ||
+        task->parent || task->restarts >= RESTARTS || ec_task_expired(task))
         return false;
     task->restarts++;
     rollback(task, restart);
@@ -408,7 +408,8 @@ static void statement_done(struct ec_burst *burst)
     resume(task, burst);
 }
 
-static void run_statement(struct ec_task *task, enum kind kind, const struct ec_sql *sql, void *out, const struct ec_param *params, size_t n)
+static void run_statement(struct ec_task *task, enum kind kind, const struct ec_sql *sql, void *out, const struct ec_param *params,
+                          size_t n)
 {
     struct statement *statement = EC_ALLOC(task, struct statement);
 

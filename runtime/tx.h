@@ -1,7 +1,8 @@
 /* Bursts and transactions: what inbox.c, outbox.c and saga.c build on.
  *
  * A burst is a few statements that go out together and end with one sync. In a task's transaction it uses the transaction's connection
- * (taken, with BEGIN and the inbox barrier, by the first burst); without one it borrows a connection for itself and is a transaction of its own.
+ * (taken, with BEGIN and the inbox barrier, by the first burst); without one it borrows a connection for itself and is a transaction of its
+ * own.
  */
 #ifndef EC_TX_H
 #define EC_TX_H
@@ -13,11 +14,11 @@ struct ec_burst { /* in the task's arena */
     void (*send)(struct ec_burst *burst); /* adds the statements; or NULL */
     void (*done)(struct ec_burst *burst); /* all is answered; an own connection is given back by now */
     void *data;
-    bool commits;    /* COMMIT ends it */
-    bool insists;    /* goes on after the task's deadline: ROLLBACK, COMMIT and what settles a key */
+    bool commits; /* COMMIT ends it */
+    bool insists; /* goes on after the task's deadline: ROLLBACK, COMMIT and what settles a key */
     /* outcome */
-    const struct ec_error *error;  /* of the first statement that failed; NULL: all worked, and where it commits it has committed */
-    const struct ec_sql *failed;   /* which one */
+    const struct ec_error *error; /* of the first statement that failed; NULL: all worked, and where it commits it has committed */
+    const struct ec_sql *failed;  /* which one */
     char sqlstate[6];
     bool lost;       /* the connection broke: what the server did is not known */
     bool repeatable; /* a deadlock */

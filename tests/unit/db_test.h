@@ -24,7 +24,7 @@ struct ended {
 extern struct pg_server *db_server;
 extern struct ec_service db_service;
 
-int db_group_setup(void **state);    /* starts the server and migrates it */
+int db_group_setup(void **state); /* starts the server and migrates it */
 int db_group_teardown(void **state);
 void db_open(const struct ec_module *const *more); /* the process state, ec_module_pg and more modules; waits until ready */
 void db_open_unready(const struct ec_module *const *more);
@@ -32,14 +32,14 @@ void db_close(void);
 int db_migrate(const char *verb, const char *option);
 
 /* Runs the loop until the condition holds; fails the test after 30 seconds. */
-#define DB_UNTIL(condition)                                                                                                           \
-    do {                                                                                                                              \
-        uint64_t db_limit_ = uv_hrtime() + 30000000000u;                                                                              \
-        while (!(condition)) {                                                                                                        \
-            if (uv_hrtime() > db_limit_)                                                                                              \
-                fail_msg("%s:%d: %s never came about", __FILE__, __LINE__, #condition);                                              \
-            db_turn();                                                                                                                \
-        }                                                                                                                             \
+#define DB_UNTIL(condition)                                                             \
+    do {                                                                                \
+        uint64_t db_limit_ = uv_hrtime() + 30000000000u;                                \
+        while (!(condition)) {                                                          \
+            if (uv_hrtime() > db_limit_)                                                \
+                fail_msg("%s:%d: %s never came about", __FILE__, __LINE__, #condition); \
+            db_turn();                                                                  \
+        }                                                                               \
     } while (0)
 void db_turn(void);
 void db_pass(int ms); /* runs the loop for that long */

@@ -52,8 +52,20 @@ static bool answers(struct pg_server *server)
 static void start_server(struct pg_server *server)
 {
     char data[80];
-    char *argv[] = {(char *)"/usr/lib/postgresql/15/bin/postgres", (char *)"-D", data, (char *)"-k", server->dir, (char *)"-c", (char *)"listen_addresses=",
-                    (char *)"-c", (char *)"max_connections=60", (char *)"-c", (char *)"shared_buffers=32MB", (char *)"-c", (char *)"jit=off", NULL};
+    char *argv[] = {(char *)"/usr/lib/postgresql/15/bin/postgres",
+                    (char *)"-D",
+                    data,
+                    (char *)"-k",
+                    server->dir,
+                    (char *)"-c",
+                    (char *)"listen_addresses=",
+                    (char *)"-c",
+                    (char *)"max_connections=60",
+                    (char *)"-c",
+                    (char *)"shared_buffers=32MB",
+                    (char *)"-c",
+                    (char *)"jit=off",
+                    NULL};
     int i;
 
     snprintf(data, sizeof(data), "%s/data", server->dir);
@@ -71,8 +83,19 @@ struct pg_server *pg_server_start(void)
 {
     struct pg_server *server = calloc(1, sizeof(*server));
     char data[80];
-    char *argv[] = {(char *)"/usr/lib/postgresql/15/bin/initdb", (char *)"-D", data, (char *)"-A", (char *)"trust", (char *)"-U", (char *)"postgres",
-                    (char *)"-N", (char *)"--locale=C.UTF-8", (char *)"-E", (char *)"UTF8", (char *)"--wal-segsize=1", NULL};
+    char *argv[] = {(char *)"/usr/lib/postgresql/15/bin/initdb",
+                    (char *)"-D",
+                    data,
+                    (char *)"-A",
+                    (char *)"trust",
+                    (char *)"-U",
+                    (char *)"postgres",
+                    (char *)"-N",
+                    (char *)"--locale=C.UTF-8",
+                    (char *)"-E",
+                    (char *)"UTF8",
+                    (char *)"--wal-segsize=1",
+                    NULL};
     int status;
     pid_t pid;
 

@@ -5,12 +5,12 @@
 #include <stdbool.h>
 
 struct pg_server;
-struct pg_server *pg_server_start(void);         /* NULL: there is no PostgreSQL; ends the test otherwise */
+struct pg_server *pg_server_start(void);             /* NULL: there is no PostgreSQL; ends the test otherwise */
 const char *pg_server_url(struct pg_server *server); /* of database "postgres" */
-void pg_server_restart(struct pg_server *server); /* at once: connections break */
+void pg_server_restart(struct pg_server *server);    /* at once: connections break */
 void pg_server_halt(struct pg_server *server);
 void pg_server_resume(struct pg_server *server);
-void pg_server_stop(struct pg_server *server);   /* and removes the folder */
+void pg_server_stop(struct pg_server *server); /* and removes the folder */
 
 /* Runs SQL on a connection of its own, waiting. Returns the first cell (malloc'd, NULL: none); fails the test on an error. */
 char *pg_server_ask(struct pg_server *server, const char *sql);

@@ -4,17 +4,28 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-struct token { struct ec_str text; int64_t n; };
+struct token {
+    struct ec_str text;
+    int64_t n;
+};
 struct trip {
-    struct { struct ec_str subject; int64_t amount; } params;
+    struct {
+        struct ec_str subject;
+        int64_t amount;
+    } params;
     struct token first, second;
     struct ec_str error;
 };
 struct start_frame {
-    struct { struct ec_str subject; int64_t amount; } in;
+    struct {
+        struct ec_str subject;
+        int64_t amount;
+    } in;
     struct ec_saga_ref ref;
     bool late;
-    struct { struct ec_str id; } out;
+    struct {
+        struct ec_str id;
+    } out;
 };
 
 struct fake *fake;
@@ -22,21 +33,30 @@ static const struct ec_error error_full = {"full", 409, "It is full"};
 static const struct ec_error error_away = {"away", 503, "It can't be asked"};
 
 static const struct ec_record params_record = {
-    .name = "trip", .size = sizeof(((struct trip *)0)->params), .nfields = 2,
-    .fields = (const struct ec_field[]){
-        {.name = "subject", .kind = EC_TEXT, .offset = offsetof(struct trip, params.subject)},
-        {.name = "amount", .kind = EC_INT, .offset = offsetof(struct trip, params.amount)},
-    },
+    .name = "trip",
+    .size = sizeof(((struct trip *)0)->params),
+    .nfields = 2,
+    .fields =
+        (const struct ec_field[]){
+            {.name = "subject", .kind = EC_TEXT, .offset = offsetof(struct trip, params.subject)},
+            {.name = "amount", .kind = EC_INT, .offset = offsetof(struct trip, params.amount)},
+        },
 };
 static const struct ec_record token_record = {
-    .name = "Token", .size = sizeof(struct token), .nfields = 2,
-    .fields = (const struct ec_field[]){
-        {.name = "text", .kind = EC_TEXT, .offset = offsetof(struct token, text)},
-        {.name = "n", .kind = EC_INT, .offset = offsetof(struct token, n)},
-    },
+    .name = "Token",
+    .size = sizeof(struct token),
+    .nfields = 2,
+    .fields =
+        (const struct ec_field[]){
+            {.name = "text", .kind = EC_TEXT, .offset = offsetof(struct token, text)},
+            {.name = "n", .kind = EC_INT, .offset = offsetof(struct token, n)},
+        },
 };
 static const struct ec_record id_record = {
-    .name = "Id", .size = sizeof(struct ec_str), .nfields = 1, .fields = (const struct ec_field[]){{.name = "id", .kind = EC_TEXT}},
+    .name = "Id",
+    .size = sizeof(struct ec_str),
+    .nfields = 1,
+    .fields = (const struct ec_field[]){{.name = "id", .kind = EC_TEXT}},
 };
 
 void fake_reset(void)
@@ -60,7 +80,10 @@ void fake_prepare(struct pg_server *server)
 
 /* ------------------------------------------------------------------ steps */
 
-struct held { uv_timer_t timer; struct ec_task *task; };
+struct held {
+    uv_timer_t timer;
+    struct ec_task *task;
+};
 
 static void held_closed(uv_handle_t *handle)
 {
@@ -157,7 +180,9 @@ static void third_run(struct ec_task *task, void *saga)
 
 /* ------------------------------------------------------------------ done and failed */
 
-struct last_frame { struct trip *trip; };
+struct last_frame {
+    struct trip *trip;
+};
 
 static const struct ec_sql sql_effect = {.name = "unit.effect", .text = "INSERT INTO effects (subject, what) VALUES ($1, $2)"};
 
@@ -168,7 +193,8 @@ static void done_run(struct ec_task *task)
     switch (task->step) {
     case 0:
         EC_AWAIT(task, 1, ec_tx_begin(task));
-        EC_AWAIT(task, 2, ec_sql_exec(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->second.text))));
+        EC_AWAIT(task, 2,
+                 ec_sql_exec(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->second.text))));
         EC_AWAIT(task, 3, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
     }
@@ -192,21 +218,27 @@ static const struct ec_program done_program = {
 static const struct ec_program failed_program = {
     .name = "unit-svc.trip.failed", .run = failed_run, .frame_size = sizeof(struct last_frame), .repeat = EC_REPEAT_ATOMIC};
 
-#define TRIP(v)                                                                                                                       \
-    {                                                                                                                                 \
+#define TRIP(v)                                                                                                                           \
+    {                                                                                                                                     \
         .name = "trip", .version = v, .state = &params_record, .size = sizeof(struct trip), .error_offset = offsetof(struct trip, error), \
-        .steps = (const struct ec_saga_step[]){                                                                                       \
-            {"first", first_run, first_undo, &token_record, offsetof(struct trip, first), true},                                      \
-            {"second", second_run, second_undo, &token_record, offsetof(struct trip, second), true},                                  \
-            {"third", third_run, NULL, NULL, 0, true},                                                                                \
-        },                                                                                                                            \
-        .nsteps = 3, .done = &done_program, .failed = &failed_program,                                                                \
-        .errors = (const struct ec_error *const[]){&error_full, &error_away, NULL},                                                   \
+        .steps =                                                                                                                          \
+            (const struct ec_saga_step[]){                                                                                                \
+                {"first", first_run, first_undo, &token_record, offsetof(struct trip, first), true},                                      \
+                {"second", second_run, second_undo, &token_record, offsetof(struct trip, second), true},                                  \
+                {"third", third_run, NULL, NULL, 0, true},                                                                                \
+            },                                                                                                                            \
+        .nsteps = 3, .done = &done_program, .failed = &failed_program,                                                                    \
+        .errors = (const struct ec_error *const[]){&error_full, &error_away, NULL},                                                       \
     }
 const struct ec_saga trip_saga = TRIP(1), trip_saga_v2 = TRIP(2);
 const struct ec_saga bare_saga = {
-    .name = "bare", .version = 1, .state = &params_record, .size = sizeof(struct trip), .error_offset = offsetof(struct trip, error),
-    .steps = (const struct ec_saga_step[]){{"only", third_run, NULL, NULL, 0, false}}, .nsteps = 1,
+    .name = "bare",
+    .version = 1,
+    .state = &params_record,
+    .size = sizeof(struct trip),
+    .error_offset = offsetof(struct trip, error),
+    .steps = (const struct ec_saga_step[]){{"only", third_run, NULL, NULL, 0, false}},
+    .nsteps = 1,
 };
 const struct ec_saga *const fake_sagas[] = {&trip_saga, &bare_saga, NULL};
 
@@ -231,10 +263,10 @@ static void start_run(struct ec_task *task)
     }
 }
 
-#define START(name_)                                                                                                                  \
-    {                                                                                                                                 \
-        .name = name_, .run = start_run, .frame_size = sizeof(struct start_frame), .in = &params_record, .out = &id_record,           \
-        .errors = (const struct ec_error *const[]){&error_full, NULL}, .repeat = EC_REPEAT_CLAIM,                                     \
+#define START(name_)                                                                                                        \
+    {                                                                                                                       \
+        .name = name_, .run = start_run, .frame_size = sizeof(struct start_frame), .in = &params_record, .out = &id_record, \
+        .errors = (const struct ec_error *const[]){&error_full, NULL}, .repeat = EC_REPEAT_CLAIM,                           \
     }
 const struct ec_program start_program = START("unit-svc.Start"), start_bare_program = START("unit-svc.StartBare");
 

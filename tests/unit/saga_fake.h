@@ -1,4 +1,5 @@
-/* A saga of three fake steps whose answers the test chooses, and the program that starts it. What was called is in memory that forks share. */
+/* A saga of three fake steps whose answers the test chooses, and the program that starts it. What was called is in memory that forks share.
+ */
 #ifndef SAGA_FAKE_H
 #define SAGA_FAKE_H
 
@@ -8,17 +9,20 @@
 enum answer { WORKS, REFUSES /* a business error */, UNKNOWN, UNSENT, HANGS /* until fake->let_go */, DIES /* the process */ };
 
 struct fake {
-    struct { enum answer answers[8]; int n; } steps[3][2]; /* by step and phase: the first n calls; after them it works */
+    struct {
+        enum answer answers[8];
+        int n;
+    } steps[3][2]; /* by step and phase: the first n calls; after them it works */
     int calls[3][2];
     int ncalls;
-    char trail[4096];    /* "first/do second/do second/undo ..." with ! for background */
-    char keys[8][96];    /* of the first calls */
+    char trail[4096]; /* "first/do second/do second/undo ..." with ! for background */
+    char keys[8][96]; /* of the first calls */
     bool let_go;
 };
 extern struct fake *fake;
 
 extern const struct ec_saga trip_saga, trip_saga_v2, bare_saga; /* bare: no done, no failed, one step without undo */
-extern const struct ec_program start_program;      /* starts a trip, waits, replies {id} or accepts */
+extern const struct ec_program start_program;                   /* starts a trip, waits, replies {id} or accepts */
 extern const struct ec_program start_bare_program;
 extern const struct ec_saga *const fake_sagas[];
 

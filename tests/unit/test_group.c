@@ -16,7 +16,8 @@ struct unit {
 
 static struct unit units[N];
 static const struct ec_sql sql_put = {.name = "unit.put", .text = "INSERT INTO things (id) VALUES ($1::int) RETURNING id"};
-static const struct ec_sql sql_keep = {.name = "unit.keep", .text = "INSERT INTO things (id) VALUES ($1::int) ON CONFLICT DO NOTHING RETURNING id"};
+static const struct ec_sql sql_keep = {.name = "unit.keep",
+                                       .text = "INSERT INTO things (id) VALUES ($1::int) ON CONFLICT DO NOTHING RETURNING id"};
 static const struct ec_sql sql_slow = {
     .name = "unit.slow", .text = "INSERT INTO things (id) SELECT $1::int FROM pg_sleep(0.7) ON CONFLICT DO NOTHING RETURNING id"};
 static const struct ec_sql sql_lock = {.name = "unit.lock", .text = "UPDATE things SET id = id WHERE id = $1::int"};
@@ -148,8 +149,10 @@ static void test_lost(void **state)
     put(0, &sql_slow, 0);
     for (i = 1; i < N; i++)
         put(i, &sql_keep, i);
-    DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.7)%' AND pid <> pg_backend_pid()") == 1);
-    pg_server_run(db_server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.7)%' AND pid <> pg_backend_pid()");
+    DB_UNTIL(pg_server_count(db_server,
+                             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.7)%' AND pid <> pg_backend_pid()") == 1);
+    pg_server_run(db_server,
+                  "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.7)%' AND pid <> pg_backend_pid()");
     DB_UNTIL(all_over(N));
     for (i = 0; i < N; i++)
         assert_null(units[i].unit.error);
@@ -170,7 +173,8 @@ static void test_lock(void **state)
         pg_server_run(db_server, "BEGIN; UPDATE things SET id = id WHERE id = 1000; SELECT pg_sleep(4); ROLLBACK");
         _exit(0);
     }
-    DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)%' AND pid <> pg_backend_pid()") == 1);
+    DB_UNTIL(pg_server_count(db_server,
+                             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)%' AND pid <> pg_backend_pid()") == 1);
     db_pass(50);
     for (i = 0; i < N; i++)
         put(i, i == 7 ? &sql_lock : &sql_put, i == 7 ? 1000 : i);

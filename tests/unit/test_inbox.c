@@ -5,8 +5,15 @@
 
 enum ending { WORKS, REFUSES, BREAKS /* 503 */, UNDECLARED /* 404, not declared */, NO_LAST /* replies without a last commit */, ACCEPTS };
 
-struct in { int64_t n; enum ending ending; bool *hold; struct ec_uuid *ids; };
-struct out { int64_t n, count; };
+struct in {
+    int64_t n;
+    enum ending ending;
+    bool *hold;
+    struct ec_uuid *ids;
+};
+struct out {
+    int64_t n, count;
+};
 struct frame {
     struct in in;
     struct out out;
@@ -15,13 +22,16 @@ struct frame {
 
 static const struct ec_record in_record = {.name = "In", .size = sizeof(struct in)};
 static const struct ec_record out_record = {
-    .name = "Out", .size = sizeof(struct out), .nfields = 2,
+    .name = "Out",
+    .size = sizeof(struct out),
+    .nfields = 2,
     .fields = (const struct ec_field[]){{.name = "n", .kind = EC_INT}, {.name = "count", .kind = EC_INT, .offset = sizeof(int64_t)}},
 };
 static const struct ec_error error_sad = {"sad", 409, "Sad"}, error_down = {"down", 503, "Down"};
 static const struct ec_error *const errors[] = {&error_sad, &error_down, NULL};
 static const struct ec_sql sql_effect = {
-    .name = "unit.effect2", .text = "WITH i AS (INSERT INTO marks (n) VALUES ($1) RETURNING n) SELECT n, (SELECT count(*) + 1 FROM marks) FROM i",
+    .name = "unit.effect2",
+    .text = "WITH i AS (INSERT INTO marks (n) VALUES ($1) RETURNING n) SELECT n, (SELECT count(*) + 1 FROM marks) FROM i",
     .row = &out_record};
 static const struct ec_sql sql_unmark = {.name = "unit.unmark", .text = "DELETE FROM marks WHERE n = $1"};
 
@@ -131,8 +141,10 @@ static void run_undo(struct ec_task *task)
     }
 }
 
-#define PROGRAM(name_, run_, repeat_, out_)                                                                                           \
-    {.name = name_, .run = run_, .frame_size = sizeof(struct frame), .in = &in_record, .out = out_, .errors = errors, .repeat = repeat_}
+#define PROGRAM(name_, run_, repeat_, out_)                                                                                                \
+    {                                                                                                                                      \
+        .name = name_, .run = run_, .frame_size = sizeof(struct frame), .in = &in_record, .out = out_, .errors = errors, .repeat = repeat_ \
+    }
 static const struct ec_program atomic = PROGRAM("unit-svc.Atomic", run_atomic, EC_REPEAT_ATOMIC, &out_record);
 static const struct ec_program claim = PROGRAM("unit-svc.Claim", run, EC_REPEAT_CLAIM, &out_record);
 static const struct ec_program undo_atomic = PROGRAM("unit-svc.UndoAtomic", run_undo, EC_REPEAT_ATOMIC, NULL);
@@ -417,8 +429,9 @@ static void test_undo(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_duplicate), cmocka_unit_test(test_failures),   cmocka_unit_test(test_key_reused), cmocka_unit_test(test_late_reply),
-        cmocka_unit_test(test_lease),     cmocka_unit_test(test_lost_claim), cmocka_unit_test(test_undo),
+        cmocka_unit_test(test_duplicate),  cmocka_unit_test(test_failures), cmocka_unit_test(test_key_reused),
+        cmocka_unit_test(test_late_reply), cmocka_unit_test(test_lease),    cmocka_unit_test(test_lost_claim),
+        cmocka_unit_test(test_undo),
     };
 
     if (argc > 1)

@@ -6,7 +6,8 @@
 static char sums[4][65];
 static struct ec_migration list[] = {
     {"000001_initial", "CREATE TABLE fruit (name text PRIMARY KEY);", "DROP TABLE fruit;", sums[0]},
-    {"000002_colour", "ALTER TABLE fruit ADD colour text; INSERT INTO fruit VALUES ('old', 'grey');", "ALTER TABLE fruit DROP colour;", sums[1]},
+    {"000002_colour", "ALTER TABLE fruit ADD colour text; INSERT INTO fruit VALUES ('old', 'grey');", "ALTER TABLE fruit DROP colour;",
+     sums[1]},
     {NULL, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
@@ -50,7 +51,8 @@ static void test_up(void **state)
 static void test_seed(void **state)
 {
     (void)state;
-    db_service.seed = "INSERT INTO fruit VALUES ('fig', 'blue') ON CONFLICT DO NOTHING; INSERT INTO fruit VALUES ('kiwi', 'green') ON CONFLICT DO NOTHING;";
+    db_service.seed = "INSERT INTO fruit VALUES ('fig', 'blue') ON CONFLICT DO NOTHING; INSERT INTO fruit VALUES ('kiwi', 'green') ON "
+                      "CONFLICT DO NOTHING;";
     assert_int_equal(db_migrate("up", "--seed"), 0);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM fruit"), 3);
     db_service.seed = "INSERT INTO fruit VALUES ('plum', 'blue'); INSERT INTO nowhere VALUES (1);";

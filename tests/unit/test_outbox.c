@@ -9,7 +9,11 @@
 #include "tx.h"
 
 enum { MAX = 3000 };
-struct handed { const struct ec_relay_row *row; void (*delivered)(void *data, bool ok); void *data; };
+struct handed {
+    const struct ec_relay_row *row;
+    void (*delivered)(void *data, bool ok);
+    void *data;
+};
 
 static struct {
     bool ready, full;
@@ -17,8 +21,8 @@ static struct {
     int n;               /* handed over, not answered */
     char trail[MAX][40]; /* "key:body" in the order of delivery */
     int ndelivered, nhanded;
-    int fail_next;       /* deliveries that fail */
-    bool at_once;        /* answered in the next turn */
+    int fail_next; /* deliveries that fail */
+    bool at_once;  /* answered in the next turn */
 } bus;
 
 static bool bus_ready(void)
@@ -49,8 +53,8 @@ static void answer_one(void)
 
     bus.fail_next--;
     if (ok)
-        snprintf(bus.trail[bus.ndelivered++], sizeof(bus.trail[0]), "%.*s:%.*s", (int)handed.row->key.n, handed.row->key.p, (int)handed.row->body.n,
-                 handed.row->body.p);
+        snprintf(bus.trail[bus.ndelivered++], sizeof(bus.trail[0]), "%.*s:%.*s", (int)handed.row->key.n, handed.row->key.p,
+                 (int)handed.row->body.n, handed.row->body.p);
     handed.delivered(handed.data, ok);
 }
 
@@ -79,8 +83,10 @@ static void publish(const char *rows)
 {
     char sql[1000];
 
-    snprintf(sql, sizeof(sql), "INSERT INTO ec.outbox (event_id, topic, key, type, body) SELECT gen_random_uuid(), 't', k, 'E.v1', b FROM (VALUES %s) v(k, b)",
-             rows);
+    snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO ec.outbox (event_id, topic, key, type, body) SELECT gen_random_uuid(), 't', k, 'E.v1', b FROM (VALUES %s) v(k, b)",
+        rows);
     pg_server_run(db_server, sql);
 }
 
@@ -180,11 +186,14 @@ static void test_late_commit(void **state)
     begin();
     late = fork();
     if (late == 0) {
-        pg_server_run(db_server, "BEGIN; INSERT INTO ec.outbox (event_id, topic, key, type, body) VALUES (gen_random_uuid(), 't', 'x', 'E.v1', 'late'); "
-                                 "SELECT pg_sleep(1); COMMIT");
+        pg_server_run(
+            db_server,
+            "BEGIN; INSERT INTO ec.outbox (event_id, topic, key, type, body) VALUES (gen_random_uuid(), 't', 'x', 'E.v1', 'late'); "
+            "SELECT pg_sleep(1); COMMIT");
         _exit(0);
     }
-    DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)%' AND pid <> pg_backend_pid()") == 1);
+    DB_UNTIL(pg_server_count(db_server,
+                             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)%' AND pid <> pg_backend_pid()") == 1);
     db_pass(100);
     publish("('y', 'early')");
     DB_UNTIL(bus.n == 1);
@@ -251,8 +260,9 @@ static void test_many(void **state)
 
     (void)state;
     begin();
-    pg_server_run(db_server, "INSERT INTO ec.outbox (event_id, topic, key, type, body) SELECT gen_random_uuid(), 't', 'k' || g % 300, 'E.v1', g FROM "
-                             "generate_series(1, 2000) g");
+    pg_server_run(db_server,
+                  "INSERT INTO ec.outbox (event_id, topic, key, type, body) SELECT gen_random_uuid(), 't', 'k' || g % 300, 'E.v1', g FROM "
+                  "generate_series(1, 2000) g");
     while (bus.ndelivered < 2000) {
         answer_all();
         db_turn();

@@ -8,17 +8,24 @@
 enum colour { RED, GREEN };
 static const struct ec_enum colour_enum = {.name = "Colour", .values = (const char *const[]){"red", "green"}, .n = 2};
 
-struct line { struct ec_str name; int64_t n; };
+struct line {
+    struct ec_str name;
+    int64_t n;
+};
 static const struct ec_record line_record = {
     .name = "Line",
     .size = sizeof(struct line),
-    .fields = (const struct ec_field[]){
-        {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct line, name)},
-        {.name = "n", .kind = EC_INT, .offset = offsetof(struct line, n)},
-    },
+    .fields =
+        (const struct ec_field[]){
+            {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct line, name)},
+            {.name = "n", .kind = EC_INT, .offset = offsetof(struct line, n)},
+        },
     .nfields = 2,
 };
-struct line_list { struct line *v; size_t n; };
+struct line_list {
+    struct line *v;
+    size_t n;
+};
 
 struct all {
     struct ec_str text, none;
@@ -35,28 +42,46 @@ struct all {
     struct line *oline;
     struct ec_str json;
 };
-#define F(member, k, ...) {.name = #member, .kind = k, .offset = offsetof(struct all, member), __VA_ARGS__}
+#define F(member, k, ...)                                                               \
+    {                                                                                   \
+        .name = #member, .kind = k, .offset = offsetof(struct all, member), __VA_ARGS__ \
+    }
 static const struct ec_field all_fields[] = {
-    F(text, EC_TEXT), F(none, EC_TEXT, .flags = EC_OPTIONAL), F(i, EC_INT), F(time, EC_TIME), F(oi, EC_INT, .flags = EC_OPTIONAL), F(f, EC_FLOAT),
-    F(b, EC_BOOL), F(ob, EC_BOOL, .flags = EC_OPTIONAL), F(uuid, EC_UUID), F(colour, EC_ENUM, .of = &colour_enum),
-    F(ocolour, EC_ENUM, .flags = EC_OPTIONAL, .of = &colour_enum), F(lines, EC_RECORD, .flags = EC_LIST, .of = &line_record),
-    F(olines, EC_RECORD, .flags = EC_LIST | EC_OPTIONAL, .of = &line_record), F(line, EC_RECORD, .of = &line_record),
-    F(oline, EC_RECORD, .flags = EC_OPTIONAL, .of = &line_record), F(json, EC_JSON),
+    F(text, EC_TEXT),
+    F(none, EC_TEXT, .flags = EC_OPTIONAL),
+    F(i, EC_INT),
+    F(time, EC_TIME),
+    F(oi, EC_INT, .flags = EC_OPTIONAL),
+    F(f, EC_FLOAT),
+    F(b, EC_BOOL),
+    F(ob, EC_BOOL, .flags = EC_OPTIONAL),
+    F(uuid, EC_UUID),
+    F(colour, EC_ENUM, .of = &colour_enum),
+    F(ocolour, EC_ENUM, .flags = EC_OPTIONAL, .of = &colour_enum),
+    F(lines, EC_RECORD, .flags = EC_LIST, .of = &line_record),
+    F(olines, EC_RECORD, .flags = EC_LIST | EC_OPTIONAL, .of = &line_record),
+    F(line, EC_RECORD, .of = &line_record),
+    F(oline, EC_RECORD, .flags = EC_OPTIONAL, .of = &line_record),
+    F(json, EC_JSON),
 };
 static const struct ec_record all_record = {
     .name = "All", .size = sizeof(struct all), .fields = all_fields, .nfields = sizeof(all_fields) / sizeof(all_fields[0])};
 
 static const struct ec_sql sql_echo = {
     .name = "unit.echo",
-    .text = "SELECT $1::text, $2::text, $3::bigint, $4::timestamptz, $5::bigint, $6::float8, $7::boolean, $8::boolean, $9::uuid, $10::text, "
-            "$11::text, $12::jsonb, $13::jsonb, $14::jsonb, $15::jsonb, $16::jsonb",
+    .text =
+        "SELECT $1::text, $2::text, $3::bigint, $4::timestamptz, $5::bigint, $6::float8, $7::boolean, $8::boolean, $9::uuid, $10::text, "
+        "$11::text, $12::jsonb, $13::jsonb, $14::jsonb, $15::jsonb, $16::jsonb",
     .row = &all_record,
 };
 
 struct frame {
     struct all in, out;
     int64_t count;
-    struct { struct line *v; size_t n; } list;
+    struct {
+        struct line *v;
+        size_t n;
+    } list;
     const struct ec_sql *sql;
 };
 
@@ -106,29 +131,47 @@ static void test_values(void **state)
     db_open(NULL);
     task = db_task(&echo_program, &ended);
     f = task->frame;
-    f->in = (struct all){.text = EC_STR("it's"), .i = INT64_MIN, .time = 1700000000123456, .f = 0.1, .b = true, .colour = RED,
-                         .lines = {lines, 2}, .line = lines[1], .json = EC_STR("[1, {\"a\": null}]")};
+    f->in = (struct all){.text = EC_STR("it's"),
+                         .i = INT64_MIN,
+                         .time = 1700000000123456,
+                         .f = 0.1,
+                         .b = true,
+                         .colour = RED,
+                         .lines = {lines, 2},
+                         .line = lines[1],
+                         .json = EC_STR("[1, {\"a\": null}]")};
     memset(f->in.uuid.b, 0xab, 16);
     ec_task_start(task);
     DB_UNTIL(ended.over);
     assert_null(ended.error);
-    assert_string_equal(ended.out,
-                        "{\"text\":\"it's\",\"i\":-9223372036854775808,\"time\":\"2023-11-14T22:13:20.123456Z\",\"f\":0.1,\"b\":true,"
-                        "\"uuid\":\"abababab-abab-abab-abab-abababababab\",\"colour\":\"red\",\"lines\":[{\"name\":\"a \\\"quoted\\\" 'one'\",\"n\":1},"
-                        "{\"name\":\"\xc3\xa9\",\"n\":-2}],\"line\":{\"name\":\"\xc3\xa9\",\"n\":-2},\"json\":[1, {\"a\": null}]}");
+    assert_string_equal(
+        ended.out,
+        "{\"text\":\"it's\",\"i\":-9223372036854775808,\"time\":\"2023-11-14T22:13:20.123456Z\",\"f\":0.1,\"b\":true,"
+        "\"uuid\":\"abababab-abab-abab-abab-abababababab\",\"colour\":\"red\",\"lines\":[{\"name\":\"a \\\"quoted\\\" 'one'\",\"n\":1},"
+        "{\"name\":\"\xc3\xa9\",\"n\":-2}],\"line\":{\"name\":\"\xc3\xa9\",\"n\":-2},\"json\":[1, {\"a\": null}]}");
 
     task = db_task(&echo_program, &ended);
     f = task->frame;
-    f->in = (struct all){.text = EC_STR(""), .none = EC_STR("there"), .oi = &nine, .ob = &yes, .ocolour = &green, .f = -1e300, .time = -1,
-                         .olines = {lines, 1}, .oline = &lines[0], .line = lines[0], .json = EC_STR("null")};
+    f->in = (struct all){.text = EC_STR(""),
+                         .none = EC_STR("there"),
+                         .oi = &nine,
+                         .ob = &yes,
+                         .ocolour = &green,
+                         .f = -1e300,
+                         .time = -1,
+                         .olines = {lines, 1},
+                         .oline = &lines[0],
+                         .line = lines[0],
+                         .json = EC_STR("null")};
     ec_task_start(task);
     DB_UNTIL(ended.over);
     assert_null(ended.error);
-    assert_string_equal(ended.out,
-                        "{\"text\":\"\",\"none\":\"there\",\"i\":0,\"time\":\"1969-12-31T23:59:59.999999Z\",\"oi\":9,\"f\":-1e+300,\"b\":false,\"ob\":true,"
-                        "\"uuid\":\"00000000-0000-0000-0000-000000000000\",\"colour\":\"red\",\"ocolour\":\"green\",\"lines\":[],"
-                        "\"olines\":[{\"name\":\"a \\\"quoted\\\" 'one'\",\"n\":1}],\"line\":{\"name\":\"a \\\"quoted\\\" 'one'\",\"n\":1},"
-                        "\"oline\":{\"name\":\"a \\\"quoted\\\" 'one'\",\"n\":1},\"json\":null}");
+    assert_string_equal(
+        ended.out,
+        "{\"text\":\"\",\"none\":\"there\",\"i\":0,\"time\":\"1969-12-31T23:59:59.999999Z\",\"oi\":9,\"f\":-1e+300,\"b\":false,\"ob\":true,"
+        "\"uuid\":\"00000000-0000-0000-0000-000000000000\",\"colour\":\"red\",\"ocolour\":\"green\",\"lines\":[],"
+        "\"olines\":[{\"name\":\"a \\\"quoted\\\" 'one'\",\"n\":1}],\"line\":{\"name\":\"a \\\"quoted\\\" 'one'\",\"n\":1},"
+        "\"oline\":{\"name\":\"a \\\"quoted\\\" 'one'\",\"n\":1},\"json\":null}");
 
     task = db_task(&echo_program, &ended); /* a NUL can't be in a text of PostgreSQL */
     f = task->frame;
@@ -154,7 +197,8 @@ static void one_run(struct ec_task *task)
     }
 }
 
-static const struct ec_program one_program = {.name = "unit-svc.One", .run = one_run, .frame_size = sizeof(struct frame), .out = &line_record};
+static const struct ec_program one_program = {
+    .name = "unit-svc.One", .run = one_run, .frame_size = sizeof(struct frame), .out = &line_record};
 
 static void many_run(struct ec_task *task)
 {
@@ -168,7 +212,8 @@ static void many_run(struct ec_task *task)
     }
 }
 
-static const struct ec_program many_program = {.name = "unit-svc.Many", .run = many_run, .frame_size = sizeof(struct frame), .out = &line_record};
+static const struct ec_program many_program = {
+    .name = "unit-svc.Many", .run = many_run, .frame_size = sizeof(struct frame), .out = &line_record};
 
 static void ask(const struct ec_program *program, const struct ec_sql *sql, struct ended *ended, int deadline_ms)
 {
@@ -187,11 +232,16 @@ static void test_rows(void **state)
     static const struct ec_sql null = {.name = "unit.null", .text = "SELECT NULL::text, 1", .row = &line_record};
     static const struct ec_sql wide = {.name = "unit.wide", .text = "SELECT 'x', 1, 2", .row = &line_record};
     static const struct ec_sql wrong = {.name = "unit.wrong", .text = "SELECT nothing FROM nowhere", .row = &line_record};
-    static const struct ec_sql lots = {.name = "unit.lots", .text = "SELECT repeat('y', 100) || g, g FROM generate_series(1, 20000) g ORDER BY g", .row = &line_record};
+    static const struct ec_sql lots = {
+        .name = "unit.lots", .text = "SELECT repeat('y', 100) || g, g FROM generate_series(1, 20000) g ORDER BY g", .row = &line_record};
     static const struct ec_sql long_name = {
-        .name = "unit.a-statement-with-a-name-that-is-longer-than-the-server-keeps-for-names-of-statements.first", .text = "SELECT 'long', 1", .row = &line_record};
+        .name = "unit.a-statement-with-a-name-that-is-longer-than-the-server-keeps-for-names-of-statements.first",
+        .text = "SELECT 'long', 1",
+        .row = &line_record};
     static const struct ec_sql long_name_2 = {
-        .name = "unit.a-statement-with-a-name-that-is-longer-than-the-server-keeps-for-names-of-statements.second", .text = "SELECT 'longer', 2", .row = &line_record};
+        .name = "unit.a-statement-with-a-name-that-is-longer-than-the-server-keeps-for-names-of-statements.second",
+        .text = "SELECT 'longer', 2",
+        .row = &line_record};
     struct ended ended;
 
     (void)state;

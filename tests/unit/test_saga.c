@@ -48,7 +48,8 @@ static void test_forward(void **state)
     assert_text("SELECT what FROM effects", "second after first of s \"1\"");
     assert_text(LOG, "first/do=done second/do=done third/do=done");
     assert_text("SELECT reply->>'n' FROM ec.saga_step WHERE step = 'second'", "2");
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE lease_until IS NULL AND owner IS NULL AND ended_at IS NOT NULL"), 1);
+    assert_int_equal(
+        pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE lease_until IS NULL AND owner IS NULL AND ended_at IS NOT NULL"), 1);
     DB_UNTIL(ec_module_saga.idle(&ec_app));
     db_close();
 }

@@ -3,18 +3,27 @@
 
 #include "tx.h"
 
-struct pair { struct ec_str name; int64_t n; };
+struct pair {
+    struct ec_str name;
+    int64_t n;
+};
 static const struct ec_record pair_record = {
-    .name = "Pair", .size = sizeof(struct pair), .nfields = 2,
-    .fields = (const struct ec_field[]){
-        {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct pair, name)},
-        {.name = "n", .kind = EC_INT, .offset = offsetof(struct pair, n)},
-    },
+    .name = "Pair",
+    .size = sizeof(struct pair),
+    .nfields = 2,
+    .fields =
+        (const struct ec_field[]){
+            {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct pair, name)},
+            {.name = "n", .kind = EC_INT, .offset = offsetof(struct pair, n)},
+        },
 };
 
 enum ending { COMMITS, FAILS, CATCHES, EMPTY, PUBLISHES, PUBLISHES_AND_FAILS };
 struct frame {
-    struct { const char *first, *second; enum ending ending; } in;
+    struct {
+        const char *first, *second;
+        enum ending ending;
+    } in;
     struct pair a, b;
 };
 
@@ -54,9 +63,13 @@ static void twice_run(struct ec_task *task)
 }
 
 static const struct ec_record in_record = {.name = "In", .size = sizeof(((struct frame *)0)->in)};
-static const struct ec_program twice_program = {
-    .name = "unit-svc.Twice", .run = twice_run, .frame_size = sizeof(struct frame), .in = &in_record, .out = &pair_record,
-    .errors = (const struct ec_error *const[]){&error_sad, NULL}, .repeat = EC_REPEAT_ATOMIC};
+static const struct ec_program twice_program = {.name = "unit-svc.Twice",
+                                                .run = twice_run,
+                                                .frame_size = sizeof(struct frame),
+                                                .in = &in_record,
+                                                .out = &pair_record,
+                                                .errors = (const struct ec_error *const[]){&error_sad, NULL},
+                                                .repeat = EC_REPEAT_ATOMIC};
 
 static void prepare(void)
 {
@@ -159,8 +172,10 @@ static void test_lost_commit(void **state)
 
     (void)state;
     prepare();
-    pg_server_run(db_server, "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NULL; END'; "
-                             "CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON counters DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()");
+    pg_server_run(
+        db_server,
+        "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NULL; END'; "
+        "CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON counters DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()");
     twice(&ended, "a", "b", COMMITS);
     DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'") == 1);
     pg_server_run(db_server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'");
@@ -210,8 +225,12 @@ static void test_many_at_once(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_commit_and_rollback), cmocka_unit_test(test_publish),       cmocka_unit_test(test_deadlock),
-        cmocka_unit_test(test_lost_commit),         cmocka_unit_test(test_lost_in_transaction), cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_commit_and_rollback),
+        cmocka_unit_test(test_publish),
+        cmocka_unit_test(test_deadlock),
+        cmocka_unit_test(test_lost_commit),
+        cmocka_unit_test(test_lost_in_transaction),
+        cmocka_unit_test(test_many_at_once),
     };
 
     if (argc > 1)

@@ -1,0 +1,24 @@
+/* Every statement that was ever sent, by its address: a small number, the server's name for it, its measure. */
+#ifndef EC_PG_STATEMENT_H
+#define EC_PG_STATEMENT_H
+
+#include "app.h"
+
+struct ec_pg_statement {
+    const struct ec_sql *sql;
+    char name[64];
+    struct ec_metric *seconds;
+};
+size_t ec_pg_statement_id(const struct ec_sql *sql);      /* from 0, without gaps */
+const struct ec_pg_statement *ec_pg_statement(size_t id); /* until the next ec_pg_statement_id */
+
+/* What a connection has prepared, by number. */
+enum { EC_PG_UNPREPARED, EC_PG_PARSE_SENT, EC_PG_PREPARED };
+struct ec_pg_prepared {
+    uint8_t *v;
+    size_t n;
+};
+uint8_t *ec_pg_prepared(struct ec_pg_prepared *prepared, size_t id); /* until the next call */
+void ec_pg_prepared_forget(struct ec_pg_prepared *prepared);
+
+#endif
