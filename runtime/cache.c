@@ -230,18 +230,12 @@ static void on_late_drop(void *data, const struct ec_redis_reply *reply)
     free(sent);
 }
 
-static void ignore(void *data, const struct ec_redis_reply *reply)
-{
-    (void)data;
-    (void)reply;
-}
-
 /* The version first: once the value is gone, no put that read the old version may follow. */
 static void send_drop(struct ec_str version_key, struct ec_str value_key, const struct ec_cache_version *version, ec_redis_done *done, void *data)
 {
     char ttl[24];
 
-    EC_REDIS(ignore, NULL, EC_STR("SET"), version_key, {version->text, version->n}, EC_STR("PX"), {ttl, ec_int_format(VERSION_TTL_MS, ttl)});
+    EC_REDIS(NULL, NULL, EC_STR("SET"), version_key, {version->text, version->n}, EC_STR("PX"), {ttl, ec_int_format(VERSION_TTL_MS, ttl)});
     EC_REDIS(done, data, EC_STR("DEL"), value_key);
 }
 

@@ -21,10 +21,10 @@
 
 #include "json.h"
 #include "random.h"
+#include "redis_where.h"
 
 /* Ages are counted in checks, not in time: when it was this process that stood still, answers are waiting to be read before the next check. */
 enum { COMMAND_CHECKS = 10, CONNECT_TIMEOUT_MS = 1000, CHECK_MS = 50, PING_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
-enum { MAX_ARGS = 16 };
 
 enum state { OFF, DOWN, RESOLVING, CONNECTING, GREETING, UP };
 
@@ -59,10 +59,7 @@ static struct {
     unsigned checks;
     int attempts;
     struct ec_redis_watch *watches;
-    struct ec_redis_script *scripts;
-    /* where */
-    char *host, *path, *user, *password;
-    int port, database;
+    struct ec_redis_where where;
     struct ec_metric *up, *sent, *lost;
 } redis;
 
@@ -91,7 +88,8 @@ static void command_done(struct command *command, const struct ec_redis_reply *r
 
     command->next = redis.spare;
     redis.spare = command;
-    done(data, reply);
+    if (done)
+        done(data, reply);
 }
 
 static void fail_queued(uv_idle_t *idle)
@@ -124,15 +122,9 @@ static void reply_read(const redisReply *from, struct ec_redis_reply *to, struct
     *to = (struct ec_redis_reply){.type = EC_REDIS_NIL};
     switch (from->type) {
     case REDIS_REPLY_STRING:
-        to->type = EC_REDIS_TEXT;
-        to->text = (struct ec_str){from->str, from->len};
-        break;
     case REDIS_REPLY_STATUS:
-        to->type = EC_REDIS_STATUS;
-        to->text = (struct ec_str){from->str, from->len};
-        break;
     case REDIS_REPLY_ERROR:
-        to->type = EC_REDIS_ERROR;
+        to->type = from->type == REDIS_REPLY_STRING ? EC_REDIS_TEXT : from->type == REDIS_REPLY_STATUS ? EC_REDIS_STATUS : EC_REDIS_ERROR;
         to->text = (struct ec_str){from->str, from->len};
         break;
     case REDIS_REPLY_INTEGER:
@@ -153,6 +145,13 @@ static void reply_read(const redisReply *from, struct ec_redis_reply *to, struct
     }
 }
 
+static void say_down(const char *why)
+{
+    if (!redis.said_down)
+        ec_log(EC_LOG_WARN, NULL, "redis is down", EC_L_STR("why", why));
+    redis.said_down = true;
+}
+
 /* From now on nothing is sent on this connection; hiredis is about to tell, or has told, every command on it. */
 static void lost(struct connection *connection, const char *why)
 {
@@ -161,11 +160,7 @@ static void lost(struct connection *connection, const char *why)
     redis.connection = NULL;
     if (redis.state == OFF)
         return;
-    if (!redis.said_down) {
-        redis.said_down = true;
-        ec_log(EC_LOG_WARN, NULL, "redis is down", EC_L_STR("why", why));
-    }
-    redis.state = DOWN;
+    say_down(why);
     ec_metric_set(redis.up, 0);
     try_again();
 }
@@ -190,11 +185,11 @@ static void on_reply(redisAsyncContext *context, void *raw, void *data)
 
 static void send_now(size_t argc, const struct ec_str *argv, ec_redis_done *done, void *data)
 {
-    const char *text[MAX_ARGS];
-    size_t length[MAX_ARGS];
+    const char *text[EC_REDIS_MAX_ARGS];
+    size_t length[EC_REDIS_MAX_ARGS];
     struct command *command;
 
-    if (argc > MAX_ARGS)
+    if (argc > EC_REDIS_MAX_ARGS)
         ec_panic("a redis command has too many arguments");
     for (size_t i = 0; i < argc; i++) {
         text[i] = argv[i].p ? argv[i].p : "";
@@ -343,6 +338,7 @@ static void try_again(void)
 
     if (wait > BACKOFF_MAX_MS)
         wait = BACKOFF_MAX_MS;
+    redis.state = DOWN;
     redis.attempts++;
     redis.checking = false;
     uv_timer_start(&redis.timer, on_timer, (uint64_t)((double)wait * (0.5 + ec_random_unit() / 2)), 0);
@@ -359,13 +355,9 @@ static void connect_to(redisAsyncContext *context)
     struct connection *connection;
 
     if (!context || context->err) {
-        if (!redis.said_down) {
-            redis.said_down = true;
-            ec_log(EC_LOG_WARN, NULL, "redis is down", EC_L_STR("why", context ? context->errstr : "out of memory"));
-        }
+        say_down(context ? context->errstr : "out of memory");
         if (context)
             redisAsyncFree(context);
-        redis.state = DOWN;
         try_again();
         return;
     }
@@ -373,7 +365,6 @@ static void connect_to(redisAsyncContext *context)
     if (!connection || uv_poll_init(redis.loop, &connection->poll, context->c.fd)) {
         free(connection);
         redisAsyncFree(context);
-        redis.state = DOWN;
         try_again();
         return;
     }
@@ -409,29 +400,24 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
         uv_ip6_name((struct sockaddr_in6 *)found->ai_addr, address, sizeof(address));
     uv_freeaddrinfo(found);
     if (!address[0]) {
-        if (!redis.said_down) {
-            redis.said_down = true;
-            ec_log(EC_LOG_WARN, NULL, "redis is down", EC_L_STR("why", "its host has no address"));
-        }
-        redis.state = DOWN;
+        say_down("its host has no address");
         try_again();
         return;
     }
-    connect_to(redisAsyncConnect(address, redis.port));
+    connect_to(redisAsyncConnect(address, redis.where.port));
 }
 
 static void attempt(void)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 
-    if (redis.path) {
-        connect_to(redisAsyncConnectUnix(redis.path));
+    if (redis.where.path) {
+        connect_to(redisAsyncConnectUnix(redis.where.path));
         return;
     }
     redis.state = RESOLVING;
-    redis.resolving = uv_getaddrinfo(redis.loop, &redis.resolve, on_resolved, redis.host, NULL, &hints) == 0;
+    redis.resolving = uv_getaddrinfo(redis.loop, &redis.resolve, on_resolved, redis.where.host, NULL, &hints) == 0;
     if (!redis.resolving) {
-        redis.state = DOWN;
         try_again();
     }
 }
@@ -451,21 +437,6 @@ static void on_greeting(void *data, const struct ec_redis_reply *reply)
         refused(reply);
 }
 
-static void on_script(void *data, const struct ec_redis_reply *reply)
-{
-    struct ec_redis_script *script = data;
-
-    if (reply && reply->type == EC_REDIS_TEXT && reply->text.n == 40) {
-        memcpy(script->sha, reply->text.p, 40);
-        script->sha[40] = '\0';
-    }
-}
-
-static void load_script(struct ec_redis_script *script)
-{
-    EC_REDIS(on_script, script, EC_STR("SCRIPT"), EC_STR("LOAD"), ec_str_of(script->text));
-}
-
 static void on_greeted(void *data, const struct ec_redis_reply *reply)
 {
     (void)data;
@@ -483,8 +454,6 @@ static void on_greeted(void *data, const struct ec_redis_reply *reply)
     redis.said_down = false;
     redis.checking = false;
     uv_timer_start(&redis.timer, on_timer, PING_MS, 0);
-    for (struct ec_redis_script *script = redis.scripts; script; script = script->next)
-        load_script(script);
     for (struct ec_redis_watch *watch = redis.watches; watch; watch = watch->next)
         watch->up();
 }
@@ -494,19 +463,13 @@ static void greet(void)
     char number[24];
 
     redis.state = GREETING;
-    if (redis.password && redis.user)
-        send_now(3, (struct ec_str[]){EC_STR("AUTH"), ec_str_of(redis.user), ec_str_of(redis.password)}, on_greeting, NULL);
-    else if (redis.password)
-        send_now(2, (struct ec_str[]){EC_STR("AUTH"), ec_str_of(redis.password)}, on_greeting, NULL);
-    if (redis.database)
-        send_now(2, (struct ec_str[]){EC_STR("SELECT"), {number, ec_int_format(redis.database, number)}}, on_greeting, NULL);
+    if (redis.where.password && redis.where.user)
+        send_now(3, (struct ec_str[]){EC_STR("AUTH"), ec_str_of(redis.where.user), ec_str_of(redis.where.password)}, on_greeting, NULL);
+    else if (redis.where.password)
+        send_now(2, (struct ec_str[]){EC_STR("AUTH"), ec_str_of(redis.where.password)}, on_greeting, NULL);
+    if (redis.where.database)
+        send_now(2, (struct ec_str[]){EC_STR("SELECT"), {number, ec_int_format(redis.where.database, number)}}, on_greeting, NULL);
     send_now(1, (struct ec_str[]){EC_STR("PING")}, on_greeted, NULL);
-}
-
-static void on_ping(void *data, const struct ec_redis_reply *reply)
-{
-    (void)data;
-    (void)reply;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -527,7 +490,7 @@ static void on_timer(uv_timer_t *timer)
         break;
     }
     if (redis.oldest.next == &redis.oldest) {
-        EC_REDIS(on_ping, NULL, EC_STR("PING"));
+        EC_REDIS(NULL, NULL, EC_STR("PING"));
         return; /* the command has started the timer */
     }
     if (++redis.checks - redis.oldest.next->sent > COMMAND_CHECKS) {
@@ -537,8 +500,6 @@ static void on_timer(uv_timer_t *timer)
     redis.checking = true;
     uv_timer_start(timer, on_timer, CHECK_MS, 0);
 }
-
-/* ------------------------------------------------------------------ scripts */
 
 void ec_redis_watch_add(struct ec_redis_watch *watch)
 {
@@ -551,149 +512,13 @@ void ec_redis_watch_add(struct ec_redis_watch *watch)
         watch->up();
 }
 
-void ec_redis_script_add(struct ec_redis_script *script)
-{
-    if (script->added)
-        return;
-    script->added = true;
-    script->next = redis.scripts;
-    redis.scripts = script;
-    if (redis.state == UP)
-        load_script(script);
-}
+/* ------------------------------------------------------------------ the module */
 
-struct eval { /* one block: the arguments' bytes follow */
-    struct ec_redis_script *script;
-    ec_redis_done *done;
-    void *data;
-    size_t n;
-    struct ec_str args[MAX_ARGS];
-};
-
-static void on_eval(void *data, const struct ec_redis_reply *reply)
-{
-    struct eval *eval = data;
-    ec_redis_done *done = eval->done;
-    void *to = eval->data;
-
-    if (reply && reply->type == EC_REDIS_ERROR && reply->text.n >= 8 && !memcmp(reply->text.p, "NOSCRIPT", 8) &&
-        memcmp(eval->args[0].p, "EVALSHA", 7) == 0) {
-        eval->args[0] = EC_STR("EVAL");
-        eval->args[1] = ec_str_of(eval->script->text);
-        ec_redis_command(eval->n, eval->args, on_eval, eval);
-        return;
-    }
-    free(eval);
-    done(to, reply);
-}
-
-void ec_redis_eval(struct ec_redis_script *script, size_t n, const struct ec_str *args, ec_redis_done *done, void *data)
-{
-    bool known = script->sha[0];
-    size_t size = sizeof(struct eval);
-    struct eval *eval;
-    char *p;
-
-    if (n + 2 > MAX_ARGS)
-        ec_panic("a redis script has too many arguments");
-    for (size_t i = 0; i < n; i++)
-        size += args[i].n;
-    eval = malloc(size);
-    if (!eval)
-        abort();
-    *eval = (struct eval){.script = script, .done = done, .data = data, .n = n + 2};
-    eval->args[0] = known ? EC_STR("EVALSHA") : EC_STR("EVAL");
-    eval->args[1] = ec_str_of(known ? script->sha : script->text);
-    p = (char *)(eval + 1);
-    for (size_t i = 0; i < n; i++) {
-        if (args[i].n)
-            memcpy(p, args[i].p, args[i].n);
-        eval->args[i + 2] = (struct ec_str){p, args[i].n};
-        p += args[i].n;
-    }
-    ec_redis_command(eval->n, eval->args, on_eval, eval);
-}
-
-/* ------------------------------------------------------------------ where it is */
-
-static char *part(const char *from, size_t n)
-{
-    char *out = strndup(from, n), *to = out;
-
-    if (!out)
-        abort();
-    for (const char *p = out; *p; p++) { /* a password in a URL may be percent-encoded */
-        unsigned byte;
-        if (*p == '%' && sscanf(p + 1, "%2x", &byte) == 1 && byte) {
-            *to++ = (char)byte;
-            p += 2;
-        } else {
-            *to++ = *p;
-        }
-    }
-    *to = '\0';
-    return out;
-}
-
-static void forget_where(void)
-{
-    free(redis.host);
-    free(redis.path);
-    free(redis.user);
-    free(redis.password);
-    redis.host = redis.path = redis.user = redis.password = NULL;
-    redis.port = 6379;
-    redis.database = 0;
-}
-
-/* redis://[[user][:password]@]host[:port][/database], unix:///path */
 bool ec_redis_configure(const char *url, const char **why)
 {
-    const char *p, *end, *at, *colon;
-    int64_t number;
-
-    forget_where();
-    if (!strncmp(url, "unix://", 7) && url[7] == '/') {
-        redis.path = part(url + 7, strlen(url + 7));
-        return true;
-    }
-    *why = !strncmp(url, "rediss://", 9) ? "TLS to Redis is not supported" : "must be redis://host:port/database or unix:///path";
-    if (strncmp(url, "redis://", 8))
-        return false;
-    p = url + 8;
-    end = p + strcspn(p, "/");
-    at = memrchr(p, '@', (size_t)(end - p));
-    if (at) {
-        colon = memchr(p, ':', (size_t)(at - p));
-        if (colon && colon > p)
-            redis.user = part(p, (size_t)(colon - p));
-        redis.password = colon ? part(colon + 1, (size_t)(at - colon - 1)) : part(p, (size_t)(at - p));
-        p = at + 1;
-    }
-    if (*end == '/' && end[1]) {
-        if (!ec_int_parse(ec_str_of(end + 1), &number) || number < 0 || number > 1000)
-            return false;
-        redis.database = (int)number;
-    }
-    if (*p == '[') { /* an IPv6 address */
-        colon = memchr(p, ']', (size_t)(end - p));
-        if (!colon)
-            return false;
-        redis.host = part(p + 1, (size_t)(colon - p - 1));
-        colon = colon + 1 < end ? colon + 1 : NULL;
-    } else {
-        colon = memchr(p, ':', (size_t)(end - p));
-        redis.host = part(p, (size_t)((colon ? colon : end) - p));
-    }
-    if (colon) {
-        if (*colon != ':' || !ec_int_parse((struct ec_str){colon + 1, (size_t)(end - colon - 1)}, &number) || number < 1 || number > 65535)
-            return false;
-        redis.port = (int)number;
-    }
-    return redis.host[0] != '\0';
+    ec_redis_where_free(&redis.where);
+    return ec_redis_where_parse(url, &redis.where, why);
 }
-
-/* ------------------------------------------------------------------ the module */
 
 static void redis_configure(struct ec_app *app, struct ec_config_errors *errors)
 {
@@ -750,8 +575,6 @@ static void redis_stop(struct ec_app *app)
     while (redis.failed)
         fail_queued(NULL);
     redis.state = OFF;
-    for (struct ec_redis_script *script = redis.scripts; script; script = script->next)
-        script->sha[0] = '\0';
     if (redis.resolving)
         uv_cancel((uv_req_t *)&redis.resolve);
     uv_close((uv_handle_t *)&redis.timer, NULL);
@@ -762,7 +585,7 @@ static void redis_stop(struct ec_app *app)
         free(redis.spare);
         redis.spare = next;
     }
-    forget_where();
+    ec_redis_where_free(&redis.where);
 }
 
 const struct ec_module ec_module_redis = {

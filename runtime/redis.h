@@ -14,13 +14,13 @@ struct ec_redis_reply { /* lives until the callback returns */
     size_t n;           /* ARRAY: at most EC_REDIS_MAX_ITEMS, without arrays in it */
     const struct ec_redis_reply *items;
 };
-enum { EC_REDIS_MAX_ITEMS = 16 };
+enum { EC_REDIS_MAX_ITEMS = 16, EC_REDIS_MAX_ARGS = 16 };
 
 /* Called once, never inside the call that sent the command. reply NULL: no answer; the connection is down, was lost or did not answer in time,
  * and whether the command had its effect is not known (unless ec_redis_up said no before it was sent). */
 typedef void ec_redis_done(void *data, const struct ec_redis_reply *reply);
 
-/* argv is copied. When the connection is down the command fails in the next turn: what that means is the caller's to decide. */
+/* argv is copied; done may be NULL. When the connection is down the command fails in the next turn: what that means is the caller's to decide. */
 void ec_redis_command(size_t argc, const struct ec_str *argv, ec_redis_done *done, void *data);
 #define EC_REDIS(done, data, ...)                                                                                                     \
     ec_redis_command(sizeof((const struct ec_str[]){__VA_ARGS__}) / sizeof(struct ec_str), (const struct ec_str[]){__VA_ARGS__}, (done), (data))
