@@ -57,7 +57,7 @@ static struct ecc_name spelled(struct ecc_parser *p, struct ecc_token t, bool ri
 
     if (right)
         return name;
-    diag = ecc_diag(p->diags, ECC_E_SPELLING, name.span, "%s is written in %s: `%s` is not", what, spelling, name.text);
+    diag = ecc_diag(p->diags, ECC_E_SPELLING, name.span, "%s are %s, `%s` is not", what, spelling, name.text);
     fix = respell(p, name.text, mark, upper);
     if ((mark || (fix[0] >= 'A' && fix[0] <= 'Z')) && strcmp(fix, name.text) != 0) {
         ecc_diag_help(p->diags, diag, "write `%s`", fix);
@@ -83,18 +83,18 @@ struct ecc_name ecc_any_name(struct ecc_parser *p, struct ecc_token t)
 
 struct ecc_name ecc_ast_snake(struct ecc_parser *p, struct ecc_token t)
 {
-    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_SNAKE, "a field, column, variable or value", "snake_case", '_', false);
+    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_SNAKE, "fields, columns, variables and values", "snake_case", '_', false);
 }
 
 struct ecc_name ecc_ast_kebab(struct ecc_parser *p, struct ecc_token t)
 {
-    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_KEBAB, "a node, saga, topic, policy or scenario", "kebab-case", '-',
+    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_KEBAB, "nodes, sagas, topics, policies and scenarios", "kebab-case", '-',
                    false);
 }
 
 struct ecc_name ecc_ast_pascal(struct ecc_parser *p, struct ecc_token t)
 {
-    return spelled(p, t, t.kind == ECC_TOK_PASCAL, "a type, operation, event or error", "PascalCase", '\0', true);
+    return spelled(p, t, t.kind == ECC_TOK_PASCAL, "types, operations, events and errors", "PascalCase", '\0', true);
 }
 
 struct ecc_name ecc_env(struct ecc_parser *p, struct ecc_token t)
@@ -103,7 +103,7 @@ struct ecc_name ecc_env(struct ecc_parser *p, struct ecc_token t)
 
     for (uint32_t i = t.start; i < t.end; i++)
         upper = upper && !(p->source->text[i] >= 'a' && p->source->text[i] <= 'z');
-    return spelled(p, t, upper, "an environment variable", "UPPER_CASE", '_', true);
+    return spelled(p, t, upper, "environment variables", "UPPER_CASE", '_', true);
 }
 
 struct ecc_name ecc_method(struct ecc_parser *p, struct ecc_token t)

@@ -69,12 +69,13 @@ struct mender {
     struct ecc_tokens out;
     struct open open[ECC_MAX_DEPTH];
     uint16_t depth;
+    long surplus; /* closing braces that are left, less opening ones: above zero, an opening one was forgotten */
 };
 
 /* How far the line of offset is indented; *first: nothing but white space stands before offset on it. */
 static uint32_t indent_of(const struct ecc_source *source, uint32_t offset, bool *first)
 {
-    const char *line = source->text + source->lines[ecc_source_position(source, offset).line - 1];
+    const char *line = source->text + source->lines[ecc_source_line(source, offset)];
     uint32_t indent = (uint32_t)strspn(line, " \t");
 
     *first = line + indent == source->text + offset;
@@ -93,14 +94,14 @@ static void close_forgotten(struct mender *m, const struct ecc_token *before)
     const struct open *open = &m->open[--m->depth];
     unsigned closer = closer_of(open->token.kind);
     uint32_t at = m->out.n ? m->out.items[m->out.n - 1].end : 0;
-    struct ecc_span span = {before->start, before->end};
+    struct ecc_span span = {before->kind ? before->start : at, before->kind ? before->end : at};
+    struct ecc_diag *diag = ecc_diag(m->diags, ECC_E_UNCLOSED, span, "`%s` is missing %s", ecc_token_name(closer),
+                                     before->kind ? "before this" : "at the end of the file");
 
-    struct ecc_diag *diag = ecc_diag(m->diags, ECC_E_UNCLOSED, span, "`%s` is missing before this", ecc_token_name(closer));
-    if (!before->kind)
-        diag->message = ecc_arena_printf(m->diags->arena, "`%s` is missing at the end of the file", ecc_token_name(closer));
     ecc_diag_second(diag, (struct ecc_span){open->token.start, open->token.end}, "it would close this");
     ecc_diag_fix(diag, (struct ecc_span){at, at}, closer == ECC_TOK_RBRACE ? "\n}" : ecc_token_name(closer));
     put(m, (struct ecc_token){at, at, (uint16_t)closer, 0});
+    m->surplus += closer == ECC_TOK_RBRACE;
 }
 
 static bool is_open(const struct mender *m, unsigned closer)
@@ -148,12 +149,29 @@ static bool at_indent(const struct mender *m, uint32_t indent)
 static void close_by_layout(struct mender *m, const struct ecc_token *t, uint32_t indent)
 {
     if (t->kind == ECC_TOK_RBRACE) {
-        while (at_indent(m, indent) && m->open[m->depth - 1].indent > indent)
+        while (m->surplus < 0 && at_indent(m, indent) && m->open[m->depth - 1].indent > indent)
             close_forgotten(m, t);
     } else if (declares(t)) {
         while (m->depth && m->open[m->depth - 1].indent >= indent)
             close_forgotten(m, t);
     }
+}
+
+/* Is t, which could close the innermost brace, more likely the end of one that was never opened? The layout says so when t begins its line
+ * further right than the line of that brace, or when the line after it is still further right. */
+static bool closes_nothing(const struct mender *m, const struct ecc_token *t, uint32_t indent, bool first)
+{
+    const struct open *open;
+    bool begins;
+
+    if (m->surplus <= 0 || t->kind != ECC_TOK_RBRACE || !m->depth)
+        return false;
+    open = &m->open[m->depth - 1];
+    if (first)
+        return open->indent < indent;
+    if (!memchr(m->source->text + open->token.end, '\n', t->start - open->token.end) || t[1].kind == ECC_TOK_RBRACE)
+        return false;
+    return t[1].kind && indent_of(m->source, t[1].start, &begins) > open->indent && begins;
 }
 
 static void too_deep(struct mender *m, const struct ecc_token *t)
@@ -184,7 +202,8 @@ static bool mend(struct mender *m, const struct ecc_tokens *tokens)
             while (m->depth)
                 close_forgotten(m, t);
         } else if (closer) {
-            if (!is_open(m, t->kind)) {
+            if (!is_open(m, t->kind) || closes_nothing(m, t, indent, first)) {
+                m->surplus -= t->kind == ECC_TOK_RBRACE;
                 ecc_diag(m->diags, ECC_E_UNOPENED, (struct ecc_span){t->start, t->end}, "this `%s` closes nothing", ecc_token_name(t->kind));
                 continue;
             }
@@ -208,6 +227,8 @@ bool ecc_match_brackets(struct ecc_arena *arena, const struct ecc_source *source
 
     if (match(tokens))
         return true;
+    for (size_t i = 0; i < tokens->n; i++)
+        m.surplus += (tokens->items[i].kind == ECC_TOK_RBRACE) - (tokens->items[i].kind == ECC_TOK_LBRACE);
     bool whole = mend(&m, tokens);
     *tokens = m.out;
     return whole;

@@ -43,19 +43,18 @@ static char *format_text(struct ecc_arena *arena, const char *format, va_list ar
 
 struct ecc_diag *ecc_diag(struct ecc_diags *diags, enum ecc_code code, struct ecc_span span, const char *format, ...)
 {
-    struct ecc_diag *diag = ECC_NEW(diags->arena, struct ecc_diag);
+    enum ecc_severity severity = severity_of(code);
+    bool kept = severity == ECC_ERROR ? diags->errors++ < MAX_KEPT : diags->n < 2 * MAX_KEPT;
+    struct ecc_diag *diag = kept ? ECC_NEW(diags->arena, struct ecc_diag) : &diags->dropped;
     va_list args;
 
-    diag->code = code;
-    diag->severity = severity_of(code);
-    diag->span = span;
+    *diag = (struct ecc_diag){.code = code, .severity = severity, .span = span, .message = ""};
+    if (!kept)
+        return diag;
     va_start(args, format);
     diag->message = format_text(diags->arena, format, args);
     va_end(args);
-
-    size_t same = diag->severity == ECC_ERROR ? diags->errors++ : diags->n;
-    if (same < MAX_KEPT)
-        ECC_PUSH(diags->arena, diags, diag);
+    ECC_PUSH(diags->arena, diags, diag);
     return diag;
 }
 
@@ -63,6 +62,8 @@ void ecc_diag_help(struct ecc_diags *diags, struct ecc_diag *diag, const char *f
 {
     va_list args;
 
+    if (diag == &diags->dropped)
+        return;
     va_start(args, format);
     diag->help = format_text(diags->arena, format, args);
     va_end(args);
@@ -131,7 +132,7 @@ const char *ecc_did_you_mean(const char *word, const char *const *candidates, si
 
     if (!length || length > MAX_WORD)
         return NULL;
-    least = length < 3 ? 1 : (unsigned)(length / 3 + 1); /* must be less than this */
+    least = length == 1 ? 1 : length < 3 ? 2 : (unsigned)(length / 3 + 1); /* must be less than this */
     for (size_t i = 0; i < n; i++) {
         size_t other = strlen(candidates[i]);
         size_t apart = other > length ? other - length : length - other;

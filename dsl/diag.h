@@ -40,7 +40,8 @@ struct ecc_diags {
     struct ecc_arena *arena;
     struct ecc_diag **items;
     size_t n, cap;
-    size_t errors; /* how many of them are errors */
+    size_t errors; /* how many there were, kept or not */
+    struct ecc_diag dropped; /* what the caller gets for one that is not kept */
 };
 
 void ecc_diags_init(struct ecc_diags *diags, struct ecc_arena *arena);

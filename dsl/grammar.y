@@ -353,7 +353,7 @@ consumer_head(A) ::= consumer_head(A) THEN(K) DROP. { ecc_consumer_then(p, A, K,
 
 block(A) ::= LBRACE stmts(L) RBRACE. { A = L; }
 stmts(A) ::= . { A = ECC_NEW(p->arena, struct ecc_ast_block); }
-stmts(A) ::= stmts(A) stmt(S). { ECC_PUSH(p->arena, A, S); }
+stmts(A) ::= stmts(A) stmt(S). { ECC_PUSH(p->arena, A, S); ecc_report_unclaimed(p); }
 stmts(A) ::= stmts(A) BAD.
 
 sql(A) ::= SQL(K) ONE SQLTEXT(T). { A = ecc_stmt_sql(p, K, ECC_SQL_ONE, T); }
@@ -604,51 +604,50 @@ static bool is_level(const yyStackEntry *entry)
     return yy_find_shift_action(ECC_TOK_BAD, entry->stateno) <= YY_MAX_SHIFTREDUCE;
 }
 
-static yyStackEntry *level_at(struct ecc_machine *m, size_t level)
+void ecc_machine_settle(struct ecc_machine *m)
 {
-    for (yyStackEntry *e = m->lemon.yytos; e >= m->lemon.yystack; e--)
-        if (is_level(e) && level-- == 0)
-            return e;
-    return NULL;
+    const struct ecc_token none = {0};
+
+    while (m->lemon.yytos->stateno >= YY_MIN_REDUCE)
+        yy_reduce(&m->lemon, m->lemon.yytos->stateno - YY_MIN_REDUCE, 0, none, m->p);
 }
 
-size_t ecc_machine_levels(struct ecc_machine *m)
+struct ecc_levels ecc_machine_levels(struct ecc_machine *m)
 {
-    size_t n = 0;
-
-    for (yyStackEntry *e = m->lemon.yytos; e >= m->lemon.yystack; e--)
-        n += is_level(e);
-    return n;
-}
-
-unsigned ecc_machine_level_depth(struct ecc_machine *m, size_t level)
-{
+    struct ecc_levels levels = {0};
     unsigned depth = 0;
 
-    for (const yyStackEntry *e = level_at(m, level); e && e > m->lemon.yystack; e--)
-        depth += e->major == ECC_TOK_LBRACE || e->major == ECC_TOK_LP || e->major == ECC_TOK_LBRACKET || m->p->opens[e->major];
-    return depth;
+    for (size_t i = 0; m->lemon.yystack + i <= m->lemon.yytos; i++) {
+        const yyStackEntry *e = &m->lemon.yystack[i];
+        struct ecc_level level;
+
+        depth += i && (e->major == ECC_TOK_LBRACE || e->major == ECC_TOK_LP || e->major == ECC_TOK_LBRACKET || m->p->opens[e->major]);
+        level = (struct ecc_level){i, depth};
+        if (is_level(e))
+            ECC_PUSH(m->p->arena, &levels, level);
+    }
+    for (size_t i = 0; i < levels.n / 2; i++) {
+        struct ecc_level other = levels.items[levels.n - 1 - i];
+
+        levels.items[levels.n - 1 - i] = levels.items[i];
+        levels.items[i] = other;
+    }
+    return levels;
 }
 
-bool ecc_machine_level_accepts(struct ecc_machine *m, size_t level, unsigned first, int second)
+bool ecc_machine_level_accepts(struct ecc_machine *m, struct ecc_level level, unsigned first, int second)
 {
-    const yyStackEntry *entry = level_at(m, level);
     struct trial t;
 
-    if (!entry)
-        return false;
-    start_trial(&t, entry);
+    start_trial(&t, &m->lemon.yystack[level.at]);
     return try_token(&t, ECC_TOK_BAD) && try_token(&t, first) && (second < 0 || try_token(&t, (unsigned)second));
 }
 
-void ecc_machine_recover(struct ecc_machine *m, size_t level)
+void ecc_machine_recover(struct ecc_machine *m, struct ecc_level level)
 {
     struct ecc_token bad = {m->p->last, m->p->last, ECC_TOK_BAD, 0};
-    yyStackEntry *entry = level_at(m, level);
 
-    if (!entry)
-        return;
-    m->lemon.yytos = entry; /* what lay above belongs to the arena */
+    m->lemon.yytos = &m->lemon.yystack[level.at]; /* what lay above belongs to the arena */
     ecc_machine_feed(m, &bad);
 }
 }

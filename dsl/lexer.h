@@ -48,7 +48,8 @@ struct ecc_source;
 /* X(enumerator, what a person calls it). WORD is both kebab and snake. */
 #define ECC_TOKEN_CLASSES(X)                                                                                                          \
     X(WORD, "a name") X(SNAKE, "a snake_case name") X(KEBAB, "a kebab-case name") X(PASCAL, "a PascalCase name")                      \
-    X(UPPER, "an UPPER_CASE name") X(STRING, "a string") X(SQLTEXT, "SQL text") X(RAW, "SQL in parentheses") X(INT, "a whole number") \
+    X(UPPER, "an UPPER_CASE name") X(MIXED, "a name in another spelling")                                                             \
+    X(STRING, "a string") X(SQLTEXT, "SQL text") X(RAW, "SQL in parentheses") X(INT, "a whole number") \
     X(FLOAT, "a number") X(DURATION, "a duration such as `200ms`") X(RATE, "a rate such as `100/s`")
 
 struct ecc_token {

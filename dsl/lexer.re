@@ -78,21 +78,19 @@ static void bad_character(struct lexer *l)
     }
 }
 
-/* A word like fooBar, Foo_bar or a-B. It is taken for the kind that it resembles most. */
+/* A word like fooBar, Foo_bar or a-B. Where it stands says how it should be spelled, so that is left to the parser; one that begins with
+ * a capital can only be a type or an operation. */
 static unsigned mixed_word(struct lexer *l)
 {
     size_t length = (size_t)(l->cursor - l->start);
-    bool minus = memchr(l->start, '-', length), low = memchr(l->start, '_', length);
-    unsigned kind = *l->start >= 'A' && *l->start <= 'Z' ? ECC_TOK_PASCAL : minus && !low ? ECC_TOK_KEBAB : ECC_TOK_SNAKE;
+
+    if (*l->start < 'A' || *l->start > 'Z')
+        return ECC_TOK_MIXED;
     struct ecc_diag *diag = ecc_diag(l->diags, ECC_E_WORD, span_of(l, l->start, l->cursor), "`%.*s` follows no spelling of the language",
                                      (int)(length > 60 ? 60 : length), l->start);
-
-    if (minus && kind != ECC_TOK_KEBAB)
-        ecc_diag_help(l->diags, diag, "a minus that is an operator has spaces around it; names are PascalCase, kebab-case, snake_case or UPPER_CASE");
-    else
-        ecc_diag_help(l->diags, diag, "names are PascalCase (types, operations, errors), kebab-case (nodes, sagas, topics), snake_case "
-                                      "(fields, columns, variables) or UPPER_CASE (environment)");
-    return kind;
+    ecc_diag_help(l->diags, diag, "names are PascalCase (types, operations, events, errors), kebab-case (nodes, sagas, topics), snake_case "
+                                  "(fields, columns, values) or UPPER_CASE (environment)");
+    return ECC_TOK_PASCAL;
 }
 
 static unsigned bad_number(struct lexer *l)
@@ -103,6 +101,19 @@ static unsigned bad_number(struct lexer *l)
 
     ecc_diag_help(l->diags, diag, "numbers are `1_000` or `0.5`; durations end in ms, s, m, h or d; rates in /s, /m or /h");
     return ECC_TOK_INT;
+}
+
+/* 'text' or /path: taken for the string that it should be. */
+static unsigned unquoted(struct lexer *l)
+{
+    struct ecc_span span = span_of(l, l->start, l->cursor);
+    bool single = *l->start == '\'';
+    struct ecc_diag *diag = ecc_diag(l->diags, ECC_E_CHARACTER, span, single ? "text stands between double quotes, not single ones"
+                                                                             : "a path stands between double quotes");
+
+    ecc_diag_fix(diag, span, ecc_arena_printf(l->arena, "\"%.*s\"", (int)(span.end - span.start) - 2 * single, l->start + single));
+    ecc_diag_help(l->diags, diag, "write %s", diag->fix_text);
+    return ECC_TOK_STRING;
 }
 
 static unsigned open_string(struct lexer *l)
@@ -210,8 +221,8 @@ static unsigned raw_text(struct lexer *l)
             return ECC_TOK_RAW;
         case '\'':
         case '"': {
-            const char *close = memchr(p + 1, *p, (size_t)(l->limit - p - 1));
-            if (close)
+            const char *close = p + 1 + strcspn(p + 1, *p == '"' ? "\"\n" : "'\n");
+            if (*close == *p) /* a lone quote on a line is likelier than a string over lines */
                 p = close;
             continue;
         }
@@ -219,6 +230,12 @@ static unsigned raw_text(struct lexer *l)
             if (p[1] == '-')
                 p += strcspn(p, "\n") - 1;
             continue;
+        case '/': {
+            const char *close = p[1] == '*' ? strstr(p + 2, "*/") : NULL;
+            if (close)
+                p = close + 1;
+            continue;
+        }
         }
     }
     struct ecc_diag *diag = ecc_diag(l->diags, ECC_E_UNTERMINATED_RAW, span_of(l, l->start, l->start + 1), "this parenthesis is not closed");
@@ -459,6 +476,9 @@ static unsigned scan(struct lexer *l)
         "-"   { TOKEN(ECC_TOK_MINUS); }
         "*"   { TOKEN(ECC_TOK_STAR); }
 
+        "'" [^'"\\\n\x00]* "'"                                { TOKEN(unquoted(l)); }
+        ("/" ([A-Za-z0-9_.-]+ | "{" [A-Za-z0-9_]+ "}"))+   { TOKEN(unquoted(l)); }
+        "#" [^\n\x00]*                                     { l->cursor = l->start + 1; bad_character(l); l->cursor = cursor; continue; }
         "&&" | "||" { l->cursor = cursor; bad_character(l); continue; }
         high+       { l->cursor = cursor; bad_character(l); continue; }
         *           { l->cursor = cursor; bad_character(l); continue; }

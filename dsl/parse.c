@@ -14,12 +14,15 @@
 #include "build.h"
 #include "grammar.h"
 
-enum { MAX_ERRORS = 1000 }; /* more than are shown; what follows is no topology */
+enum {
+    MAX_ERRORS = 1000, /* more than are shown; what follows is no topology */
+    MAX_GUESSES = 500, /* words that are compared with all keywords */
+};
 
 static bool is_name(unsigned kind)
 {
     return kind == ECC_TOK_WORD || kind == ECC_TOK_SNAKE || kind == ECC_TOK_KEBAB || kind == ECC_TOK_PASCAL || kind == ECC_TOK_UPPER ||
-           ecc_token_is_keyword(kind);
+           kind == ECC_TOK_MIXED || ecc_token_is_keyword(kind);
 }
 
 /* What a keyword is as a name. */
@@ -43,8 +46,6 @@ static bool keyword_here(const struct ecc_token *t, const struct ecc_token *befo
     case ECC_TOK_CHECK:
     case ECC_TOK_INDEX:
         return next == ECC_TOK_RAW;
-    case ECC_TOK_PRIMARY:
-        return next == ECC_TOK_KEY;
     case ECC_TOK_WAS:
         return next == ECC_TOK_LP;
     case ECC_TOK_LATE:
@@ -119,7 +120,7 @@ static struct ecc_token classify(struct ecc_machine *m, const struct ecc_token *
     return token;
 }
 
-static bool begins_line(const struct ecc_parser *p, const struct ecc_token *t, const struct ecc_token *before)
+bool ecc_begins_line(const struct ecc_parser *p, const struct ecc_token *t, const struct ecc_token *before)
 {
     uint32_t from = before->end;
 
@@ -127,7 +128,7 @@ static bool begins_line(const struct ecc_parser *p, const struct ecc_token *t, c
 }
 
 /* Could a list go on with t? Its kind as a keyword if it is one: taking every unknown word for a name would find a place too soon. */
-static bool resumes(struct ecc_machine *m, size_t level, const struct ecc_token *t)
+bool ecc_resumes(struct ecc_machine *m, struct ecc_level level, const struct ecc_token *t)
 {
     unsigned kind = t->kind, next = t[1].kind;
 
@@ -146,31 +147,49 @@ static bool resumes(struct ecc_machine *m, size_t level, const struct ecc_token 
            (ecc_token_is_keyword(next) && ecc_machine_level_accepts(m, level, kind, (int)name_of(next)));
 }
 
+const char *ecc_nearly_resumes(struct ecc_parser *p, struct ecc_machine *m, struct ecc_level level, const struct ecc_token *t)
+{
+    const char *words[ECC_MAX_SYMBOLS];
+    size_t n = 0;
+
+    if (t->kind != ECC_TOK_WORD || p->guesses++ >= MAX_GUESSES)
+        return NULL;
+    for (unsigned kind = 1; kind < ecc_machine_kinds(); kind++)
+        if (ecc_token_is_keyword(kind) && ecc_machine_level_accepts(m, level, kind, -1))
+            words[n++] = ecc_token_name(kind);
+    return ecc_did_you_mean(ecc_arena_strndup(p->arena, p->source->text + t->start, t->end - t->start), words, n);
+}
+
+/* May the list at this level be taken up at token i? `from` is the one that was not accepted. */
+static bool takes_up(struct ecc_parser *p, struct ecc_machine *m, struct ecc_level level, size_t i, size_t from)
+{
+    const struct ecc_token *t = &p->tokens.items[i];
+
+    if (t->kind == ECC_TOK_RBRACE || t->kind == ECC_TOK_RP || t->kind == ECC_TOK_RBRACKET)
+        return level.depth == t->depth + 1u && ecc_resumes(m, level, t);
+    if (level.depth != t->depth)
+        return false;
+    if (t->kind == ECC_TOK_LBRACE || t->kind == 0)
+        return ecc_resumes(m, level, t);
+    if (i && ecc_begins_line(p, t, t - 1))
+        return ecc_resumes(m, level, t) || (i > from && ecc_nearly_resumes(p, m, level, t));
+    return i > 0 && ecc_token_is_keyword(t->kind) && keyword_here(t, t - 1) && ecc_resumes(m, level, t);
+}
+
 /* Leaves out tokens from i on until a list can go on, and tells the machine. Returns where. */
 static size_t recover(struct ecc_parser *p, struct ecc_machine *m, size_t i)
 {
-    size_t nlevels = ecc_machine_levels(m);
-    unsigned *depths = ECC_NEW_ARRAY(p->arena, unsigned, nlevels);
+    struct ecc_levels levels = ecc_machine_levels(m);
     size_t from = i;
 
-    for (size_t level = 0; level < nlevels; level++)
-        depths[level] = ecc_machine_level_depth(m, level);
     for (;; i++) {
-        const struct ecc_token *t = &p->tokens.items[i];
-        bool closer = t->kind == ECC_TOK_RBRACE || t->kind == ECC_TOK_RP || t->kind == ECC_TOK_RBRACKET;
-        bool here = closer || t->kind == ECC_TOK_LBRACE || t->kind == 0 || (i > 0 && begins_line(p, t, t - 1));
-
-        for (size_t level = 0; here && level < nlevels; level++) {
-            if (depths[level] != t->depth + (unsigned)closer)
-                continue;
-            if (i == from && level == 0 && !closer && t->kind && !begins_line(p, t, t - 1))
-                continue;
-            if (resumes(m, level, t)) {
-                ecc_machine_recover(m, level);
+        for (size_t k = 0; k < levels.n; k++) {
+            if (takes_up(p, m, levels.items[k], i, from)) {
+                ecc_machine_recover(m, levels.items[k]);
                 return i;
             }
         }
-        if (t->kind == 0)
+        if (p->tokens.items[i].kind == 0)
             return i;
     }
 }
@@ -195,6 +214,7 @@ static void run(struct ecc_parser *p, struct ecc_machine *m, bool whole)
         }
         if (!whole && !t->kind)
             return; /* the rest was left out, and that has been said */
+        ecc_machine_settle(m);
         if (i == failed && t->kind) { /* going on here has not helped */
             i = recover(p, m, i + 1);
             continue;
@@ -212,8 +232,10 @@ const struct ecc_ast_file *ecc_parse(struct ecc_arena *arena, const struct ecc_s
 {
     struct ecc_parser p = {.arena = arena, .source = source, .diags = diags, .file = ECC_NEW(arena, struct ecc_ast_file)};
     bool whole = ecc_lex(arena, source, diags, &p.tokens, &p.file->comments);
+
     const struct ecc_token end = {source->length, source->length, 0, 0};
 
+    p.lexical = diags->n;
     ECC_PUSH(arena, &p.tokens, end); /* so that two tokens may be looked ahead */
     ECC_PUSH(arena, &p.tokens, end);
     run(&p, ecc_machine_new(&p), whole);

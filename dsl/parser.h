@@ -14,6 +14,8 @@
 
 ECC_AST_LIST(ecc_remotes, struct ecc_ast_expr *);
 
+enum { ECC_MAX_SYMBOLS = 300 }; /* of the grammar */
+
 struct ecc_parser {
     struct ecc_arena *arena;
     const struct ecc_source *source;
@@ -23,6 +25,9 @@ struct ecc_parser {
     uint32_t last; /* where the last token that was given to the machine ends */
     struct ecc_remotes remotes; /* calls of operations that no statement has claimed yet */
     struct ecc_ast_constraints checks; /* of the column that is being read, beyond its first */
+    bool opens[ECC_MAX_SYMBOLS]; /* symbols of the grammar that have a bracket which is still open */
+    size_t lexical; /* how many of the kept diagnostics are the lexer's */
+    unsigned guesses; /* how many words have been compared with keywords */
     bool overflow; /* the machine's stack was too small: nothing more is read */
 };
 
@@ -37,12 +42,28 @@ bool ecc_machine_accepts(struct ecc_machine *m, unsigned kind);
 
 unsigned ecc_machine_kinds(void); /* one more than the largest kind */
 
-/* How many places of the machine's stack can take up again after a mistake, by leaving out what they had begun; 0 is the innermost. */
-size_t ecc_machine_levels(struct ecc_machine *m);
-unsigned ecc_machine_level_depth(struct ecc_machine *m, size_t level); /* how many brackets are open there */
-/* Would level take `first` and, unless second is negative, `second` after it? */
-bool ecc_machine_level_accepts(struct ecc_machine *m, size_t level, unsigned first, int second);
-void ecc_machine_recover(struct ecc_machine *m, size_t level);
+/* Finishes what has been read whole: lemon puts such reductions off until the next token comes. */
+void ecc_machine_settle(struct ecc_machine *m);
+
+/* Places of the machine's stack that can take up again after a mistake, by leaving out what they had begun; the innermost is the first. */
+struct ecc_level {
+    size_t at;      /* in the stack */
+    unsigned depth; /* how many brackets are open there */
+};
+ECC_AST_LIST(ecc_levels, struct ecc_level);
+struct ecc_levels ecc_machine_levels(struct ecc_machine *m);
+/* Would it take `first` there and, unless second is negative, `second` after it? */
+bool ecc_machine_level_accepts(struct ecc_machine *m, struct ecc_level level, unsigned first, int second);
+void ecc_machine_recover(struct ecc_machine *m, struct ecc_level level);
+
+/* Could the list at this level go on with t and what follows? (parse.c) */
+bool ecc_resumes(struct ecc_machine *m, struct ecc_level level, const struct ecc_token *t);
+
+/* A keyword with which the list at this level could go on, and of which t is nearly the spelling; or NULL. (parse.c) */
+const char *ecc_nearly_resumes(struct ecc_parser *p, struct ecc_machine *m, struct ecc_level level, const struct ecc_token *t);
+
+/* Does t begin its line? before: the token before it. (parse.c) */
+bool ecc_begins_line(const struct ecc_parser *p, const struct ecc_token *t, const struct ecc_token *before);
 
 /* ---- wording (syntax_error.c) */
 

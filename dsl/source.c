@@ -63,6 +63,8 @@ enum ecc_source_error ecc_source_init(struct ecc_source *source, struct ecc_aren
 
     *source = (struct ecc_source){.path = ecc_arena_strdup(arena, path), .text = ""};
     *at = 0;
+    if (!length)
+        text = ""; /* and not NULL */
     if (length > ECC_SOURCE_MAX) {
         *at = ECC_SOURCE_MAX;
         return ECC_SOURCE_TOO_LARGE;
@@ -87,14 +89,10 @@ enum ecc_source_error ecc_source_init(struct ecc_source *source, struct ecc_aren
     return ECC_SOURCE_OK;
 }
 
-struct ecc_position ecc_source_position(const struct ecc_source *source, uint32_t offset)
+uint32_t ecc_source_line(const struct ecc_source *source, uint32_t offset)
 {
-    uint32_t low = 0, high = source->nlines, column = 1;
+    uint32_t low = 0, high = source->nlines;
 
-    if (!source->nlines)
-        return (struct ecc_position){1, 1};
-    if (offset > source->length)
-        offset = source->length;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (source->lines[middle] <= offset)
@@ -102,7 +100,19 @@ struct ecc_position ecc_source_position(const struct ecc_source *source, uint32_
         else
             high = middle;
     }
-    for (uint32_t i = source->lines[low]; i < offset; i++)
+    return low;
+}
+
+struct ecc_position ecc_source_position(const struct ecc_source *source, uint32_t offset)
+{
+    uint32_t line, column = 1;
+
+    if (!source->nlines)
+        return (struct ecc_position){1, 1};
+    if (offset > source->length)
+        offset = source->length;
+    line = ecc_source_line(source, offset);
+    for (uint32_t i = source->lines[line]; i < offset; i++)
         column += ((unsigned char)source->text[i] & 0xc0) != 0x80;
-    return (struct ecc_position){low + 1, column};
+    return (struct ecc_position){line + 1, column};
 }

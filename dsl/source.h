@@ -24,6 +24,7 @@ enum ecc_source_error ecc_source_init(struct ecc_source *source, struct ecc_aren
                                       size_t length, size_t *at);
 
 struct ecc_position { uint32_t line, column; }; /* from 1; columns count code points */
+uint32_t ecc_source_line(const struct ecc_source *source, uint32_t offset); /* index into lines; quick on long lines, too */
 struct ecc_position ecc_source_position(const struct ecc_source *source, uint32_t offset);
 
 #endif

@@ -30,8 +30,8 @@ struct group {
 #define KINDS(...) ((const uint16_t[]){__VA_ARGS__, 0})
 #define T(e) ECC_TOK_##e
 
-static const uint16_t names[] = {T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), 0};
-static const uint16_t name_parts[] = {T(WORD), T(SNAKE), T(KEBAB), 0};
+static const uint16_t names[] = {T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), T(MIXED), 0};
+static const uint16_t name_parts[] = {T(WORD), T(SNAKE), T(KEBAB), T(MIXED), 0};
 
 static const struct group groups[] = {
     {"a declaration, such as `service` or `edge`", KINDS(T(SERVICE), T(EDGE)),
@@ -39,30 +39,30 @@ static const struct group groups[] = {
            T(POLICY), T(EDGE), T(FORBID), T(INVARIANT), T(IDENTITY), T(SCENARIO), T(DROP))},
     {"a statement", KINDS(T(LET), T(SQL)),
      KINDS(T(LET), T(SQL), T(TX), T(AWAIT), T(PUBLISH), T(PUT), T(DROP), T(FOR), T(WHEN), T(FAIL), T(RETURN), T(RETURN_BARE), T(ACCEPT),
-           T(WORD), T(SNAKE), T(KEBAB), T(NONE), T(FOUND), T(KEY), T(CATCH), T(LATE), T(ELSE))},
+           T(WORD), T(SNAKE), T(KEBAB), T(MIXED), T(NONE), T(FOUND), T(KEY), T(CATCH), T(LATE), T(ELSE))},
     {"a value", KINDS(T(STRING), T(NULL), T(LBRACKET)),
-     KINDS(T(STRING), T(INT), T(FLOAT), T(TRUE), T(FALSE), T(NULL), T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(LBRACE), T(LBRACKET), T(LP),
+     KINDS(T(STRING), T(INT), T(FLOAT), T(TRUE), T(FALSE), T(NULL), T(WORD), T(SNAKE), T(KEBAB), T(MIXED), T(PASCAL), T(LBRACE), T(LBRACKET), T(LP),
            T(NOT), T(MINUS), T(MISSING), T(SQL), T(START))},
     {"a field `name: type`", KINDS(T(WORD), T(PASCAL), T(COMMA), T(AS)),
-     KINDS(T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), T(AS), T(ASSIGN), T(WAS), T(COMMA), T(QUESTION), T(LP))},
+     KINDS(T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), T(MIXED), T(AS), T(ASSIGN), T(WAS), T(COMMA), T(QUESTION), T(LP))},
     {"a type", KINDS(T(WORD), T(PASCAL), T(LBRACKET), T(LBRACE)),
-     KINDS(T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), T(LBRACKET), T(LBRACE))},
+     KINDS(T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), T(MIXED), T(LBRACKET), T(LBRACE))},
     {"a property, such as `timeout 2s`", KINDS(T(HTTP), T(TIMEOUT)),
      KINDS(T(HTTP), T(HTTPS), T(EXTERNAL), T(TIMEOUT), T(RETRY), T(BREAKER), T(CONCURRENCY), T(ON), T(USE), T(PUBLISH), T(CONSUME),
-           T(KEYSPACE), T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER))},
+           T(KEYSPACE), T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), T(MIXED))},
     {"a column", KINDS(T(UNIQUE_RAW), T(INDEX)),
-     KINDS(T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), T(UNIQUE_RAW), T(PRIMARY_RAW), T(INDEX), T(CHECK), T(WAS), T(PRIMARY),
+     KINDS(T(WORD), T(SNAKE), T(KEBAB), T(PASCAL), T(UPPER), T(MIXED), T(UNIQUE_RAW), T(PRIMARY_RAW), T(INDEX), T(CHECK), T(WAS), T(PRIMARY),
            T(UNIQUE), T(REFERENCES), T(ASSIGN), T(QUESTION), T(LP))},
-    {"`op`, `on`, `database`, `setting`, `jwt` or `workers`", KINDS(T(OP), T(DATABASE)),
+    {"a part of a service, such as `op` or `database`", KINDS(T(OP), T(DATABASE)),
      KINDS(T(OP), T(ON), T(DATABASE), T(SETTING), T(JWT), T(WORKERS), T(ASSIGN))},
-    {"`call`, `sandbox`, `base`, `setting` or `auth`", KINDS(T(CALL), T(SANDBOX)), KINDS(T(CALL), T(SANDBOX), T(BASE), T(SETTING), T(AUTH))},
-    {"`route`, `listen`, `auth` or `limit`", KINDS(T(ROUTE), T(LISTEN)), KINDS(T(ROUTE), T(LISTEN), T(AUTH), T(LIMIT))},
-    {"`given`, `when`, `assume`, `expect` or `say`", KINDS(T(GIVEN), T(ASSUME)), KINDS(T(GIVEN), T(WHEN), T(ASSUME), T(EXPECT), T(SAY))},
-    {"`table`, `seed` or `drop`", KINDS(T(TABLE), T(SEED)), KINDS(T(TABLE), T(SEED), T(DROP))},
+    {"a part of an external, such as `call` or `sandbox`", KINDS(T(CALL), T(SANDBOX)), KINDS(T(CALL), T(SANDBOX), T(BASE), T(SETTING), T(AUTH))},
+    {"a part of a gateway, such as `route` or `limit`", KINDS(T(ROUTE), T(LISTEN)), KINDS(T(ROUTE), T(LISTEN), T(AUTH), T(LIMIT))},
+    {"a clause, such as `when` or `expect`", KINDS(T(GIVEN), T(ASSUME)), KINDS(T(GIVEN), T(WHEN), T(ASSUME), T(EXPECT), T(SAY))},
+    {"`table`, `seed`, `drop`", KINDS(T(TABLE), T(SEED)), KINDS(T(TABLE), T(SEED), T(DROP))},
     {"a name", names, names},
     {"a name", name_parts, name_parts},
     /* These could go on with what has been read; they are hardly what is missing. */
-    {NULL, KINDS(T(EQ), T(PLUS)),
+    {NULL, KINDS(T(PLUS), T(STAR)),
      KINDS(T(EQ), T(NE), T(LT), T(LE), T(GT), T(GE), T(PLUS), T(MINUS), T(STAR), T(AND), T(OR), T(DOT), T(LBRACKET), T(LP))},
     {NULL, KINDS(T(COMMA)), KINDS(T(COMMA))},
     {NULL, KINDS(T(DOT), T(LBRACKET)), KINDS(T(DOT), T(LBRACKET), T(LP))},
@@ -154,7 +154,7 @@ static const char *found_words(struct ecc_parser *p, const struct ecc_token *t)
 static bool is_word(const struct ecc_token *t)
 {
     return t->kind == ECC_TOK_WORD || t->kind == ECC_TOK_SNAKE || t->kind == ECC_TOK_KEBAB || t->kind == ECC_TOK_PASCAL ||
-           t->kind == ECC_TOK_UPPER;
+           t->kind == ECC_TOK_UPPER || t->kind == ECC_TOK_MIXED;
 }
 
 /* A word that is nearly a keyword that could stand here. */
@@ -174,6 +174,22 @@ static bool help_keyword(struct ecc_parser *p, struct ecc_machine *m, const stru
     ecc_diag_help(p->diags, diag, "did you mean `%s`?", meant);
     ecc_diag_fix(diag, ecc_span_of(*t), meant);
     return true;
+}
+
+/* The word before, at the beginning of a line, was taken for a name, but is nearly a keyword. */
+static void help_first_word(struct ecc_parser *p, struct ecc_machine *m, const struct ecc_token *before, struct ecc_diag *diag)
+{
+    struct ecc_levels levels = ecc_machine_levels(m);
+    const char *meant = NULL;
+
+    if (levels.n && (before == p->tokens.items || ecc_begins_line(p, before, before - 1)))
+        meant = ecc_nearly_resumes(p, m, levels.items[0], before);
+    if (!meant)
+        return;
+    diag->span = ecc_span_of(*before);
+    diag->message = ecc_arena_printf(p->arena, "no statement or declaration begins with %s", found_words(p, before));
+    ecc_diag_help(p->diags, diag, "did you mean `%s`?", meant);
+    ecc_diag_fix(diag, diag->span, meant);
 }
 
 /* before: the token before t, or NULL. */
@@ -202,9 +218,13 @@ static bool help_signs(struct ecc_parser *p, struct ecc_machine *m, const struct
         ecc_diag_help(p->diags, diag, "SQL stands between triple quotes: \"\"\"...\"\"\"");
     } else if (t->kind == ECC_TOK_SQLTEXT && ecc_machine_accepts(m, ECC_TOK_STRING)) {
         ecc_diag_help(p->diags, diag, "a text stands between single double quotes: \"...\"");
+    } else if (t->kind == ECC_TOK_INT && t - p->tokens.items > 1 && t[-2].kind == ECC_TOK_EVENT) {
+        ecc_diag_help(p->diags, diag, "the version of an event is written `v%.*s`", (int)(t->end - t->start), p->source->text + t->start);
     } else if (t->kind == ECC_TOK_INT && ecc_machine_accepts(m, ECC_TOK_DURATION)) {
         ecc_diag_help(p->diags, diag, "a duration has a unit: `%.*sms`, `%.*ss`", (int)(t->end - t->start), p->source->text + t->start,
                       (int)(t->end - t->start), p->source->text + t->start);
+    } else if (t->kind == ECC_TOK_INT && ecc_machine_accepts(m, ECC_TOK_RATE)) {
+        ecc_diag_help(p->diags, diag, "a rate has a unit: `%.*s/s`", (int)(t->end - t->start), p->source->text + t->start);
     } else if (is_word(t) && ecc_machine_accepts(m, ECC_TOK_STRING) && !ecc_machine_accepts(m, ECC_TOK_INT)) {
         ecc_diag_help(p->diags, diag, "text stands between double quotes");
     } else if (t->kind == ECC_TOK_STRING && before && ecc_machine_accepts(m, ECC_TOK_WORD) && !ecc_machine_accepts(m, ECC_TOK_STRING)) {
@@ -215,16 +235,35 @@ static bool help_signs(struct ecc_parser *p, struct ecc_machine *m, const struct
     return true;
 }
 
+/* Has the lexer said something about this place, or left something out there? */
+static bool already_said(const struct ecc_parser *p, uint32_t from, uint32_t to)
+{
+    for (size_t i = 0; i < p->lexical; i++) {
+        const struct ecc_diag *diag = p->diags->items[i];
+
+        if (diag->span.start < to && diag->span.end > from && diag->code != ECC_E_UNCLOSED)
+            return true;
+    }
+    return false;
+}
+
 void ecc_syntax_error(struct ecc_parser *p, struct ecc_machine *m, size_t at)
 {
     const struct ecc_token *t = &p->tokens.items[at];
     const struct ecc_token *before = at ? t - 1 : NULL;
     struct expected e = {.n = 0};
     struct ecc_diag *diag;
-    struct ecc_span span = ecc_span_of(*t);
 
+    if (already_said(p, before ? before->start : 0, t->end))
+        return;
     collect(p, m, &e);
-    diag = ecc_diag(p->diags, ECC_E_SYNTAX, span, "found %s, expected %s", found_words(p, t), list_words(p, &e));
-    if (!help_signs(p, m, t, before, diag))
-        help_keyword(p, m, t, diag);
+    /* When t would be right as the next member of the list, it is the one before it that lacks something. */
+    struct ecc_levels levels = ecc_machine_levels(m);
+    if (before && levels.n && (!t->kind || ecc_begins_line(p, t, before)) && ecc_resumes(m, levels.items[0], t)) {
+        ecc_diag(p->diags, ECC_E_SYNTAX, ecc_span_of(*before), "expected %s after %s", list_words(p, &e), found_words(p, before));
+        return;
+    }
+    diag = ecc_diag(p->diags, ECC_E_SYNTAX, ecc_span_of(*t), "found %s, expected %s", found_words(p, t), list_words(p, &e));
+    if (!help_signs(p, m, t, before, diag) && !help_keyword(p, m, t, diag) && before)
+        help_first_word(p, m, before, diag);
 }

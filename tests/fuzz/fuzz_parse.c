@@ -1,0 +1,52 @@
+/* libFuzzer: any bytes through source, lexer, parser and every format of diagnostics.
+ *
+ * clang -fsanitize=fuzzer,address,undefined -Idsl tests/fuzz/fuzz_parse.c and the front half's sources; see tests/fuzz/run_parse.sh. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arena.h"
+#include "diag.h"
+#include "parse.h"
+#include "source.h"
+
+static void check_span(const struct ecc_source *source, struct ecc_span span)
+{
+    if (span.start > span.end || span.end > source->length)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static FILE *out;
+    struct ecc_arena arena;
+    struct ecc_source source;
+    struct ecc_diags diags;
+    size_t at;
+
+    if (!out)
+        out = fopen("/dev/null", "w");
+    ecc_arena_init(&arena);
+    ecc_diags_init(&diags, &arena);
+    if (ecc_source_init(&source, &arena, "fuzz.ecom", (const char *)data, size, &at) == ECC_SOURCE_OK) {
+        const struct ecc_ast_file *file = ecc_parse(&arena, &source, &diags);
+
+        for (size_t i = 0; i < file->decls.n; i++)
+            check_span(&source, file->decls.items[i]->span);
+        for (size_t i = 0; i < file->comments.n; i++)
+            check_span(&source, file->comments.items[i]);
+        for (size_t i = 0; i < diags.n; i++) {
+            check_span(&source, diags.items[i]->span);
+            if (diags.items[i]->has_second)
+                check_span(&source, diags.items[i]->second);
+            if (diags.items[i]->has_fix)
+                check_span(&source, diags.items[i]->fix_span);
+        }
+        for (int format = ECC_FORMAT_TEXT; format <= ECC_FORMAT_GITHUB; format++)
+            ecc_diags_write(&diags, &source, (enum ecc_diag_format)format, format % 2, out);
+    }
+    ecc_arena_free(&arena);
+    return 0;
+}

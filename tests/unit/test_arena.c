@@ -1,0 +1,117 @@
+/* The compiler's arena: alignment, growth, bounds, what happens when memory runs out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "arena.h"
+
+static void is_zeroed_and_aligned(void **state)
+{
+    struct ecc_arena arena;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    for (size_t size = 0; size < 300; size++) {
+        unsigned char *p = ecc_arena_alloc(&arena, size);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(p[i], 0);
+        memset(p, 0xff, size);
+    }
+    ecc_arena_free(&arena);
+    assert_null(arena.head);
+}
+
+static void larger_than_a_block(void **state)
+{
+    struct ecc_arena arena;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    char *big = ecc_arena_alloc(&arena, 10 * 1024 * 1024);
+    memset(big, 1, 10 * 1024 * 1024);
+    char *small = ecc_arena_alloc(&arena, 1);
+    assert_int_equal(*small, 0);
+    assert_true(arena.total >= 10 * 1024 * 1024);
+    ecc_arena_free(&arena);
+}
+
+static void lists_keep_what_they_hold(void **state)
+{
+    struct ecc_arena arena;
+    struct {
+        int *items;
+        size_t n, cap;
+    } list = {0};
+
+    (void)state;
+    ecc_arena_init(&arena);
+    for (int i = 0; i < 10000; i++)
+        ECC_PUSH(&arena, &list, i);
+    assert_int_equal(list.n, 10000);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(list.items[i], i);
+    ecc_arena_free(&arena);
+}
+
+static void texts_are_copied(void **state)
+{
+    struct ecc_arena arena;
+    char text[] = "shelf and more";
+
+    (void)state;
+    ecc_arena_init(&arena);
+    const char *copy = ecc_arena_strndup(&arena, text, 5);
+    text[0] = 'x';
+    assert_string_equal(copy, "shelf");
+    assert_string_equal(ecc_arena_strndup(&arena, NULL, 0), "");
+    assert_string_equal(ecc_arena_printf(&arena, "%s-%d", copy, 7), "shelf-7");
+    ecc_arena_free(&arena);
+}
+
+static jmp_buf out;
+
+static void jump(void *context)
+{
+    *(int *)context = 1;
+    longjmp(out, 1);
+}
+
+static void sizes_that_overflow_are_out_of_memory(void **state)
+{
+    struct ecc_arena arena;
+    int called = 0;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    arena.oom = jump;
+    arena.oom_context = &called;
+    if (!setjmp(out)) {
+        ecc_arena_array(&arena, SIZE_MAX / 2, 3);
+        fail_msg("an impossible size was given");
+    }
+    assert_int_equal(called, 1);
+    called = 0;
+    if (!setjmp(out)) {
+        ecc_arena_alloc(&arena, SIZE_MAX - 4);
+        fail_msg("an impossible size was given");
+    }
+    assert_int_equal(called, 1);
+    ecc_arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_zeroed_and_aligned),  cmocka_unit_test(larger_than_a_block),
+        cmocka_unit_test(lists_keep_what_they_hold), cmocka_unit_test(texts_are_copied),
+        cmocka_unit_test(sizes_that_overflow_are_out_of_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
