@@ -119,7 +119,7 @@ static struct ec_edge_result read_reply(struct call_run *run, const struct ec_ht
     if (reply->status < 200 || reply->status >= 300)
         return read_problem(run, reply);
     task->accepted = reply->status == 202; /* a route hands it on; any other program says itself how it ends */
-    if (!run->call->out)
+    if (!run->call->out || !run->out) /* nothing comes, or nobody wants it: an undo */
         return (struct ec_edge_result){.outcome = EC_EDGE_OK};
     /* Texts of the struct point into the document, and the reply dies with this callback. */
     if (ec_json_read(task->arena, ec_arena_copy(task->arena, reply->body), run->call->out, run->out, 0, &error) == EC_JSON_OK)

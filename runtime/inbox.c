@@ -459,6 +459,9 @@ static void failed(struct ec_task *task, void (*then)(struct ec_task *task))
     /* An undo is asked for until it holds, so no failure of it is for good. */
     bool record = !task->undoes.n && !task->unknown && ec_error_final(error) && declared(task->program, error);
 
+    /* A program that claims may have done some of its work before it failed, and the next to have the claim goes on with it. */
+    if (task->claimed && !record)
+        task->unknown = true;
     if (task->claimed && record)
         submit(task, &sql_failed,
                EC_PARAMS(key, ec_param_time(task->claim), ec_param_int(error->status), ec_param_text(ec_str_of(error->name)), detail), NULL,

@@ -348,7 +348,7 @@ static void finish(struct ec_task *task)
 
     task->error = whole->error;
     task->detail = whole->detail;
-    task->unknown = whole->unknown;
+    task->unknown |= whole->unknown; /* a hook may have found that nobody knows */
     task->retry_after_s = whole->retry_after_s;
     task->state = ENDED;
     if (task->error)

@@ -34,7 +34,7 @@ void ec_task_error(struct ec_task *task, const struct ec_error *error, const cha
 struct ec_task_hooks {
     void (*rollback)(struct ec_task *task, void (*then)(struct ec_task *task)); /* tx.c: closes task->tx, then calls then */
     /* inbox.c: a keyed task that is not settled has failed: records the failure or gives the claim back, then calls then. The task's
-     * error and detail are kept whatever it does. */
+     * error and detail are kept whatever it does; it may set unknown. */
     void (*failed)(struct ec_task *task, void (*then)(struct ec_task *task));
     /* inbox.c: a claimed task that is not settled has replied: stores the reply (task->out, task->accepted), then calls then; with
      * task->error set the task fails with it instead. */
