@@ -14,4 +14,4 @@ for file in "$root"/topology.ecom "$root"/tests/ui/*.ecom "$root"/tests/unit/*.e
 clang -g -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I"$root/dsl" -I. \
     "$root/tests/fuzz/fuzz_parse.c" grammar.c lexer.c "$root"/dsl/arena.c "$root"/dsl/ast_*.c "$root"/dsl/brackets.c "$root"/dsl/diag.c \
     "$root"/dsl/diag_write.c "$root"/dsl/parse.c "$root"/dsl/source.c "$root"/dsl/syntax_error.c -o fuzz_parse
-./fuzz_parse -max_total_time="$seconds" -dict=words.dict -max_len=40000 -timeout=10 -print_final_stats=1 corpus
+./fuzz_parse -max_total_time="$seconds" -dict=words.dict -max_len=${MAX_LEN:-4000} -timeout=10 -print_final_stats=1 corpus
