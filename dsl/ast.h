@@ -41,10 +41,7 @@ ECC_AST_LIST(ecc_ast_inits, struct ecc_ast_init *);
 ECC_AST_LIST(ecc_ast_block, struct ecc_ast_stmt *);
 ECC_AST_LIST(ecc_ast_catches, struct ecc_ast_catch *);
 
-struct ecc_ast_range { /* D..D, in milliseconds */
-    int64_t min_ms, max_ms;
-    struct ecc_span span;
-};
+struct ecc_ast_range { int64_t min_ms, max_ms; struct ecc_span span; }; /* D..D, in milliseconds */
 
 /* ------------------------------------------------------------------ types */
 
@@ -209,7 +206,7 @@ struct ecc_ast_stmt {
         struct ecc_ast_block block;
         struct { struct ecc_ast_remote *remote; struct ecc_ast_expr *key; /* or NULL */ struct ecc_ast_catches catches; } call;
         struct { struct ecc_name saga; struct ecc_ast_inits args; } start;
-        struct { struct ecc_name saga; bool has_late; struct ecc_ast_block late; struct ecc_ast_catches catches; } await; /* saga: the variable */
+        struct { struct ecc_name saga; bool has_late; struct ecc_ast_block late; struct ecc_ast_catches catches; } await; /* a variable */
         struct { struct ecc_name event; struct ecc_ast_expr *body; } publish; /* body: RECORD whose type is absent */
         struct ecc_ast_keyed *keyed;
         struct { struct ecc_ast_keyed *keyed; struct ecc_ast_expr *value; } put;
@@ -479,7 +476,7 @@ ECC_AST_LIST(ecc_ast_requests, struct ecc_ast_request *);
     X(GIVEN)     /* u.request */                                                                                                      \
     X(WHEN)      /* u.request */                                                                                                      \
     X(ASSUME)    /* u.assume */                                                                                                       \
-    X(EXPECT)    /* u.expect */                                                                                                       \
+    X(EXPECT)    /* u.expect: all but the status may be absent */                                                                     \
     X(SAY)       /* u.say */
 
 enum ecc_ast_clause_kind {
@@ -498,8 +495,7 @@ struct ecc_ast_clause {
             enum ecc_assume_kind kind;
             struct ecc_name node, op, error, to, keyspace;
         } assume;
-        struct { int64_t status; struct ecc_span status_span; struct ecc_name error; struct ecc_text header, value; } expect; /* all but
-                                                                                                                    status may be absent */
+        struct { int64_t status; struct ecc_span status_span; struct ecc_name error; struct ecc_text header, value; } expect;
         struct { struct ecc_name from, to; struct ecc_text text; } say;
     } u;
 };

@@ -41,8 +41,8 @@ void ecc_gateway_listen(struct ecc_parser *p, struct ecc_ast_decl *decl, struct 
     }
 }
 
-void ecc_gateway_auth(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_ast_remote *via, struct ecc_token cache,
-                      struct ecc_ast_keyed *while_)
+void ecc_gateway_auth(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_ast_remote *via,
+                      struct ecc_token cache, struct ecc_ast_keyed *while_)
 {
     struct ecc_ast_auth *auth = ECC_NEW(p->arena, struct ecc_ast_auth);
 
@@ -356,7 +356,8 @@ void ecc_expect_error(struct ecc_parser *p, struct ecc_ast_clause *clause, struc
     clause->u.expect.error = ecc_ast_pascal(p, error);
 }
 
-void ecc_expect_header(struct ecc_parser *p, struct ecc_ast_clause *clause, struct ecc_token k, struct ecc_token name, struct ecc_token value)
+void ecc_expect_header(struct ecc_parser *p, struct ecc_ast_clause *clause, struct ecc_token k, struct ecc_token name,
+                       struct ecc_token value)
 {
     ecc_once(p, clause->u.expect.header.text, k, "`header`");
     clause->u.expect.header = ecc_string(p, name);

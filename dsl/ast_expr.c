@@ -51,10 +51,11 @@ enum { N_BUILTINS = sizeof builtins / sizeof *builtins };
 static const char *from_elsewhere(const char *name)
 {
     static const char *const pairs[][2] = {
-        {"string", "text"}, {"str", "text"},     {"varchar", "text"},   {"char", "text"},      {"integer", "int"},     {"bigint", "int"},
-        {"number", "int"},  {"long", "int"},     {"i64", "int"},        {"double", "float"},   {"real", "float"},      {"decimal", "float"},
-        {"numeric", "int"}, {"boolean", "bool"}, {"timestamp", "time"}, {"datetime", "time"},  {"timestamptz", "time"}, {"date", "time"},
-        {"jsonb", "json"},  {"object", "json"},  {"any", "json"},       {"password", "secret"}, {"guid", "uuid"},       {"id", "uuid"},
+        {"string", "text"},   {"str", "text"},         {"varchar", "text"}, {"char", "text"},    {"integer", "int"},
+        {"bigint", "int"},    {"number", "int"},       {"long", "int"},     {"i64", "int"},      {"double", "float"},
+        {"real", "float"},    {"decimal", "float"},    {"numeric", "int"},  {"boolean", "bool"}, {"timestamp", "time"},
+        {"datetime", "time"}, {"timestamptz", "time"}, {"date", "time"},    {"jsonb", "json"},   {"object", "json"},
+        {"any", "json"},      {"password", "secret"},  {"guid", "uuid"},    {"id", "uuid"},
     };
 
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
@@ -76,8 +77,9 @@ static void unknown_type(struct ecc_parser *p, struct ecc_name name)
         ecc_diag_help(p->diags, diag, "did you mean `%s`?", meant);
         ecc_diag_fix(diag, name.span, meant);
     } else {
-        ecc_diag_help(p->diags, diag, "the types are text, secret, email, int, float, bool, uuid, time, json, lists `[type]`, "
-                                      "records `{ name: type }`, and your own, in PascalCase");
+        ecc_diag_help(p->diags, diag,
+                      "the types are text, secret, email, int, float, bool, uuid, time, json, lists `[type]`, "
+                      "records `{ name: type }`, and your own, in PascalCase");
     }
 }
 

@@ -48,7 +48,8 @@ static struct ecc_ast_decl *named(struct ecc_parser *p, enum ecc_ast_decl_kind k
 }
 
 /* For `topology`, n is the word itself: it has no name. */
-struct ecc_ast_decl *ecc_titled(struct ecc_parser *p, enum ecc_ast_decl_kind kind, struct ecc_token k, struct ecc_token n, struct ecc_token t)
+struct ecc_ast_decl *ecc_titled(struct ecc_parser *p, enum ecc_ast_decl_kind kind, struct ecc_token k, struct ecc_token n,
+                                struct ecc_token t)
 {
     struct ecc_ast_decl *decl = kind == ECC_AST_DECL_TOPOLOGY ? ecc_nameless(p, kind, k) : named(p, kind, k, n);
 
@@ -111,7 +112,8 @@ struct ecc_ast_decl *ecc_decl_record(struct ecc_parser *p, struct ecc_token k, s
     return decl;
 }
 
-struct ecc_ast_decl *ecc_decl_error(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_token status, struct ecc_token t)
+struct ecc_ast_decl *ecc_decl_error(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_token status,
+                                    struct ecc_token t)
 {
     struct ecc_ast_decl *decl = named(p, ECC_AST_DECL_ERROR, k, n);
 
@@ -135,7 +137,8 @@ struct ecc_ast_decl *ecc_decl_event(struct ecc_parser *p, struct ecc_token k, st
 
 /* ------------------------------------------------------------------ buses and caches */
 
-struct ecc_ast_topic *ecc_topic(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_token key, struct ecc_token partitions)
+struct ecc_ast_topic *ecc_topic(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_token key,
+                                struct ecc_token partitions)
 {
     struct ecc_ast_topic *topic = ECC_NEW(p->arena, struct ecc_ast_topic);
 

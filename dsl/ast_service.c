@@ -164,8 +164,8 @@ void ecc_add_database(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ec
 
 /* ------------------------------------------------------------------ services */
 
-void ecc_service_jwt(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_token issuer, struct ecc_token audience,
-                     struct ecc_token secret)
+void ecc_service_jwt(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_token issuer,
+                     struct ecc_token audience, struct ecc_token secret)
 {
     struct ecc_ast_jwt *jwt = ECC_NEW(p->arena, struct ecc_ast_jwt);
 

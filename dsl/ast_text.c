@@ -49,7 +49,8 @@ static const char *respell(struct ecc_parser *p, const char *word, char mark, bo
     return out;
 }
 
-static struct ecc_name spelled(struct ecc_parser *p, struct ecc_token t, bool right, const char *what, const char *spelling, char mark, bool upper)
+static struct ecc_name spelled(struct ecc_parser *p, struct ecc_token t, bool right, const char *what, const char *spelling, char mark,
+                               bool upper)
 {
     struct ecc_name name = ecc_name(p, t);
     struct ecc_diag *diag;
@@ -76,20 +77,22 @@ struct ecc_name ecc_any_name(struct ecc_parser *p, struct ecc_token t)
         if (strchr(name.text, '-') && strchr(name.text, '_'))
             ecc_diag_help(p->diags, diag, "it is one word: a minus that is an operator has spaces around it");
         else
-            ecc_diag_help(p->diags, diag, "values are written `%s`, nodes `%s`", respell(p, name.text, '_', false), respell(p, name.text, '-', false));
+            ecc_diag_help(p->diags, diag, "values are written `%s`, nodes `%s`", respell(p, name.text, '_', false),
+                          respell(p, name.text, '-', false));
     }
     return name;
 }
 
 struct ecc_name ecc_ast_snake(struct ecc_parser *p, struct ecc_token t)
 {
-    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_SNAKE, "fields, columns, variables and values", "snake_case", '_', false);
+    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_SNAKE, "fields, columns, variables and values", "snake_case", '_',
+                   false);
 }
 
 struct ecc_name ecc_ast_kebab(struct ecc_parser *p, struct ecc_token t)
 {
-    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_KEBAB, "nodes, sagas, topics, policies and scenarios", "kebab-case", '-',
-                   false);
+    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_KEBAB, "nodes, sagas, topics, policies and scenarios", "kebab-case",
+                   '-', false);
 }
 
 struct ecc_name ecc_ast_pascal(struct ecc_parser *p, struct ecc_token t)

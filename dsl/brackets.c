@@ -204,7 +204,8 @@ static bool mend(struct mender *m, const struct ecc_tokens *tokens)
         } else if (closer) {
             if (!is_open(m, t->kind) || closes_nothing(m, t, indent, first)) {
                 m->surplus -= t->kind == ECC_TOK_RBRACE;
-                ecc_diag(m->diags, ECC_E_UNOPENED, (struct ecc_span){t->start, t->end}, "this `%s` closes nothing", ecc_token_name(t->kind));
+                ecc_diag(m->diags, ECC_E_UNOPENED, (struct ecc_span){t->start, t->end}, "this `%s` closes nothing",
+                         ecc_token_name(t->kind));
                 continue;
             }
             while (closer_of(m->open[m->depth - 1].token.kind) != t->kind)

@@ -14,8 +14,8 @@ enum { MAX_KEPT = 200 };
 static enum ecc_severity severity_of(enum ecc_code code)
 {
     switch (code) {
-#define X(number, severity, name, title)                                                                                              \
-    case ECC_##name:                                                                                                                  \
+#define X(number, severity, name, title) \
+    case ECC_##name:                     \
         return severity;
 #include "diag_codes.h"
 #undef X

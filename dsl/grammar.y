@@ -233,7 +233,9 @@ topic(A) ::= TOPIC(K) any(N) KEY any(F) PARTITIONS INT(I). { A = ecc_topic(p, K,
 topic(A) ::= topic(A) RETENTION(K) DURATION(D). { ecc_topic_retention(p, A, K, D); }
 
 cache_body(A) ::= CACHE(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_CACHE, K, N, T); }
-cache_body(A) ::= cache_body(A) KEYSPACE(K) any(N) LBRACKET field(F) RBRACKET ARROW any(V) TTL DURATION(D). { ecc_add_keyspace(p, A, K, N, F, V, D); }
+cache_body(A) ::= cache_body(A) KEYSPACE(K) any(N) LBRACKET field(F) RBRACKET ARROW any(V) TTL DURATION(D). {
+    ecc_add_keyspace(p, A, K, N, F, V, D);
+}
 cache_body(A) ::= cache_body(A) BAD.
 
 /* ------------------------------------------------------------------ externals */
@@ -308,7 +310,9 @@ database_body(A) ::= DATABASE(K) any(N) LBRACE. { OPENS; A = ecc_database(p, K, 
 database_body(A) ::= database_body(A) table_body(T) RBRACE. { ecc_add_table(p, A, T); }
 database_body(A) ::= database_body(A) SEED(K) any(T) LBRACE inits(V) RBRACE. { ecc_add_seed(p, A, K, T, V); }
 database_body(A) ::= database_body(A) DROP(K) any(T) STRING(W). { ECC_PUSH(p->arena, &A->drops, ecc_drop(p, K, NULL, T, NULL, W)); }
-database_body(A) ::= database_body(A) DROP(K) any(T) DOT any(C) STRING(W). { ECC_PUSH(p->arena, &A->drops, ecc_drop(p, K, NULL, T, &C, W)); }
+database_body(A) ::= database_body(A) DROP(K) any(T) DOT any(C) STRING(W). {
+    ECC_PUSH(p->arena, &A->drops, ecc_drop(p, K, NULL, T, &C, W));
+}
 database_body(A) ::= database_body(A) BAD.
 
 table_body(A) ::= TABLE(K) any(N) LBRACE. { OPENS; A = ecc_table(p, K, &N); }
@@ -423,7 +427,9 @@ gateway_body(A) ::= gateway_body(A) LISTEN(K) INT(N). { ecc_gateway_listen(p, A,
 gateway_body(A) ::= gateway_body(A) LISTEN(K) INT(N) TLS. { ecc_gateway_listen(p, A, K, N, true); }
 gateway_body(A) ::= gateway_body(A) AUTH(K) JWT VIA remote(R) CACHE DURATION(D). { ecc_gateway_auth(p, A, K, R, D, NULL); }
 gateway_body(A) ::= gateway_body(A) AUTH(K) JWT VIA remote(R) CACHE DURATION(D) WHILE keyed(C). { ecc_gateway_auth(p, A, K, R, D, C); }
-gateway_body(A) ::= gateway_body(A) LIMIT(K) RATE(R) BURST INT(N) PER per(W) IN any(C) WHEN_DOWN when_down(D). { ecc_gateway_limit(p, A, K, R, N, W, C, D); }
+gateway_body(A) ::= gateway_body(A) LIMIT(K) RATE(R) BURST INT(N) PER per(W) IN any(C) WHEN_DOWN when_down(D). {
+    ecc_gateway_limit(p, A, K, R, N, W, C, D);
+}
 gateway_body(A) ::= gateway_body(A) route(R). { ecc_add_route(p, A, R); }
 gateway_body(A) ::= gateway_body(A) BAD.
 
@@ -461,7 +467,9 @@ prop(A) ::= HTTPS(K). { A = ecc_prop(p, ECC_AST_PROP_HTTPS, K); }
 prop(A) ::= EXTERNAL(K). { A = ecc_prop(p, ECC_AST_PROP_EXTERNAL, K); }
 prop(A) ::= TIMEOUT(K) DURATION(D). { A = ecc_prop(p, ECC_AST_PROP_TIMEOUT, K); A->ms = ecc_duration(p, D); }
 prop(A) ::= RETRY(K) INT(N) BACKOFF range(R). { A = ecc_prop_retry(p, K, N, R); }
-prop(A) ::= BREAKER(K) LBRACE TRIP INT(N) CONSECUTIVE trip(T) OPEN DURATION(D) PROBE INT(B) RBRACE. { A = ecc_prop_breaker(p, K, N, T, D, B); }
+prop(A) ::= BREAKER(K) LBRACE TRIP INT(N) CONSECUTIVE trip(T) OPEN DURATION(D) PROBE INT(B) RBRACE. {
+    A = ecc_prop_breaker(p, K, N, T, D, B);
+}
 prop(A) ::= CONCURRENCY(K) INT(N). { A = ecc_prop(p, ECC_AST_PROP_CONCURRENCY, K); A->count = ecc_int(p, N); }
 prop(A) ::= ON(K) OPEN FAIL any(E). { A = ecc_prop(p, ECC_AST_PROP_ON_OPEN, K); A->error = ecc_ast_pascal(p, E); }
 prop(A) ::= ON(K) FAILURE FAIL any(E). { A = ecc_prop(p, ECC_AST_PROP_ON_FAILURE, K); A->error = ecc_ast_pascal(p, E); }
@@ -492,7 +500,9 @@ request(A) ::= request(A) object(B). { ecc_request_body(p, A, B); }
 request(A) ::= request(A) TIMES(K) INT(N). { ecc_request_times(p, A, K, N); }
 
 scenario_body(A) ::= SCENARIO(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_SCENARIO, K, N, T); }
-scenario_body(A) ::= scenario_body(A) GIVEN(K) any(N) SIGNED IN. { ecc_clause(p, A, ECC_AST_CLAUSE_SIGNED_IN, K)->u.identity = ecc_ast_kebab(p, N); }
+scenario_body(A) ::= scenario_body(A) GIVEN(K) any(N) SIGNED IN. {
+    ecc_clause(p, A, ECC_AST_CLAUSE_SIGNED_IN, K)->u.identity = ecc_ast_kebab(p, N);
+}
 scenario_body(A) ::= scenario_body(A) GIVEN(K) request(R). { ecc_clause(p, A, ECC_AST_CLAUSE_GIVEN, K)->u.request = R; }
 scenario_body(A) ::= scenario_body(A) WHEN(K) request(R). { ecc_clause(p, A, ECC_AST_CLAUSE_WHEN, K)->u.request = R; }
 scenario_body(A) ::= scenario_body(A) ASSUME(K) any(N) DOT any(O) FAILS any(E). { ecc_assume(p, A, K, ECC_ASSUME_FAILS, N, &O, &E); }
@@ -511,143 +521,5 @@ expect(A) ::= expect(A) HEADER(K) STRING(N) STRING(V). { ecc_expect_header(p, A,
 /* ------------------------------------------------------------------ asking the machine */
 
 %code {
-/* parse.c and syntax_error.c want to know what the machine would do without doing it. A trial runs the tables on the states alone:
- * the machine's own stack up to `real`, and above it those that the trial has pushed. This knows lempar.c from the inside. */
-struct trial {
-    const yyStackEntry *real;
-    size_t n;
-    YYACTIONTYPE pushed[256];
-    bool full;
-};
-
-static YYACTIONTYPE top(const struct trial *t)
-{
-    return t->n ? t->pushed[t->n - 1] : t->real->stateno;
-}
-
-static void push(struct trial *t, YYACTIONTYPE state)
-{
-    if (t->n == sizeof t->pushed / sizeof *t->pushed) {
-        t->full = true;
-        return;
-    }
-    t->pushed[t->n++] = state;
-}
-
-static bool try_token(struct trial *t, unsigned kind)
-{
-    while (!t->full) {
-        YYACTIONTYPE action = yy_find_shift_action((YYCODETYPE)kind, top(t));
-
-        if (action <= YY_MAX_SHIFTREDUCE) {
-            /* A shift that is followed by a reduction whatever comes is kept as that reduction, as yy_shift does. */
-            push(t, action > YY_MAX_SHIFT ? (YYACTIONTYPE)(action + (YY_MIN_REDUCE - YY_MIN_SHIFTREDUCE)) : action);
-            return !t->full;
-        }
-        if (action < YY_MIN_REDUCE)
-            return action == YY_ACCEPT_ACTION;
-        unsigned rule = action - YY_MIN_REDUCE;
-        for (int size = -yyRuleInfoNRhs[rule]; size > 0; size--) {
-            if (t->n)
-                t->n--;
-            else
-                t->real--;
-        }
-        push(t, yy_find_reduce_action(top(t), yyRuleInfoLhs[rule]));
-    }
-    return false;
-}
-
-_Static_assert(YYNOCODE <= ECC_MAX_SYMBOLS, "more symbols than the parser keeps account of");
-
-struct ecc_machine {
-    struct ecc_parser *p;
-    yyParser lemon;
-};
-
-struct ecc_machine *ecc_machine_new(struct ecc_parser *p)
-{
-    struct ecc_machine *m = ECC_NEW(p->arena, struct ecc_machine);
-
-    m->p = p;
-    ecc_grammarInit(&m->lemon, p);
-    return m;
-}
-
-void ecc_machine_feed(struct ecc_machine *m, const struct ecc_token *token)
-{
-    ecc_grammar(&m->lemon, token->kind, *token);
-}
-
-static void start_trial(struct trial *t, const yyStackEntry *entry)
-{
-    t->real = entry;
-    t->n = 0;
-    t->full = false;
-}
-
-bool ecc_machine_accepts(struct ecc_machine *m, unsigned kind)
-{
-    struct trial t;
-
-    start_trial(&t, m->lemon.yytos);
-    return try_token(&t, kind);
-}
-
-unsigned ecc_machine_kinds(void)
-{
-    return YYNTOKEN;
-}
-
-static bool is_level(const yyStackEntry *entry)
-{
-    return yy_find_shift_action(ECC_TOK_BAD, entry->stateno) <= YY_MAX_SHIFTREDUCE;
-}
-
-void ecc_machine_settle(struct ecc_machine *m)
-{
-    const struct ecc_token none = {0};
-
-    while (m->lemon.yytos->stateno >= YY_MIN_REDUCE)
-        yy_reduce(&m->lemon, m->lemon.yytos->stateno - YY_MIN_REDUCE, 0, none, m->p);
-}
-
-struct ecc_levels ecc_machine_levels(struct ecc_machine *m)
-{
-    struct ecc_levels levels = {0};
-    unsigned depth = 0;
-
-    for (size_t i = 0; m->lemon.yystack + i <= m->lemon.yytos; i++) {
-        const yyStackEntry *e = &m->lemon.yystack[i];
-        struct ecc_level level;
-
-        depth += i && (e->major == ECC_TOK_LBRACE || e->major == ECC_TOK_LP || e->major == ECC_TOK_LBRACKET || m->p->opens[e->major]);
-        level = (struct ecc_level){i, depth};
-        if (is_level(e))
-            ECC_PUSH(m->p->arena, &levels, level);
-    }
-    for (size_t i = 0; i < levels.n / 2; i++) {
-        struct ecc_level other = levels.items[levels.n - 1 - i];
-
-        levels.items[levels.n - 1 - i] = levels.items[i];
-        levels.items[i] = other;
-    }
-    return levels;
-}
-
-bool ecc_machine_level_accepts(struct ecc_machine *m, struct ecc_level level, unsigned first, int second)
-{
-    struct trial t;
-
-    start_trial(&t, &m->lemon.yystack[level.at]);
-    return try_token(&t, ECC_TOK_BAD) && try_token(&t, first) && (second < 0 || try_token(&t, (unsigned)second));
-}
-
-void ecc_machine_recover(struct ecc_machine *m, struct ecc_level level)
-{
-    struct ecc_token bad = {m->p->last, m->p->last, ECC_TOK_BAD, 0};
-
-    m->lemon.yytos = &m->lemon.yystack[level.at]; /* what lay above belongs to the arena */
-    ecc_machine_feed(m, &bad);
-}
+#include "machine.inc"
 }

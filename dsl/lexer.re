@@ -73,7 +73,7 @@ static void bad_character(struct lexer *l)
         break;
     default:
         if (c >= 0x80)
-            ecc_diag_help(l->diags, diag, "names are made of ASCII letters and digits; other characters may stand in strings, SQL and comments");
+            ecc_diag_help(l->diags, diag, "names are made of ASCII letters and digits; others may stand in strings, SQL and comments");
         break;
     }
 }
@@ -238,7 +238,8 @@ static unsigned raw_text(struct lexer *l)
         }
         }
     }
-    struct ecc_diag *diag = ecc_diag(l->diags, ECC_E_UNTERMINATED_RAW, span_of(l, l->start, l->start + 1), "this parenthesis is not closed");
+    struct ecc_diag *diag =
+        ecc_diag(l->diags, ECC_E_UNTERMINATED_RAW, span_of(l, l->start, l->start + 1), "this parenthesis is not closed");
     ecc_diag_help(l->diags, diag, "what follows check, index, unique or primary key is SQL up to the matching parenthesis");
     l->cursor += strcspn(l->cursor, "\r\n");
     return ECC_TOK_RAW;

@@ -108,8 +108,10 @@ static void sizes_that_overflow_are_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_zeroed_and_aligned),  cmocka_unit_test(larger_than_a_block),
-        cmocka_unit_test(lists_keep_what_they_hold), cmocka_unit_test(texts_are_copied),
+        cmocka_unit_test(is_zeroed_and_aligned),
+        cmocka_unit_test(larger_than_a_block),
+        cmocka_unit_test(lists_keep_what_they_hold),
+        cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(sizes_that_overflow_are_out_of_memory),
     };
 

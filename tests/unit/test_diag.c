@@ -147,9 +147,9 @@ static void json_has_all_parts(void **state)
     (void)state;
     one_with_everything();
     json_t *json = parsed(ECC_FORMAT_JSON);
-    assert_int_equal(json_unpack(json, "[{s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:{s:i}, s:{s:i, s:s}}]", "code", &code, "message", &message, "help",
-                                 &help, "place", "line", &line, "column", &column, "end_column", &end_column, "second", "line", &second,
-                                 "fix", "start", &fix_start, "text", &text),
+    assert_int_equal(json_unpack(json, "[{s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:{s:i}, s:{s:i, s:s}}]", "code", &code, "message", &message,
+                                 "help", &help, "place", "line", &line, "column", &column, "end_column", &end_column, "second", "line",
+                                 &second, "fix", "start", &fix_start, "text", &text),
                      0);
     assert_string_equal(code, "E0013");
     assert_string_equal(message, "say \"x\" \\ \n%");
@@ -175,7 +175,8 @@ static void sarif_has_all_parts(void **state)
     (void)state;
     one_with_everything();
     json_t *json = parsed(ECC_FORMAT_SARIF);
-    assert_int_equal(json_unpack(json, "{s:s, s:[{s:{s:{s:[{s:s}]}}, s:[{s:s, s:s, s:[{s:{s:{s:s}, s:{s:i}}}], s:[{s:[{s:[{s:{s:s}}]}]}]}]}]}",
+    assert_int_equal(json_unpack(json,
+                                 "{s:s, s:[{s:{s:{s:[{s:s}]}}, s:[{s:s, s:s, s:[{s:{s:{s:s}, s:{s:i}}}], s:[{s:[{s:[{s:{s:s}}]}]}]}]}]}",
                                  "version", &version, "runs", "tool", "driver", "rules", "id", &id, "results", "ruleId", &rule, "level",
                                  &level, "locations", "physicalLocation", "artifactLocation", "uri", &uri, "region", "startLine", &line,
                                  "fixes", "artifactChanges", "replacements", "insertedContent", "text", &inserted),
@@ -205,8 +206,8 @@ static void did_you_mean(void **state)
     static const char *const words[] = {"service", "saga", "one", "when-down", "PlaceBook"};
     static const struct {
         const char *word, *meant;
-    } cases[] = {{"servcie", "service"}, {"sevice", "service"},      {"sga", "saga"}, {"on", "one"},    {"when_down", "when-down"},
-                 {"place_book", "PlaceBook"}, {"placebook", "PlaceBook"}, {"xyz", NULL}, {"service", NULL}, {"", NULL}};
+    } cases[] = {{"servcie", "service"},      {"sevice", "service"},      {"sga", "saga"}, {"on", "one"},     {"when_down", "when-down"},
+                 {"place_book", "PlaceBook"}, {"placebook", "PlaceBook"}, {"xyz", NULL},   {"service", NULL}, {"", NULL}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -241,10 +242,14 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(text_shows_both_places_and_help), TEST(text_of_a_span_over_lines_ends_with_its_line),
-        TEST(text_shows_no_control_character), TEST(text_cuts_long_lines),
-        TEST(sorted_and_limited),              TEST(json_has_all_parts),
-        TEST(sarif_has_all_parts),             TEST(github_is_escaped),
+        TEST(text_shows_both_places_and_help),
+        TEST(text_of_a_span_over_lines_ends_with_its_line),
+        TEST(text_shows_no_control_character),
+        TEST(text_cuts_long_lines),
+        TEST(sorted_and_limited),
+        TEST(json_has_all_parts),
+        TEST(sarif_has_all_parts),
+        TEST(github_is_escaped),
         TEST(did_you_mean),
     };
 

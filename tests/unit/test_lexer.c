@@ -73,12 +73,28 @@ static void each_keyword_and_sign_is_itself(void **state)
 static void classes(void **state)
 {
     static const char *const cases[][2] = {
-        {"book", "a name"},          {"a1", "a name"},           {"book_id", "a snake_case name"},   {"desk-svc-2", "a kebab-case name"},
-        {"LendBook", "a PascalCase name"}, {"GET", "a PascalCase name"}, {"A_KEY", "an UPPER_CASE name"}, {"camelCase", "a name in another spelling"},
-        {"a_b-c", "a name in another spelling"}, {"_x", "a name in another spelling"}, {"\"a \\\" b\"", "a string"}, {"\"\"", "a string"},
-        {"\"\"\"a \"b\" c\"\"\"", "SQL text"}, {"\"\"\"\"quoted\"\"\"\"", "SQL text"}, {"12", "a whole number"}, {"-1_000", "a whole number"},
-        {"0.5", "a number"}, {"-0.5", "a number"}, {"200ms", "a duration such as `200ms`"}, {"7d", "a duration such as `200ms`"},
-        {"100/s", "a rate such as `100/s`"}, {"5/h", "a rate such as `100/s`"},
+        {"book", "a name"},
+        {"a1", "a name"},
+        {"book_id", "a snake_case name"},
+        {"desk-svc-2", "a kebab-case name"},
+        {"LendBook", "a PascalCase name"},
+        {"GET", "a PascalCase name"},
+        {"A_KEY", "an UPPER_CASE name"},
+        {"camelCase", "a name in another spelling"},
+        {"a_b-c", "a name in another spelling"},
+        {"_x", "a name in another spelling"},
+        {"\"a \\\" b\"", "a string"},
+        {"\"\"", "a string"},
+        {"\"\"\"a \"b\" c\"\"\"", "SQL text"},
+        {"\"\"\"\"quoted\"\"\"\"", "SQL text"},
+        {"12", "a whole number"},
+        {"-1_000", "a whole number"},
+        {"0.5", "a number"},
+        {"-0.5", "a number"},
+        {"200ms", "a duration such as `200ms`"},
+        {"7d", "a duration such as `200ms`"},
+        {"100/s", "a rate such as `100/s`"},
+        {"5/h", "a rate such as `100/s`"},
     };
 
     (void)state;
@@ -111,8 +127,9 @@ static void raw_only_in_a_table(void **state)
     lex("table t { a int check (a > (1)) unique (a, 'x)') primary key (\"(\") index ( -- )\n a) b text(1..2) } check (a) unique (\"x\", b) "
         "table { } index (c)");
     assert_int_equal(diags.errors, 0);
-    assert_string_equal(texts(), "table|t|{|a|int|check|(a > (1))|unique|(a, 'x)')|primary|key|(\"(\")|index|( -- )\n a)|b|text|(|1|..|2|)|}|"
-                                 "check|(|a|)|unique|(|\"x\"|,|b|)|table|{|}|index|(|c|)");
+    assert_string_equal(texts(),
+                        "table|t|{|a|int|check|(a > (1))|unique|(a, 'x)')|primary|key|(\"(\")|index|( -- )\n a)|b|text|(|1|..|2|)|}|"
+                        "check|(|a|)|unique|(|\"x\"|,|b|)|table|{|}|index|(|c|)");
     lex("table t { place { check (x) } key (y) }");
     assert_string_equal(texts(), "table|t|{|place|{|check|(|x|)|}|key|(|y|)|}");
 }
@@ -204,8 +221,14 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_keyword_and_sign_is_itself), TEST(classes), TEST(neighbours), TEST(comments_are_kept_aside), TEST(raw_only_in_a_table),
-        TEST(depth_is_counted),                TEST(mistakes), TEST(nesting_is_bounded),
+        TEST(each_keyword_and_sign_is_itself),
+        TEST(classes),
+        TEST(neighbours),
+        TEST(comments_are_kept_aside),
+        TEST(raw_only_in_a_table),
+        TEST(depth_is_counted),
+        TEST(mistakes),
+        TEST(nesting_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

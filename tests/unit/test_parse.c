@@ -174,17 +174,21 @@ static void each_keyword_may_be_a_name(void **state)
         const char *w = words[i];
         bool kebab = strchr(w, '-');
 
-        parse_right(ecc_arena_printf(&arena, "service %s \"A\" { op Do() { %s.Go() let x = %s.Go() none.Go() } } edge %s -> %s { http }", w, w, w, w, w));
+        parse_right(ecc_arena_printf(&arena, "service %s \"A\" { op Do() { %s.Go() let x = %s.Go() none.Go() } } edge %s -> %s { http }", w,
+                                     w, w, w, w));
         parse_right(ecc_arena_printf(&arena, "bus b \"B\" { topic %s key k partitions 1 { } } saga %s on %s () { }", w, w, w));
-        parse_right(ecc_arena_printf(&arena, "scenario %s \"A\" { given %s signed in say %s -> %s \"x\" when %s GET \"/\" }", w, w, w, w, w));
+        parse_right(
+            ecc_arena_printf(&arena, "scenario %s \"A\" { given %s signed in say %s -> %s \"x\" when %s GET \"/\" }", w, w, w, w, w));
         if (kebab)
             continue;
-        parse_right(ecc_arena_printf(&arena, "enum E { a %s b } record R { %s: text  x: int } record S { x: { %s: %s } }", w, w, w, "text"));
+        parse_right(
+            ecc_arena_printf(&arena, "enum E { a %s b } record R { %s: text  x: int } record S { x: { %s: %s } }", w, w, w, "text"));
         body_of(ecc_arena_printf(&arena, "let x = { %s: 1  y: x.%s } return R { a: x.%s  %s: y }", w, w, w, w));
         body_of(ecc_arena_printf(&arena, "for %s in x.%s { let %s = %s.a }", w, w, w, w));
         body_of(ecc_arena_printf(&arena, "a-svc.Go(%s: x.%s, ...%s.y)", w, w, w));
-        parse_right(ecc_arena_printf(&arena, "service a \"A\" { op Do(%s: int = 1) custom setting %s: int env X_Y database postgres { table %s { %s text } } }",
-                                     w, w, w, w));
+        parse_right(ecc_arena_printf(
+            &arena, "service a \"A\" { op Do(%s: int = 1) custom setting %s: int env X_Y database postgres { table %s { %s text } } }", w,
+            w, w, w));
     }
 }
 
@@ -215,7 +219,8 @@ static void a_return_knows_whether_it_has_a_value(void **state)
 static void lists_of_names_end_where_a_keyword_fits(void **state)
 {
     (void)state;
-    const struct ecc_ast_file *file = parse_right("edge a -> b { keyspace timeout x timeout 1s publish on on open fail E consume http http }");
+    const struct ecc_ast_file *file =
+        parse_right("edge a -> b { keyspace timeout x timeout 1s publish on on open fail E consume http http }");
     const struct ecc_ast_props *props = &file->decls.items[0]->u.edge.props;
     /* `timeout` after `keyspace` can't be a property yet; after a name it can */
     assert_int_equal(props->n, 6);
@@ -226,8 +231,9 @@ static void lists_of_names_end_where_a_keyword_fits(void **state)
 static void unique_and_check_find_their_owner(void **state)
 {
     (void)state;
-    const struct ecc_ast_file *file = parse_right("service a \"A\" { database postgres { table t { was(s) a int unique b int check (b > 0) check (b < 9) unique (a) "
-                                                  "primary key (a) c int primary key check int check (c) } } }");
+    const struct ecc_ast_file *file =
+        parse_right("service a \"A\" { database postgres { table t { was(s) a int unique b int check (b > 0) check (b < 9) unique (a) "
+                    "primary key (a) c int primary key check int check (c) } } }");
     const struct ecc_ast_table *t = file->decls.items[0]->u.service.database.tables.items[0];
     assert_int_equal(t->columns.n, 4);
     assert_true(t->columns.items[0]->unique);
@@ -258,7 +264,8 @@ static void precedence(void **state)
 static void literals(void **state)
 {
     (void)state;
-    const struct ecc_ast_block *b = body_of("let a = -9_223_372_036_854_775_808 let b = \"\\u{1f4da}\\n\\\"\" let c = 1_0.25 let d = [true, null]");
+    const struct ecc_ast_block *b =
+        body_of("let a = -9_223_372_036_854_775_808 let b = \"\\u{1f4da}\\n\\\"\" let c = 1_0.25 let d = [true, null]");
     assert_true(b->items[0]->u.expr->u.i == INT64_MIN);
     assert_string_equal(b->items[1]->u.expr->u.text.text, "\xf0\x9f\x93\x9a\n\"");
     assert_true(b->items[2]->u.expr->u.f == 10.25);
@@ -327,8 +334,9 @@ static void one_mistake_is_one_error(void **state)
 static void the_rest_is_still_read(void **state)
 {
     (void)state;
-    const struct ecc_ast_file *file = parse("record A { x y }\nservice s-svc \"S\" {\n  op A( { let = 1 }\n  op B() { return }\n  nonsense here\n"
-                                            "  op C() { fail E }\n}\nedge a b\nrecord B { x: int }\n");
+    const struct ecc_ast_file *file =
+        parse("record A { x y }\nservice s-svc \"S\" {\n  op A( { let = 1 }\n  op B() { return }\n  nonsense here\n"
+              "  op C() { fail E }\n}\nedge a b\nrecord B { x: int }\n");
     assert_true(diags.errors >= 3 && diags.errors <= 6);
     const struct ecc_ast_decl *last = file->decls.items[file->decls.n - 1];
     assert_string_equal(last->name.text, "B");
@@ -349,8 +357,9 @@ static void calls_stand_alone(void **state)
 
 static void hostile(void **state)
 {
-    static const char *const units[] = {"not ", "- ", "a + ", "a.", "f(", "{ x: ", "[", "when x { ", "tx { ", "record A { x: { ", "op A() ", "}", ")", "\"\"\"", "\"", "a ",
-                                        "\n", "service ", "return ", "a[", "x y\n", "let x = 1\n"};
+    static const char *const units[] = {
+        "not ", "- ",     "a + ", "a.", "f(", "{ x: ",    "[",       "when x { ", "tx { ", "record A { x: { ", "op A() ", "}",
+        ")",    "\"\"\"", "\"",   "a ", "\n", "service ", "return ", "a[",        "x y\n", "let x = 1\n"};
     enum { LENGTH = 100000 };
 
     (void)state;

@@ -60,12 +60,12 @@ static void refused(void **state)
         {"ab\0c", 4, ECC_SOURCE_HAS_NUL, 2},
         {"\xff", 1, ECC_SOURCE_NOT_UTF8, 0},
         {"12345678\x80", 9, ECC_SOURCE_NOT_UTF8, 8},
-        {"x\xc0\xaf", 3, ECC_SOURCE_NOT_UTF8, 1},         /* overlong */
-        {"\xe0\x80\xaf", 3, ECC_SOURCE_NOT_UTF8, 0},      /* overlong */
-        {"\xed\xa0\x80", 3, ECC_SOURCE_NOT_UTF8, 0},      /* surrogate */
-        {"\xf4\x90\x80\x80", 4, ECC_SOURCE_NOT_UTF8, 0},  /* above U+10FFFF */
+        {"x\xc0\xaf", 3, ECC_SOURCE_NOT_UTF8, 1},        /* overlong */
+        {"\xe0\x80\xaf", 3, ECC_SOURCE_NOT_UTF8, 0},     /* overlong */
+        {"\xed\xa0\x80", 3, ECC_SOURCE_NOT_UTF8, 0},     /* surrogate */
+        {"\xf4\x90\x80\x80", 4, ECC_SOURCE_NOT_UTF8, 0}, /* above U+10FFFF */
         {"\xf5\x80\x80\x80", 4, ECC_SOURCE_NOT_UTF8, 0},
-        {"ok\xe2\x82", 4, ECC_SOURCE_NOT_UTF8, 2},        /* cut off */
+        {"ok\xe2\x82", 4, ECC_SOURCE_NOT_UTF8, 2}, /* cut off */
     };
 
     (void)state;
