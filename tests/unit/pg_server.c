@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ static pid_t spawn(struct pg_server *server, char *const argv[])
     setpgid(0, 0);
     if (chdir("/") != 0 || (server->user && (setgid(server->user->pw_gid) != 0 || setuid(server->user->pw_uid) != 0)))
         _exit(126);
+    prctl(PR_SET_PDEATHSIG, SIGINT); /* a test that is killed takes its server along */
     execv(argv[0], argv);
     _exit(127);
 }
