@@ -117,7 +117,11 @@ class System:
         return self.processes()[name]["pid"]
 
     def kill(self, name, sig=signal.SIGKILL):
-        os.kill(self.pid(name), sig)
+        """Ends a process that is ready, and waits until the supervisor knows."""
+        process = wait(lambda: next((p for p in [self.processes()[name]] if p["state"] == "ready" and os.path.exists(f"/proc/{p['pid']}")), None), 30,
+                       f"{name} is ready")
+        os.kill(process["pid"], sig)
+        wait(lambda: self.processes()[name]["pid"] != process["pid"], 10, f"the supervisor knows that {name} has ended")
 
     # -------------------------------------------------------------- HTTP
 

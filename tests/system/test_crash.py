@@ -62,7 +62,6 @@ def test_killed_at_random(system):
         thread.start()
     for round_ in range(3):
         wait(lambda: len(results) >= 5 * (round_ + 1), 60, "orders are being placed")
-        wait(lambda: system.processes()["order-svc"]["state"] == "ready", 20, "the orchestrator is back")
         system.kill("order-svc", signal.SIGKILL)
     for thread in threads:
         thread.join(60)

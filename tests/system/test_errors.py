@@ -15,10 +15,10 @@ def ecomc(*args, cwd, env=None):
 def test_broken_topology_names_every_error():
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "topology.ecom"), "w") as file:
-            file.write('topology "T"\nclient web "Web"\nservice a "A" {\n  op Get(id: uuid) -> Nothing {\n    return missing\n  }\n}\nedge web -> b { http }\n')
+            file.write('topology "T"\nclient web "Web"\nservice a "A" {\n  op Get(id: uuid) -> Nothing { }\n  op Put(id: uuid) {\n    let copy = missing\n  }\n}\nedge web -> b { http }\n')
         done = ecomc("check", cwd=folder)
         assert done.returncode == 1, done
-        for place in ("topology.ecom:4:", "topology.ecom:5:", "topology.ecom:8:"):
+        for place in ("topology.ecom:4:", "topology.ecom:6:", "topology.ecom:9:"):
             assert place in done.stderr, done.stderr
         up = ecomc("up", "--detach", cwd=folder)
         assert up.returncode == 1 and not os.path.exists(os.path.join(folder, ".ecom", "state.json")), up

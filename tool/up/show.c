@@ -45,18 +45,9 @@ static void line(FILE *out, const struct ecc_up *up, const struct ecc_proc *proc
 void ecc_show(struct ecc_up *up, bool complete, bool stopping)
 {
     static size_t drawn;
-    static uint32_t last;
-    uint32_t hash = 2166136261u;
 
     if (!on_terminal(up) || stopping)
         return;
-    for (size_t i = 0; i < up->procs.n; i++) {
-        const struct ecc_proc *proc = up->procs.items[i];
-        hash = (hash ^ ((uint32_t)proc->state + 16u * (uint32_t)proc->restarts)) * 16777619u;
-    }
-    if (drawn && hash == last)
-        return;
-    last = hash;
     if (drawn)
         fprintf(stderr, "\033[%zuA", drawn);
     drawn = 1;

@@ -33,6 +33,17 @@ uint64_t ecc_start_ticks(pid_t pid)
     return ticks;
 }
 
+uint32_t ecc_state_fingerprint(const struct ecc_up *up)
+{
+    uint32_t hash = 2166136261u;
+
+    for (size_t i = 0; i < up->procs.n; i++) {
+        const struct ecc_proc *proc = up->procs.items[i];
+        hash = (hash ^ ((uint32_t)proc->pid * 31u + (uint32_t)proc->state + 16u * (uint32_t)proc->restarts)) * 16777619u;
+    }
+    return hash | 1;
+}
+
 int ecc_state_write(const struct ecc_up *up, bool ready)
 {
     static char *last;

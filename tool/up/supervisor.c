@@ -54,7 +54,7 @@ struct supervisor {
     bool stopping;
     uint64_t stop_since;
     int code;
-    uint64_t shown;
+    uint32_t shown; /* fingerprint of what was last written and drawn */
 };
 
 static uint64_t now(struct supervisor *sup)
@@ -440,8 +440,9 @@ static void on_tick(uv_timer_t *timer)
     } else {
         start_step(sup);
     }
-    if (now(sup) - sup->shown >= 500) {
-        sup->shown = now(sup);
+    uint32_t fingerprint = ecc_state_fingerprint(sup->up);
+    if (fingerprint != sup->shown) {
+        sup->shown = fingerprint;
         ecc_state_write(sup->up, sup->complete);
         ecc_show(sup->up, sup->complete, sup->stopping);
     }
