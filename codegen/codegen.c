@@ -26,6 +26,27 @@ void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, co
     ecc_outset_add(cg->out, ecc_arena_printf(cg->arena, "%s/%s", shapes->folder, name), ecc_arena_strndup(cg->arena, w->data, n), n);
 }
 
+const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *call)
+{
+    const char *out = "";
+
+    for (const char *p = call->path; *p;) {
+        const char *open = strchr(p, '{'), *end = open ? strchr(open, '}') : NULL;
+        if (!end)
+            return ecc_arena_printf(arena, "%s%s", out, p);
+        size_t n = (size_t)(end - open) - 1;
+        const char *name = ecc_arena_strndup(arena, open + 1, n);
+        for (size_t i = 0; i < call->request->nfields; i++)
+            if (!strcmp(call->request->fields[i].name, name)) {
+                name = call->request->fields[i].wire;
+                break;
+            }
+        out = ecc_arena_printf(arena, "%s%.*s{%s}", out, (int)(open - p), p, name);
+        p = end + 1;
+    }
+    return out;
+}
+
 static void emit_unit(struct ecc_codegen *cg, struct ecc_shapes *shapes)
 {
     ecc_emit_header(cg, shapes);

@@ -38,6 +38,9 @@ bool ecc_codegen(struct ecc_codegen *cg);
 struct ecc_writer *ecc_codegen_file(struct ecc_codegen *cg, const char *banner);
 void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, const char *name, const struct ecc_writer *w);
 
+/* An external call's path, with {field} spelt as the wire spells it. */
+const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *call);
+
 /* One service, gateway or sandbox. */
 void ecc_emit_header(struct ecc_codegen *cg, struct ecc_shapes *shapes);   /* <unit>.h */
 void ecc_emit_messages(struct ecc_codegen *cg, struct ecc_shapes *shapes); /* messages.c */

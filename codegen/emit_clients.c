@@ -121,7 +121,7 @@ static void emit_external_call(const struct ecc_shapes *shapes, struct ecc_write
     ecc_wl(w, ".external = &%s,", ecc_shapes_name(shapes, ext->external));
     ecc_wl(w, ".name = %s,", quoted(shapes, ext->name));
     ecc_wl(w, ".method = %s,", quoted(shapes, ext->method));
-    ecc_wl(w, ".path = %s,", quoted(shapes, ext->path));
+    ecc_wl(w, ".path = %s,", quoted(shapes, ecc_wire_path(shapes->arena, ext)));
     ecc_wl(w, ".encoding = EC_ENC_%s,", encodings[ext->encoding]);
     if (call->in)
         ecc_wl(w, ".in = &%s,", call->in->table);

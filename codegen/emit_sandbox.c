@@ -235,7 +235,7 @@ static void emit_call(struct sandbox *s, const struct ecc_ext_call *call, const 
     ecc_w_open(s->w, "{");
     ecc_wl(s->w, ".name = %s,", quoted(s, call->name));
     ecc_wl(s->w, ".method = %s,", quoted(s, call->method));
-    ecc_wl(s->w, ".path = %s,", quoted(s, call->path));
+    ecc_wl(s->w, ".path = %s,", quoted(s, ecc_wire_path(s->shapes->arena, call)));
     ecc_wl(s->w, ".encoding = EC_ENC_%s,", encodings[call->encoding]);
     if (in)
         ecc_wl(s->w, ".in = &%s,", in->table);

@@ -11,6 +11,42 @@
 
 static void look_at(struct ecc_resolver *r, struct ecc_effects *e);
 
+static bool fails(const struct ecc_stmt *stmt)
+{
+    return stmt && stmt->kind == ECC_STMT_FAIL;
+}
+
+/* Can the program fail after its write is committed? Then the barrier must not say `done` with the write: the failure is the answer. */
+static bool fails_after_write(const struct ecc_block *block, bool *wrote)
+{
+    for (size_t i = 0; i < block->nstmts; i++) {
+        const struct ecc_stmt *s = block->stmts[i];
+        bool other = *wrote;
+        if (*wrote && (fails(s) || fails(s->none) || fails(s->found)))
+            return true;
+        switch (s->kind) {
+        case ECC_STMT_TX:
+            *wrote = true;
+            break;
+        case ECC_STMT_SQL:
+            *wrote |= s->u.sql->writes;
+            break;
+        case ECC_STMT_FOR:
+            if (fails_after_write(&s->u.loop.body, wrote) || fails_after_write(&s->u.loop.body, wrote))
+                return true;
+            break;
+        case ECC_STMT_WHEN:
+            if (fails_after_write(&s->u.when.then, wrote) || fails_after_write(&s->u.when.otherwise, &other))
+                return true;
+            *wrote |= other;
+            break;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
 static bool call_reads(struct ecc_resolver *r, const struct ecc_stmt *call)
 {
     if (call->u.call.ext)
@@ -30,6 +66,8 @@ bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op)
 /* While it is being looked at it is not pure: a circle of calls, which ecc_check_edges reports. */
 static void look_at(struct ecc_resolver *r, struct ecc_effects *e)
 {
+    bool wrote = false;
+
     e->state = 1;
     bool pure = !e->writes && !e->starts && !e->custom;
     for (size_t i = 0; pure && i < e->calls.n; i++)
@@ -37,7 +75,7 @@ static void look_at(struct ecc_resolver *r, struct ecc_effects *e)
     e->pure = pure;
     if (pure || !e->node->u.service.has_database)
         e->program->repeat = ECC_REPEAT_READ;
-    else if (e->writes <= 1 && !e->starts && !e->custom && !e->calls.n)
+    else if (e->writes <= 1 && !e->starts && !e->custom && !e->calls.n && !fails_after_write(&e->program->body, &wrote))
         e->program->repeat = ECC_REPEAT_ATOMIC;
     else
         e->program->repeat = ECC_REPEAT_CLAIM;

@@ -18,10 +18,8 @@ void ec_problem_write(struct ec_buf *buf, const struct ec_error *error, const ch
     ec_buf_printf(buf, "{\"type\":\"/problems/%s\",\"title\":", error->name);
     ec_json_write_text(buf, whole(error->title));
     ec_buf_printf(buf, ",\"status\":%d", error->status);
-    if (detail) {
-        ec_buf_str(buf, ",\"detail\":");
-        ec_json_write_text(buf, whole(detail));
-    }
+    ec_buf_str(buf, ",\"detail\":");
+    ec_json_write_text(buf, whole(detail ? detail : error->title)); /* always there: clients show it */
     if (trace_id) {
         for (i = 0; i < 16; i++)
             snprintf(hex + 2 * i, 3, "%02x", trace_id[i]);

@@ -14,7 +14,7 @@ JOBS = str(os.cpu_count() or 2)
 # gcc warns of what its own instrumentation made; warnings are errors in the builds without it.
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=false"]
 # Leaks of a library's own at exit are not ours to mend; everything else is fatal.
-ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:strict_string_checks=1", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
            LSAN_OPTIONS="suppressions=" + os.path.join(HERE, "lsan.supp") + ":print_suppressions=0", LC_ALL="C.UTF-8")
 
 

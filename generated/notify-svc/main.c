@@ -96,6 +96,11 @@ static const struct ec_service service = {
         &user_svc_edge,
         NULL,
     },
+    .externals = (const struct ec_external *const[]){
+        &sendgrid_external,
+        &twilio_external,
+        NULL,
+    },
     .topics = (const struct ec_topic *const[]){
         &order_events_topic,
         &payment_events_topic,

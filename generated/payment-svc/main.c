@@ -49,6 +49,10 @@ static const struct ec_service service = {
         &stripe_edge,
         NULL,
     },
+    .externals = (const struct ec_external *const[]){
+        &stripe_external,
+        NULL,
+    },
     .topics = (const struct ec_topic *const[]){
         &payment_events_topic,
         NULL,

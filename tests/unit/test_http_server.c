@@ -273,7 +273,7 @@ static void slow_clients(void **state)
     began = uv_hrtime();
     send_text(fd, "GET / HTTP/1.1\r\nHost: a\r\n");
     for (i = 0; !r.end && i < 3000; i++) {
-        if (send(fd, i % 20 ? "x" : "X: y\r\n" + 0, i % 20 ? 1 : 6, MSG_NOSIGNAL) < 0)
+        if (send(fd, i % 20 ? "x" : "X: y\r\n", i % 20 ? 1 : 6, MSG_NOSIGNAL) < 0)
             break;
         uv_run(&w->loop, UV_RUN_NOWAIT);
         receive_some(fd, &r);

@@ -35,7 +35,7 @@ extern const char *const ecc_proc_state_names[];
 enum ecc_probe { ECC_PROBE_TCP, ECC_PROBE_HTTP, ECC_PROBE_POSTGRES, ECC_PROBE_FILE };
 
 struct ecc_proc {
-    const char *name, *kind; /* "order-svc", "service" */
+    const char *name, *kind; /* its node, and what it is: "service" */
     enum ecc_stage stage;
     bool once;               /* runs to its end, which must be 0 */
     bool as_postgres;        /* under the account that may run the database */
@@ -104,7 +104,7 @@ int ecc_up_execute(struct ecc_up *up, const char *const *argv, const char *cwd, 
 /* Ports. */
 enum ecc_port { ECC_PORT_ADMIN = 9080, ECC_PORT_SERVICE = 9100, ECC_PORT_SANDBOX = 9500, ECC_PORT_REDIS = 9600, ECC_PORT_KAFKA = 9610 };
 bool ecc_external_is_real(const struct ecc_node *node); /* its secret stands in our environment */
-const char *ecc_env_name(struct ecc_arena *arena, const char *node, const char *suffix); /* order-svc, _URL: ORDER_SVC_URL */
+const char *ecc_env_name(struct ecc_arena *arena, const char *node, const char *suffix); /* thing-svc, _URL: THING_SVC_URL */
 const char *ecc_database_dir(struct ecc_up *up, const char *service);
 
 /* State on disk: .ecom/state.json */

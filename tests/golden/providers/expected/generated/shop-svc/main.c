@@ -66,6 +66,12 @@ static const struct ec_service service = {
         &post_edge,
         NULL,
     },
+    .externals = (const struct ec_external *const[]){
+        &maps_external,
+        &pay_external,
+        &post_external,
+        NULL,
+    },
     .workers = 2,
 };
 
