@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "group.h"
 #include "inbox.h"
 #include "json.h"
 
@@ -466,6 +467,7 @@ static void stop(struct ec_app *app)
         return;
     engine.open = false;
     ec_tx_before_last = NULL;
+    ec_group_stop(); /* what is on its way stands in the arenas that go now */
     for (instance = engine.first; instance; instance = next) {
         bool free_now = !instance->busy || instance->write; /* else a call still has it; the process ends */
 
