@@ -70,7 +70,7 @@ static void spill(const char *path, const char *content)
 }
 
 /* path, content, path, content ..., NULL */
-static bool build(bool dry, ...)
+static bool build(int dry, ...)
 {
     struct ecc_outset out;
     const char *path;
