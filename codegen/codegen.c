@@ -17,10 +17,13 @@ struct ecc_writer *ecc_codegen_file(struct ecc_codegen *cg, const char *banner)
     return w;
 }
 
-void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, const char *name, const struct ecc_writer *w)
+void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, const char *name, struct ecc_writer *w)
 {
-    size_t n = w->n;
+    size_t length = strlen(name), n;
 
+    if (length > 2 && name[length - 2] == '.' && (name[length - 1] == 'c' || name[length - 1] == 'h'))
+        ecc_w_fold_c(w);
+    n = w->n;
     while (n > 1 && w->data[n - 1] == '\n' && w->data[n - 2] == '\n')
         n--;
     ecc_outset_add(cg->out, ecc_arena_printf(cg->arena, "%s/%s", shapes->folder, name), ecc_arena_strndup(cg->arena, w->data, n), n);

@@ -36,7 +36,7 @@ bool ecc_codegen(struct ecc_codegen *cg);
 
 /* A writer with the banner (NULL: none) already in it, and the file that it becomes: `folder/name`. */
 struct ecc_writer *ecc_codegen_file(struct ecc_codegen *cg, const char *banner);
-void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, const char *name, const struct ecc_writer *w);
+void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, const char *name, struct ecc_writer *w);
 
 /* An external call's path, with {field} spelt as the wire spells it. */
 const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *call);

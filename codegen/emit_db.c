@@ -44,26 +44,9 @@ static const char *prototype(struct ecc_arena *arena, const struct ecc_shapes *s
     return ecc_arena_printf(arena, "%s)", text);
 }
 
-/* Over 120 columns the parameters go on in the next line. */
 void ecc_db_write_prototype(struct ecc_writer *w, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape, const char *end)
 {
-    const char *text = prototype(w->arena, shapes, shape);
-
-    while (strlen(text) > 120) {
-        size_t at = 0;
-        for (size_t i = 0; i < 120; i++) {
-            if (text[i] == ',')
-                at = i;
-        }
-        if (!at)
-            break;
-        ecc_wl(w, "%.*s", (int)at + 1, text);
-        ecc_w_text(w, "    ", 4);
-        text += at + 2;
-    }
-    ecc_w_text(w, text, strlen(text));
-    ecc_w_text(w, end, strlen(end));
-    ecc_w_text(w, "\n", 1);
+    ecc_wl(w, "%s%s", prototype(w->arena, shapes, shape), end);
 }
 
 /* "ec_param_int(qty)" */

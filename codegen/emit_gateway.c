@@ -451,7 +451,7 @@ static void emit_auth_program(struct route_file *r, struct ecc_writer *w, const 
     ecc_wl(w, ".name = \"auth_in\",");
     ecc_wl(w, ".size = sizeof(struct auth_in),");
     ecc_wl(w, ".fields = auth_in_fields,");
-    ecc_wl(w, ".nfields = 1,");
+    ecc_wl(w, ".nfields = sizeof auth_in_fields / sizeof auth_in_fields[0],");
     ecc_w_close(w, "};");
     ecc_w_blank(w);
     ecc_w_open(w, "struct auth_frame {");

@@ -132,7 +132,6 @@ static const char *wire_name(const struct ecc_shape *shape, const struct ecc_rec
 static void emit_record(struct ecc_writer *w, const struct ecc_shapes *s, const struct ecc_shape *shape)
 {
     const char *preset = shape->preset ? emit_preset(w, s, shape) : NULL;
-    size_t n = 0;
 
     ecc_w_open(w, "static const struct ec_field %s_fields[] = {", shape->name);
     for (size_t i = 0; i < shape->record->nfields; i++) {
@@ -141,14 +140,13 @@ static void emit_record(struct ecc_writer *w, const struct ecc_shapes *s, const 
             continue;
         ecc_wl(w, "{.name = %s, .kind = %s, .offset = offsetof(struct %s, %s)},", ecc_quote_c(w->arena, field->wire),
                ecc_field_traits(w->arena, s, field->type, field->dflt != NULL), shape->name, ecc_c_member(w->arena, field->name));
-        n++;
     }
     ecc_w_close(w, "};");
     ecc_w_open(w, "const struct ec_record %s = {", shape->table);
     ecc_wl(w, ".name = %s,", ecc_quote_c(w->arena, wire_name(shape, s->model->claims)));
     ecc_wl(w, ".size = sizeof(struct %s),", shape->name);
     ecc_wl(w, ".fields = %s_fields,", shape->name);
-    ecc_wl(w, ".nfields = %zu,", n);
+    ecc_wl(w, ".nfields = sizeof %s_fields / sizeof %s_fields[0],", shape->name, shape->name);
     if (preset)
         ecc_wl(w, ".preset = &%s,", preset);
     ecc_w_close(w, "};");

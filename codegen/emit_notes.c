@@ -106,9 +106,7 @@ static void note_act(struct ecc_writer *w, const struct ecc_act *act, const char
     }
     if (note.name) {
         const char *text = joined(w->arena, loop, note.text);
-
-        ecc_wl(w, " *   %s%*s%s%s%s", note.name, strlen(note.name) < 12 ? (int)(14 - strlen(note.name)) : 2, "", note.kind,
-               *text ? "  " : "", ecc_comment_text(w->arena, text));
+        ecc_wl(w, " *   %s: %s%s%s", note.name, note.kind, *text ? ", " : "", ecc_comment_text(w->arena, text));
     }
     for (size_t i = 0; i < act->ncatches; i++)
         note_acts(w, &act->catches[i].body, loop);

@@ -186,36 +186,11 @@ static const char *step_of(const struct printer *p, const struct ecc_act *act)
     return "";
 }
 
-/* One statement; over 140 columns it goes on in the next line, after a comma that is not in a text. */
-static void print_line(struct ecc_writer *w, const char *line)
-{
-    int column = w->indent * w->width;
-    const char *comma = NULL, *s;
-    bool quoted = false;
-
-    for (s = line; *s && *s != '\n' && (!comma || column < 140); s++, column++) {
-        if (*s == '\\' && quoted && s[1])
-            s++, column++;
-        else if (*s == '"')
-            quoted = !quoted;
-        else if (!quoted && s[0] == ',' && s[1] == ' ')
-            comma = s;
-    }
-    if (column < 140 || !comma || comma - line < 12 || strchr(line, '\n')) {
-        ecc_wl(w, "%s", line);
-        return;
-    }
-    ecc_wl(w, "%.*s", (int)(comma + 1 - line), line);
-    w->indent++;
-    print_line(w, comma + 2);
-    w->indent--;
-}
-
 static void print_await(struct printer *p, struct ecc_writer *w, const struct ecc_act *act, const char *start)
 {
     const char *macro = act->catching ? "EC_AWAIT_CATCH" : "EC_AWAIT";
 
-    print_line(w, ecc_arena_printf(p->arena, "%s(task, %s, %s);", macro, step_of(p, act), start));
+    ecc_wl(w, "%s(task, %s, %s);", macro, step_of(p, act), start);
 }
 
 /* A record without fields has no struct, so no member either. */
@@ -236,7 +211,7 @@ static void print_now(struct printer *p, struct ecc_writer *w, const struct ecc_
     } else if (stmt->kind == ECC_STMT_LET) {
         p->x.keeps = true;
         value = ecc_expr_fit(&p->x, stmt->let->type, stmt->u.expr);
-        print_line(w, ecc_arena_printf(p->arena, "f->%s = %s;", act->member->name, value));
+        ecc_wl(w, "f->%s = %s;", act->member->name, value);
         p->x.keeps = false;
     } else if (stmt->kind == ECC_STMT_PUBLISH) {
         const struct ecc_event *event = stmt->u.publish.event;
@@ -368,7 +343,7 @@ static void print_act(struct printer *p, struct ecc_writer *w, const struct ecc_
         break;
     case ECC_ACT_OUT:
         p->x.keeps = true;
-        print_line(w, ecc_arena_printf(p->arena, "f->out = %s;", ecc_expr_fit(&p->x, p->plan->result, act->expr)));
+        ecc_wl(w, "f->out = %s;", ecc_expr_fit(&p->x, p->plan->result, act->expr));
         p->x.keeps = false;
         break;
     case ECC_ACT_FAIL:

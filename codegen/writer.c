@@ -119,6 +119,65 @@ void ecc_w_blank(struct ecc_writer *w)
         ecc_w_text(w, "\n", 1);
 }
 
+enum { MAX_COLUMNS = 140 };
+
+/* Where a line may go on below: behind the last of its outermost commas (or slashes) that stand within the columns; 0 for nowhere. */
+static size_t fold_at(const char *line, size_t n, size_t room)
+{
+    size_t at = 0;
+    int depth = 0, least = 0;
+    char quote = '\0';
+
+    for (size_t i = 0; i + 2 < n && i < room; i++) {
+        if (quote) {
+            if (line[i] == '\\')
+                i++;
+            else if (line[i] == quote)
+                quote = '\0';
+        } else if (line[i] == '"' || line[i] == '\'') {
+            quote = line[i];
+        } else if (strchr("({[", line[i])) {
+            depth++;
+        } else if (strchr(")}]", line[i])) {
+            depth--;
+        } else if (strchr(",/", line[i]) && line[i + 1] == ' ' && (!at || depth <= least)) {
+            at = i + 1;
+            least = depth;
+        }
+    }
+    return at;
+}
+
+void ecc_w_fold_c(struct ecc_writer *w)
+{
+    struct ecc_writer folded;
+    const char *line = w->data;
+
+    ecc_writer_init(&folded, w->arena);
+    while (*line) {
+        size_t n = strcspn(line, "\n"), margin = strspn(line, " "), at;
+        const char *text = line + margin, *next = line + n + (line[n] == '\n');
+        bool plain = *text == '#' || *text == '*' || (text[0] == '/' && (text[1] == '*' || text[1] == '/'));
+
+        n -= margin;
+        for (size_t indented = margin; n; indented = margin + 4) {
+            at = !plain && indented + n > MAX_COLUMNS ? fold_at(text, n, MAX_COLUMNS - indented) : 0;
+            for (size_t i = 0; i < indented; i++)
+                ecc_w_text(&folded, " ", 1);
+            ecc_w_text(&folded, text, at ? at : n);
+            ecc_w_text(&folded, "\n", 1);
+            text += at ? at + 1 : n;
+            n -= at ? at + 1 : n;
+        }
+        if (text == line + margin && !n)
+            ecc_w_text(&folded, "\n", 1);
+        line = next;
+    }
+    w->data = folded.data;
+    w->n = folded.n;
+    w->cap = folded.cap;
+}
+
 /* ------------------------------------------------------------------ quoting */
 
 struct quoted {

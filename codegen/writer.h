@@ -31,6 +31,10 @@ void ecc_w_close(struct ecc_writer *w, const char *format, ...) __attribute__((f
 void ecc_w_blank(struct ecc_writer *w); /* one empty line, unless there is one already or nothing stands before */
 void ecc_w_text(struct ecc_writer *w, const char *text, size_t n); /* as it is, no indentation */
 
+/* Breaks each line of C that is over 140 columns, after the outermost comma or division that lets it fit; how a line breaks depends on that line
+ * alone, so that a change is not a diff elsewhere. Comments, directives and string literals stay as they are. */
+void ecc_w_fold_c(struct ecc_writer *w);
+
 /* A string literal of C over as many lines as the text has: one literal a line, at the present indentation, without a newline at
  * the end. The first literal starts on the present line. */
 void ecc_w_c_lines(struct ecc_writer *w, const char *text);

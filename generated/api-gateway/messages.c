@@ -50,7 +50,7 @@ const struct ec_record user_svc_validate_token_in_record = {
     .name = "user_svc_validate_token_in",
     .size = sizeof(struct user_svc_validate_token_in),
     .fields = user_svc_validate_token_in_fields,
-    .nfields = 1,
+    .nfields = sizeof user_svc_validate_token_in_fields / sizeof user_svc_validate_token_in_fields[0],
 };
 
 static const struct ec_field identity_fields[] = {
@@ -62,7 +62,7 @@ const struct ec_record identity_record = {
     .name = "Identity",
     .size = sizeof(struct identity),
     .fields = identity_fields,
-    .nfields = 3,
+    .nfields = sizeof identity_fields / sizeof identity_fields[0],
 };
 
 static const struct ec_field session_fields[] = {
@@ -73,33 +73,37 @@ const struct ec_record session_record = {
     .name = "Session",
     .size = sizeof(struct session),
     .fields = session_fields,
-    .nfields = 2,
+    .nfields = sizeof session_fields / sizeof session_fields[0],
 };
 
 static const struct ec_field post_v1_users_body_fields[] = {
     {.name = "email", .kind = EC_EMAIL, .offset = offsetof(struct post_v1_users_body, email)},
-    {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 8, .max = 128, .offset = offsetof(struct post_v1_users_body, password)},
+    {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 8, .max = 128,
+        .offset = offsetof(struct post_v1_users_body, password)},
     {.name = "name", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 100, .offset = offsetof(struct post_v1_users_body, name)},
-    {.name = "phone", .kind = EC_TEXT, .flags = EC_OPTIONAL | EC_BOUNDED, .min = 5, .max = 20, .offset = offsetof(struct post_v1_users_body, phone)},
+    {.name = "phone", .kind = EC_TEXT, .flags = EC_OPTIONAL | EC_BOUNDED, .min = 5, .max = 20,
+        .offset = offsetof(struct post_v1_users_body, phone)},
 };
 const struct ec_record post_v1_users_body_record = {
     .name = "post_v1_users_body",
     .size = sizeof(struct post_v1_users_body),
     .fields = post_v1_users_body_fields,
-    .nfields = 4,
+    .nfields = sizeof post_v1_users_body_fields / sizeof post_v1_users_body_fields[0],
 };
 
 static const struct ec_field user_svc_sign_up_in_fields[] = {
     {.name = "email", .kind = EC_EMAIL, .offset = offsetof(struct user_svc_sign_up_in, email)},
-    {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 8, .max = 128, .offset = offsetof(struct user_svc_sign_up_in, password)},
+    {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 8, .max = 128,
+        .offset = offsetof(struct user_svc_sign_up_in, password)},
     {.name = "name", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 100, .offset = offsetof(struct user_svc_sign_up_in, name)},
-    {.name = "phone", .kind = EC_TEXT, .flags = EC_OPTIONAL | EC_BOUNDED, .min = 5, .max = 20, .offset = offsetof(struct user_svc_sign_up_in, phone)},
+    {.name = "phone", .kind = EC_TEXT, .flags = EC_OPTIONAL | EC_BOUNDED, .min = 5, .max = 20,
+        .offset = offsetof(struct user_svc_sign_up_in, phone)},
 };
 const struct ec_record user_svc_sign_up_in_record = {
     .name = "user_svc_sign_up_in",
     .size = sizeof(struct user_svc_sign_up_in),
     .fields = user_svc_sign_up_in_fields,
-    .nfields = 4,
+    .nfields = sizeof user_svc_sign_up_in_fields / sizeof user_svc_sign_up_in_fields[0],
 };
 
 static const struct ec_field user_fields[] = {
@@ -112,29 +116,31 @@ const struct ec_record user_record = {
     .name = "User",
     .size = sizeof(struct user),
     .fields = user_fields,
-    .nfields = 4,
+    .nfields = sizeof user_fields / sizeof user_fields[0],
 };
 
 static const struct ec_field post_v1_sessions_body_fields[] = {
     {.name = "email", .kind = EC_EMAIL, .offset = offsetof(struct post_v1_sessions_body, email)},
-    {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 1, .max = 128, .offset = offsetof(struct post_v1_sessions_body, password)},
+    {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 1, .max = 128,
+        .offset = offsetof(struct post_v1_sessions_body, password)},
 };
 const struct ec_record post_v1_sessions_body_record = {
     .name = "post_v1_sessions_body",
     .size = sizeof(struct post_v1_sessions_body),
     .fields = post_v1_sessions_body_fields,
-    .nfields = 2,
+    .nfields = sizeof post_v1_sessions_body_fields / sizeof post_v1_sessions_body_fields[0],
 };
 
 static const struct ec_field user_svc_sign_in_in_fields[] = {
     {.name = "email", .kind = EC_EMAIL, .offset = offsetof(struct user_svc_sign_in_in, email)},
-    {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 1, .max = 128, .offset = offsetof(struct user_svc_sign_in_in, password)},
+    {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 1, .max = 128,
+        .offset = offsetof(struct user_svc_sign_in_in, password)},
 };
 const struct ec_record user_svc_sign_in_in_record = {
     .name = "user_svc_sign_in_in",
     .size = sizeof(struct user_svc_sign_in_in),
     .fields = user_svc_sign_in_in_fields,
-    .nfields = 2,
+    .nfields = sizeof user_svc_sign_in_in_fields / sizeof user_svc_sign_in_in_fields[0],
 };
 
 static const struct ec_field signed_in_fields[] = {
@@ -145,7 +151,7 @@ const struct ec_record signed_in_record = {
     .name = "SignedIn",
     .size = sizeof(struct signed_in),
     .fields = signed_in_fields,
-    .nfields = 2,
+    .nfields = sizeof signed_in_fields / sizeof signed_in_fields[0],
 };
 
 static const struct ec_field user_svc_sign_out_in_fields[] = {
@@ -155,7 +161,7 @@ const struct ec_record user_svc_sign_out_in_record = {
     .name = "user_svc_sign_out_in",
     .size = sizeof(struct user_svc_sign_out_in),
     .fields = user_svc_sign_out_in_fields,
-    .nfields = 1,
+    .nfields = sizeof user_svc_sign_out_in_fields / sizeof user_svc_sign_out_in_fields[0],
 };
 
 static const struct ec_field user_svc_get_user_in_fields[] = {
@@ -165,7 +171,7 @@ const struct ec_record user_svc_get_user_in_record = {
     .name = "user_svc_get_user_in",
     .size = sizeof(struct user_svc_get_user_in),
     .fields = user_svc_get_user_in_fields,
-    .nfields = 1,
+    .nfields = sizeof user_svc_get_user_in_fields / sizeof user_svc_get_user_in_fields[0],
 };
 
 static const struct get_v1_products_query get_v1_products_query_preset = {
@@ -173,14 +179,16 @@ static const struct get_v1_products_query get_v1_products_query_preset = {
     .after = {"", sizeof("") - 1},
 };
 static const struct ec_field get_v1_products_query_fields[] = {
-    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100, .offset = offsetof(struct get_v1_products_query, limit)},
-    {.name = "after", .kind = EC_TEXT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 0, .max = 64, .offset = offsetof(struct get_v1_products_query, after)},
+    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100,
+        .offset = offsetof(struct get_v1_products_query, limit)},
+    {.name = "after", .kind = EC_TEXT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 0, .max = 64,
+        .offset = offsetof(struct get_v1_products_query, after)},
 };
 const struct ec_record get_v1_products_query_record = {
     .name = "get_v1_products_query",
     .size = sizeof(struct get_v1_products_query),
     .fields = get_v1_products_query_fields,
-    .nfields = 2,
+    .nfields = sizeof get_v1_products_query_fields / sizeof get_v1_products_query_fields[0],
     .preset = &get_v1_products_query_preset,
 };
 
@@ -189,14 +197,16 @@ static const struct catalog_svc_list_products_in catalog_svc_list_products_in_pr
     .after = {"", sizeof("") - 1},
 };
 static const struct ec_field catalog_svc_list_products_in_fields[] = {
-    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100, .offset = offsetof(struct catalog_svc_list_products_in, limit)},
-    {.name = "after", .kind = EC_TEXT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 0, .max = 64, .offset = offsetof(struct catalog_svc_list_products_in, after)},
+    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100,
+        .offset = offsetof(struct catalog_svc_list_products_in, limit)},
+    {.name = "after", .kind = EC_TEXT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 0, .max = 64,
+        .offset = offsetof(struct catalog_svc_list_products_in, after)},
 };
 const struct ec_record catalog_svc_list_products_in_record = {
     .name = "catalog_svc_list_products_in",
     .size = sizeof(struct catalog_svc_list_products_in),
     .fields = catalog_svc_list_products_in_fields,
-    .nfields = 2,
+    .nfields = sizeof catalog_svc_list_products_in_fields / sizeof catalog_svc_list_products_in_fields[0],
     .preset = &catalog_svc_list_products_in_preset,
 };
 
@@ -210,7 +220,7 @@ const struct ec_record product_record = {
     .name = "Product",
     .size = sizeof(struct product),
     .fields = product_fields,
-    .nfields = 4,
+    .nfields = sizeof product_fields / sizeof product_fields[0],
 };
 
 static const struct ec_field product_page_fields[] = {
@@ -221,7 +231,7 @@ const struct ec_record product_page_record = {
     .name = "ProductPage",
     .size = sizeof(struct product_page),
     .fields = product_page_fields,
-    .nfields = 2,
+    .nfields = sizeof product_page_fields / sizeof product_page_fields[0],
 };
 
 static const struct ec_field get_v1_products_sku_path_fields[] = {
@@ -231,7 +241,7 @@ const struct ec_record get_v1_products_sku_path_record = {
     .name = "get_v1_products_sku_path",
     .size = sizeof(struct get_v1_products_sku_path),
     .fields = get_v1_products_sku_path_fields,
-    .nfields = 1,
+    .nfields = sizeof get_v1_products_sku_path_fields / sizeof get_v1_products_sku_path_fields[0],
 };
 
 static const struct ec_field catalog_svc_get_product_in_fields[] = {
@@ -241,39 +251,42 @@ const struct ec_record catalog_svc_get_product_in_record = {
     .name = "catalog_svc_get_product_in",
     .size = sizeof(struct catalog_svc_get_product_in),
     .fields = catalog_svc_get_product_in_fields,
-    .nfields = 1,
+    .nfields = sizeof catalog_svc_get_product_in_fields / sizeof catalog_svc_get_product_in_fields[0],
 };
 
 static const struct ec_field put_v1_products_sku_price_path_fields[] = {
-    {.name = "sku", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct put_v1_products_sku_price_path, sku)},
+    {.name = "sku", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64,
+        .offset = offsetof(struct put_v1_products_sku_price_path, sku)},
 };
 const struct ec_record put_v1_products_sku_price_path_record = {
     .name = "put_v1_products_sku_price_path",
     .size = sizeof(struct put_v1_products_sku_price_path),
     .fields = put_v1_products_sku_price_path_fields,
-    .nfields = 1,
+    .nfields = sizeof put_v1_products_sku_price_path_fields / sizeof put_v1_products_sku_price_path_fields[0],
 };
 
 static const struct ec_field put_v1_products_sku_price_body_fields[] = {
-    {.name = "price_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 100000000, .offset = offsetof(struct put_v1_products_sku_price_body, price_cents)},
+    {.name = "price_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 100000000,
+        .offset = offsetof(struct put_v1_products_sku_price_body, price_cents)},
 };
 const struct ec_record put_v1_products_sku_price_body_record = {
     .name = "put_v1_products_sku_price_body",
     .size = sizeof(struct put_v1_products_sku_price_body),
     .fields = put_v1_products_sku_price_body_fields,
-    .nfields = 1,
+    .nfields = sizeof put_v1_products_sku_price_body_fields / sizeof put_v1_products_sku_price_body_fields[0],
 };
 
 static const struct ec_field catalog_svc_set_price_in_fields[] = {
     {.name = "role", .kind = EC_ENUM, .of = &role_enum, .offset = offsetof(struct catalog_svc_set_price_in, role)},
     {.name = "sku", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct catalog_svc_set_price_in, sku)},
-    {.name = "price_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 100000000, .offset = offsetof(struct catalog_svc_set_price_in, price_cents)},
+    {.name = "price_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 100000000,
+        .offset = offsetof(struct catalog_svc_set_price_in, price_cents)},
 };
 const struct ec_record catalog_svc_set_price_in_record = {
     .name = "catalog_svc_set_price_in",
     .size = sizeof(struct catalog_svc_set_price_in),
     .fields = catalog_svc_set_price_in_fields,
-    .nfields = 3,
+    .nfields = sizeof catalog_svc_set_price_in_fields / sizeof catalog_svc_set_price_in_fields[0],
 };
 
 static const struct ec_field order_line_fields[] = {
@@ -284,30 +297,34 @@ const struct ec_record order_line_record = {
     .name = "OrderLine",
     .size = sizeof(struct order_line),
     .fields = order_line_fields,
-    .nfields = 2,
+    .nfields = sizeof order_line_fields / sizeof order_line_fields[0],
 };
 
 static const struct ec_field post_v1_orders_body_fields[] = {
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record, .offset = offsetof(struct post_v1_orders_body, lines)},
-    {.name = "payment_method", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct post_v1_orders_body, payment_method)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
+        .offset = offsetof(struct post_v1_orders_body, lines)},
+    {.name = "payment_method", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64,
+        .offset = offsetof(struct post_v1_orders_body, payment_method)},
 };
 const struct ec_record post_v1_orders_body_record = {
     .name = "post_v1_orders_body",
     .size = sizeof(struct post_v1_orders_body),
     .fields = post_v1_orders_body_fields,
-    .nfields = 2,
+    .nfields = sizeof post_v1_orders_body_fields / sizeof post_v1_orders_body_fields[0],
 };
 
 static const struct ec_field order_svc_place_order_in_fields[] = {
     {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct order_svc_place_order_in, user_id)},
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record, .offset = offsetof(struct order_svc_place_order_in, lines)},
-    {.name = "payment_method", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct order_svc_place_order_in, payment_method)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
+        .offset = offsetof(struct order_svc_place_order_in, lines)},
+    {.name = "payment_method", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64,
+        .offset = offsetof(struct order_svc_place_order_in, payment_method)},
 };
 const struct ec_record order_svc_place_order_in_record = {
     .name = "order_svc_place_order_in",
     .size = sizeof(struct order_svc_place_order_in),
     .fields = order_svc_place_order_in_fields,
-    .nfields = 3,
+    .nfields = sizeof order_svc_place_order_in_fields / sizeof order_svc_place_order_in_fields[0],
 };
 
 static const struct ec_field order_fields[] = {
@@ -322,21 +339,22 @@ const struct ec_record order_record = {
     .name = "Order",
     .size = sizeof(struct order),
     .fields = order_fields,
-    .nfields = 6,
+    .nfields = sizeof order_fields / sizeof order_fields[0],
 };
 
 static const struct get_v1_orders_query get_v1_orders_query_preset = {
     .limit = 20,
 };
 static const struct ec_field get_v1_orders_query_fields[] = {
-    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100, .offset = offsetof(struct get_v1_orders_query, limit)},
+    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100,
+        .offset = offsetof(struct get_v1_orders_query, limit)},
     {.name = "after", .kind = EC_UUID, .flags = EC_OPTIONAL, .offset = offsetof(struct get_v1_orders_query, after)},
 };
 const struct ec_record get_v1_orders_query_record = {
     .name = "get_v1_orders_query",
     .size = sizeof(struct get_v1_orders_query),
     .fields = get_v1_orders_query_fields,
-    .nfields = 2,
+    .nfields = sizeof get_v1_orders_query_fields / sizeof get_v1_orders_query_fields[0],
     .preset = &get_v1_orders_query_preset,
 };
 
@@ -345,14 +363,15 @@ static const struct order_svc_list_orders_in order_svc_list_orders_in_preset = {
 };
 static const struct ec_field order_svc_list_orders_in_fields[] = {
     {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct order_svc_list_orders_in, user_id)},
-    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100, .offset = offsetof(struct order_svc_list_orders_in, limit)},
+    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100,
+        .offset = offsetof(struct order_svc_list_orders_in, limit)},
     {.name = "after", .kind = EC_UUID, .flags = EC_OPTIONAL, .offset = offsetof(struct order_svc_list_orders_in, after)},
 };
 const struct ec_record order_svc_list_orders_in_record = {
     .name = "order_svc_list_orders_in",
     .size = sizeof(struct order_svc_list_orders_in),
     .fields = order_svc_list_orders_in_fields,
-    .nfields = 3,
+    .nfields = sizeof order_svc_list_orders_in_fields / sizeof order_svc_list_orders_in_fields[0],
     .preset = &order_svc_list_orders_in_preset,
 };
 
@@ -364,7 +383,7 @@ const struct ec_record order_page_record = {
     .name = "OrderPage",
     .size = sizeof(struct order_page),
     .fields = order_page_fields,
-    .nfields = 2,
+    .nfields = sizeof order_page_fields / sizeof order_page_fields[0],
 };
 
 static const struct ec_field get_v1_orders_id_path_fields[] = {
@@ -374,7 +393,7 @@ const struct ec_record get_v1_orders_id_path_record = {
     .name = "get_v1_orders_id_path",
     .size = sizeof(struct get_v1_orders_id_path),
     .fields = get_v1_orders_id_path_fields,
-    .nfields = 1,
+    .nfields = sizeof get_v1_orders_id_path_fields / sizeof get_v1_orders_id_path_fields[0],
 };
 
 static const struct ec_field order_svc_get_order_in_fields[] = {
@@ -385,7 +404,7 @@ const struct ec_record order_svc_get_order_in_record = {
     .name = "order_svc_get_order_in",
     .size = sizeof(struct order_svc_get_order_in),
     .fields = order_svc_get_order_in_fields,
-    .nfields = 2,
+    .nfields = sizeof order_svc_get_order_in_fields / sizeof order_svc_get_order_in_fields[0],
 };
 
 static const struct ec_field get_v1_orders_id_summary_path_fields[] = {
@@ -395,7 +414,7 @@ const struct ec_record get_v1_orders_id_summary_path_record = {
     .name = "get_v1_orders_id_summary_path",
     .size = sizeof(struct get_v1_orders_id_summary_path),
     .fields = get_v1_orders_id_summary_path_fields,
-    .nfields = 1,
+    .nfields = sizeof get_v1_orders_id_summary_path_fields / sizeof get_v1_orders_id_summary_path_fields[0],
 };
 
 static const struct ec_field payment_svc_payment_for_in_fields[] = {
@@ -405,7 +424,7 @@ const struct ec_record payment_svc_payment_for_in_record = {
     .name = "payment_svc_payment_for_in",
     .size = sizeof(struct payment_svc_payment_for_in),
     .fields = payment_svc_payment_for_in_fields,
-    .nfields = 1,
+    .nfields = sizeof payment_svc_payment_for_in_fields / sizeof payment_svc_payment_for_in_fields[0],
 };
 
 static const struct ec_field payment_fields[] = {
@@ -417,7 +436,7 @@ const struct ec_record payment_record = {
     .name = "Payment",
     .size = sizeof(struct payment),
     .fields = payment_fields,
-    .nfields = 3,
+    .nfields = sizeof payment_fields / sizeof payment_fields[0],
 };
 
 static const struct ec_field shipping_svc_shipment_for_in_fields[] = {
@@ -427,7 +446,7 @@ const struct ec_record shipping_svc_shipment_for_in_record = {
     .name = "shipping_svc_shipment_for_in",
     .size = sizeof(struct shipping_svc_shipment_for_in),
     .fields = shipping_svc_shipment_for_in_fields,
-    .nfields = 1,
+    .nfields = sizeof shipping_svc_shipment_for_in_fields / sizeof shipping_svc_shipment_for_in_fields[0],
 };
 
 static const struct ec_field shipment_fields[] = {
@@ -439,19 +458,21 @@ const struct ec_record shipment_record = {
     .name = "Shipment",
     .size = sizeof(struct shipment),
     .fields = shipment_fields,
-    .nfields = 3,
+    .nfields = sizeof shipment_fields / sizeof shipment_fields[0],
 };
 
 static const struct ec_field get_v1_orders_id_summary_out_fields[] = {
     {.name = "order", .kind = EC_RECORD, .of = &order_record, .offset = offsetof(struct get_v1_orders_id_summary_out, order)},
-    {.name = "payment", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &payment_record, .offset = offsetof(struct get_v1_orders_id_summary_out, payment)},
-    {.name = "shipment", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &shipment_record, .offset = offsetof(struct get_v1_orders_id_summary_out, shipment)},
+    {.name = "payment", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &payment_record,
+        .offset = offsetof(struct get_v1_orders_id_summary_out, payment)},
+    {.name = "shipment", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &shipment_record,
+        .offset = offsetof(struct get_v1_orders_id_summary_out, shipment)},
 };
 const struct ec_record get_v1_orders_id_summary_out_record = {
     .name = "get_v1_orders_id_summary_out",
     .size = sizeof(struct get_v1_orders_id_summary_out),
     .fields = get_v1_orders_id_summary_out_fields,
-    .nfields = 3,
+    .nfields = sizeof get_v1_orders_id_summary_out_fields / sizeof get_v1_orders_id_summary_out_fields[0],
 };
 
 static const struct ec_field post_v1_orders_id_cancel_path_fields[] = {
@@ -461,7 +482,7 @@ const struct ec_record post_v1_orders_id_cancel_path_record = {
     .name = "post_v1_orders_id_cancel_path",
     .size = sizeof(struct post_v1_orders_id_cancel_path),
     .fields = post_v1_orders_id_cancel_path_fields,
-    .nfields = 1,
+    .nfields = sizeof post_v1_orders_id_cancel_path_fields / sizeof post_v1_orders_id_cancel_path_fields[0],
 };
 
 static const struct ec_field order_svc_cancel_order_in_fields[] = {
@@ -472,7 +493,7 @@ const struct ec_record order_svc_cancel_order_in_record = {
     .name = "order_svc_cancel_order_in",
     .size = sizeof(struct order_svc_cancel_order_in),
     .fields = order_svc_cancel_order_in_fields,
-    .nfields = 2,
+    .nfields = sizeof order_svc_cancel_order_in_fields / sizeof order_svc_cancel_order_in_fields[0],
 };
 
 static const struct ec_field post_v1_orders_id_ship_path_fields[] = {
@@ -482,7 +503,7 @@ const struct ec_record post_v1_orders_id_ship_path_record = {
     .name = "post_v1_orders_id_ship_path",
     .size = sizeof(struct post_v1_orders_id_ship_path),
     .fields = post_v1_orders_id_ship_path_fields,
-    .nfields = 1,
+    .nfields = sizeof post_v1_orders_id_ship_path_fields / sizeof post_v1_orders_id_ship_path_fields[0],
 };
 
 static const struct ec_field shipping_svc_ship_in_fields[] = {
@@ -493,7 +514,7 @@ const struct ec_record shipping_svc_ship_in_record = {
     .name = "shipping_svc_ship_in",
     .size = sizeof(struct shipping_svc_ship_in),
     .fields = shipping_svc_ship_in_fields,
-    .nfields = 2,
+    .nfields = sizeof shipping_svc_ship_in_fields / sizeof shipping_svc_ship_in_fields[0],
 };
 
 const struct ec_error error_already_shipped = {.name = "already-shipped", .status = 409, .title = "The order has already been shipped"};
@@ -501,12 +522,15 @@ const struct ec_error error_bad_credentials = {.name = "bad-credentials", .statu
 const struct ec_error error_card_declined = {.name = "card-declined", .status = 402, .title = "The card was declined"};
 const struct ec_error error_email_taken = {.name = "email-taken", .status = 409, .title = "This email address already has an account"};
 const struct ec_error error_invalid_token = {.name = "invalid-token", .status = 401, .title = "The token is not valid"};
-const struct ec_error error_inventory_unavailable = {.name = "inventory-unavailable", .status = 503, .title = "Stock can't be reserved at the moment"};
-const struct ec_error error_not_cancellable = {.name = "not-cancellable", .status = 409, .title = "The order can't be cancelled in its present state"};
+const struct ec_error error_inventory_unavailable = {.name = "inventory-unavailable", .status = 503,
+    .title = "Stock can't be reserved at the moment"};
+const struct ec_error error_not_cancellable = {.name = "not-cancellable", .status = 409,
+    .title = "The order can't be cancelled in its present state"};
 const struct ec_error error_not_shippable = {.name = "not-shippable", .status = 409, .title = "The order has no shipment to send"};
 const struct ec_error error_order_not_found = {.name = "order-not-found", .status = 404, .title = "There is no such order"};
 const struct ec_error error_out_of_stock = {.name = "out-of-stock", .status = 409, .title = "Not enough stock"};
-const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503, .title = "Payments can't be taken at the moment"};
+const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503,
+    .title = "Payments can't be taken at the moment"};
 const struct ec_error error_product_not_found = {.name = "product-not-found", .status = 404, .title = "There is no such product"};
 const struct ec_error error_staff_only = {.name = "staff-only", .status = 403, .title = "Only staff may do this"};
 const struct ec_error error_unknown_sku = {.name = "unknown-sku", .status = 422, .title = "A line names a product that does not exist"};

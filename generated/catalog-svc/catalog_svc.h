@@ -97,8 +97,7 @@ struct price_lines_quote {
 };
 extern const struct ec_record price_lines_quote_record;
 
-void db_list_products_items(struct ec_task *task, struct ec_str after, int64_t limit,
-    struct list_products_items_list *out);
+void db_list_products_items(struct ec_task *task, struct ec_str after, int64_t limit, struct list_products_items_list *out);
 void db_list_products_page(struct ec_task *task, struct ec_str after, int64_t limit, struct list_products_page *out);
 void db_get_product_product(struct ec_task *task, struct ec_str sku, struct get_product_product *out);
 void db_set_price_product(struct ec_task *task, int64_t price_cents, struct ec_str sku, struct set_price_product *out);

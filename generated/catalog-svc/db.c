@@ -8,8 +8,7 @@ static const struct ec_sql db_list_products_items_sql = {
     .row = &list_products_items_record,
 };
 
-void db_list_products_items(struct ec_task *task, struct ec_str after, int64_t limit,
-    struct list_products_items_list *out)
+void db_list_products_items(struct ec_task *task, struct ec_str after, int64_t limit, struct list_products_items_list *out)
 {
     ec_sql_many(task, &db_list_products_items_sql, out, EC_PARAMS(
         ec_param_text(after),
@@ -69,7 +68,8 @@ static const struct ec_sql db_price_lines_quote_sql = {
 
 void db_price_lines_quote(struct ec_task *task, const struct order_line_list *lines, struct price_lines_quote *out)
 {
-    static const struct ec_field lines_field = {.kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record};
+    static const struct ec_field lines_field = {.kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50,
+        .of = &order_line_record};
 
     ec_sql_one(task, &db_price_lines_quote_sql, out, EC_PARAMS(ec_param_json(&lines_field, lines)));
 }

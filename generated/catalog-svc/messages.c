@@ -15,14 +15,16 @@ static const struct list_products_in list_products_in_preset = {
     .after = {"", sizeof("") - 1},
 };
 static const struct ec_field list_products_in_fields[] = {
-    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100, .offset = offsetof(struct list_products_in, limit)},
-    {.name = "after", .kind = EC_TEXT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 0, .max = 64, .offset = offsetof(struct list_products_in, after)},
+    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100,
+        .offset = offsetof(struct list_products_in, limit)},
+    {.name = "after", .kind = EC_TEXT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 0, .max = 64,
+        .offset = offsetof(struct list_products_in, after)},
 };
 const struct ec_record list_products_in_record = {
     .name = "list_products_in",
     .size = sizeof(struct list_products_in),
     .fields = list_products_in_fields,
-    .nfields = 2,
+    .nfields = sizeof list_products_in_fields / sizeof list_products_in_fields[0],
     .preset = &list_products_in_preset,
 };
 
@@ -36,7 +38,7 @@ const struct ec_record product_record = {
     .name = "Product",
     .size = sizeof(struct product),
     .fields = product_fields,
-    .nfields = 4,
+    .nfields = sizeof product_fields / sizeof product_fields[0],
 };
 
 static const struct ec_field product_page_fields[] = {
@@ -47,7 +49,7 @@ const struct ec_record product_page_record = {
     .name = "ProductPage",
     .size = sizeof(struct product_page),
     .fields = product_page_fields,
-    .nfields = 2,
+    .nfields = sizeof product_page_fields / sizeof product_page_fields[0],
 };
 
 static const struct ec_field list_products_items_fields[] = {
@@ -60,7 +62,7 @@ const struct ec_record list_products_items_record = {
     .name = "list_products_items",
     .size = sizeof(struct list_products_items),
     .fields = list_products_items_fields,
-    .nfields = 4,
+    .nfields = sizeof list_products_items_fields / sizeof list_products_items_fields[0],
 };
 
 static const struct ec_field list_products_page_fields[] = {
@@ -70,7 +72,7 @@ const struct ec_record list_products_page_record = {
     .name = "list_products_page",
     .size = sizeof(struct list_products_page),
     .fields = list_products_page_fields,
-    .nfields = 1,
+    .nfields = sizeof list_products_page_fields / sizeof list_products_page_fields[0],
 };
 
 static const struct ec_field get_product_in_fields[] = {
@@ -80,7 +82,7 @@ const struct ec_record get_product_in_record = {
     .name = "get_product_in",
     .size = sizeof(struct get_product_in),
     .fields = get_product_in_fields,
-    .nfields = 1,
+    .nfields = sizeof get_product_in_fields / sizeof get_product_in_fields[0],
 };
 
 static const struct ec_field get_product_product_fields[] = {
@@ -93,19 +95,20 @@ const struct ec_record get_product_product_record = {
     .name = "get_product_product",
     .size = sizeof(struct get_product_product),
     .fields = get_product_product_fields,
-    .nfields = 4,
+    .nfields = sizeof get_product_product_fields / sizeof get_product_product_fields[0],
 };
 
 static const struct ec_field set_price_in_fields[] = {
     {.name = "role", .kind = EC_ENUM, .of = &role_enum, .offset = offsetof(struct set_price_in, role)},
     {.name = "sku", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct set_price_in, sku)},
-    {.name = "price_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 100000000, .offset = offsetof(struct set_price_in, price_cents)},
+    {.name = "price_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 100000000,
+        .offset = offsetof(struct set_price_in, price_cents)},
 };
 const struct ec_record set_price_in_record = {
     .name = "set_price_in",
     .size = sizeof(struct set_price_in),
     .fields = set_price_in_fields,
-    .nfields = 3,
+    .nfields = sizeof set_price_in_fields / sizeof set_price_in_fields[0],
 };
 
 static const struct ec_field set_price_product_fields[] = {
@@ -118,7 +121,7 @@ const struct ec_record set_price_product_record = {
     .name = "set_price_product",
     .size = sizeof(struct set_price_product),
     .fields = set_price_product_fields,
-    .nfields = 4,
+    .nfields = sizeof set_price_product_fields / sizeof set_price_product_fields[0],
 };
 
 static const struct ec_field order_line_fields[] = {
@@ -129,17 +132,18 @@ const struct ec_record order_line_record = {
     .name = "OrderLine",
     .size = sizeof(struct order_line),
     .fields = order_line_fields,
-    .nfields = 2,
+    .nfields = sizeof order_line_fields / sizeof order_line_fields[0],
 };
 
 static const struct ec_field price_lines_in_fields[] = {
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record, .offset = offsetof(struct price_lines_in, lines)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
+        .offset = offsetof(struct price_lines_in, lines)},
 };
 const struct ec_record price_lines_in_record = {
     .name = "price_lines_in",
     .size = sizeof(struct price_lines_in),
     .fields = price_lines_in_fields,
-    .nfields = 1,
+    .nfields = sizeof price_lines_in_fields / sizeof price_lines_in_fields[0],
 };
 
 static const struct ec_field quote_fields[] = {
@@ -149,7 +153,7 @@ const struct ec_record quote_record = {
     .name = "Quote",
     .size = sizeof(struct quote),
     .fields = quote_fields,
-    .nfields = 1,
+    .nfields = sizeof quote_fields / sizeof quote_fields[0],
 };
 
 static const struct ec_field price_lines_quote_fields[] = {
@@ -160,7 +164,7 @@ const struct ec_record price_lines_quote_record = {
     .name = "price_lines_quote",
     .size = sizeof(struct price_lines_quote),
     .fields = price_lines_quote_fields,
-    .nfields = 2,
+    .nfields = sizeof price_lines_quote_fields / sizeof price_lines_quote_fields[0],
 };
 
 const struct ec_error error_product_not_found = {.name = "product-not-found", .status = 404, .title = "There is no such product"};

@@ -26,7 +26,8 @@ static const struct ec_sql db_reserve_reservation_sql = {
 void db_reserve_reservation(struct ec_task *task, struct ec_uuid order_id, const struct order_line_list *lines,
     struct reserve_reservation *out)
 {
-    static const struct ec_field lines_field = {.kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record};
+    static const struct ec_field lines_field = {.kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50,
+        .of = &order_line_record};
 
     ec_sql_one(task, &db_reserve_reservation_sql, out, EC_PARAMS(
         ec_param_uuid(order_id),
@@ -65,8 +66,7 @@ static const struct ec_sql db_inventory_order_shipped_held_sql = {
     .row = &inventory_order_shipped_held_record,
 };
 
-void db_inventory_order_shipped_held(struct ec_task *task, struct ec_uuid e_order_id,
-    struct inventory_order_shipped_held *out)
+void db_inventory_order_shipped_held(struct ec_task *task, struct ec_uuid e_order_id, struct inventory_order_shipped_held *out)
 {
     ec_sql_one(task, &db_inventory_order_shipped_held_sql, out, EC_PARAMS(ec_param_uuid(e_order_id)));
 }

@@ -63,8 +63,7 @@ void db_reserve_reservation(struct ec_task *task, struct ec_uuid order_id, const
     struct reserve_reservation *out);
 void db_release_held(struct ec_task *task, struct ec_uuid order_id, struct release_held *out);
 void db_release_update_stock(struct ec_task *task, int64_t line_qty, struct ec_str line_sku);
-void db_inventory_order_shipped_held(struct ec_task *task, struct ec_uuid e_order_id,
-    struct inventory_order_shipped_held *out);
+void db_inventory_order_shipped_held(struct ec_task *task, struct ec_uuid e_order_id, struct inventory_order_shipped_held *out);
 void db_inventory_order_shipped_update_stock(struct ec_task *task, int64_t line_qty, struct ec_str line_sku);
 extern const struct ec_sql *const statements[];
 

@@ -19,18 +19,19 @@ const struct ec_record order_line_record = {
     .name = "OrderLine",
     .size = sizeof(struct order_line),
     .fields = order_line_fields,
-    .nfields = 2,
+    .nfields = sizeof order_line_fields / sizeof order_line_fields[0],
 };
 
 static const struct ec_field reserve_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct reserve_in, order_id)},
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record, .offset = offsetof(struct reserve_in, lines)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
+        .offset = offsetof(struct reserve_in, lines)},
 };
 const struct ec_record reserve_in_record = {
     .name = "reserve_in",
     .size = sizeof(struct reserve_in),
     .fields = reserve_in_fields,
-    .nfields = 2,
+    .nfields = sizeof reserve_in_fields / sizeof reserve_in_fields[0],
 };
 
 static const struct ec_field reservation_fields[] = {
@@ -41,7 +42,7 @@ const struct ec_record reservation_record = {
     .name = "Reservation",
     .size = sizeof(struct reservation),
     .fields = reservation_fields,
-    .nfields = 2,
+    .nfields = sizeof reservation_fields / sizeof reservation_fields[0],
 };
 
 static const struct ec_field reserve_reservation_fields[] = {
@@ -52,7 +53,7 @@ const struct ec_record reserve_reservation_record = {
     .name = "reserve_reservation",
     .size = sizeof(struct reserve_reservation),
     .fields = reserve_reservation_fields,
-    .nfields = 2,
+    .nfields = sizeof reserve_reservation_fields / sizeof reserve_reservation_fields[0],
 };
 
 static const struct ec_field release_in_fields[] = {
@@ -62,7 +63,7 @@ const struct ec_record release_in_record = {
     .name = "release_in",
     .size = sizeof(struct release_in),
     .fields = release_in_fields,
-    .nfields = 1,
+    .nfields = sizeof release_in_fields / sizeof release_in_fields[0],
 };
 
 static const struct ec_field release_held_fields[] = {
@@ -72,7 +73,7 @@ const struct ec_record release_held_record = {
     .name = "release_held",
     .size = sizeof(struct release_held),
     .fields = release_held_fields,
-    .nfields = 1,
+    .nfields = sizeof release_held_fields / sizeof release_held_fields[0],
 };
 
 static const struct ec_field order_shipped_fields[] = {
@@ -83,17 +84,18 @@ const struct ec_record order_shipped_record = {
     .name = "OrderShipped",
     .size = sizeof(struct order_shipped),
     .fields = order_shipped_fields,
-    .nfields = 2,
+    .nfields = sizeof order_shipped_fields / sizeof order_shipped_fields[0],
 };
 
 static const struct ec_field inventory_order_shipped_held_fields[] = {
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &order_line_record, .offset = offsetof(struct inventory_order_shipped_held, lines)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &order_line_record,
+        .offset = offsetof(struct inventory_order_shipped_held, lines)},
 };
 const struct ec_record inventory_order_shipped_held_record = {
     .name = "inventory_order_shipped_held",
     .size = sizeof(struct inventory_order_shipped_held),
     .fields = inventory_order_shipped_held_fields,
-    .nfields = 1,
+    .nfields = sizeof inventory_order_shipped_held_fields / sizeof inventory_order_shipped_held_fields[0],
 };
 
 const struct ec_error error_out_of_stock = {.name = "out-of-stock", .status = 409, .title = "Not enough stock"};

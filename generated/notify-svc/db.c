@@ -60,8 +60,7 @@ static const struct ec_sql db_notify_order_cancelled_mail_sql = {
     .row = &notify_order_cancelled_mail_record,
 };
 
-void db_notify_order_cancelled_mail(struct ec_task *task, struct ec_uuid e_order_id,
-    struct notify_order_cancelled_mail *out)
+void db_notify_order_cancelled_mail(struct ec_task *task, struct ec_uuid e_order_id, struct notify_order_cancelled_mail *out)
 {
     ec_sql_one(task, &db_notify_order_cancelled_mail_sql, out, EC_PARAMS(ec_param_uuid(e_order_id)));
 }
@@ -86,8 +85,7 @@ static const struct ec_sql db_notify_payment_refunded_mail_sql = {
     .row = &notify_payment_refunded_mail_record,
 };
 
-void db_notify_payment_refunded_mail(struct ec_task *task, struct ec_uuid e_order_id,
-    struct notify_payment_refunded_mail *out)
+void db_notify_payment_refunded_mail(struct ec_task *task, struct ec_uuid e_order_id, struct notify_payment_refunded_mail *out)
 {
     ec_sql_one(task, &db_notify_payment_refunded_mail_sql, out, EC_PARAMS(ec_param_uuid(e_order_id)));
 }

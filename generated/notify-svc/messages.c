@@ -10,7 +10,7 @@ const struct ec_record order_placed_record = {
     .name = "OrderPlaced",
     .size = sizeof(struct order_placed),
     .fields = order_placed_fields,
-    .nfields = 3,
+    .nfields = sizeof order_placed_fields / sizeof order_placed_fields[0],
 };
 
 static const struct ec_field user_svc_get_contact_in_fields[] = {
@@ -20,7 +20,7 @@ const struct ec_record user_svc_get_contact_in_record = {
     .name = "user_svc_get_contact_in",
     .size = sizeof(struct user_svc_get_contact_in),
     .fields = user_svc_get_contact_in_fields,
-    .nfields = 1,
+    .nfields = sizeof user_svc_get_contact_in_fields / sizeof user_svc_get_contact_in_fields[0],
 };
 
 static const struct ec_field contact_fields[] = {
@@ -32,7 +32,7 @@ const struct ec_record contact_record = {
     .name = "Contact",
     .size = sizeof(struct contact),
     .fields = contact_fields,
-    .nfields = 3,
+    .nfields = sizeof contact_fields / sizeof contact_fields[0],
 };
 
 static const struct ec_field notify_order_placed_mail_fields[] = {
@@ -42,7 +42,7 @@ const struct ec_record notify_order_placed_mail_record = {
     .name = "notify_order_placed_mail",
     .size = sizeof(struct notify_order_placed_mail),
     .fields = notify_order_placed_mail_fields,
-    .nfields = 1,
+    .nfields = sizeof notify_order_placed_mail_fields / sizeof notify_order_placed_mail_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_personalizations_to_fields[] = {
@@ -53,17 +53,18 @@ const struct ec_record sendgrid_send_in_personalizations_to_record = {
     .name = "sendgrid_send_in_personalizations_to",
     .size = sizeof(struct sendgrid_send_in_personalizations_to),
     .fields = sendgrid_send_in_personalizations_to_fields,
-    .nfields = 2,
+    .nfields = sizeof sendgrid_send_in_personalizations_to_fields / sizeof sendgrid_send_in_personalizations_to_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_personalizations_fields[] = {
-    {.name = "to", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_personalizations_to_record, .offset = offsetof(struct sendgrid_send_in_personalizations, to)},
+    {.name = "to", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_personalizations_to_record,
+        .offset = offsetof(struct sendgrid_send_in_personalizations, to)},
 };
 const struct ec_record sendgrid_send_in_personalizations_record = {
     .name = "sendgrid_send_in_personalizations",
     .size = sizeof(struct sendgrid_send_in_personalizations),
     .fields = sendgrid_send_in_personalizations_fields,
-    .nfields = 1,
+    .nfields = sizeof sendgrid_send_in_personalizations_fields / sizeof sendgrid_send_in_personalizations_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_from_fields[] = {
@@ -74,7 +75,7 @@ const struct ec_record sendgrid_send_in_from_record = {
     .name = "sendgrid_send_in_from",
     .size = sizeof(struct sendgrid_send_in_from),
     .fields = sendgrid_send_in_from_fields,
-    .nfields = 2,
+    .nfields = sizeof sendgrid_send_in_from_fields / sizeof sendgrid_send_in_from_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_content_fields[] = {
@@ -85,20 +86,22 @@ const struct ec_record sendgrid_send_in_content_record = {
     .name = "sendgrid_send_in_content",
     .size = sizeof(struct sendgrid_send_in_content),
     .fields = sendgrid_send_in_content_fields,
-    .nfields = 2,
+    .nfields = sizeof sendgrid_send_in_content_fields / sizeof sendgrid_send_in_content_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_fields[] = {
-    {.name = "personalizations", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_personalizations_record, .offset = offsetof(struct sendgrid_send_in, personalizations)},
+    {.name = "personalizations", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_personalizations_record,
+        .offset = offsetof(struct sendgrid_send_in, personalizations)},
     {.name = "from", .kind = EC_RECORD, .of = &sendgrid_send_in_from_record, .offset = offsetof(struct sendgrid_send_in, from)},
     {.name = "subject", .kind = EC_TEXT, .offset = offsetof(struct sendgrid_send_in, subject)},
-    {.name = "content", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_content_record, .offset = offsetof(struct sendgrid_send_in, content)},
+    {.name = "content", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_content_record,
+        .offset = offsetof(struct sendgrid_send_in, content)},
 };
 const struct ec_record sendgrid_send_in_record = {
     .name = "sendgrid_send_in",
     .size = sizeof(struct sendgrid_send_in),
     .fields = sendgrid_send_in_fields,
-    .nfields = 4,
+    .nfields = sizeof sendgrid_send_in_fields / sizeof sendgrid_send_in_fields[0],
 };
 
 static const struct ec_field notify_order_placed_sms_fields[] = {
@@ -108,7 +111,7 @@ const struct ec_record notify_order_placed_sms_record = {
     .name = "notify_order_placed_sms",
     .size = sizeof(struct notify_order_placed_sms),
     .fields = notify_order_placed_sms_fields,
-    .nfields = 1,
+    .nfields = sizeof notify_order_placed_sms_fields / sizeof notify_order_placed_sms_fields[0],
 };
 
 static const struct ec_field twilio_send_in_fields[] = {
@@ -120,7 +123,7 @@ const struct ec_record twilio_send_in_record = {
     .name = "twilio_send_in",
     .size = sizeof(struct twilio_send_in),
     .fields = twilio_send_in_fields,
-    .nfields = 3,
+    .nfields = sizeof twilio_send_in_fields / sizeof twilio_send_in_fields[0],
 };
 
 static const struct ec_field twilio_send_out_fields[] = {
@@ -131,7 +134,7 @@ const struct ec_record twilio_send_out_record = {
     .name = "twilio_send_out",
     .size = sizeof(struct twilio_send_out),
     .fields = twilio_send_out_fields,
-    .nfields = 2,
+    .nfields = sizeof twilio_send_out_fields / sizeof twilio_send_out_fields[0],
 };
 
 static const struct ec_field order_cancelled_fields[] = {
@@ -143,7 +146,7 @@ const struct ec_record order_cancelled_record = {
     .name = "OrderCancelled",
     .size = sizeof(struct order_cancelled),
     .fields = order_cancelled_fields,
-    .nfields = 3,
+    .nfields = sizeof order_cancelled_fields / sizeof order_cancelled_fields[0],
 };
 
 static const struct ec_field notify_order_cancelled_mail_fields[] = {
@@ -153,7 +156,7 @@ const struct ec_record notify_order_cancelled_mail_record = {
     .name = "notify_order_cancelled_mail",
     .size = sizeof(struct notify_order_cancelled_mail),
     .fields = notify_order_cancelled_mail_fields,
-    .nfields = 1,
+    .nfields = sizeof notify_order_cancelled_mail_fields / sizeof notify_order_cancelled_mail_fields[0],
 };
 
 static const struct ec_field payment_refunded_fields[] = {
@@ -165,7 +168,7 @@ const struct ec_record payment_refunded_record = {
     .name = "PaymentRefunded",
     .size = sizeof(struct payment_refunded),
     .fields = payment_refunded_fields,
-    .nfields = 3,
+    .nfields = sizeof payment_refunded_fields / sizeof payment_refunded_fields[0],
 };
 
 static const struct ec_field notify_payment_refunded_mail_fields[] = {
@@ -175,7 +178,7 @@ const struct ec_record notify_payment_refunded_mail_record = {
     .name = "notify_payment_refunded_mail",
     .size = sizeof(struct notify_payment_refunded_mail),
     .fields = notify_payment_refunded_mail_fields,
-    .nfields = 1,
+    .nfields = sizeof notify_payment_refunded_mail_fields / sizeof notify_payment_refunded_mail_fields[0],
 };
 
 const struct ec_error error_invalid_token = {.name = "invalid-token", .status = 401, .title = "The token is not valid"};

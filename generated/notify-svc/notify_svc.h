@@ -119,11 +119,9 @@ void db_notify_order_placed_mail(struct ec_task *task, struct ec_uuid e_order_id
 void db_notify_order_placed_update_messages(struct ec_task *task, struct ec_uuid e_order_id);
 void db_notify_order_placed_sms(struct ec_task *task, struct ec_uuid e_order_id, struct notify_order_placed_sms *out);
 void db_notify_order_placed_update_messages_2(struct ec_task *task, struct ec_uuid e_order_id);
-void db_notify_order_cancelled_mail(struct ec_task *task, struct ec_uuid e_order_id,
-    struct notify_order_cancelled_mail *out);
+void db_notify_order_cancelled_mail(struct ec_task *task, struct ec_uuid e_order_id, struct notify_order_cancelled_mail *out);
 void db_notify_order_cancelled_update_messages(struct ec_task *task, struct ec_uuid e_order_id);
-void db_notify_payment_refunded_mail(struct ec_task *task, struct ec_uuid e_order_id,
-    struct notify_payment_refunded_mail *out);
+void db_notify_payment_refunded_mail(struct ec_task *task, struct ec_uuid e_order_id, struct notify_payment_refunded_mail *out);
 void db_notify_payment_refunded_update_messages(struct ec_task *task, struct ec_uuid e_order_id);
 extern const struct ec_sql *const statements[];
 

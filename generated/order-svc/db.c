@@ -15,7 +15,8 @@ static const struct ec_sql db_place_order_order_sql = {
 void db_place_order_order(struct ec_task *task, struct ec_uuid id, struct ec_uuid user_id, int64_t quote_total_cents,
     const struct order_line_list *lines, struct ec_str payment_method, struct place_order_order *out)
 {
-    static const struct ec_field lines_field = {.kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record};
+    static const struct ec_field lines_field = {.kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50,
+        .of = &order_line_record};
 
     ec_sql_one(task, &db_place_order_order_sql, out, EC_PARAMS(
         ec_param_uuid(id),
@@ -84,8 +85,7 @@ static const struct ec_sql db_cancel_order_found_sql = {
     .row = &cancel_order_found_record,
 };
 
-void db_cancel_order_found(struct ec_task *task, struct ec_uuid id, struct ec_uuid user_id,
-    struct cancel_order_found *out)
+void db_cancel_order_found(struct ec_task *task, struct ec_uuid id, struct ec_uuid user_id, struct cancel_order_found *out)
 {
     ec_sql_one(task, &db_cancel_order_found_sql, out, EC_PARAMS(
         ec_param_uuid(id),

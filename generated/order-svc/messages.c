@@ -52,19 +52,21 @@ const struct ec_record order_line_record = {
     .name = "OrderLine",
     .size = sizeof(struct order_line),
     .fields = order_line_fields,
-    .nfields = 2,
+    .nfields = sizeof order_line_fields / sizeof order_line_fields[0],
 };
 
 static const struct ec_field place_order_in_fields[] = {
     {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct place_order_in, user_id)},
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record, .offset = offsetof(struct place_order_in, lines)},
-    {.name = "payment_method", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct place_order_in, payment_method)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
+        .offset = offsetof(struct place_order_in, lines)},
+    {.name = "payment_method", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64,
+        .offset = offsetof(struct place_order_in, payment_method)},
 };
 const struct ec_record place_order_in_record = {
     .name = "place_order_in",
     .size = sizeof(struct place_order_in),
     .fields = place_order_in_fields,
-    .nfields = 3,
+    .nfields = sizeof place_order_in_fields / sizeof place_order_in_fields[0],
 };
 
 static const struct ec_field order_fields[] = {
@@ -79,17 +81,18 @@ const struct ec_record order_record = {
     .name = "Order",
     .size = sizeof(struct order),
     .fields = order_fields,
-    .nfields = 6,
+    .nfields = sizeof order_fields / sizeof order_fields[0],
 };
 
 static const struct ec_field catalog_svc_price_lines_in_fields[] = {
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record, .offset = offsetof(struct catalog_svc_price_lines_in, lines)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
+        .offset = offsetof(struct catalog_svc_price_lines_in, lines)},
 };
 const struct ec_record catalog_svc_price_lines_in_record = {
     .name = "catalog_svc_price_lines_in",
     .size = sizeof(struct catalog_svc_price_lines_in),
     .fields = catalog_svc_price_lines_in_fields,
-    .nfields = 1,
+    .nfields = sizeof catalog_svc_price_lines_in_fields / sizeof catalog_svc_price_lines_in_fields[0],
 };
 
 static const struct ec_field quote_fields[] = {
@@ -99,7 +102,7 @@ const struct ec_record quote_record = {
     .name = "Quote",
     .size = sizeof(struct quote),
     .fields = quote_fields,
-    .nfields = 1,
+    .nfields = sizeof quote_fields / sizeof quote_fields[0],
 };
 
 static const struct ec_field place_order_order_fields[] = {
@@ -114,7 +117,7 @@ const struct ec_record place_order_order_record = {
     .name = "place_order_order",
     .size = sizeof(struct place_order_order),
     .fields = place_order_order_fields,
-    .nfields = 6,
+    .nfields = sizeof place_order_order_fields / sizeof place_order_order_fields[0],
 };
 
 static const struct ec_field place_order_saga_in_fields[] = {
@@ -125,7 +128,7 @@ const struct ec_record place_order_saga_in_record = {
     .name = "place_order_saga_in",
     .size = sizeof(struct place_order_saga_in),
     .fields = place_order_saga_in_fields,
-    .nfields = 2,
+    .nfields = sizeof place_order_saga_in_fields / sizeof place_order_saga_in_fields[0],
 };
 
 static const struct ec_field get_order_in_fields[] = {
@@ -136,7 +139,7 @@ const struct ec_record get_order_in_record = {
     .name = "get_order_in",
     .size = sizeof(struct get_order_in),
     .fields = get_order_in_fields,
-    .nfields = 2,
+    .nfields = sizeof get_order_in_fields / sizeof get_order_in_fields[0],
 };
 
 static const struct ec_field get_order_order_fields[] = {
@@ -151,7 +154,7 @@ const struct ec_record get_order_order_record = {
     .name = "get_order_order",
     .size = sizeof(struct get_order_order),
     .fields = get_order_order_fields,
-    .nfields = 6,
+    .nfields = sizeof get_order_order_fields / sizeof get_order_order_fields[0],
 };
 
 static const struct list_orders_in list_orders_in_preset = {
@@ -159,14 +162,15 @@ static const struct list_orders_in list_orders_in_preset = {
 };
 static const struct ec_field list_orders_in_fields[] = {
     {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct list_orders_in, user_id)},
-    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100, .offset = offsetof(struct list_orders_in, limit)},
+    {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED | EC_DEFAULT, .min = 1, .max = 100,
+        .offset = offsetof(struct list_orders_in, limit)},
     {.name = "after", .kind = EC_UUID, .flags = EC_OPTIONAL, .offset = offsetof(struct list_orders_in, after)},
 };
 const struct ec_record list_orders_in_record = {
     .name = "list_orders_in",
     .size = sizeof(struct list_orders_in),
     .fields = list_orders_in_fields,
-    .nfields = 3,
+    .nfields = sizeof list_orders_in_fields / sizeof list_orders_in_fields[0],
     .preset = &list_orders_in_preset,
 };
 
@@ -178,7 +182,7 @@ const struct ec_record order_page_record = {
     .name = "OrderPage",
     .size = sizeof(struct order_page),
     .fields = order_page_fields,
-    .nfields = 2,
+    .nfields = sizeof order_page_fields / sizeof order_page_fields[0],
 };
 
 static const struct ec_field list_orders_items_fields[] = {
@@ -193,7 +197,7 @@ const struct ec_record list_orders_items_record = {
     .name = "list_orders_items",
     .size = sizeof(struct list_orders_items),
     .fields = list_orders_items_fields,
-    .nfields = 6,
+    .nfields = sizeof list_orders_items_fields / sizeof list_orders_items_fields[0],
 };
 
 static const struct ec_field list_orders_page_fields[] = {
@@ -204,7 +208,7 @@ const struct ec_record list_orders_page_record = {
     .name = "list_orders_page",
     .size = sizeof(struct list_orders_page),
     .fields = list_orders_page_fields,
-    .nfields = 2,
+    .nfields = sizeof list_orders_page_fields / sizeof list_orders_page_fields[0],
 };
 
 static const struct ec_field cancel_order_in_fields[] = {
@@ -215,7 +219,7 @@ const struct ec_record cancel_order_in_record = {
     .name = "cancel_order_in",
     .size = sizeof(struct cancel_order_in),
     .fields = cancel_order_in_fields,
-    .nfields = 2,
+    .nfields = sizeof cancel_order_in_fields / sizeof cancel_order_in_fields[0],
 };
 
 static const struct ec_field cancel_order_found_fields[] = {
@@ -225,7 +229,7 @@ const struct ec_record cancel_order_found_record = {
     .name = "cancel_order_found",
     .size = sizeof(struct cancel_order_found),
     .fields = cancel_order_found_fields,
-    .nfields = 1,
+    .nfields = sizeof cancel_order_found_fields / sizeof cancel_order_found_fields[0],
 };
 
 static const struct ec_field cancel_order_order_fields[] = {
@@ -240,7 +244,7 @@ const struct ec_record cancel_order_order_record = {
     .name = "cancel_order_order",
     .size = sizeof(struct cancel_order_order),
     .fields = cancel_order_order_fields,
-    .nfields = 6,
+    .nfields = sizeof cancel_order_order_fields / sizeof cancel_order_order_fields[0],
 };
 
 static const struct ec_field cancel_order_saga_in_fields[] = {
@@ -250,7 +254,7 @@ const struct ec_record cancel_order_saga_in_record = {
     .name = "cancel_order_saga_in",
     .size = sizeof(struct cancel_order_saga_in),
     .fields = cancel_order_saga_in_fields,
-    .nfields = 1,
+    .nfields = sizeof cancel_order_saga_in_fields / sizeof cancel_order_saga_in_fields[0],
 };
 
 static const struct ec_field order_shipped_fields[] = {
@@ -261,7 +265,7 @@ const struct ec_record order_shipped_record = {
     .name = "OrderShipped",
     .size = sizeof(struct order_shipped),
     .fields = order_shipped_fields,
-    .nfields = 2,
+    .nfields = sizeof order_shipped_fields / sizeof order_shipped_fields[0],
 };
 
 static const struct ec_field reservation_fields[] = {
@@ -272,18 +276,19 @@ const struct ec_record reservation_record = {
     .name = "Reservation",
     .size = sizeof(struct reservation),
     .fields = reservation_fields,
-    .nfields = 2,
+    .nfields = sizeof reservation_fields / sizeof reservation_fields[0],
 };
 
 static const struct ec_field inventory_svc_reserve_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct inventory_svc_reserve_in, order_id)},
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record, .offset = offsetof(struct inventory_svc_reserve_in, lines)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
+        .offset = offsetof(struct inventory_svc_reserve_in, lines)},
 };
 const struct ec_record inventory_svc_reserve_in_record = {
     .name = "inventory_svc_reserve_in",
     .size = sizeof(struct inventory_svc_reserve_in),
     .fields = inventory_svc_reserve_in_fields,
-    .nfields = 2,
+    .nfields = sizeof inventory_svc_reserve_in_fields / sizeof inventory_svc_reserve_in_fields[0],
 };
 
 static const struct ec_field inventory_svc_release_in_fields[] = {
@@ -293,7 +298,7 @@ const struct ec_record inventory_svc_release_in_record = {
     .name = "inventory_svc_release_in",
     .size = sizeof(struct inventory_svc_release_in),
     .fields = inventory_svc_release_in_fields,
-    .nfields = 1,
+    .nfields = sizeof inventory_svc_release_in_fields / sizeof inventory_svc_release_in_fields[0],
 };
 
 static const struct ec_field payment_fields[] = {
@@ -305,20 +310,21 @@ const struct ec_record payment_record = {
     .name = "Payment",
     .size = sizeof(struct payment),
     .fields = payment_fields,
-    .nfields = 3,
+    .nfields = sizeof payment_fields / sizeof payment_fields[0],
 };
 
 static const struct ec_field payment_svc_charge_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct payment_svc_charge_in, order_id)},
     {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct payment_svc_charge_in, user_id)},
-    {.name = "amount_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = INT64_MAX, .offset = offsetof(struct payment_svc_charge_in, amount_cents)},
+    {.name = "amount_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = INT64_MAX,
+        .offset = offsetof(struct payment_svc_charge_in, amount_cents)},
     {.name = "method", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct payment_svc_charge_in, method)},
 };
 const struct ec_record payment_svc_charge_in_record = {
     .name = "payment_svc_charge_in",
     .size = sizeof(struct payment_svc_charge_in),
     .fields = payment_svc_charge_in_fields,
-    .nfields = 4,
+    .nfields = sizeof payment_svc_charge_in_fields / sizeof payment_svc_charge_in_fields[0],
 };
 
 static const struct ec_field payment_svc_refund_in_fields[] = {
@@ -328,7 +334,7 @@ const struct ec_record payment_svc_refund_in_record = {
     .name = "payment_svc_refund_in",
     .size = sizeof(struct payment_svc_refund_in),
     .fields = payment_svc_refund_in_fields,
-    .nfields = 1,
+    .nfields = sizeof payment_svc_refund_in_fields / sizeof payment_svc_refund_in_fields[0],
 };
 
 static const struct ec_field shipment_fields[] = {
@@ -340,7 +346,7 @@ const struct ec_record shipment_record = {
     .name = "Shipment",
     .size = sizeof(struct shipment),
     .fields = shipment_fields,
-    .nfields = 3,
+    .nfields = sizeof shipment_fields / sizeof shipment_fields[0],
 };
 
 static const struct ec_field shipping_svc_schedule_in_fields[] = {
@@ -350,7 +356,7 @@ const struct ec_record shipping_svc_schedule_in_record = {
     .name = "shipping_svc_schedule_in",
     .size = sizeof(struct shipping_svc_schedule_in),
     .fields = shipping_svc_schedule_in_fields,
-    .nfields = 1,
+    .nfields = sizeof shipping_svc_schedule_in_fields / sizeof shipping_svc_schedule_in_fields[0],
 };
 
 static const struct ec_field shipping_svc_unschedule_in_fields[] = {
@@ -360,7 +366,7 @@ const struct ec_record shipping_svc_unschedule_in_record = {
     .name = "shipping_svc_unschedule_in",
     .size = sizeof(struct shipping_svc_unschedule_in),
     .fields = shipping_svc_unschedule_in_fields,
-    .nfields = 1,
+    .nfields = sizeof shipping_svc_unschedule_in_fields / sizeof shipping_svc_unschedule_in_fields[0],
 };
 
 static const struct ec_field order_placed_fields[] = {
@@ -372,7 +378,7 @@ const struct ec_record order_placed_record = {
     .name = "OrderPlaced",
     .size = sizeof(struct order_placed),
     .fields = order_placed_fields,
-    .nfields = 3,
+    .nfields = sizeof order_placed_fields / sizeof order_placed_fields[0],
 };
 
 static const struct ec_field order_cancelled_fields[] = {
@@ -384,7 +390,7 @@ const struct ec_record order_cancelled_record = {
     .name = "OrderCancelled",
     .size = sizeof(struct order_cancelled),
     .fields = order_cancelled_fields,
-    .nfields = 3,
+    .nfields = sizeof order_cancelled_fields / sizeof order_cancelled_fields[0],
 };
 
 static const struct ec_field shipping_svc_cancel_shipment_in_fields[] = {
@@ -394,14 +400,17 @@ const struct ec_record shipping_svc_cancel_shipment_in_record = {
     .name = "shipping_svc_cancel_shipment_in",
     .size = sizeof(struct shipping_svc_cancel_shipment_in),
     .fields = shipping_svc_cancel_shipment_in_fields,
-    .nfields = 1,
+    .nfields = sizeof shipping_svc_cancel_shipment_in_fields / sizeof shipping_svc_cancel_shipment_in_fields[0],
 };
 
 const struct ec_error error_already_shipped = {.name = "already-shipped", .status = 409, .title = "The order has already been shipped"};
 const struct ec_error error_card_declined = {.name = "card-declined", .status = 402, .title = "The card was declined"};
-const struct ec_error error_inventory_unavailable = {.name = "inventory-unavailable", .status = 503, .title = "Stock can't be reserved at the moment"};
-const struct ec_error error_not_cancellable = {.name = "not-cancellable", .status = 409, .title = "The order can't be cancelled in its present state"};
+const struct ec_error error_inventory_unavailable = {.name = "inventory-unavailable", .status = 503,
+    .title = "Stock can't be reserved at the moment"};
+const struct ec_error error_not_cancellable = {.name = "not-cancellable", .status = 409,
+    .title = "The order can't be cancelled in its present state"};
 const struct ec_error error_order_not_found = {.name = "order-not-found", .status = 404, .title = "There is no such order"};
 const struct ec_error error_out_of_stock = {.name = "out-of-stock", .status = 409, .title = "Not enough stock"};
-const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503, .title = "Payments can't be taken at the moment"};
+const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503,
+    .title = "Payments can't be taken at the moment"};
 const struct ec_error error_unknown_sku = {.name = "unknown-sku", .status = 422, .title = "A line names a product that does not exist"};

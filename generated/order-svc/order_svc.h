@@ -276,8 +276,7 @@ void db_list_orders_items(struct ec_task *task, struct ec_uuid user_id, const st
     struct list_orders_items_list *out);
 void db_list_orders_page(struct ec_task *task, struct ec_uuid user_id, const struct ec_uuid *after, int64_t limit,
     struct list_orders_page *out);
-void db_cancel_order_found(struct ec_task *task, struct ec_uuid id, struct ec_uuid user_id,
-    struct cancel_order_found *out);
+void db_cancel_order_found(struct ec_task *task, struct ec_uuid id, struct ec_uuid user_id, struct cancel_order_found *out);
 void db_cancel_order_order(struct ec_task *task, struct ec_uuid found_id, struct cancel_order_order *out);
 void db_orders_order_shipped_update_orders(struct ec_task *task, struct ec_uuid e_order_id);
 void db_place_order_done_update_orders(struct ec_task *task, struct ec_uuid order_id);

@@ -35,7 +35,8 @@ static const struct ec_ext_call stripe_create_payment_call = {
     },
 };
 
-void stripe_create_payment(struct ec_task *task, struct ec_str key, const struct stripe_create_payment_in *in, struct stripe_create_payment_out *out)
+void stripe_create_payment(struct ec_task *task, struct ec_str key, const struct stripe_create_payment_in *in,
+    struct stripe_create_payment_out *out)
 {
     ec_external_call(task, &stripe_create_payment_call, key, in, out);
 }
@@ -52,7 +53,8 @@ static const struct ec_ext_call stripe_create_refund_call = {
     .idempotency_header = "Idempotency-Key",
 };
 
-void stripe_create_refund(struct ec_task *task, struct ec_str key, const struct stripe_create_refund_in *in, struct stripe_create_refund_out *out)
+void stripe_create_refund(struct ec_task *task, struct ec_str key, const struct stripe_create_refund_in *in,
+    struct stripe_create_refund_out *out)
 {
     ec_external_call(task, &stripe_create_refund_call, key, in, out);
 }

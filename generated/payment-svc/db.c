@@ -10,8 +10,8 @@ static const struct ec_sql db_charge_insert_payments_sql = {
         "ON CONFLICT (order_id) DO NOTHING",
 };
 
-void db_charge_insert_payments(struct ec_task *task, struct ec_uuid order_id, struct ec_uuid user_id,
-    int64_t amount_cents, struct ec_str method)
+void db_charge_insert_payments(struct ec_task *task, struct ec_uuid order_id, struct ec_uuid user_id, int64_t amount_cents,
+    struct ec_str method)
 {
     ec_sql_exec(task, &db_charge_insert_payments_sql, EC_PARAMS(
         ec_param_uuid(order_id),
@@ -40,8 +40,7 @@ static const struct ec_sql db_charge_payment_sql = {
     .row = &charge_payment_record,
 };
 
-void db_charge_payment(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id,
-    struct charge_payment *out)
+void db_charge_payment(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id, struct charge_payment *out)
 {
     ec_sql_one(task, &db_charge_payment_sql, out, EC_PARAMS(
         ec_param_text(intent_id),

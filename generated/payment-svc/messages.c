@@ -15,14 +15,15 @@ const struct ec_enum payment_status_enum = {
 static const struct ec_field charge_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct charge_in, order_id)},
     {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct charge_in, user_id)},
-    {.name = "amount_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = INT64_MAX, .offset = offsetof(struct charge_in, amount_cents)},
+    {.name = "amount_cents", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = INT64_MAX,
+        .offset = offsetof(struct charge_in, amount_cents)},
     {.name = "method", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct charge_in, method)},
 };
 const struct ec_record charge_in_record = {
     .name = "charge_in",
     .size = sizeof(struct charge_in),
     .fields = charge_in_fields,
-    .nfields = 4,
+    .nfields = sizeof charge_in_fields / sizeof charge_in_fields[0],
 };
 
 static const struct ec_field payment_fields[] = {
@@ -34,18 +35,20 @@ const struct ec_record payment_record = {
     .name = "Payment",
     .size = sizeof(struct payment),
     .fields = payment_fields,
-    .nfields = 3,
+    .nfields = sizeof payment_fields / sizeof payment_fields[0],
 };
 
 static const struct ec_field stripe_create_payment_in_automatic_payment_methods_fields[] = {
     {.name = "enabled", .kind = EC_BOOL, .offset = offsetof(struct stripe_create_payment_in_automatic_payment_methods, enabled)},
-    {.name = "allow_redirects", .kind = EC_TEXT, .offset = offsetof(struct stripe_create_payment_in_automatic_payment_methods, allow_redirects)},
+    {.name = "allow_redirects", .kind = EC_TEXT,
+        .offset = offsetof(struct stripe_create_payment_in_automatic_payment_methods, allow_redirects)},
 };
 const struct ec_record stripe_create_payment_in_automatic_payment_methods_record = {
     .name = "stripe_create_payment_in_automatic_payment_methods",
     .size = sizeof(struct stripe_create_payment_in_automatic_payment_methods),
     .fields = stripe_create_payment_in_automatic_payment_methods_fields,
-    .nfields = 2,
+    .nfields = sizeof stripe_create_payment_in_automatic_payment_methods_fields /
+        sizeof stripe_create_payment_in_automatic_payment_methods_fields[0],
 };
 
 static const struct ec_field stripe_create_payment_in_metadata_fields[] = {
@@ -55,22 +58,25 @@ const struct ec_record stripe_create_payment_in_metadata_record = {
     .name = "stripe_create_payment_in_metadata",
     .size = sizeof(struct stripe_create_payment_in_metadata),
     .fields = stripe_create_payment_in_metadata_fields,
-    .nfields = 1,
+    .nfields = sizeof stripe_create_payment_in_metadata_fields / sizeof stripe_create_payment_in_metadata_fields[0],
 };
 
 static const struct ec_field stripe_create_payment_in_fields[] = {
-    {.name = "amount", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = INT64_MAX, .offset = offsetof(struct stripe_create_payment_in, amount)},
+    {.name = "amount", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = INT64_MAX,
+        .offset = offsetof(struct stripe_create_payment_in, amount)},
     {.name = "currency", .kind = EC_TEXT, .offset = offsetof(struct stripe_create_payment_in, currency)},
     {.name = "payment_method", .kind = EC_TEXT, .offset = offsetof(struct stripe_create_payment_in, payment_method)},
     {.name = "confirm", .kind = EC_BOOL, .offset = offsetof(struct stripe_create_payment_in, confirm)},
-    {.name = "automatic_payment_methods", .kind = EC_RECORD, .of = &stripe_create_payment_in_automatic_payment_methods_record, .offset = offsetof(struct stripe_create_payment_in, automatic_payment_methods)},
-    {.name = "metadata", .kind = EC_RECORD, .of = &stripe_create_payment_in_metadata_record, .offset = offsetof(struct stripe_create_payment_in, metadata)},
+    {.name = "automatic_payment_methods", .kind = EC_RECORD, .of = &stripe_create_payment_in_automatic_payment_methods_record,
+        .offset = offsetof(struct stripe_create_payment_in, automatic_payment_methods)},
+    {.name = "metadata", .kind = EC_RECORD, .of = &stripe_create_payment_in_metadata_record,
+        .offset = offsetof(struct stripe_create_payment_in, metadata)},
 };
 const struct ec_record stripe_create_payment_in_record = {
     .name = "stripe_create_payment_in",
     .size = sizeof(struct stripe_create_payment_in),
     .fields = stripe_create_payment_in_fields,
-    .nfields = 6,
+    .nfields = sizeof stripe_create_payment_in_fields / sizeof stripe_create_payment_in_fields[0],
 };
 
 static const struct ec_field stripe_create_payment_out_fields[] = {
@@ -82,7 +88,7 @@ const struct ec_record stripe_create_payment_out_record = {
     .name = "stripe_create_payment_out",
     .size = sizeof(struct stripe_create_payment_out),
     .fields = stripe_create_payment_out_fields,
-    .nfields = 3,
+    .nfields = sizeof stripe_create_payment_out_fields / sizeof stripe_create_payment_out_fields[0],
 };
 
 static const struct ec_field charge_payment_fields[] = {
@@ -95,7 +101,7 @@ const struct ec_record charge_payment_record = {
     .name = "charge_payment",
     .size = sizeof(struct charge_payment),
     .fields = charge_payment_fields,
-    .nfields = 4,
+    .nfields = sizeof charge_payment_fields / sizeof charge_payment_fields[0],
 };
 
 static const struct ec_field payment_captured_fields[] = {
@@ -107,7 +113,7 @@ const struct ec_record payment_captured_record = {
     .name = "PaymentCaptured",
     .size = sizeof(struct payment_captured),
     .fields = payment_captured_fields,
-    .nfields = 3,
+    .nfields = sizeof payment_captured_fields / sizeof payment_captured_fields[0],
 };
 
 static const struct ec_field refund_in_fields[] = {
@@ -117,7 +123,7 @@ const struct ec_record refund_in_record = {
     .name = "refund_in",
     .size = sizeof(struct refund_in),
     .fields = refund_in_fields,
-    .nfields = 1,
+    .nfields = sizeof refund_in_fields / sizeof refund_in_fields[0],
 };
 
 static const struct ec_field refund_payment_fields[] = {
@@ -130,7 +136,7 @@ const struct ec_record refund_payment_record = {
     .name = "refund_payment",
     .size = sizeof(struct refund_payment),
     .fields = refund_payment_fields,
-    .nfields = 4,
+    .nfields = sizeof refund_payment_fields / sizeof refund_payment_fields[0],
 };
 
 static const struct ec_field refund_captured_fields[] = {
@@ -143,7 +149,7 @@ const struct ec_record refund_captured_record = {
     .name = "refund_captured",
     .size = sizeof(struct refund_captured),
     .fields = refund_captured_fields,
-    .nfields = 4,
+    .nfields = sizeof refund_captured_fields / sizeof refund_captured_fields[0],
 };
 
 static const struct ec_field stripe_create_refund_in_fields[] = {
@@ -153,7 +159,7 @@ const struct ec_record stripe_create_refund_in_record = {
     .name = "stripe_create_refund_in",
     .size = sizeof(struct stripe_create_refund_in),
     .fields = stripe_create_refund_in_fields,
-    .nfields = 1,
+    .nfields = sizeof stripe_create_refund_in_fields / sizeof stripe_create_refund_in_fields[0],
 };
 
 static const struct ec_field stripe_create_refund_out_fields[] = {
@@ -165,7 +171,7 @@ const struct ec_record stripe_create_refund_out_record = {
     .name = "stripe_create_refund_out",
     .size = sizeof(struct stripe_create_refund_out),
     .fields = stripe_create_refund_out_fields,
-    .nfields = 3,
+    .nfields = sizeof stripe_create_refund_out_fields / sizeof stripe_create_refund_out_fields[0],
 };
 
 static const struct ec_field payment_refunded_fields[] = {
@@ -177,7 +183,7 @@ const struct ec_record payment_refunded_record = {
     .name = "PaymentRefunded",
     .size = sizeof(struct payment_refunded),
     .fields = payment_refunded_fields,
-    .nfields = 3,
+    .nfields = sizeof payment_refunded_fields / sizeof payment_refunded_fields[0],
 };
 
 static const struct ec_field payment_for_in_fields[] = {
@@ -187,7 +193,7 @@ const struct ec_record payment_for_in_record = {
     .name = "payment_for_in",
     .size = sizeof(struct payment_for_in),
     .fields = payment_for_in_fields,
-    .nfields = 1,
+    .nfields = sizeof payment_for_in_fields / sizeof payment_for_in_fields[0],
 };
 
 static const struct ec_field payment_for_payment_fields[] = {
@@ -199,9 +205,10 @@ const struct ec_record payment_for_payment_record = {
     .name = "payment_for_payment",
     .size = sizeof(struct payment_for_payment),
     .fields = payment_for_payment_fields,
-    .nfields = 3,
+    .nfields = sizeof payment_for_payment_fields / sizeof payment_for_payment_fields[0],
 };
 
 const struct ec_error error_card_declined = {.name = "card-declined", .status = 402, .title = "The card was declined"};
 const struct ec_error error_order_not_found = {.name = "order-not-found", .status = 404, .title = "There is no such order"};
-const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503, .title = "Payments can't be taken at the moment"};
+const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503,
+    .title = "Payments can't be taken at the moment"};

@@ -125,14 +125,15 @@ extern const struct ec_record payment_for_payment_record;
 extern struct ec_edge stripe_edge;
 extern const struct ec_external stripe_external;
 
-void stripe_create_payment(struct ec_task *task, struct ec_str key, const struct stripe_create_payment_in *in, struct stripe_create_payment_out *out);
-void stripe_create_refund(struct ec_task *task, struct ec_str key, const struct stripe_create_refund_in *in, struct stripe_create_refund_out *out);
+void stripe_create_payment(struct ec_task *task, struct ec_str key, const struct stripe_create_payment_in *in,
+    struct stripe_create_payment_out *out);
+void stripe_create_refund(struct ec_task *task, struct ec_str key, const struct stripe_create_refund_in *in,
+    struct stripe_create_refund_out *out);
 
-void db_charge_insert_payments(struct ec_task *task, struct ec_uuid order_id, struct ec_uuid user_id,
-    int64_t amount_cents, struct ec_str method);
+void db_charge_insert_payments(struct ec_task *task, struct ec_uuid order_id, struct ec_uuid user_id, int64_t amount_cents,
+    struct ec_str method);
 void db_charge_update_payments(struct ec_task *task, struct ec_uuid order_id);
-void db_charge_payment(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id,
-    struct charge_payment *out);
+void db_charge_payment(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id, struct charge_payment *out);
 void db_refund_payment(struct ec_task *task, struct ec_uuid order_id, struct refund_payment *out);
 void db_refund_update_payments(struct ec_task *task, struct ec_uuid order_id);
 void db_refund_update_payments_2(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id);

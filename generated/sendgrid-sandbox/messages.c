@@ -9,17 +9,18 @@ const struct ec_record sendgrid_send_in_personalizations_to_record = {
     .name = "sendgrid_send_in_personalizations_to",
     .size = sizeof(struct sendgrid_send_in_personalizations_to),
     .fields = sendgrid_send_in_personalizations_to_fields,
-    .nfields = 2,
+    .nfields = sizeof sendgrid_send_in_personalizations_to_fields / sizeof sendgrid_send_in_personalizations_to_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_personalizations_fields[] = {
-    {.name = "to", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_personalizations_to_record, .offset = offsetof(struct sendgrid_send_in_personalizations, to)},
+    {.name = "to", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_personalizations_to_record,
+        .offset = offsetof(struct sendgrid_send_in_personalizations, to)},
 };
 const struct ec_record sendgrid_send_in_personalizations_record = {
     .name = "sendgrid_send_in_personalizations",
     .size = sizeof(struct sendgrid_send_in_personalizations),
     .fields = sendgrid_send_in_personalizations_fields,
-    .nfields = 1,
+    .nfields = sizeof sendgrid_send_in_personalizations_fields / sizeof sendgrid_send_in_personalizations_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_from_fields[] = {
@@ -30,7 +31,7 @@ const struct ec_record sendgrid_send_in_from_record = {
     .name = "sendgrid_send_in_from",
     .size = sizeof(struct sendgrid_send_in_from),
     .fields = sendgrid_send_in_from_fields,
-    .nfields = 2,
+    .nfields = sizeof sendgrid_send_in_from_fields / sizeof sendgrid_send_in_from_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_content_fields[] = {
@@ -41,18 +42,20 @@ const struct ec_record sendgrid_send_in_content_record = {
     .name = "sendgrid_send_in_content",
     .size = sizeof(struct sendgrid_send_in_content),
     .fields = sendgrid_send_in_content_fields,
-    .nfields = 2,
+    .nfields = sizeof sendgrid_send_in_content_fields / sizeof sendgrid_send_in_content_fields[0],
 };
 
 static const struct ec_field sendgrid_send_in_fields[] = {
-    {.name = "personalizations", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_personalizations_record, .offset = offsetof(struct sendgrid_send_in, personalizations)},
+    {.name = "personalizations", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_personalizations_record,
+        .offset = offsetof(struct sendgrid_send_in, personalizations)},
     {.name = "from", .kind = EC_RECORD, .of = &sendgrid_send_in_from_record, .offset = offsetof(struct sendgrid_send_in, from)},
     {.name = "subject", .kind = EC_TEXT, .offset = offsetof(struct sendgrid_send_in, subject)},
-    {.name = "content", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_content_record, .offset = offsetof(struct sendgrid_send_in, content)},
+    {.name = "content", .kind = EC_RECORD, .flags = EC_LIST, .of = &sendgrid_send_in_content_record,
+        .offset = offsetof(struct sendgrid_send_in, content)},
 };
 const struct ec_record sendgrid_send_in_record = {
     .name = "sendgrid_send_in",
     .size = sizeof(struct sendgrid_send_in),
     .fields = sendgrid_send_in_fields,
-    .nfields = 4,
+    .nfields = sizeof sendgrid_send_in_fields / sizeof sendgrid_send_in_fields[0],
 };

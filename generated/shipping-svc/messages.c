@@ -27,7 +27,7 @@ const struct ec_record schedule_in_record = {
     .name = "schedule_in",
     .size = sizeof(struct schedule_in),
     .fields = schedule_in_fields,
-    .nfields = 1,
+    .nfields = sizeof schedule_in_fields / sizeof schedule_in_fields[0],
 };
 
 static const struct ec_field shipment_fields[] = {
@@ -39,7 +39,7 @@ const struct ec_record shipment_record = {
     .name = "Shipment",
     .size = sizeof(struct shipment),
     .fields = shipment_fields,
-    .nfields = 3,
+    .nfields = sizeof shipment_fields / sizeof shipment_fields[0],
 };
 
 static const struct ec_field schedule_shipment_fields[] = {
@@ -51,7 +51,7 @@ const struct ec_record schedule_shipment_record = {
     .name = "schedule_shipment",
     .size = sizeof(struct schedule_shipment),
     .fields = schedule_shipment_fields,
-    .nfields = 3,
+    .nfields = sizeof schedule_shipment_fields / sizeof schedule_shipment_fields[0],
 };
 
 static const struct ec_field unschedule_in_fields[] = {
@@ -61,7 +61,7 @@ const struct ec_record unschedule_in_record = {
     .name = "unschedule_in",
     .size = sizeof(struct unschedule_in),
     .fields = unschedule_in_fields,
-    .nfields = 1,
+    .nfields = sizeof unschedule_in_fields / sizeof unschedule_in_fields[0],
 };
 
 static const struct ec_field cancel_shipment_in_fields[] = {
@@ -71,7 +71,7 @@ const struct ec_record cancel_shipment_in_record = {
     .name = "cancel_shipment_in",
     .size = sizeof(struct cancel_shipment_in),
     .fields = cancel_shipment_in_fields,
-    .nfields = 1,
+    .nfields = sizeof cancel_shipment_in_fields / sizeof cancel_shipment_in_fields[0],
 };
 
 static const struct ec_field ship_in_fields[] = {
@@ -82,7 +82,7 @@ const struct ec_record ship_in_record = {
     .name = "ship_in",
     .size = sizeof(struct ship_in),
     .fields = ship_in_fields,
-    .nfields = 2,
+    .nfields = sizeof ship_in_fields / sizeof ship_in_fields[0],
 };
 
 static const struct ec_field ship_shipment_fields[] = {
@@ -94,7 +94,7 @@ const struct ec_record ship_shipment_record = {
     .name = "ship_shipment",
     .size = sizeof(struct ship_shipment),
     .fields = ship_shipment_fields,
-    .nfields = 3,
+    .nfields = sizeof ship_shipment_fields / sizeof ship_shipment_fields[0],
 };
 
 static const struct ec_field order_shipped_fields[] = {
@@ -105,7 +105,7 @@ const struct ec_record order_shipped_record = {
     .name = "OrderShipped",
     .size = sizeof(struct order_shipped),
     .fields = order_shipped_fields,
-    .nfields = 2,
+    .nfields = sizeof order_shipped_fields / sizeof order_shipped_fields[0],
 };
 
 static const struct ec_field shipment_for_in_fields[] = {
@@ -115,7 +115,7 @@ const struct ec_record shipment_for_in_record = {
     .name = "shipment_for_in",
     .size = sizeof(struct shipment_for_in),
     .fields = shipment_for_in_fields,
-    .nfields = 1,
+    .nfields = sizeof shipment_for_in_fields / sizeof shipment_for_in_fields[0],
 };
 
 static const struct ec_field shipment_for_shipment_fields[] = {
@@ -127,7 +127,7 @@ const struct ec_record shipment_for_shipment_record = {
     .name = "shipment_for_shipment",
     .size = sizeof(struct shipment_for_shipment),
     .fields = shipment_for_shipment_fields,
-    .nfields = 3,
+    .nfields = sizeof shipment_for_shipment_fields / sizeof shipment_for_shipment_fields[0],
 };
 
 const struct ec_error error_already_shipped = {.name = "already-shipped", .status = 409, .title = "The order has already been shipped"};

@@ -3,13 +3,15 @@
 
 static const struct ec_field stripe_create_payment_in_automatic_payment_methods_fields[] = {
     {.name = "enabled", .kind = EC_BOOL, .offset = offsetof(struct stripe_create_payment_in_automatic_payment_methods, enabled)},
-    {.name = "allow_redirects", .kind = EC_TEXT, .offset = offsetof(struct stripe_create_payment_in_automatic_payment_methods, allow_redirects)},
+    {.name = "allow_redirects", .kind = EC_TEXT,
+        .offset = offsetof(struct stripe_create_payment_in_automatic_payment_methods, allow_redirects)},
 };
 const struct ec_record stripe_create_payment_in_automatic_payment_methods_record = {
     .name = "stripe_create_payment_in_automatic_payment_methods",
     .size = sizeof(struct stripe_create_payment_in_automatic_payment_methods),
     .fields = stripe_create_payment_in_automatic_payment_methods_fields,
-    .nfields = 2,
+    .nfields = sizeof stripe_create_payment_in_automatic_payment_methods_fields /
+        sizeof stripe_create_payment_in_automatic_payment_methods_fields[0],
 };
 
 static const struct ec_field stripe_create_payment_in_metadata_fields[] = {
@@ -19,22 +21,25 @@ const struct ec_record stripe_create_payment_in_metadata_record = {
     .name = "stripe_create_payment_in_metadata",
     .size = sizeof(struct stripe_create_payment_in_metadata),
     .fields = stripe_create_payment_in_metadata_fields,
-    .nfields = 1,
+    .nfields = sizeof stripe_create_payment_in_metadata_fields / sizeof stripe_create_payment_in_metadata_fields[0],
 };
 
 static const struct ec_field stripe_create_payment_in_fields[] = {
-    {.name = "amount", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = INT64_MAX, .offset = offsetof(struct stripe_create_payment_in, amount)},
+    {.name = "amount", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = INT64_MAX,
+        .offset = offsetof(struct stripe_create_payment_in, amount)},
     {.name = "currency", .kind = EC_TEXT, .offset = offsetof(struct stripe_create_payment_in, currency)},
     {.name = "payment_method", .kind = EC_TEXT, .offset = offsetof(struct stripe_create_payment_in, payment_method)},
     {.name = "confirm", .kind = EC_BOOL, .offset = offsetof(struct stripe_create_payment_in, confirm)},
-    {.name = "automatic_payment_methods", .kind = EC_RECORD, .of = &stripe_create_payment_in_automatic_payment_methods_record, .offset = offsetof(struct stripe_create_payment_in, automatic_payment_methods)},
-    {.name = "metadata", .kind = EC_RECORD, .of = &stripe_create_payment_in_metadata_record, .offset = offsetof(struct stripe_create_payment_in, metadata)},
+    {.name = "automatic_payment_methods", .kind = EC_RECORD, .of = &stripe_create_payment_in_automatic_payment_methods_record,
+        .offset = offsetof(struct stripe_create_payment_in, automatic_payment_methods)},
+    {.name = "metadata", .kind = EC_RECORD, .of = &stripe_create_payment_in_metadata_record,
+        .offset = offsetof(struct stripe_create_payment_in, metadata)},
 };
 const struct ec_record stripe_create_payment_in_record = {
     .name = "stripe_create_payment_in",
     .size = sizeof(struct stripe_create_payment_in),
     .fields = stripe_create_payment_in_fields,
-    .nfields = 6,
+    .nfields = sizeof stripe_create_payment_in_fields / sizeof stripe_create_payment_in_fields[0],
 };
 
 static const struct ec_field stripe_create_refund_in_fields[] = {
@@ -44,5 +49,5 @@ const struct ec_record stripe_create_refund_in_record = {
     .name = "stripe_create_refund_in",
     .size = sizeof(struct stripe_create_refund_in),
     .fields = stripe_create_refund_in_fields,
-    .nfields = 1,
+    .nfields = sizeof stripe_create_refund_in_fields / sizeof stripe_create_refund_in_fields[0],
 };

@@ -10,5 +10,5 @@ const struct ec_record twilio_send_in_record = {
     .name = "twilio_send_in",
     .size = sizeof(struct twilio_send_in),
     .fields = twilio_send_in_fields,
-    .nfields = 3,
+    .nfields = sizeof twilio_send_in_fields / sizeof twilio_send_in_fields[0],
 };

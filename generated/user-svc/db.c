@@ -12,8 +12,8 @@ static const struct ec_sql db_sign_up_user_sql = {
     .row = &sign_up_user_record,
 };
 
-void db_sign_up_user(struct ec_task *task, struct ec_uuid id, struct ec_str email, struct ec_str name,
-    struct ec_str phone, struct ec_str hash, struct sign_up_user *out)
+void db_sign_up_user(struct ec_task *task, struct ec_uuid id, struct ec_str email, struct ec_str name, struct ec_str phone,
+    struct ec_str hash, struct sign_up_user *out)
 {
     ec_sql_one(task, &db_sign_up_user_sql, out, EC_PARAMS(
         ec_param_uuid(id),

@@ -14,13 +14,14 @@ static const struct ec_field sign_up_in_fields[] = {
     {.name = "email", .kind = EC_EMAIL, .offset = offsetof(struct sign_up_in, email)},
     {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 8, .max = 128, .offset = offsetof(struct sign_up_in, password)},
     {.name = "name", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 100, .offset = offsetof(struct sign_up_in, name)},
-    {.name = "phone", .kind = EC_TEXT, .flags = EC_OPTIONAL | EC_BOUNDED, .min = 5, .max = 20, .offset = offsetof(struct sign_up_in, phone)},
+    {.name = "phone", .kind = EC_TEXT, .flags = EC_OPTIONAL | EC_BOUNDED, .min = 5, .max = 20,
+        .offset = offsetof(struct sign_up_in, phone)},
 };
 const struct ec_record sign_up_in_record = {
     .name = "sign_up_in",
     .size = sizeof(struct sign_up_in),
     .fields = sign_up_in_fields,
-    .nfields = 4,
+    .nfields = sizeof sign_up_in_fields / sizeof sign_up_in_fields[0],
 };
 
 static const struct ec_field user_fields[] = {
@@ -33,7 +34,7 @@ const struct ec_record user_record = {
     .name = "User",
     .size = sizeof(struct user),
     .fields = user_fields,
-    .nfields = 4,
+    .nfields = sizeof user_fields / sizeof user_fields[0],
 };
 
 static const struct ec_field sign_up_user_fields[] = {
@@ -46,7 +47,7 @@ const struct ec_record sign_up_user_record = {
     .name = "sign_up_user",
     .size = sizeof(struct sign_up_user),
     .fields = sign_up_user_fields,
-    .nfields = 4,
+    .nfields = sizeof sign_up_user_fields / sizeof sign_up_user_fields[0],
 };
 
 static const struct ec_field sign_in_in_fields[] = {
@@ -57,7 +58,7 @@ const struct ec_record sign_in_in_record = {
     .name = "sign_in_in",
     .size = sizeof(struct sign_in_in),
     .fields = sign_in_in_fields,
-    .nfields = 2,
+    .nfields = sizeof sign_in_in_fields / sizeof sign_in_in_fields[0],
 };
 
 static const struct ec_field signed_in_fields[] = {
@@ -68,7 +69,7 @@ const struct ec_record signed_in_record = {
     .name = "SignedIn",
     .size = sizeof(struct signed_in),
     .fields = signed_in_fields,
-    .nfields = 2,
+    .nfields = sizeof signed_in_fields / sizeof signed_in_fields[0],
 };
 
 static const struct ec_field sign_in_user_fields[] = {
@@ -78,7 +79,7 @@ const struct ec_record sign_in_user_record = {
     .name = "sign_in_user",
     .size = sizeof(struct sign_in_user),
     .fields = sign_in_user_fields,
-    .nfields = 1,
+    .nfields = sizeof sign_in_user_fields / sizeof sign_in_user_fields[0],
 };
 
 static const struct ec_field sign_in_session_fields[] = {
@@ -90,7 +91,7 @@ const struct ec_record sign_in_session_record = {
     .name = "sign_in_session",
     .size = sizeof(struct sign_in_session),
     .fields = sign_in_session_fields,
-    .nfields = 3,
+    .nfields = sizeof sign_in_session_fields / sizeof sign_in_session_fields[0],
 };
 
 static const struct ec_field validate_token_in_fields[] = {
@@ -100,7 +101,7 @@ const struct ec_record validate_token_in_record = {
     .name = "validate_token_in",
     .size = sizeof(struct validate_token_in),
     .fields = validate_token_in_fields,
-    .nfields = 1,
+    .nfields = sizeof validate_token_in_fields / sizeof validate_token_in_fields[0],
 };
 
 static const struct ec_field identity_fields[] = {
@@ -112,7 +113,7 @@ const struct ec_record identity_record = {
     .name = "Identity",
     .size = sizeof(struct identity),
     .fields = identity_fields,
-    .nfields = 3,
+    .nfields = sizeof identity_fields / sizeof identity_fields[0],
 };
 
 static const struct ec_field session_fields[] = {
@@ -123,7 +124,7 @@ const struct ec_record session_record = {
     .name = "Session",
     .size = sizeof(struct session),
     .fields = session_fields,
-    .nfields = 2,
+    .nfields = sizeof session_fields / sizeof session_fields[0],
 };
 
 static const struct ec_field validate_token_session_fields[] = {
@@ -134,7 +135,7 @@ const struct ec_record validate_token_session_record = {
     .name = "validate_token_session",
     .size = sizeof(struct validate_token_session),
     .fields = validate_token_session_fields,
-    .nfields = 2,
+    .nfields = sizeof validate_token_session_fields / sizeof validate_token_session_fields[0],
 };
 
 static const struct ec_field sign_out_in_fields[] = {
@@ -144,7 +145,7 @@ const struct ec_record sign_out_in_record = {
     .name = "sign_out_in",
     .size = sizeof(struct sign_out_in),
     .fields = sign_out_in_fields,
-    .nfields = 1,
+    .nfields = sizeof sign_out_in_fields / sizeof sign_out_in_fields[0],
 };
 
 static const struct ec_field get_user_in_fields[] = {
@@ -154,7 +155,7 @@ const struct ec_record get_user_in_record = {
     .name = "get_user_in",
     .size = sizeof(struct get_user_in),
     .fields = get_user_in_fields,
-    .nfields = 1,
+    .nfields = sizeof get_user_in_fields / sizeof get_user_in_fields[0],
 };
 
 static const struct ec_field get_user_user_fields[] = {
@@ -167,7 +168,7 @@ const struct ec_record get_user_user_record = {
     .name = "get_user_user",
     .size = sizeof(struct get_user_user),
     .fields = get_user_user_fields,
-    .nfields = 4,
+    .nfields = sizeof get_user_user_fields / sizeof get_user_user_fields[0],
 };
 
 static const struct ec_field get_contact_in_fields[] = {
@@ -177,7 +178,7 @@ const struct ec_record get_contact_in_record = {
     .name = "get_contact_in",
     .size = sizeof(struct get_contact_in),
     .fields = get_contact_in_fields,
-    .nfields = 1,
+    .nfields = sizeof get_contact_in_fields / sizeof get_contact_in_fields[0],
 };
 
 static const struct ec_field contact_fields[] = {
@@ -189,7 +190,7 @@ const struct ec_record contact_record = {
     .name = "Contact",
     .size = sizeof(struct contact),
     .fields = contact_fields,
-    .nfields = 3,
+    .nfields = sizeof contact_fields / sizeof contact_fields[0],
 };
 
 static const struct ec_field get_contact_contact_fields[] = {
@@ -201,7 +202,7 @@ const struct ec_record get_contact_contact_record = {
     .name = "get_contact_contact",
     .size = sizeof(struct get_contact_contact),
     .fields = get_contact_contact_fields,
-    .nfields = 3,
+    .nfields = sizeof get_contact_contact_fields / sizeof get_contact_contact_fields[0],
 };
 
 const struct ec_error error_bad_credentials = {.name = "bad-credentials", .status = 401, .title = "Email or password is wrong"};

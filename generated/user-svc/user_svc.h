@@ -119,8 +119,8 @@ struct get_contact_contact {
 };
 extern const struct ec_record get_contact_contact_record;
 
-void db_sign_up_user(struct ec_task *task, struct ec_uuid id, struct ec_str email, struct ec_str name,
-    struct ec_str phone, struct ec_str hash, struct sign_up_user *out);
+void db_sign_up_user(struct ec_task *task, struct ec_uuid id, struct ec_str email, struct ec_str name, struct ec_str phone,
+    struct ec_str hash, struct sign_up_user *out);
 void db_sign_in_user(struct ec_task *task, struct ec_str email, struct sign_in_user *out);
 void db_sign_in_session(struct ec_task *task, struct ec_uuid jti, struct ec_str email, struct sign_in_session *out);
 void db_validate_token_session(struct ec_task *task, struct ec_str claims_jti, struct validate_token_session *out);

@@ -118,11 +118,39 @@ static void test_sql(void **state)
     assert_string_equal(ecc_quote_yaml(&arena, "no"), "\"no\"");
 }
 
+#define TEN "xxxxxxxxxx"
+#define FORTY TEN TEN TEN TEN
+#define EIGHTY FORTY FORTY
+
+static void fold(struct ecc_writer *w, const char *text)
+{
+    ecc_writer_init(w, &arena);
+    ecc_w_text(w, text, strlen(text));
+    ecc_w_fold_c(w);
+}
+
+static void test_fold(void **state)
+{
+    struct ecc_writer w;
+
+    (void)state;
+    fold(&w, "a(b, c);\n\n    d,\n");
+    assert_string_equal(w.data, "a(b, c);\n\n    d,\n");
+    fold(&w, "    f(" FORTY ", g(" FORTY ", " FORTY "), " FORTY ");\nend\n");
+    assert_string_equal(w.data, "    f(" FORTY ", g(" FORTY ", " FORTY "),\n        " FORTY ");\nend\n");
+    fold(&w, "f(\"" EIGHTY ", \\\", \", " EIGHTY ");\n");
+    assert_string_equal(w.data, "f(\"" EIGHTY ", \\\", \",\n    " EIGHTY ");\n");
+    fold(&w, "/* " EIGHTY ", " EIGHTY " */\n#define A " EIGHTY ", " EIGHTY "\n");
+    assert_string_equal(w.data, "/* " EIGHTY ", " EIGHTY " */\n#define A " EIGHTY ", " EIGHTY "\n");
+    fold(&w, EIGHTY EIGHTY "\n");
+    assert_string_equal(w.data, EIGHTY EIGHTY "\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_indentation), cmocka_unit_test(test_c),   cmocka_unit_test(test_json),
-        cmocka_unit_test(test_shell),       cmocka_unit_test(test_sql),
+        cmocka_unit_test(test_shell),       cmocka_unit_test(test_sql),  cmocka_unit_test(test_fold),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

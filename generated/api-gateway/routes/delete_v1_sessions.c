@@ -17,7 +17,8 @@ static void delete_v1_sessions_run(struct ec_task *task)
 
     switch ((enum delete_v1_sessions_step)task->step) {
     case DELETE_V1_SESSIONS_START:
-        EC_AWAIT(task, DELETE_V1_SESSIONS_USER_SVC_SIGN_OUT, user_svc_sign_out(task, &(struct user_svc_sign_out_in){.jti = f->identity.jti}));
+        EC_AWAIT(task, DELETE_V1_SESSIONS_USER_SVC_SIGN_OUT,
+            user_svc_sign_out(task, &(struct user_svc_sign_out_in){.jti = f->identity.jti}));
         ec_reply(task, NULL);
         return;
     }

@@ -18,7 +18,8 @@ static void get_v1_me_run(struct ec_task *task)
 
     switch ((enum get_v1_me_step)task->step) {
     case GET_V1_ME_START:
-        EC_AWAIT(task, GET_V1_ME_USER_SVC_GET_USER, user_svc_get_user(task, &(struct user_svc_get_user_in){.user_id = f->identity.user_id}, &f->out));
+        EC_AWAIT(task, GET_V1_ME_USER_SVC_GET_USER,
+            user_svc_get_user(task, &(struct user_svc_get_user_in){.user_id = f->identity.user_id}, &f->out));
         ec_reply(task, &f->out);
         return;
     }

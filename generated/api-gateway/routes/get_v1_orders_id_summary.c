@@ -34,7 +34,8 @@ static void get_v1_orders_id_summary_run(struct ec_task *task)
             .user_id = f->identity.user_id,
         }, &f->part.order);
         payment_svc_payment_for(ec_branch(task, 1, false), &(struct payment_svc_payment_for_in){.order_id = f->path.id}, &f->part.payment);
-        shipping_svc_shipment_for(ec_branch(task, 2, false), &(struct shipping_svc_shipment_for_in){.order_id = f->path.id}, &f->part.shipment);
+        shipping_svc_shipment_for(ec_branch(task, 2, false), &(struct shipping_svc_shipment_for_in){.order_id = f->path.id},
+            &f->part.shipment);
         EC_AWAIT(task, GET_V1_ORDERS_ID_SUMMARY_JOIN, ec_join(task));
         f->out = (struct get_v1_orders_id_summary_out){
             .order = f->part.order,

@@ -18,7 +18,8 @@ static void get_v1_products_sku_run(struct ec_task *task)
 
     switch ((enum get_v1_products_sku_step)task->step) {
     case GET_V1_PRODUCTS_SKU_START:
-        EC_AWAIT(task, GET_V1_PRODUCTS_SKU_CATALOG_SVC_GET_PRODUCT, catalog_svc_get_product(task, &(struct catalog_svc_get_product_in){.sku = f->path.sku}, &f->out));
+        EC_AWAIT(task, GET_V1_PRODUCTS_SKU_CATALOG_SVC_GET_PRODUCT,
+            catalog_svc_get_product(task, &(struct catalog_svc_get_product_in){.sku = f->path.sku}, &f->out));
         ec_reply(task, &f->out);
         return;
     }

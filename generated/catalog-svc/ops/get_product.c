@@ -2,7 +2,7 @@
 #include "../catalog_svc.h"
 
 /* catalog-svc.GetProduct
- *   product       sql  one row; none: ProductNotFound
+ *   product: sql, one row; none: ProductNotFound
  */
 struct get_product_frame {
     struct get_product_in in;

@@ -2,8 +2,8 @@
 #include "../catalog_svc.h"
 
 /* catalog-svc.ListProducts
- *   items         sql  rows
- *   page          sql  one row
+ *   items: sql, rows
+ *   page: sql, one row
  */
 struct list_products_frame {
     struct list_products_in in;

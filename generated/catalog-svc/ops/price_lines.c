@@ -2,7 +2,7 @@
 #include "../catalog_svc.h"
 
 /* catalog-svc.PriceLines
- *   quote         sql  one row
+ *   quote: sql, one row
  */
 struct price_lines_frame {
     struct price_lines_in in;

@@ -2,8 +2,8 @@
 #include "../catalog_svc.h"
 
 /* catalog-svc.SetPrice
- *   product       sql  one row; none: ProductNotFound
- *   drop_products  cache  drop redis.products
+ *   product: sql, one row; none: ProductNotFound
+ *   drop_products: cache, drop redis.products
  */
 struct set_price_frame {
     struct set_price_in in;

@@ -2,8 +2,8 @@
 #include "../inventory_svc.h"
 
 /* inventory-svc.inventory.OrderShipped
- *   held          sql  one row; none: return
- *   update_stock  sql  for line in held.lines
+ *   held: sql, one row; none: return
+ *   update_stock: sql, for line in held.lines
  */
 struct inventory_order_shipped_frame {
     struct order_shipped in;
@@ -36,8 +36,7 @@ static void inventory_order_shipped_run(struct ec_task *task)
         }
         for (f->line_at = 0; f->line_at < f->held.lines.n; f->line_at++) {
             f->line = &f->held.lines.v[f->line_at];
-            EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_UPDATE_STOCK, db_inventory_order_shipped_update_stock(task, f->line->qty,
-                f->line->sku));
+            EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_UPDATE_STOCK, db_inventory_order_shipped_update_stock(task, f->line->qty, f->line->sku));
         }
         EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_COMMIT_2, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);

@@ -2,8 +2,8 @@
 #include "../inventory_svc.h"
 
 /* inventory-svc.Release
- *   held          sql  one row; none: return
- *   update_stock  sql  for line in held.lines
+ *   held: sql, one row; none: return
+ *   update_stock: sql, for line in held.lines
  */
 struct release_frame {
     struct release_in in;

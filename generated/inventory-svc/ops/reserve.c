@@ -2,8 +2,8 @@
 #include "../inventory_svc.h"
 
 /* inventory-svc.Reserve
- *   update_stock  sql  for line in lines; none: OutOfStock
- *   reservation   sql  one row
+ *   update_stock: sql, for line in lines; none: OutOfStock
+ *   reservation: sql, one row
  */
 struct reserve_frame {
     struct reserve_in in;

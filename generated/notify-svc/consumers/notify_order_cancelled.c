@@ -2,10 +2,10 @@
 #include "../notify_svc.h"
 
 /* notify-svc.notify.OrderCancelled
- *   contact       call  user-svc.GetContact
- *   mail          sql  a row or none
- *   sendgrid_send  call  sendgrid.Send
- *   update_messages  sql
+ *   contact: call, user-svc.GetContact
+ *   mail: sql, a row or none
+ *   sendgrid_send: call, sendgrid.Send
+ *   update_messages: sql
  */
 struct notify_order_cancelled_frame {
     struct order_cancelled in;
@@ -30,8 +30,8 @@ static void notify_order_cancelled_run(struct ec_task *task)
     switch ((enum notify_order_cancelled_step)task->step) {
     case NOTIFY_ORDER_CANCELLED_START:
         EC_AWAIT(task, NOTIFY_ORDER_CANCELLED_CLAIM, ec_claim(task));
-        EC_AWAIT(task, NOTIFY_ORDER_CANCELLED_CONTACT, user_svc_get_contact(task,
-            &(struct user_svc_get_contact_in){.user_id = f->in.user_id}, &f->contact));
+        EC_AWAIT(task, NOTIFY_ORDER_CANCELLED_CONTACT,
+            user_svc_get_contact(task, &(struct user_svc_get_contact_in){.user_id = f->in.user_id}, &f->contact));
         EC_AWAIT(task, NOTIFY_ORDER_CANCELLED_MAIL, db_notify_order_cancelled_mail(task, f->in.order_id, &f->mail_row));
         f->mail = task->rows > 0 ? &f->mail_row : NULL;
         if (f->mail) {
@@ -54,7 +54,8 @@ static void notify_order_cancelled_run(struct ec_task *task)
                 .content = {(struct sendgrid_send_in_content[]){
                     {
                         .type = EC_STR("text/plain"),
-                        .value = EC_CONCAT(task, EC_STR("Order "), ec_text_uuid(task, f->in.order_id), EC_STR(" was cancelled. You have not been charged.")),
+                        .value = EC_CONCAT(task, EC_STR("Order "), ec_text_uuid(task, f->in.order_id),
+                            EC_STR(" was cancelled. You have not been charged.")),
                     },
                 }, 1},
             }));

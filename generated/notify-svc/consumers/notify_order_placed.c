@@ -2,13 +2,13 @@
 #include "../notify_svc.h"
 
 /* notify-svc.notify.OrderPlaced
- *   contact       call  user-svc.GetContact
- *   mail          sql  a row or none
- *   sendgrid_send  call  sendgrid.Send
- *   update_messages  sql
- *   sms           sql  a row or none
- *   twilio_send   call  twilio.Send
- *   update_messages_2  sql
+ *   contact: call, user-svc.GetContact
+ *   mail: sql, a row or none
+ *   sendgrid_send: call, sendgrid.Send
+ *   update_messages: sql
+ *   sms: sql, a row or none
+ *   twilio_send: call, twilio.Send
+ *   update_messages_2: sql
  */
 struct notify_order_placed_frame {
     struct order_placed in;
@@ -38,8 +38,8 @@ static void notify_order_placed_run(struct ec_task *task)
     switch ((enum notify_order_placed_step)task->step) {
     case NOTIFY_ORDER_PLACED_START:
         EC_AWAIT(task, NOTIFY_ORDER_PLACED_CLAIM, ec_claim(task));
-        EC_AWAIT(task, NOTIFY_ORDER_PLACED_CONTACT, user_svc_get_contact(task, &(struct user_svc_get_contact_in){.user_id = f->in.user_id},
-            &f->contact));
+        EC_AWAIT(task, NOTIFY_ORDER_PLACED_CONTACT,
+            user_svc_get_contact(task, &(struct user_svc_get_contact_in){.user_id = f->in.user_id}, &f->contact));
         EC_AWAIT(task, NOTIFY_ORDER_PLACED_MAIL, db_notify_order_placed_mail(task, f->in.order_id, &f->mail_row));
         f->mail = task->rows > 0 ? &f->mail_row : NULL;
         if (f->mail) {
@@ -62,7 +62,8 @@ static void notify_order_placed_run(struct ec_task *task)
                 .content = {(struct sendgrid_send_in_content[]){
                     {
                         .type = EC_STR("text/plain"),
-                        .value = EC_CONCAT(task, EC_STR("Thank you, "), f->contact.name, EC_STR(". Order "), ec_text_uuid(task, f->in.order_id), EC_STR(" is confirmed.")),
+                        .value = EC_CONCAT(task, EC_STR("Thank you, "), f->contact.name, EC_STR(". Order "),
+                            ec_text_uuid(task, f->in.order_id), EC_STR(" is confirmed.")),
                     },
                 }, 1},
             }));

@@ -2,10 +2,10 @@
 #include "../notify_svc.h"
 
 /* notify-svc.notify.PaymentRefunded
- *   contact       call  user-svc.GetContact
- *   mail          sql  a row or none
- *   sendgrid_send  call  sendgrid.Send
- *   update_messages  sql
+ *   contact: call, user-svc.GetContact
+ *   mail: sql, a row or none
+ *   sendgrid_send: call, sendgrid.Send
+ *   update_messages: sql
  */
 struct notify_payment_refunded_frame {
     struct payment_refunded in;
@@ -30,8 +30,8 @@ static void notify_payment_refunded_run(struct ec_task *task)
     switch ((enum notify_payment_refunded_step)task->step) {
     case NOTIFY_PAYMENT_REFUNDED_START:
         EC_AWAIT(task, NOTIFY_PAYMENT_REFUNDED_CLAIM, ec_claim(task));
-        EC_AWAIT(task, NOTIFY_PAYMENT_REFUNDED_CONTACT, user_svc_get_contact(task,
-            &(struct user_svc_get_contact_in){.user_id = f->in.user_id}, &f->contact));
+        EC_AWAIT(task, NOTIFY_PAYMENT_REFUNDED_CONTACT,
+            user_svc_get_contact(task, &(struct user_svc_get_contact_in){.user_id = f->in.user_id}, &f->contact));
         EC_AWAIT(task, NOTIFY_PAYMENT_REFUNDED_MAIL, db_notify_payment_refunded_mail(task, f->in.order_id, &f->mail_row));
         f->mail = task->rows > 0 ? &f->mail_row : NULL;
         if (f->mail) {
@@ -54,7 +54,8 @@ static void notify_payment_refunded_run(struct ec_task *task)
                 .content = {(struct sendgrid_send_in_content[]){
                     {
                         .type = EC_STR("text/plain"),
-                        .value = EC_CONCAT(task, EC_STR("The payment of order "), ec_text_uuid(task, f->in.order_id), EC_STR(" has been refunded.")),
+                        .value = EC_CONCAT(task, EC_STR("The payment of order "), ec_text_uuid(task, f->in.order_id),
+                            EC_STR(" has been refunded.")),
                     },
                 }, 1},
             }));

@@ -2,7 +2,7 @@
 #include "../order_svc.h"
 
 /* order-svc.orders.OrderShipped
- *   update_orders  sql
+ *   update_orders: sql
  */
 struct orders_order_shipped_frame {
     struct order_shipped in;

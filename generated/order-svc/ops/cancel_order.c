@@ -2,10 +2,10 @@
 #include "../order_svc.h"
 
 /* order-svc.CancelOrder
- *   found         sql  one row; none: OrderNotFound
- *   order         sql  one row; none: NotCancellable
- *   cancelling    saga  start cancel-order
- *   await_cancelling  saga  until it ends or it gets late
+ *   found: sql, one row; none: OrderNotFound
+ *   order: sql, one row; none: NotCancellable
+ *   cancelling: saga, start cancel-order
+ *   await_cancelling: saga, until it ends or it gets late
  */
 struct cancel_order_frame {
     struct cancel_order_in in;

@@ -2,7 +2,7 @@
 #include "../order_svc.h"
 
 /* order-svc.GetOrder
- *   order         sql  one row; none: OrderNotFound
+ *   order: sql, one row; none: OrderNotFound
  */
 struct get_order_frame {
     struct get_order_in in;

@@ -2,8 +2,8 @@
 #include "../order_svc.h"
 
 /* order-svc.ListOrders
- *   items         sql  rows
- *   page          sql  one row
+ *   items: sql, rows
+ *   page: sql, one row
  */
 struct list_orders_frame {
     struct list_orders_in in;

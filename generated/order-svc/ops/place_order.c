@@ -2,10 +2,10 @@
 #include "../order_svc.h"
 
 /* order-svc.PlaceOrder
- *   quote         call  catalog-svc.PriceLines
- *   order         sql  one row
- *   placing       saga  start place-order
- *   await_placing  saga  until it ends or it gets late
+ *   quote: call, catalog-svc.PriceLines
+ *   order: sql, one row
+ *   placing: saga, start place-order
+ *   await_placing: saga, until it ends or it gets late
  */
 struct place_order_frame {
     struct place_order_in in;
@@ -34,12 +34,12 @@ static void place_order_run(struct ec_task *task)
     switch ((enum place_order_step)task->step) {
     case PLACE_ORDER_START:
         EC_AWAIT(task, PLACE_ORDER_CLAIM, ec_claim(task));
-        EC_AWAIT(task, PLACE_ORDER_QUOTE, catalog_svc_price_lines(task, &(struct catalog_svc_price_lines_in){.lines = f->in.lines},
-            &f->quote));
+        EC_AWAIT(task, PLACE_ORDER_QUOTE,
+            catalog_svc_price_lines(task, &(struct catalog_svc_price_lines_in){.lines = f->in.lines}, &f->quote));
         f->id = ec_new_id(task);
         EC_AWAIT(task, PLACE_ORDER_TX, ec_tx_begin(task));
-        EC_AWAIT(task, PLACE_ORDER_ORDER, db_place_order_order(task, f->id, f->in.user_id, f->quote.total_cents, &f->in.lines,
-            f->in.payment_method, &f->order));
+        EC_AWAIT(task, PLACE_ORDER_ORDER,
+            db_place_order_order(task, f->id, f->in.user_id, f->quote.total_cents, &f->in.lines, f->in.payment_method, &f->order));
         EC_EXPECT_ROW(task);
         ec_saga_start(task, &place_order_saga, &(struct place_order_saga_in){
             .order = {

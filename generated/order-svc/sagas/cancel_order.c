@@ -40,8 +40,8 @@ static const struct ec_saga_step cancel_order_steps[] = {
 };
 
 /* order-svc.cancel-order.done
- *   update_orders  sql
- *   OrderCancelled  event  order-events
+ *   update_orders: sql
+ *   OrderCancelled: event, order-events
  */
 struct cancel_order_done_frame {
     struct cancel_order_saga *saga;
@@ -81,7 +81,7 @@ const struct ec_program cancel_order_done_program = {
 };
 
 /* order-svc.cancel-order.failed
- *   update_orders  sql
+ *   update_orders: sql
  */
 struct cancel_order_failed_frame {
     struct cancel_order_saga *saga;

@@ -79,8 +79,8 @@ static const struct ec_saga_step place_order_steps[] = {
 };
 
 /* order-svc.place-order.done
- *   update_orders  sql
- *   OrderPlaced   event  order-events
+ *   update_orders: sql
+ *   OrderPlaced: event, order-events
  */
 struct place_order_done_frame {
     struct place_order_saga *saga;
@@ -120,8 +120,8 @@ const struct ec_program place_order_done_program = {
 };
 
 /* order-svc.place-order.failed
- *   update_orders  sql
- *   OrderCancelled  event  order-events
+ *   update_orders: sql
+ *   OrderCancelled: event, order-events
  */
 struct place_order_failed_frame {
     struct place_order_saga *saga;

@@ -2,11 +2,11 @@
 #include "../payment_svc.h"
 
 /* payment-svc.Charge
- *   insert_payments  sql
- *   intent        call  stripe.CreatePayment; catch CardDeclined
- *   update_payments  sql
- *   payment       sql  one row
- *   PaymentCaptured  event  payment-events
+ *   insert_payments: sql
+ *   intent: call, stripe.CreatePayment; catch CardDeclined
+ *   update_payments: sql
+ *   payment: sql, one row
+ *   PaymentCaptured: event, payment-events
  */
 struct charge_frame {
     struct charge_in in;
@@ -33,9 +33,10 @@ static void charge_run(struct ec_task *task)
     switch ((enum charge_step)task->step) {
     case CHARGE_START:
         EC_AWAIT(task, CHARGE_CLAIM, ec_claim(task));
-        EC_AWAIT(task, CHARGE_INSERT_PAYMENTS, db_charge_insert_payments(task, f->in.order_id, f->in.user_id, f->in.amount_cents,
-            f->in.method));
-        EC_AWAIT_CATCH(task, CHARGE_INTENT, stripe_create_payment(task, ec_text_uuid(task, f->in.order_id), &(struct stripe_create_payment_in){
+        EC_AWAIT(task, CHARGE_INSERT_PAYMENTS,
+            db_charge_insert_payments(task, f->in.order_id, f->in.user_id, f->in.amount_cents, f->in.method));
+        EC_AWAIT_CATCH(task, CHARGE_INTENT,
+            stripe_create_payment(task, ec_text_uuid(task, f->in.order_id), &(struct stripe_create_payment_in){
             .amount = f->in.amount_cents,
             .currency = EC_STR("usd"),
             .payment_method = f->in.method,

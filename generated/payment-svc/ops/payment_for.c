@@ -2,7 +2,7 @@
 #include "../payment_svc.h"
 
 /* payment-svc.PaymentFor
- *   payment       sql  one row; none: OrderNotFound
+ *   payment: sql, one row; none: OrderNotFound
  */
 struct payment_for_frame {
     struct payment_for_in in;

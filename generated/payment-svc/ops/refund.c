@@ -2,14 +2,14 @@
 #include "../payment_svc.h"
 
 /* payment-svc.Refund
- *   payment       sql  one row; none: return
- *   intent        call  stripe.CreatePayment; catch CardDeclined
- *   update_payments  sql
- *   update_payments_2  sql
- *   captured      sql  one row; none: return
- *   stripe_create_refund  call  stripe.CreateRefund
- *   update_payments_3  sql
- *   PaymentRefunded  event  payment-events
+ *   payment: sql, one row; none: return
+ *   intent: call, stripe.CreatePayment; catch CardDeclined
+ *   update_payments: sql
+ *   update_payments_2: sql
+ *   captured: sql, one row; none: return
+ *   stripe_create_refund: call, stripe.CreateRefund
+ *   update_payments_3: sql
+ *   PaymentRefunded: event, payment-events
  */
 struct refund_frame {
     struct refund_in in;
@@ -45,7 +45,8 @@ static void refund_run(struct ec_task *task)
             return;
         }
         if (f->payment.status == PAYMENT_STATUS_PENDING) {
-            EC_AWAIT_CATCH(task, REFUND_INTENT, stripe_create_payment(task, ec_text_uuid(task, f->in.order_id), &(struct stripe_create_payment_in){
+            EC_AWAIT_CATCH(task, REFUND_INTENT,
+                stripe_create_payment(task, ec_text_uuid(task, f->in.order_id), &(struct stripe_create_payment_in){
                 .amount = f->payment.amount_cents,
                 .currency = EC_STR("usd"),
                 .payment_method = f->payment.method,
@@ -69,9 +70,9 @@ static void refund_run(struct ec_task *task)
             ec_reply(task, NULL);
             return;
         }
-        EC_AWAIT(task, REFUND_STRIPE_CREATE_REFUND, stripe_create_refund(task, ec_text_uuid(task, f->in.order_id),
-            &(struct stripe_create_refund_in){.payment_intent = f->captured.provider_id}, EC_ALLOC(task,
-                struct stripe_create_refund_out)));
+        EC_AWAIT(task, REFUND_STRIPE_CREATE_REFUND,
+            stripe_create_refund(task, ec_text_uuid(task, f->in.order_id),
+            &(struct stripe_create_refund_in){.payment_intent = f->captured.provider_id}, EC_ALLOC(task, struct stripe_create_refund_out)));
         EC_AWAIT(task, REFUND_TX, ec_tx_begin(task));
         EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_3, db_refund_update_payments_3(task, f->in.order_id));
         ec_publish(task, &payment_refunded_event, &(struct payment_refunded){

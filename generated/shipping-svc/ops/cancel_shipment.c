@@ -2,7 +2,7 @@
 #include "../shipping_svc.h"
 
 /* shipping-svc.CancelShipment
- *   update_shipments  sql  none: AlreadyShipped
+ *   update_shipments: sql, none: AlreadyShipped
  */
 struct cancel_shipment_frame {
     struct cancel_shipment_in in;

@@ -2,7 +2,7 @@
 #include "../shipping_svc.h"
 
 /* shipping-svc.Schedule
- *   shipment      sql  one row
+ *   shipment: sql, one row
  */
 struct schedule_frame {
     struct schedule_in in;

@@ -2,8 +2,8 @@
 #include "../shipping_svc.h"
 
 /* shipping-svc.Ship
- *   shipment      sql  one row; none: NotShippable
- *   OrderShipped  event  shipping-events
+ *   shipment: sql, one row; none: NotShippable
+ *   OrderShipped: event, shipping-events
  */
 struct ship_frame {
     struct ship_in in;

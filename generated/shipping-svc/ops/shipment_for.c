@@ -2,7 +2,7 @@
 #include "../shipping_svc.h"
 
 /* shipping-svc.ShipmentFor
- *   shipment      sql  one row; none: OrderNotFound
+ *   shipment: sql, one row; none: OrderNotFound
  */
 struct shipment_for_frame {
     struct shipment_for_in in;

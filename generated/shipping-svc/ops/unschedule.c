@@ -2,7 +2,7 @@
 #include "../shipping_svc.h"
 
 /* shipping-svc.Unschedule
- *   update_shipments  sql
+ *   update_shipments: sql
  */
 struct unschedule_frame {
     struct unschedule_in in;

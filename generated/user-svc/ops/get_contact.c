@@ -2,7 +2,7 @@
 #include "../user_svc.h"
 
 /* user-svc.GetContact
- *   contact       sql  one row; none: InvalidToken
+ *   contact: sql, one row; none: InvalidToken
  */
 struct get_contact_frame {
     struct get_contact_in in;

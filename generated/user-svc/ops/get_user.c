@@ -2,7 +2,7 @@
 #include "../user_svc.h"
 
 /* user-svc.GetUser
- *   user          sql  one row; none: InvalidToken
+ *   user: sql, one row; none: InvalidToken
  */
 struct get_user_frame {
     struct get_user_in in;

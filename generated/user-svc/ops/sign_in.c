@@ -2,10 +2,10 @@
 #include "../user_svc.h"
 
 /* user-svc.SignIn
- *   user          sql  a row or none
- *   right         password  verify
- *   session       sql  one row; none: BadCredentials
- *   token         jwt  sign
+ *   user: sql, a row or none
+ *   right: password, verify
+ *   session: sql, one row; none: BadCredentials
+ *   token: jwt, sign
  */
 struct sign_in_frame {
     struct sign_in_in in;
@@ -36,8 +36,8 @@ static void sign_in_run(struct ec_task *task)
     case SIGN_IN_START:
         EC_AWAIT(task, SIGN_IN_USER, db_sign_in_user(task, f->in.email, &f->user_row));
         f->user = task->rows > 0 ? &f->user_row : NULL;
-        EC_AWAIT(task, SIGN_IN_RIGHT, ec_password_verify(task, f->in.password, f->user ? f->user->password_hash : (struct ec_str){0},
-            &f->right));
+        EC_AWAIT(task, SIGN_IN_RIGHT,
+            ec_password_verify(task, f->in.password, f->user ? f->user->password_hash : (struct ec_str){0}, &f->right));
         if (!f->right) {
             ec_fail_with(task, &error_bad_credentials);
             return;
@@ -49,8 +49,8 @@ static void sign_in_run(struct ec_task *task)
             ec_fail_with(task, &error_bad_credentials);
             return;
         }
-        EC_AWAIT(task, SIGN_IN_TOKEN, ec_jwt_sign(task, &jwt, ec_text_uuid(task, f->session.user_id), f->session.jti, f->session.expires_at,
-            &f->token));
+        EC_AWAIT(task, SIGN_IN_TOKEN,
+            ec_jwt_sign(task, &jwt, ec_text_uuid(task, f->session.user_id), f->session.jti, f->session.expires_at, &f->token));
         f->out = (struct signed_in){
             .token = f->token,
             .expires_at = f->session.expires_at,

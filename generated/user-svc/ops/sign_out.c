@@ -2,8 +2,8 @@
 #include "../user_svc.h"
 
 /* user-svc.SignOut
- *   update_sessions  sql
- *   drop_sessions  cache  drop redis.sessions
+ *   update_sessions: sql
+ *   drop_sessions: cache, drop redis.sessions
  */
 struct sign_out_frame {
     struct sign_out_in in;

@@ -2,8 +2,8 @@
 #include "../user_svc.h"
 
 /* user-svc.SignUp
- *   hash          password  hash
- *   user          sql  one row; none: EmailTaken
+ *   hash: password, hash
+ *   user: sql, one row; none: EmailTaken
  */
 struct sign_up_frame {
     struct sign_up_in in;

@@ -2,10 +2,10 @@
 #include "../user_svc.h"
 
 /* user-svc.ValidateToken
- *   claims        jwt  verify; none: InvalidToken
- *   cached        cache  get redis.sessions; found: return
- *   session       sql  one row; none: InvalidToken
- *   put_sessions  cache  put redis.sessions
+ *   claims: jwt, verify; none: InvalidToken
+ *   cached: cache, get redis.sessions; found: return
+ *   session: sql, one row; none: InvalidToken
+ *   put_sessions: cache, put redis.sessions
  */
 struct validate_token_frame {
     struct validate_token_in in;

@@ -18,7 +18,7 @@ const struct ec_record task_record = {
     .name = "Task",
     .size = sizeof(struct task),
     .fields = task_fields,
-    .nfields = 2,
+    .nfields = sizeof task_fields / sizeof task_fields[0],
 };
 
 static const struct main__in main__in_preset = {
@@ -32,7 +32,7 @@ const struct ec_record main__in_record = {
     .name = "main__in",
     .size = sizeof(struct main__in),
     .fields = main__in_fields,
-    .nfields = 2,
+    .nfields = sizeof main__in_fields / sizeof main__in_fields[0],
     .preset = &main__in_preset,
 };
 
@@ -43,7 +43,7 @@ const struct ec_record start_in_record = {
     .name = "start_in",
     .size = sizeof(struct start_in),
     .fields = start_in_fields,
-    .nfields = 1,
+    .nfields = sizeof start_in_fields / sizeof start_in_fields[0],
 };
 
 static const struct ec_field main_saga_in_fields[] = {
@@ -54,7 +54,7 @@ const struct ec_record main_saga_in_record = {
     .name = "main_saga_in",
     .size = sizeof(struct main_saga_in),
     .fields = main_saga_in_fields,
-    .nfields = 2,
+    .nfields = sizeof main_saga_in_fields / sizeof main_saga_in_fields[0],
 };
 
 static const struct ec_field service_in_fields[] = {
@@ -64,7 +64,7 @@ const struct ec_record service_in_record = {
     .name = "service_in",
     .size = sizeof(struct service_in),
     .fields = service_in_fields,
-    .nfields = 1,
+    .nfields = sizeof service_in_fields / sizeof service_in_fields[0],
 };
 
 static const struct ec_field int_svc_double_in_fields[] = {
@@ -74,5 +74,5 @@ const struct ec_record int_svc_double_in_record = {
     .name = "int_svc_double_in",
     .size = sizeof(struct int_svc_double_in),
     .fields = int_svc_double_in_fields,
-    .nfields = 1,
+    .nfields = sizeof int_svc_double_in_fields / sizeof int_svc_double_in_fields[0],
 };

@@ -8,7 +8,7 @@ const struct ec_record double__in_record = {
     .name = "double__in",
     .size = sizeof(struct double__in),
     .fields = double__in_fields,
-    .nfields = 1,
+    .nfields = sizeof double__in_fields / sizeof double__in_fields[0],
 };
 
 static const struct ec_field task_fields[] = {
@@ -19,5 +19,5 @@ const struct ec_record task_record = {
     .name = "Task",
     .size = sizeof(struct task),
     .fields = task_fields,
-    .nfields = 2,
+    .nfields = sizeof task_fields / sizeof task_fields[0],
 };

@@ -18,7 +18,7 @@ const struct ec_record int__in_record = {
     .name = "int__in",
     .size = sizeof(struct int__in),
     .fields = int__in_fields,
-    .nfields = 2,
+    .nfields = sizeof int__in_fields / sizeof int__in_fields[0],
 };
 
 static const struct ec_field call_in_fields[] = {
@@ -28,7 +28,7 @@ const struct ec_record call_in_record = {
     .name = "call_in",
     .size = sizeof(struct call_in),
     .fields = call_in_fields,
-    .nfields = 1,
+    .nfields = sizeof call_in_fields / sizeof call_in_fields[0],
 };
 
 static const struct ec_field task_fields[] = {
@@ -39,7 +39,7 @@ const struct ec_record task_record = {
     .name = "Task",
     .size = sizeof(struct task),
     .fields = task_fields,
-    .nfields = 2,
+    .nfields = sizeof task_fields / sizeof task_fields[0],
 };
 
 static const struct a_svc_main_in a_svc_main_in_preset = {
@@ -53,7 +53,7 @@ const struct ec_record a_svc_main_in_record = {
     .name = "a_svc_main_in",
     .size = sizeof(struct a_svc_main_in),
     .fields = a_svc_main_in_fields,
-    .nfields = 2,
+    .nfields = sizeof a_svc_main_in_fields / sizeof a_svc_main_in_fields[0],
     .preset = &a_svc_main_in_preset,
 };
 

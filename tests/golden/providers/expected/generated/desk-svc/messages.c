@@ -8,7 +8,7 @@ const struct ec_record order_in_record = {
     .name = "order_in",
     .size = sizeof(struct order_in),
     .fields = order_in_fields,
-    .nfields = 1,
+    .nfields = sizeof order_in_fields / sizeof order_in_fields[0],
 };
 
 static const struct ec_field shop_svc_buy_in_fields[] = {
@@ -20,7 +20,7 @@ const struct ec_record shop_svc_buy_in_record = {
     .name = "shop_svc_buy_in",
     .size = sizeof(struct shop_svc_buy_in),
     .fields = shop_svc_buy_in_fields,
-    .nfields = 3,
+    .nfields = sizeof shop_svc_buy_in_fields / sizeof shop_svc_buy_in_fields[0],
 };
 
 static const struct ec_field receipt_fields[] = {
@@ -31,7 +31,7 @@ const struct ec_record receipt_record = {
     .name = "Receipt",
     .size = sizeof(struct receipt),
     .fields = receipt_fields,
-    .nfields = 2,
+    .nfields = sizeof receipt_fields / sizeof receipt_fields[0],
 };
 
 static const struct ec_field check_in_fields[] = {
@@ -41,7 +41,7 @@ const struct ec_record check_in_record = {
     .name = "check_in",
     .size = sizeof(struct check_in),
     .fields = check_in_fields,
-    .nfields = 1,
+    .nfields = sizeof check_in_fields / sizeof check_in_fields[0],
 };
 
 static const struct shop_svc_audit_in shop_svc_audit_in_preset = {
@@ -55,7 +55,7 @@ const struct ec_record shop_svc_audit_in_record = {
     .name = "shop_svc_audit_in",
     .size = sizeof(struct shop_svc_audit_in),
     .fields = shop_svc_audit_in_fields,
-    .nfields = 2,
+    .nfields = sizeof shop_svc_audit_in_fields / sizeof shop_svc_audit_in_fields[0],
     .preset = &shop_svc_audit_in_preset,
 };
 

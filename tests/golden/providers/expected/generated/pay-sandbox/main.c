@@ -10,7 +10,8 @@ struct ec_setting pay_key_setting = {
 
 static const struct ec_sbx_rule charge_rules[] = {
     {
-        .when = EC_COND_OR(EC_COND(EQ, EC_VAL_REQUEST("card.number"), EC_VAL_JSON("\"0000\"")), EC_COND(GT, EC_VAL_REQUEST("amount"), EC_VAL_JSON("10000"))),
+        .when = EC_COND_OR(EC_COND(EQ, EC_VAL_REQUEST("card.number"), EC_VAL_JSON("\"0000\"")),
+            EC_COND(GT, EC_VAL_REQUEST("amount"), EC_VAL_JSON("10000"))),
         .status = 402,
         .body = EC_VAL_OBJECT(
             {"error", EC_VAL_OBJECT(

@@ -9,7 +9,7 @@ const struct ec_record pay_charge_in_card_record = {
     .name = "pay_charge_in_card",
     .size = sizeof(struct pay_charge_in_card),
     .fields = pay_charge_in_card_fields,
-    .nfields = 2,
+    .nfields = sizeof pay_charge_in_card_fields / sizeof pay_charge_in_card_fields[0],
 };
 
 static const struct ec_field pay_charge_in_fields[] = {
@@ -22,7 +22,7 @@ const struct ec_record pay_charge_in_record = {
     .name = "pay_charge_in",
     .size = sizeof(struct pay_charge_in),
     .fields = pay_charge_in_fields,
-    .nfields = 4,
+    .nfields = sizeof pay_charge_in_fields / sizeof pay_charge_in_fields[0],
 };
 
 static const struct ec_field pay_refund_in_fields[] = {
@@ -32,5 +32,5 @@ const struct ec_record pay_refund_in_record = {
     .name = "pay_refund_in",
     .size = sizeof(struct pay_refund_in),
     .fields = pay_refund_in_fields,
-    .nfields = 1,
+    .nfields = sizeof pay_refund_in_fields / sizeof pay_refund_in_fields[0],
 };

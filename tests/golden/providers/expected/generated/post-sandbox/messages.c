@@ -9,16 +9,17 @@ const struct ec_record post_send_in_lines_record = {
     .name = "post_send_in_lines",
     .size = sizeof(struct post_send_in_lines),
     .fields = post_send_in_lines_fields,
-    .nfields = 2,
+    .nfields = sizeof post_send_in_lines_fields / sizeof post_send_in_lines_fields[0],
 };
 
 static const struct ec_field post_send_in_fields[] = {
     {.name = "To", .kind = EC_TEXT, .offset = offsetof(struct post_send_in, to)},
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &post_send_in_lines_record, .offset = offsetof(struct post_send_in, lines)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &post_send_in_lines_record,
+        .offset = offsetof(struct post_send_in, lines)},
 };
 const struct ec_record post_send_in_record = {
     .name = "post_send_in",
     .size = sizeof(struct post_send_in),
     .fields = post_send_in_fields,
-    .nfields = 2,
+    .nfields = sizeof post_send_in_fields / sizeof post_send_in_fields[0],
 };

@@ -10,7 +10,7 @@ const struct ec_record buy_in_record = {
     .name = "buy_in",
     .size = sizeof(struct buy_in),
     .fields = buy_in_fields,
-    .nfields = 3,
+    .nfields = sizeof buy_in_fields / sizeof buy_in_fields[0],
 };
 
 static const struct ec_field receipt_fields[] = {
@@ -21,7 +21,7 @@ const struct ec_record receipt_record = {
     .name = "Receipt",
     .size = sizeof(struct receipt),
     .fields = receipt_fields,
-    .nfields = 2,
+    .nfields = sizeof receipt_fields / sizeof receipt_fields[0],
 };
 
 static const struct ec_field pay_charge_in_card_fields[] = {
@@ -32,7 +32,7 @@ const struct ec_record pay_charge_in_card_record = {
     .name = "pay_charge_in_card",
     .size = sizeof(struct pay_charge_in_card),
     .fields = pay_charge_in_card_fields,
-    .nfields = 2,
+    .nfields = sizeof pay_charge_in_card_fields / sizeof pay_charge_in_card_fields[0],
 };
 
 static const struct ec_field pay_charge_in_fields[] = {
@@ -45,7 +45,7 @@ const struct ec_record pay_charge_in_record = {
     .name = "pay_charge_in",
     .size = sizeof(struct pay_charge_in),
     .fields = pay_charge_in_fields,
-    .nfields = 4,
+    .nfields = sizeof pay_charge_in_fields / sizeof pay_charge_in_fields[0],
 };
 
 static const struct ec_field pay_charge_out_fields[] = {
@@ -56,7 +56,7 @@ const struct ec_record pay_charge_out_record = {
     .name = "pay_charge_out",
     .size = sizeof(struct pay_charge_out),
     .fields = pay_charge_out_fields,
-    .nfields = 2,
+    .nfields = sizeof pay_charge_out_fields / sizeof pay_charge_out_fields[0],
 };
 
 static const struct ec_field maps_find_in_fields[] = {
@@ -67,7 +67,7 @@ const struct ec_record maps_find_in_record = {
     .name = "maps_find_in",
     .size = sizeof(struct maps_find_in),
     .fields = maps_find_in_fields,
-    .nfields = 2,
+    .nfields = sizeof maps_find_in_fields / sizeof maps_find_in_fields[0],
 };
 
 static const struct ec_field maps_find_out_fields[] = {
@@ -77,7 +77,7 @@ const struct ec_record maps_find_out_record = {
     .name = "maps_find_out",
     .size = sizeof(struct maps_find_out),
     .fields = maps_find_out_fields,
-    .nfields = 1,
+    .nfields = sizeof maps_find_out_fields / sizeof maps_find_out_fields[0],
 };
 
 static const struct ec_field post_send_in_lines_fields[] = {
@@ -88,18 +88,19 @@ const struct ec_record post_send_in_lines_record = {
     .name = "post_send_in_lines",
     .size = sizeof(struct post_send_in_lines),
     .fields = post_send_in_lines_fields,
-    .nfields = 2,
+    .nfields = sizeof post_send_in_lines_fields / sizeof post_send_in_lines_fields[0],
 };
 
 static const struct ec_field post_send_in_fields[] = {
     {.name = "To", .kind = EC_TEXT, .offset = offsetof(struct post_send_in, to)},
-    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &post_send_in_lines_record, .offset = offsetof(struct post_send_in, lines)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &post_send_in_lines_record,
+        .offset = offsetof(struct post_send_in, lines)},
 };
 const struct ec_record post_send_in_record = {
     .name = "post_send_in",
     .size = sizeof(struct post_send_in),
     .fields = post_send_in_fields,
-    .nfields = 2,
+    .nfields = sizeof post_send_in_fields / sizeof post_send_in_fields[0],
 };
 
 static const struct ec_field post_send_out_fields[] = {
@@ -109,7 +110,7 @@ const struct ec_record post_send_out_record = {
     .name = "post_send_out",
     .size = sizeof(struct post_send_out),
     .fields = post_send_out_fields,
-    .nfields = 1,
+    .nfields = sizeof post_send_out_fields / sizeof post_send_out_fields[0],
 };
 
 static const struct audit_in audit_in_preset = {
@@ -123,7 +124,7 @@ const struct ec_record audit_in_record = {
     .name = "audit_in",
     .size = sizeof(struct audit_in),
     .fields = audit_in_fields,
-    .nfields = 2,
+    .nfields = sizeof audit_in_fields / sizeof audit_in_fields[0],
     .preset = &audit_in_preset,
 };
 

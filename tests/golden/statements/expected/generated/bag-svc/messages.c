@@ -18,7 +18,7 @@ const struct ec_record part_record = {
     .name = "Part",
     .size = sizeof(struct part),
     .fields = part_fields,
-    .nfields = 2,
+    .nfields = sizeof part_fields / sizeof part_fields[0],
 };
 
 static const struct ec_field box_fields[] = {
@@ -36,7 +36,7 @@ const struct ec_record box_record = {
     .name = "Box",
     .size = sizeof(struct box),
     .fields = box_fields,
-    .nfields = 9,
+    .nfields = sizeof box_fields / sizeof box_fields[0],
 };
 
 static const struct pack_in pack_in_preset = {
@@ -57,7 +57,7 @@ const struct ec_record pack_in_record = {
     .name = "pack_in",
     .size = sizeof(struct pack_in),
     .fields = pack_in_fields,
-    .nfields = 9,
+    .nfields = sizeof pack_in_fields / sizeof pack_in_fields[0],
     .preset = &pack_in_preset,
 };
 
@@ -72,5 +72,5 @@ const struct ec_record bag_record = {
     .name = "Bag",
     .size = sizeof(struct bag),
     .fields = bag_fields,
-    .nfields = 5,
+    .nfields = sizeof bag_fields / sizeof bag_fields[0],
 };

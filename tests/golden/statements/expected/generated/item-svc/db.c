@@ -10,8 +10,8 @@ static const struct ec_sql db_make_made_sql = {
     .row = &make_made_record,
 };
 
-void db_make_made(struct ec_task *task, struct ec_uuid id, struct ec_str name, struct ec_str hash,
-    const struct part_list *parts, struct ec_str note, struct make_made *out)
+void db_make_made(struct ec_task *task, struct ec_uuid id, struct ec_str name, struct ec_str hash, const struct part_list *parts,
+    struct ec_str note, struct make_made *out)
 {
     static const struct ec_field parts_field = {.kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &part_record};
 
@@ -69,8 +69,7 @@ static const struct ec_sql db_list_items_sql = {
     .row = &list_items_record,
 };
 
-void db_list_items(struct ec_task *task, const struct ec_uuid *after, const enum level *level, int64_t limit,
-    struct list_items_list *out)
+void db_list_items(struct ec_task *task, const struct ec_uuid *after, const enum level *level, int64_t limit, struct list_items_list *out)
 {
     ec_sql_many(task, &db_list_items_sql, out, EC_PARAMS(
         ec_param_opt_uuid(after),

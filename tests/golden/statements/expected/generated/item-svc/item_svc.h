@@ -247,13 +247,12 @@ extern struct ec_edge score_svc_edge;
 void score_svc_rate(struct ec_task *task, const struct score_svc_rate_in *in, struct score *out);
 void score_svc_rated(struct ec_task *task, const struct score_svc_rated_in *in);
 
-void db_make_made(struct ec_task *task, struct ec_uuid id, struct ec_str name, struct ec_str hash,
-    const struct part_list *parts, struct ec_str note, struct make_made *out);
+void db_make_made(struct ec_task *task, struct ec_uuid id, struct ec_str name, struct ec_str hash, const struct part_list *parts,
+    struct ec_str note, struct make_made *out);
 void db_make_update_items(struct ec_task *task, int64_t part_weight, struct ec_uuid id);
 void db_touch_item(struct ec_task *task, struct ec_str name, struct touch_item *out);
 void db_look_item(struct ec_task *task, struct ec_uuid id, struct look_item *out);
-void db_list_items(struct ec_task *task, const struct ec_uuid *after, const enum level *level, int64_t limit,
-    struct list_items_list *out);
+void db_list_items(struct ec_task *task, const struct ec_uuid *after, const enum level *level, int64_t limit, struct list_items_list *out);
 void db_list_last(struct ec_task *task, struct list_last *out);
 void db_boxes_rows(struct ec_task *task, struct ec_uuid owner, struct boxes_rows_list *out);
 void db_boxes_one(struct ec_task *task, struct ec_uuid owner, struct boxes_one *out);

@@ -18,12 +18,13 @@ const struct ec_record part_record = {
     .name = "Part",
     .size = sizeof(struct part),
     .fields = part_fields,
-    .nfields = 2,
+    .nfields = sizeof part_fields / sizeof part_fields[0],
 };
 
 static const struct ec_field make_in_fields[] = {
     {.name = "name", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 40, .offset = offsetof(struct make_in, name)},
-    {.name = "parts", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &part_record, .offset = offsetof(struct make_in, parts)},
+    {.name = "parts", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &part_record,
+        .offset = offsetof(struct make_in, parts)},
     {.name = "password", .kind = EC_SECRET, .flags = EC_BOUNDED, .min = 8, .max = 100, .offset = offsetof(struct make_in, password)},
     {.name = "note", .kind = EC_TEXT, .flags = EC_OPTIONAL, .offset = offsetof(struct make_in, note)},
 };
@@ -31,7 +32,7 @@ const struct ec_record make_in_record = {
     .name = "make_in",
     .size = sizeof(struct make_in),
     .fields = make_in_fields,
-    .nfields = 4,
+    .nfields = sizeof make_in_fields / sizeof make_in_fields[0],
 };
 
 static const struct ec_field item_fields[] = {
@@ -47,7 +48,7 @@ const struct ec_record item_record = {
     .name = "Item",
     .size = sizeof(struct item),
     .fields = item_fields,
-    .nfields = 7,
+    .nfields = sizeof item_fields / sizeof item_fields[0],
 };
 
 static const struct score_svc_rate_in score_svc_rate_in_preset = {
@@ -63,7 +64,7 @@ const struct ec_record score_svc_rate_in_record = {
     .name = "score_svc_rate_in",
     .size = sizeof(struct score_svc_rate_in),
     .fields = score_svc_rate_in_fields,
-    .nfields = 4,
+    .nfields = sizeof score_svc_rate_in_fields / sizeof score_svc_rate_in_fields[0],
     .preset = &score_svc_rate_in_preset,
 };
 
@@ -77,7 +78,7 @@ const struct ec_record score_record = {
     .name = "Score",
     .size = sizeof(struct score),
     .fields = score_fields,
-    .nfields = 4,
+    .nfields = sizeof score_fields / sizeof score_fields[0],
 };
 
 static const struct ec_field make_made_fields[] = {
@@ -93,7 +94,7 @@ const struct ec_record make_made_record = {
     .name = "make_made",
     .size = sizeof(struct make_made),
     .fields = make_made_fields,
-    .nfields = 7,
+    .nfields = sizeof make_made_fields / sizeof make_made_fields[0],
 };
 
 static const struct ec_field item_made_fields[] = {
@@ -105,7 +106,7 @@ const struct ec_record item_made_record = {
     .name = "ItemMade",
     .size = sizeof(struct item_made),
     .fields = item_made_fields,
-    .nfields = 3,
+    .nfields = sizeof item_made_fields / sizeof item_made_fields[0],
 };
 
 static const struct ec_field touch_in_fields[] = {
@@ -115,7 +116,7 @@ const struct ec_record touch_in_record = {
     .name = "touch_in",
     .size = sizeof(struct touch_in),
     .fields = touch_in_fields,
-    .nfields = 1,
+    .nfields = sizeof touch_in_fields / sizeof touch_in_fields[0],
 };
 
 static const struct ec_field token_fields[] = {
@@ -126,7 +127,7 @@ const struct ec_record token_record = {
     .name = "Token",
     .size = sizeof(struct token),
     .fields = token_fields,
-    .nfields = 2,
+    .nfields = sizeof token_fields / sizeof token_fields[0],
 };
 
 static const struct ec_field touch_item_fields[] = {
@@ -138,7 +139,7 @@ const struct ec_record touch_item_record = {
     .name = "touch_item",
     .size = sizeof(struct touch_item),
     .fields = touch_item_fields,
-    .nfields = 3,
+    .nfields = sizeof touch_item_fields / sizeof touch_item_fields[0],
 };
 
 static const struct ec_field seen_fields[] = {
@@ -150,7 +151,7 @@ const struct ec_record seen_record = {
     .name = "Seen",
     .size = sizeof(struct seen),
     .fields = seen_fields,
-    .nfields = 3,
+    .nfields = sizeof seen_fields / sizeof seen_fields[0],
 };
 
 static const struct ec_field look_in_fields[] = {
@@ -160,7 +161,7 @@ const struct ec_record look_in_record = {
     .name = "look_in",
     .size = sizeof(struct look_in),
     .fields = look_in_fields,
-    .nfields = 1,
+    .nfields = sizeof look_in_fields / sizeof look_in_fields[0],
 };
 
 static const struct ec_field look_item_fields[] = {
@@ -174,7 +175,7 @@ const struct ec_record look_item_record = {
     .name = "look_item",
     .size = sizeof(struct look_item),
     .fields = look_item_fields,
-    .nfields = 5,
+    .nfields = sizeof look_item_fields / sizeof look_item_fields[0],
 };
 
 static const struct list_in list_in_preset = {
@@ -189,7 +190,7 @@ const struct ec_record list_in_record = {
     .name = "list_in",
     .size = sizeof(struct list_in),
     .fields = list_in_fields,
-    .nfields = 3,
+    .nfields = sizeof list_in_fields / sizeof list_in_fields[0],
     .preset = &list_in_preset,
 };
 
@@ -202,7 +203,7 @@ const struct ec_record item_page_record = {
     .name = "ItemPage",
     .size = sizeof(struct item_page),
     .fields = item_page_fields,
-    .nfields = 3,
+    .nfields = sizeof item_page_fields / sizeof item_page_fields[0],
 };
 
 static const struct ec_field list_items_fields[] = {
@@ -218,7 +219,7 @@ const struct ec_record list_items_record = {
     .name = "list_items",
     .size = sizeof(struct list_items),
     .fields = list_items_fields,
-    .nfields = 7,
+    .nfields = sizeof list_items_fields / sizeof list_items_fields[0],
 };
 
 static const struct ec_field list_last_fields[] = {
@@ -228,7 +229,7 @@ const struct ec_record list_last_record = {
     .name = "list_last",
     .size = sizeof(struct list_last),
     .fields = list_last_fields,
-    .nfields = 1,
+    .nfields = sizeof list_last_fields / sizeof list_last_fields[0],
 };
 
 static const struct ec_field boxes_in_fields[] = {
@@ -238,7 +239,7 @@ const struct ec_record boxes_in_record = {
     .name = "boxes_in",
     .size = sizeof(struct boxes_in),
     .fields = boxes_in_fields,
-    .nfields = 1,
+    .nfields = sizeof boxes_in_fields / sizeof boxes_in_fields[0],
 };
 
 static const struct ec_field box_fields[] = {
@@ -256,7 +257,7 @@ const struct ec_record box_record = {
     .name = "Box",
     .size = sizeof(struct box),
     .fields = box_fields,
-    .nfields = 9,
+    .nfields = sizeof box_fields / sizeof box_fields[0],
 };
 
 static const struct ec_field bag_fields[] = {
@@ -270,7 +271,7 @@ const struct ec_record bag_record = {
     .name = "Bag",
     .size = sizeof(struct bag),
     .fields = bag_fields,
-    .nfields = 5,
+    .nfields = sizeof bag_fields / sizeof bag_fields[0],
 };
 
 static const struct ec_field boxes_rows_fields[] = {
@@ -285,7 +286,7 @@ const struct ec_record boxes_rows_record = {
     .name = "boxes_rows",
     .size = sizeof(struct boxes_rows),
     .fields = boxes_rows_fields,
-    .nfields = 6,
+    .nfields = sizeof boxes_rows_fields / sizeof boxes_rows_fields[0],
 };
 
 static const struct ec_field boxes_one_fields[] = {
@@ -296,7 +297,7 @@ const struct ec_record boxes_one_record = {
     .name = "boxes_one",
     .size = sizeof(struct boxes_one),
     .fields = boxes_one_fields,
-    .nfields = 2,
+    .nfields = sizeof boxes_one_fields / sizeof boxes_one_fields[0],
 };
 
 static const struct ec_field boxes_all_fields[] = {
@@ -307,7 +308,7 @@ const struct ec_record boxes_all_record = {
     .name = "boxes_all",
     .size = sizeof(struct boxes_all),
     .fields = boxes_all_fields,
-    .nfields = 2,
+    .nfields = sizeof boxes_all_fields / sizeof boxes_all_fields[0],
 };
 
 static const struct ec_field enter_in_fields[] = {
@@ -318,7 +319,7 @@ const struct ec_record enter_in_record = {
     .name = "enter_in",
     .size = sizeof(struct enter_in),
     .fields = enter_in_fields,
-    .nfields = 2,
+    .nfields = sizeof enter_in_fields / sizeof enter_in_fields[0],
 };
 
 static const struct ec_field enter_row_fields[] = {
@@ -329,7 +330,7 @@ const struct ec_record enter_row_record = {
     .name = "enter_row",
     .size = sizeof(struct enter_row),
     .fields = enter_row_fields,
-    .nfields = 2,
+    .nfields = sizeof enter_row_fields / sizeof enter_row_fields[0],
 };
 
 static const struct ec_field verify_in_fields[] = {
@@ -339,7 +340,7 @@ const struct ec_record verify_in_record = {
     .name = "verify_in",
     .size = sizeof(struct verify_in),
     .fields = verify_in_fields,
-    .nfields = 1,
+    .nfields = sizeof verify_in_fields / sizeof verify_in_fields[0],
 };
 
 static const struct ec_field who_fields[] = {
@@ -350,7 +351,7 @@ const struct ec_record who_record = {
     .name = "Who",
     .size = sizeof(struct who),
     .fields = who_fields,
-    .nfields = 2,
+    .nfields = sizeof who_fields / sizeof who_fields[0],
 };
 
 static const struct ec_field remove_in_fields[] = {
@@ -361,7 +362,7 @@ const struct ec_record remove_in_record = {
     .name = "remove_in",
     .size = sizeof(struct remove_in),
     .fields = remove_in_fields,
-    .nfields = 2,
+    .nfields = sizeof remove_in_fields / sizeof remove_in_fields[0],
 };
 
 static const struct ec_field score_svc_rated_in_fields[] = {
@@ -371,7 +372,7 @@ const struct ec_record score_svc_rated_in_record = {
     .name = "score_svc_rated_in",
     .size = sizeof(struct score_svc_rated_in),
     .fields = score_svc_rated_in_fields,
-    .nfields = 1,
+    .nfields = sizeof score_svc_rated_in_fields / sizeof score_svc_rated_in_fields[0],
 };
 
 static const struct ec_field remove_gone_fields[] = {
@@ -383,7 +384,7 @@ const struct ec_record remove_gone_record = {
     .name = "remove_gone",
     .size = sizeof(struct remove_gone),
     .fields = remove_gone_fields,
-    .nfields = 3,
+    .nfields = sizeof remove_gone_fields / sizeof remove_gone_fields[0],
 };
 
 static const struct ec_field item_gone_fields[] = {
@@ -394,7 +395,7 @@ const struct ec_record item_gone_record = {
     .name = "ItemGone",
     .size = sizeof(struct item_gone),
     .fields = item_gone_fields,
-    .nfields = 2,
+    .nfields = sizeof item_gone_fields / sizeof item_gone_fields[0],
 };
 
 const struct ec_error error_busy = {.name = "busy", .status = 503, .title = "Not now"};

@@ -18,7 +18,7 @@ const struct ec_record part_record = {
     .name = "Part",
     .size = sizeof(struct part),
     .fields = part_fields,
-    .nfields = 2,
+    .nfields = sizeof part_fields / sizeof part_fields[0],
 };
 
 static const struct rate_in rate_in_preset = {
@@ -34,7 +34,7 @@ const struct ec_record rate_in_record = {
     .name = "rate_in",
     .size = sizeof(struct rate_in),
     .fields = rate_in_fields,
-    .nfields = 4,
+    .nfields = sizeof rate_in_fields / sizeof rate_in_fields[0],
     .preset = &rate_in_preset,
 };
 
@@ -48,7 +48,7 @@ const struct ec_record score_record = {
     .name = "Score",
     .size = sizeof(struct score),
     .fields = score_fields,
-    .nfields = 4,
+    .nfields = sizeof score_fields / sizeof score_fields[0],
 };
 
 static const struct ec_field rated_in_fields[] = {
@@ -58,7 +58,7 @@ const struct ec_record rated_in_record = {
     .name = "rated_in",
     .size = sizeof(struct rated_in),
     .fields = rated_in_fields,
-    .nfields = 1,
+    .nfields = sizeof rated_in_fields / sizeof rated_in_fields[0],
 };
 
 const struct ec_error error_busy = {.name = "busy", .status = 503, .title = "Not now"};

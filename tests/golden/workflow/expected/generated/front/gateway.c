@@ -13,7 +13,7 @@ static const struct ec_record auth_in_record = {
     .name = "auth_in",
     .size = sizeof(struct auth_in),
     .fields = auth_in_fields,
-    .nfields = 1,
+    .nfields = sizeof auth_in_fields / sizeof auth_in_fields[0],
 };
 
 struct auth_frame {

@@ -18,7 +18,7 @@ const struct ec_record user_svc_validate_in_record = {
     .name = "user_svc_validate_in",
     .size = sizeof(struct user_svc_validate_in),
     .fields = user_svc_validate_in_fields,
-    .nfields = 1,
+    .nfields = sizeof user_svc_validate_in_fields / sizeof user_svc_validate_in_fields[0],
 };
 
 static const struct ec_field identity_fields[] = {
@@ -29,7 +29,7 @@ const struct ec_record identity_record = {
     .name = "Identity",
     .size = sizeof(struct identity),
     .fields = identity_fields,
-    .nfields = 2,
+    .nfields = sizeof identity_fields / sizeof identity_fields[0],
 };
 
 static const struct ec_field session_fields[] = {
@@ -39,7 +39,7 @@ const struct ec_record session_record = {
     .name = "Session",
     .size = sizeof(struct session),
     .fields = session_fields,
-    .nfields = 1,
+    .nfields = sizeof session_fields / sizeof session_fields[0],
 };
 
 static const struct ec_field post_v1_trips_body_fields[] = {
@@ -49,7 +49,7 @@ const struct ec_record post_v1_trips_body_record = {
     .name = "post_v1_trips_body",
     .size = sizeof(struct post_v1_trips_body),
     .fields = post_v1_trips_body_fields,
-    .nfields = 1,
+    .nfields = sizeof post_v1_trips_body_fields / sizeof post_v1_trips_body_fields[0],
 };
 
 static const struct ec_field trip_svc_book_in_fields[] = {
@@ -60,7 +60,7 @@ const struct ec_record trip_svc_book_in_record = {
     .name = "trip_svc_book_in",
     .size = sizeof(struct trip_svc_book_in),
     .fields = trip_svc_book_in_fields,
-    .nfields = 2,
+    .nfields = sizeof trip_svc_book_in_fields / sizeof trip_svc_book_in_fields[0],
 };
 
 static const struct ec_field trip_fields[] = {
@@ -72,7 +72,7 @@ const struct ec_record trip_record = {
     .name = "Trip",
     .size = sizeof(struct trip),
     .fields = trip_fields,
-    .nfields = 3,
+    .nfields = sizeof trip_fields / sizeof trip_fields[0],
 };
 
 static const struct ec_field get_v1_trips_id_path_fields[] = {
@@ -82,7 +82,7 @@ const struct ec_record get_v1_trips_id_path_record = {
     .name = "get_v1_trips_id_path",
     .size = sizeof(struct get_v1_trips_id_path),
     .fields = get_v1_trips_id_path_fields,
-    .nfields = 1,
+    .nfields = sizeof get_v1_trips_id_path_fields / sizeof get_v1_trips_id_path_fields[0],
 };
 
 static const struct ec_field trip_svc_get_in_fields[] = {
@@ -92,7 +92,7 @@ const struct ec_record trip_svc_get_in_record = {
     .name = "trip_svc_get_in",
     .size = sizeof(struct trip_svc_get_in),
     .fields = trip_svc_get_in_fields,
-    .nfields = 1,
+    .nfields = sizeof trip_svc_get_in_fields / sizeof trip_svc_get_in_fields[0],
 };
 
 static const struct ec_field delete_v1_trips_id_path_fields[] = {
@@ -102,7 +102,7 @@ const struct ec_record delete_v1_trips_id_path_record = {
     .name = "delete_v1_trips_id_path",
     .size = sizeof(struct delete_v1_trips_id_path),
     .fields = delete_v1_trips_id_path_fields,
-    .nfields = 1,
+    .nfields = sizeof delete_v1_trips_id_path_fields / sizeof delete_v1_trips_id_path_fields[0],
 };
 
 static const struct delete_v1_trips_id_query delete_v1_trips_id_query_preset = {
@@ -115,7 +115,7 @@ const struct ec_record delete_v1_trips_id_query_record = {
     .name = "delete_v1_trips_id_query",
     .size = sizeof(struct delete_v1_trips_id_query),
     .fields = delete_v1_trips_id_query_fields,
-    .nfields = 1,
+    .nfields = sizeof delete_v1_trips_id_query_fields / sizeof delete_v1_trips_id_query_fields[0],
     .preset = &delete_v1_trips_id_query_preset,
 };
 
@@ -130,7 +130,7 @@ const struct ec_record trip_svc_cancel_in_record = {
     .name = "trip_svc_cancel_in",
     .size = sizeof(struct trip_svc_cancel_in),
     .fields = trip_svc_cancel_in_fields,
-    .nfields = 2,
+    .nfields = sizeof trip_svc_cancel_in_fields / sizeof trip_svc_cancel_in_fields[0],
     .preset = &trip_svc_cancel_in_preset,
 };
 
@@ -141,7 +141,7 @@ const struct ec_record get_v1_trips_id_all_path_record = {
     .name = "get_v1_trips_id_all_path",
     .size = sizeof(struct get_v1_trips_id_all_path),
     .fields = get_v1_trips_id_all_path_fields,
-    .nfields = 1,
+    .nfields = sizeof get_v1_trips_id_all_path_fields / sizeof get_v1_trips_id_all_path_fields[0],
 };
 
 static const struct ec_field seat_svc_find_in_fields[] = {
@@ -151,7 +151,7 @@ const struct ec_record seat_svc_find_in_record = {
     .name = "seat_svc_find_in",
     .size = sizeof(struct seat_svc_find_in),
     .fields = seat_svc_find_in_fields,
-    .nfields = 1,
+    .nfields = sizeof seat_svc_find_in_fields / sizeof seat_svc_find_in_fields[0],
 };
 
 static const struct ec_field seat_fields[] = {
@@ -162,7 +162,7 @@ const struct ec_record seat_record = {
     .name = "Seat",
     .size = sizeof(struct seat),
     .fields = seat_fields,
-    .nfields = 2,
+    .nfields = sizeof seat_fields / sizeof seat_fields[0],
 };
 
 static const struct ec_field get_v1_trips_id_all_out_fields[] = {
@@ -173,7 +173,7 @@ const struct ec_record get_v1_trips_id_all_out_record = {
     .name = "get_v1_trips_id_all_out",
     .size = sizeof(struct get_v1_trips_id_all_out),
     .fields = get_v1_trips_id_all_out_fields,
-    .nfields = 2,
+    .nfields = sizeof get_v1_trips_id_all_out_fields / sizeof get_v1_trips_id_all_out_fields[0],
 };
 
 const struct ec_error error_bad_token = {.name = "bad-token", .status = 401, .title = "The token is not valid"};

@@ -9,7 +9,7 @@ const struct ec_record take_in_record = {
     .name = "take_in",
     .size = sizeof(struct take_in),
     .fields = take_in_fields,
-    .nfields = 2,
+    .nfields = sizeof take_in_fields / sizeof take_in_fields[0],
 };
 
 static const struct ec_field seat_fields[] = {
@@ -20,7 +20,7 @@ const struct ec_record seat_record = {
     .name = "Seat",
     .size = sizeof(struct seat),
     .fields = seat_fields,
-    .nfields = 2,
+    .nfields = sizeof seat_fields / sizeof seat_fields[0],
 };
 
 static const struct ec_field take_seat_fields[] = {
@@ -31,7 +31,7 @@ const struct ec_record take_seat_record = {
     .name = "take_seat",
     .size = sizeof(struct take_seat),
     .fields = take_seat_fields,
-    .nfields = 2,
+    .nfields = sizeof take_seat_fields / sizeof take_seat_fields[0],
 };
 
 static const struct ec_field give_in_fields[] = {
@@ -41,7 +41,7 @@ const struct ec_record give_in_record = {
     .name = "give_in",
     .size = sizeof(struct give_in),
     .fields = give_in_fields,
-    .nfields = 1,
+    .nfields = sizeof give_in_fields / sizeof give_in_fields[0],
 };
 
 static const struct ec_field give_seat_fields[] = {
@@ -52,7 +52,7 @@ const struct ec_record give_seat_record = {
     .name = "give_seat",
     .size = sizeof(struct give_seat),
     .fields = give_seat_fields,
-    .nfields = 2,
+    .nfields = sizeof give_seat_fields / sizeof give_seat_fields[0],
 };
 
 static const struct ec_field find_in_fields[] = {
@@ -62,7 +62,7 @@ const struct ec_record find_in_record = {
     .name = "find_in",
     .size = sizeof(struct find_in),
     .fields = find_in_fields,
-    .nfields = 1,
+    .nfields = sizeof find_in_fields / sizeof find_in_fields[0],
 };
 
 static const struct ec_field find_seat_fields[] = {
@@ -73,7 +73,7 @@ const struct ec_record find_seat_record = {
     .name = "find_seat",
     .size = sizeof(struct find_seat),
     .fields = find_seat_fields,
-    .nfields = 2,
+    .nfields = sizeof find_seat_fields / sizeof find_seat_fields[0],
 };
 
 const struct ec_error error_full = {.name = "full", .status = 409, .title = "There is no seat"};

@@ -19,7 +19,7 @@ const struct ec_record book_in_record = {
     .name = "book_in",
     .size = sizeof(struct book_in),
     .fields = book_in_fields,
-    .nfields = 2,
+    .nfields = sizeof book_in_fields / sizeof book_in_fields[0],
 };
 
 static const struct ec_field trip_fields[] = {
@@ -31,7 +31,7 @@ const struct ec_record trip_record = {
     .name = "Trip",
     .size = sizeof(struct trip),
     .fields = trip_fields,
-    .nfields = 3,
+    .nfields = sizeof trip_fields / sizeof trip_fields[0],
 };
 
 static const struct ec_field book_trip_fields[] = {
@@ -43,7 +43,7 @@ const struct ec_record book_trip_record = {
     .name = "book_trip",
     .size = sizeof(struct book_trip),
     .fields = book_trip_fields,
-    .nfields = 3,
+    .nfields = sizeof book_trip_fields / sizeof book_trip_fields[0],
 };
 
 static const struct ec_field book_trip_saga_in_fields[] = {
@@ -54,7 +54,7 @@ const struct ec_record book_trip_saga_in_record = {
     .name = "book_trip_saga_in",
     .size = sizeof(struct book_trip_saga_in),
     .fields = book_trip_saga_in_fields,
-    .nfields = 2,
+    .nfields = sizeof book_trip_saga_in_fields / sizeof book_trip_saga_in_fields[0],
 };
 
 static const struct ec_field get_in_fields[] = {
@@ -64,7 +64,7 @@ const struct ec_record get_in_record = {
     .name = "get_in",
     .size = sizeof(struct get_in),
     .fields = get_in_fields,
-    .nfields = 1,
+    .nfields = sizeof get_in_fields / sizeof get_in_fields[0],
 };
 
 static const struct ec_field get_trip_fields[] = {
@@ -76,7 +76,7 @@ const struct ec_record get_trip_record = {
     .name = "get_trip",
     .size = sizeof(struct get_trip),
     .fields = get_trip_fields,
-    .nfields = 3,
+    .nfields = sizeof get_trip_fields / sizeof get_trip_fields[0],
 };
 
 static const struct cancel_in cancel_in_preset = {
@@ -90,7 +90,7 @@ const struct ec_record cancel_in_record = {
     .name = "cancel_in",
     .size = sizeof(struct cancel_in),
     .fields = cancel_in_fields,
-    .nfields = 2,
+    .nfields = sizeof cancel_in_fields / sizeof cancel_in_fields[0],
     .preset = &cancel_in_preset,
 };
 
@@ -102,7 +102,7 @@ const struct ec_record trip_failed_record = {
     .name = "TripFailed",
     .size = sizeof(struct trip_failed),
     .fields = trip_failed_fields,
-    .nfields = 2,
+    .nfields = sizeof trip_failed_fields / sizeof trip_failed_fields[0],
 };
 
 static const struct ec_field seat_fields[] = {
@@ -113,7 +113,7 @@ const struct ec_record seat_record = {
     .name = "Seat",
     .size = sizeof(struct seat),
     .fields = seat_fields,
-    .nfields = 2,
+    .nfields = sizeof seat_fields / sizeof seat_fields[0],
 };
 
 static const struct ec_field seat_svc_take_in_fields[] = {
@@ -124,7 +124,7 @@ const struct ec_record seat_svc_take_in_record = {
     .name = "seat_svc_take_in",
     .size = sizeof(struct seat_svc_take_in),
     .fields = seat_svc_take_in_fields,
-    .nfields = 2,
+    .nfields = sizeof seat_svc_take_in_fields / sizeof seat_svc_take_in_fields[0],
 };
 
 static const struct ec_field seat_svc_give_in_fields[] = {
@@ -134,7 +134,7 @@ const struct ec_record seat_svc_give_in_record = {
     .name = "seat_svc_give_in",
     .size = sizeof(struct seat_svc_give_in),
     .fields = seat_svc_give_in_fields,
-    .nfields = 1,
+    .nfields = sizeof seat_svc_give_in_fields / sizeof seat_svc_give_in_fields[0],
 };
 
 static const struct ec_field trip_booked_fields[] = {
@@ -145,7 +145,7 @@ const struct ec_record trip_booked_record = {
     .name = "TripBooked",
     .size = sizeof(struct trip_booked),
     .fields = trip_booked_fields,
-    .nfields = 2,
+    .nfields = sizeof trip_booked_fields / sizeof trip_booked_fields[0],
 };
 
 const struct ec_error error_full = {.name = "full", .status = 409, .title = "There is no seat"};

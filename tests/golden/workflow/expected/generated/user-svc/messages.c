@@ -8,7 +8,7 @@ const struct ec_record validate_in_record = {
     .name = "validate_in",
     .size = sizeof(struct validate_in),
     .fields = validate_in_fields,
-    .nfields = 1,
+    .nfields = sizeof validate_in_fields / sizeof validate_in_fields[0],
 };
 
 static const struct ec_field identity_fields[] = {
@@ -19,7 +19,7 @@ const struct ec_record identity_record = {
     .name = "Identity",
     .size = sizeof(struct identity),
     .fields = identity_fields,
-    .nfields = 2,
+    .nfields = sizeof identity_fields / sizeof identity_fields[0],
 };
 
 const struct ec_error error_bad_token = {.name = "bad-token", .status = 401, .title = "The token is not valid"};

@@ -2,7 +2,7 @@
 #include "../a_svc.h"
 
 /* a-svc.Start
- *   saga          saga  start main
+ *   saga: saga, start main
  */
 struct start_frame {
     struct start_in in;

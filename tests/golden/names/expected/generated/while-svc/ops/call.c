@@ -2,10 +2,10 @@
 #include "../while_svc.h"
 
 /* while-svc.Call
- *   n             call  a-svc.None
- *   return        call  a-svc.Main
- *   put_register  cache  put volatile.register
- *   a_svc_void    call  a-svc.Void
+ *   n: call, a-svc.None
+ *   return: call, a-svc.Main
+ *   put_register: cache, put volatile.register
+ *   a_svc_void: call, a-svc.Void
  */
 struct call_frame {
     struct call_in in;

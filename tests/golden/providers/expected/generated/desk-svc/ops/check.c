@@ -2,7 +2,7 @@
 #include "../desk_svc.h"
 
 /* desk-svc.Check
- *   shop_svc_audit  call  shop-svc.Audit
+ *   shop_svc_audit: call, shop-svc.Audit
  */
 struct check_frame {
     struct check_in in;

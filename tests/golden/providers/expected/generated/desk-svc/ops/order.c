@@ -2,7 +2,7 @@
 #include "../desk_svc.h"
 
 /* desk-svc.Order
- *   shop_svc_buy  call  shop-svc.Buy
+ *   shop_svc_buy: call, shop-svc.Buy
  */
 struct order_frame {
     struct order_in in;

@@ -2,9 +2,9 @@
 #include "../shop_svc.h"
 
 /* shop-svc.Buy
- *   charge        call  pay.Charge; catch Declined, Missing
- *   place         call  maps.Find
- *   post_send     call  post.Send
+ *   charge: call, pay.Charge; catch Declined, Missing
+ *   place: call, maps.Find
+ *   post_send: call, post.Send
  */
 struct buy_frame {
     struct buy_in in;

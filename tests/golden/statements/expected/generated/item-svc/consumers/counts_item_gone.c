@@ -2,7 +2,7 @@
 #include "../item_svc.h"
 
 /* item-svc.counts.ItemGone
- *   drop_seen     cache  drop memo.seen
+ *   drop_seen: cache, drop memo.seen
  */
 struct counts_item_gone_frame {
     struct item_gone in;

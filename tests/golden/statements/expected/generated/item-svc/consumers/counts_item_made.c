@@ -2,7 +2,7 @@
 #include "../item_svc.h"
 
 /* item-svc.counts.ItemMade
- *   update_items  sql
+ *   update_items: sql
  */
 struct counts_item_made_frame {
     struct item_made in;

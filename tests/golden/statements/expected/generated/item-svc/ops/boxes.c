@@ -2,9 +2,9 @@
 #include "../item_svc.h"
 
 /* item-svc.Boxes
- *   rows          sql  rows
- *   one           sql  a row or none
- *   all           sql  rows
+ *   rows: sql, rows
+ *   one: sql, a row or none
+ *   all: sql, rows
  */
 struct boxes_frame {
     struct boxes_in in;

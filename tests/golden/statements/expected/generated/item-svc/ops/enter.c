@@ -2,9 +2,9 @@
 #include "../item_svc.h"
 
 /* item-svc.Enter
- *   row           sql  a row or none
- *   right         password  verify
- *   token         jwt  sign
+ *   row: sql, a row or none
+ *   right: password, verify
+ *   token: jwt, sign
  */
 struct enter_frame {
     struct enter_in in;

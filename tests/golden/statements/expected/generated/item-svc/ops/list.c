@@ -2,8 +2,8 @@
 #include "../item_svc.h"
 
 /* item-svc.List
- *   items         sql  rows
- *   last          sql  a row or none
+ *   items: sql, rows
+ *   last: sql, a row or none
  */
 struct list_frame {
     struct list_in in;

@@ -2,9 +2,9 @@
 #include "../item_svc.h"
 
 /* item-svc.Look
- *   cached        cache  get memo.seen; found: return
- *   item          sql  a row or none; none: NoItem
- *   put_seen      cache  put memo.seen
+ *   cached: cache, get memo.seen; found: return
+ *   item: sql, a row or none; none: NoItem
+ *   put_seen: cache, put memo.seen
  */
 struct look_frame {
     struct look_in in;

@@ -2,11 +2,11 @@
 #include "../item_svc.h"
 
 /* item-svc.Make
- *   hash          password  hash
- *   score         call  score-svc.Rate
- *   made          sql  one row; none: TooMany
- *   update_items  sql  for part in parts; none: NoItem
- *   ItemMade      event  item-events
+ *   hash: password, hash
+ *   score: call, score-svc.Rate
+ *   made: sql, one row; none: TooMany
+ *   update_items: sql, for part in parts; none: NoItem
+ *   ItemMade: event, item-events
  */
 struct make_frame {
     struct make_in in;

@@ -2,12 +2,12 @@
 #include "../item_svc.h"
 
 /* item-svc.Remove
- *   score_svc_rated  call  score-svc.Rated; catch Busy
- *   update_items  sql
- *   gone          sql  one row; none: return
- *   update_items_2  sql  for part in gone.parts
- *   ItemGone      event  item-events
- *   ItemGone      event  item-events
+ *   score_svc_rated: call, score-svc.Rated; catch Busy
+ *   update_items: sql
+ *   gone: sql, one row; none: return
+ *   update_items_2: sql, for part in gone.parts
+ *   ItemGone: event, item-events
+ *   ItemGone: event, item-events
  */
 struct remove_frame {
     struct remove_in in;

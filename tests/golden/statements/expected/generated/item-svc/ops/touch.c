@@ -2,9 +2,9 @@
 #include "../item_svc.h"
 
 /* item-svc.Touch
- *   item          sql  one row; none: NoItem
- *   token         jwt  sign
- *   drop_seen     cache  drop memo.seen
+ *   item: sql, one row; none: NoItem
+ *   token: jwt, sign
+ *   drop_seen: cache, drop memo.seen
  */
 struct touch_frame {
     struct touch_in in;

@@ -2,7 +2,7 @@
 #include "../item_svc.h"
 
 /* item-svc.Verify
- *   claims        jwt  verify; none: Refused
+ *   claims: jwt, verify; none: Refused
  */
 struct verify_frame {
     struct verify_in in;

@@ -2,7 +2,7 @@
 #include "../seat_svc.h"
 
 /* seat-svc.Find
- *   seat          sql  one row; none: Unknown
+ *   seat: sql, one row; none: Unknown
  */
 struct find_frame {
     struct find_in in;

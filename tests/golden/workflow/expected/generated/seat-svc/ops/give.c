@@ -2,7 +2,7 @@
 #include "../seat_svc.h"
 
 /* seat-svc.Give
- *   seat          sql  a row or none; found: return
+ *   seat: sql, a row or none; found: return
  */
 struct give_frame {
     struct give_in in;

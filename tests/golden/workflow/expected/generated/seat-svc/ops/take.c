@@ -2,7 +2,7 @@
 #include "../seat_svc.h"
 
 /* seat-svc.Take
- *   seat          sql  one row; none: Full
+ *   seat: sql, one row; none: Full
  */
 struct take_frame {
     struct take_in in;

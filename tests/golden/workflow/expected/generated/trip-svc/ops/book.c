@@ -2,9 +2,9 @@
 #include "../trip_svc.h"
 
 /* trip-svc.Book
- *   trip          sql  one row
- *   booking       saga  start book-trip
- *   await_booking  saga  until it ends or it gets late
+ *   trip: sql, one row
+ *   booking: saga, start book-trip
+ *   await_booking: saga, until it ends or it gets late
  */
 struct book_frame {
     struct book_in in;

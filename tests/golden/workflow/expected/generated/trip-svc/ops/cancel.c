@@ -2,8 +2,8 @@
 #include "../trip_svc.h"
 
 /* trip-svc.Cancel
- *   update_trips  sql  none: return
- *   TripFailed    event  trip-events
+ *   update_trips: sql, none: return
+ *   TripFailed: event, trip-events
  */
 struct cancel_frame {
     struct cancel_in in;

@@ -2,7 +2,7 @@
 #include "../trip_svc.h"
 
 /* trip-svc.Get
- *   trip          sql  one row; none: Unknown
+ *   trip: sql, one row; none: Unknown
  */
 struct get_frame {
     struct get_in in;

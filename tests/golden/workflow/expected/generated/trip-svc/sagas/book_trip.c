@@ -41,8 +41,8 @@ static const struct ec_saga_step book_trip_steps[] = {
 };
 
 /* trip-svc.book-trip.done
- *   update_trips  sql
- *   TripBooked    event  trip-events
+ *   update_trips: sql
+ *   TripBooked: event, trip-events
  */
 struct book_trip_done_frame {
     struct book_trip_saga *saga;
@@ -81,7 +81,7 @@ const struct ec_program book_trip_done_program = {
 };
 
 /* trip-svc.book-trip.failed
- *   update_trips  sql
+ *   update_trips: sql
  */
 struct book_trip_failed_frame {
     struct book_trip_saga *saga;
