@@ -45,16 +45,24 @@ long = [p for p in tracked("dsl", "codegen", "runtime", "tool", "tests") if p.en
 check("no file is over 600 lines", not long, ", ".join(long))
 
 with tempfile.TemporaryDirectory() as temp:
+    os.chmod(temp, 0o755)
+    ecomc = shutil.copy(ECOMC, os.path.join(temp, "ecomc"))  # where another user can reach it
     trees = []
-    for name, env in (("one", {"LC_ALL": "C", "TZ": "UTC", "USER": "a"}), ("another", {"LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "USER": "b"})):
+    for name, env, user in (("one", {"LC_ALL": "C", "TZ": "UTC", "USER": "a"}, None),
+                            ("another", {"LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "USER": "b", "HOME": "/"}, "nobody" if os.geteuid() == 0 else None)):
         folder = os.path.join(temp, name, "deeper" if name == "another" else "")
         os.makedirs(folder, exist_ok=True)
-        shutil.copy(os.path.join(ROOT, "topology.ecom"), folder)
-        if os.path.exists(os.path.join(ROOT, "ecom.lock")):
-            shutil.copy(os.path.join(ROOT, "ecom.lock"), folder)
-        subprocess.run([ECOMC, "build"], cwd=folder, env={**os.environ, **env}, capture_output=True)
+        for file in ("topology.ecom", "ecom.lock"):
+            if os.path.exists(os.path.join(ROOT, file)):
+                shutil.copy(os.path.join(ROOT, file), folder)
+        if user:
+            for path in (folder, *(os.path.join(folder, file) for file in os.listdir(folder))):
+                shutil.chown(path, user)
+        done = subprocess.run([ecomc, "build"], cwd=folder, env={**os.environ, **env}, capture_output=True, text=True,
+                              **({"user": user, "group": "nogroup", "extra_groups": [], "umask": 0o077} if user else {}))
         trees.append(os.path.join(folder, "generated"))
-    check("the same output from two folders, locales and users", os.path.isdir(trees[0]) and same(*trees), "the trees differ")
+    good = all(map(os.path.isdir, trees)) and same(*trees)
+    check("the same output from two folders, locales and users", good, done.stderr[-400:] or "the trees differ")
 
 times = []
 for _ in range(9):
