@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the suites and adds up their counts. `run.py` runs all, `run.py NAME ...` the suites (or one unit test or one system test) so named,
-`--long` the long ones too. The last line is `N passed, N failed, N skipped`; each skip has its reason above it."""
+"""Runs the suites and adds up their counts. `run.py` runs all, `run.py NAME ...` the suites (or one unit test or one system test) so named;
+with `--long` (or EC_TEST_LONG=1) each fuzzer runs for 300 s, not 10. The last line is `N passed, N failed, N skipped`; each skip has its
+reason above it."""
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 WORK = os.path.join(ROOT, ".ecom", "test")
 JOBS = str(os.cpu_count() or 2)
+LONG = "--long" in sys.argv[1:] or os.environ.get("EC_TEST_LONG", "0") not in ("", "0")
 # gcc warns of what its own instrumentation made; warnings are errors in the builds without it.
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=false"]
 # Leaks of a library's own at exit are not ours to mend; everything else is fatal.
@@ -98,7 +100,7 @@ def suite_clang():
 def script(path, *args, timeout=1800):
     code, out = run([sys.executable, os.path.join(HERE, path), *args], os.path.join(WORK, path.replace("/", "-") + ".log"), timeout=timeout)
     counts = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", out, re.M)
-    shown = [line for line in out.splitlines() if line.startswith("skip:")]
+    shown = [line for line in out.splitlines() if re.match(r"skip:|fuzz_\w+: \d+ executions$", line)]
     if shown:
         print("\n".join("  " + line for line in shown))
     if not counts or code:
@@ -137,11 +139,23 @@ def suite_system(only=None):
     return script("system/run.py", *( [only] if only else []), timeout=2400)
 
 
-SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "checks": suite_checks, "system": suite_system}
+def suite_fuzz():
+    """Bytes by chance through the compiler and the parsers."""
+    folder = build("fuzz", "clang", ["--buildtype=debug", "-Doptimization=1", "-Dfuzz=true"])
+    if not folder:
+        return 0, 1, 0
+    return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "300" if LONG else "10", os.path.join(WORK, "fuzz-findings"), timeout=3000)
+
+
+SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "checks": suite_checks, "fuzz": suite_fuzz,
+          "system": suite_system}
 
 
 def main():
-    names = [a for a in sys.argv[1:] if not a.startswith("--")]
+    names = [a for a in sys.argv[1:] if not a.startswith("-")]
+    unknown = [a for a in sys.argv[1:] if a.startswith("-") and a != "--long"]
+    if unknown:
+        sys.exit(f"unknown option '{unknown[0]}'; there is --long")
     os.makedirs(WORK, exist_ok=True)
     tally = Tally()
     chosen = []

@@ -3,7 +3,7 @@
  *  - what is whole lies within the input;
  *  - a body of chunks is the same however its bytes are cut.
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined ... && ./fuzz_http -max_len=600 -max_total_time=120
+ * See tests/fuzz/run.py.
  */
 #include <stdint.h>
 #include <stdlib.h>

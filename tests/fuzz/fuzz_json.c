@@ -1,5 +1,5 @@
 /* Any bytes through the readers of JSON, forms and scalars: nothing may be read beyond the end, nothing may leak, what is accepted must be
- * written as JSON (or a form) that reads back to the same text. Built with -fsanitize=fuzzer,address,undefined. */
+ * written as JSON (or a form) that reads back to the same text. See tests/fuzz/run.py. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,4 @@
-/* libFuzzer: any bytes through source, lexer, parser and every format of diagnostics.
- *
- * clang -fsanitize=fuzzer,address,undefined -Idsl tests/fuzz/fuzz_parse.c and the front half's sources; see tests/fuzz/run_parse.sh. */
+/* libFuzzer: any bytes through source, lexer, parser and every format of diagnostics. See tests/fuzz/run.py. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

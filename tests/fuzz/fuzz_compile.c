@@ -1,0 +1,195 @@
+/* libFuzzer: any bytes through the whole compiler, from the source to the files in memory. Nothing is written.
+ *
+ * Beside memory errors it looks for what must hold of every input:
+ *  - every diagnostic lies within the source, and every format can write it;
+ *  - a checked model always generates: codegen gives files, or a diagnostic that says why not;
+ *  - with the lock that it asked for, the next generation gives the same files and the same lock.
+ *
+ * Bytes alone seldom get past the grammar, so half of the mutations move whole words and lines: what comes out is mostly well-formed,
+ * and wrong in its meaning. */
+#include <ctype.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "codegen.h"
+#include "source.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+
+static void check(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "does not hold: %s\n", what);
+    abort();
+}
+
+static void check_diags(const struct ecc_diags *diags, const struct ecc_source *source)
+{
+    static FILE *out;
+
+    if (!out)
+        out = fopen("/dev/null", "w");
+    check(out, "/dev/null opens");
+    for (size_t i = 0; i < diags->n; i++) {
+        const struct ecc_diag *d = diags->items[i];
+        check(d->span.start <= d->span.end && d->span.end <= source->length, "a diagnostic lies within the source");
+        check(!d->has_second || (d->second.start <= d->second.end && d->second.end <= source->length), "so does its second place");
+        check(!d->has_fix || (d->fix_span.start <= d->fix_span.end && d->fix_span.end <= source->length), "so does its fix");
+    }
+    for (int format = ECC_FORMAT_TEXT; format <= ECC_FORMAT_GITHUB; format++)
+        ecc_diags_write(diags, source, (enum ecc_diag_format)format, format % 2, out);
+}
+
+static bool generate(struct ecc_codegen *cg)
+{
+    ecc_outset_init(cg->out, cg->arena);
+    bool good = ecc_codegen(cg);
+
+    check(!cg->out->error, cg->out->error);
+    check(good == !cg->diags->errors, "generation fails with a diagnostic, and only then");
+    check(!good || cg->new_lock, "what is generated has a lock");
+    return good;
+}
+
+static void check_same(const struct ecc_codegen *a, const struct ecc_codegen *b)
+{
+    check(a->new_lock_length == b->new_lock_length && !memcmp(a->new_lock, b->new_lock, a->new_lock_length), "the lock stays");
+    check(a->out->n == b->out->n, "the next generation has the same files");
+    for (size_t i = 0; i < a->out->n; i++) {
+        const struct ecc_outfile *x = &a->out->items[i], *y = ecc_outset_find(b->out, x->path);
+        check(y && x->length == y->length && !memcmp(x->content, y->content, x->length), x->path);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct ecc_arena arena;
+    struct ecc_source source;
+    struct ecc_diags diags;
+    size_t at;
+
+    ecc_arena_init(&arena);
+    ecc_diags_init(&diags, &arena);
+    if (ecc_source_init(&source, &arena, "fuzz.ecom", (const char *)data, size, &at) == ECC_SOURCE_OK) {
+        const struct ecc_model *model = ecc_compile(&arena, &source, &diags);
+        check(!model == (diags.errors > 0), "there is a model, or an error");
+        if (model) {
+            struct ecc_outset first_out, next_out;
+            struct ecc_codegen first = {.arena = &arena, .model = model, .diags = &diags, .out = &first_out};
+            if (generate(&first)) {
+                struct ecc_codegen next = {.arena = &arena, .model = model, .diags = &diags, .out = &next_out};
+                next.lock = first.new_lock;
+                next.lock_length = first.new_lock_length;
+                check(generate(&next), "what generates once generates again");
+                check_same(&first, &next);
+            }
+        }
+        check_diags(&diags, &source);
+    }
+    ecc_arena_free(&arena);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ mutation by words and lines */
+
+struct piece { size_t at, n; };
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+static bool in_word(uint8_t c)
+{
+    return isalnum(c) || c == '_' || c == '-';
+}
+
+/* A word, or a sign when there is none, at a place by chance. */
+static struct piece some_word(const uint8_t *data, size_t size, uint32_t *state)
+{
+    size_t at = next_random(state) % size, end;
+
+    for (int tries = 0; tries < 8 && isspace(data[at]); tries++)
+        at = next_random(state) % size;
+    end = at + 1;
+    if (in_word(data[at])) {
+        while (at > 0 && in_word(data[at - 1]))
+            at--;
+        while (end < size && in_word(data[end]))
+            end++;
+    }
+    return (struct piece){at, end - at};
+}
+
+/* A line, or the block that begins with it. */
+static struct piece some_lines(const uint8_t *data, size_t size, uint32_t *state)
+{
+    size_t at = next_random(state) % size, end;
+    int depth = 0;
+
+    while (at > 0 && data[at - 1] != '\n')
+        at--;
+    for (end = at; end < size; end++) {
+        depth += (data[end] == '{') - (data[end] == '}');
+        if (data[end] == '\n' && depth <= 0)
+            return (struct piece){at, end + 1 - at};
+    }
+    return (struct piece){at, size - at};
+}
+
+/* Puts a copy of `from` in place of `into`; 0 when it does not fit. */
+static size_t replace(uint8_t *data, size_t size, size_t max_size, struct piece into, struct piece from)
+{
+    if (size - into.n + from.n > max_size || size - into.n + from.n == 0)
+        return 0;
+    uint8_t *copy = malloc(from.n ? from.n : 1);
+    if (!copy)
+        return 0;
+    memcpy(copy, data + from.at, from.n);
+    memmove(data + into.at + from.n, data + into.at + into.n, size - into.at - into.n);
+    memcpy(data + into.at, copy, from.n);
+    free(copy);
+    return size - into.n + from.n;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    uint32_t state = seed * 2654435761u | 1;
+    struct piece a, b;
+    size_t n = 0;
+
+    if (size == 0 || next_random(&state) % 2)
+        return LLVMFuzzerMutate(data, size, max_size);
+    for (unsigned rounds = 1 + next_random(&state) % 3; rounds > 0; rounds--, size = n ? n : size) {
+        switch (next_random(&state) % 5) {
+        case 0: /* another word */
+        case 1:
+            a = some_word(data, size, &state);
+            b = some_word(data, size, &state);
+            break;
+        case 2: /* no word */
+            a = some_word(data, size, &state);
+            b = (struct piece){a.at, 0};
+            break;
+        case 3: /* lines again, elsewhere */
+            b = some_lines(data, size, &state);
+            a = (struct piece){some_lines(data, size, &state).at, 0};
+            break;
+        default: /* lines less */
+            a = some_lines(data, size, &state);
+            b = (struct piece){a.at, 0};
+            break;
+        }
+        n = replace(data, size, max_size, a, b);
+    }
+    return size;
+}

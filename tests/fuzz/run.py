@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Runs each libFuzzer program of a build with its seeds, for some seconds: one test each.
+
+usage: run.py FOLDER SECONDS FINDINGS [NAME ...]
+
+FOLDER is the build's folder of the programs. What was learnt stays in FOLDER/corpus and is gone on from the next time. The input that
+breaks a program, and what was said of it, is kept in FINDINGS; `FOLDER/fuzz_NAME FILE` shows it again.
+"""
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+C_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+
+
+def topologies():
+    return [path.read_bytes() for path in [ROOT / "topology.ecom", *sorted((ROOT / "tests").glob("**/*.ecom"))]]
+
+
+def unescaped(text):
+    return re.sub(r"\\(.)", lambda m: {"n": "\n", "r": "\r", "t": "\t"}.get(m[1], m[1]), text).encode()
+
+
+def strings(test, pattern):
+    """The C strings of a unit test that begin as they should: it has one for each thing that somebody thought of."""
+    found = C_STRING.findall((ROOT / "tests" / "unit" / test).read_text())
+    return sorted({unescaped(text) for text in found if re.match(pattern, text)})
+
+
+def statements():
+    texts = strings("test_sql_check.c", r"(?i)(select|insert|update|delete|with) ")
+    return [bytes([shape]) + text for text in texts for shape in range(4)]
+
+
+def documents():
+    json, form = strings("test_json.c", r"[{\[]"), strings("test_form.c", r"\w+(\[\w*\])*=")
+    return [bytes([0]) + text for text in json] + [bytes([2]) + text for text in form]
+
+
+def messages():
+    return strings("test_http_parser.c", r"[A-Z]+ /|HTTP/1|[0-9a-f]+\\r\\n")
+
+
+def words_of_language():
+    words = re.findall(r'X\([A-Z_]+, "([^" ]+)"\)', (ROOT / "dsl" / "lexer.h").read_text())
+    types = re.findall(r'X\([A-Z]+, "([a-z]+)"\)', (ROOT / "dsl" / "program.h").read_text())
+    return [*words, *types, '"""', "250ms", "10/s", ":name"]
+
+
+def words_of_sql():
+    return ("SELECT INSERT INTO UPDATE DELETE FROM WHERE JOIN LEFT ON AS WITH VALUES SET RETURNING GROUP BY ORDER HAVING LIMIT OFFSET "
+            "DISTINCT UNION ALL EXISTS IN BETWEEN LIKE CASE WHEN THEN ELSE END NULL IS NOT AND OR CAST COALESCE COUNT SUM MIN MAX "
+            "CONFLICT DO NOTHING EXCLUDED FOR SKIP LOCKED LATERAL UNNEST jsonb_to_recordset jsonb_agg row_to_json now() ::uuid ::text "
+            "::int ::jsonb -> ->> || things tags thing_id name note n color parts made ratio live doc weight :id :n :name :maybe "
+            ":color :parts :line.k :at :doc :yes 'red' $1 *").split()
+
+
+def words_of_http():
+    return ["GET ", "POST ", " HTTP/1.1\r\n", " HTTP/1.0\r\n", "HTTP/1.1 200 OK\r\n", "Host: a\r\n", "Content-Length: ",
+            "Transfer-Encoding: chunked\r\n", "Connection: close\r\n", "Expect: 100-continue\r\n", "\r\n\r\n", "0\r\n\r\n"]
+
+
+# name: seeds, words, largest input
+FUZZERS = {
+    "compile": (topologies, words_of_language, 40000),
+    "http": (messages, words_of_http, 600),
+    "json": (documents, lambda: ["null", "true", "false", '\\u', '":', "leaf", "leaves", "words", "tree", "doc", "docs", "color"], 2000),
+    "parse": (topologies, words_of_language, 4000),
+    "sql": (statements, words_of_sql, 1000),
+}
+
+
+def quoted(word):
+    return '"' + "".join(c if c.isalnum() or c in " _-./:" else f"\\x{ord(c):02x}" for c in word) + '"'
+
+
+def fuzz(name, folder, seconds, findings):
+    """True, or what was found; and how many inputs were tried."""
+    seeds, words, largest = FUZZERS[name]
+    corpus, given = folder / "corpus" / name, folder / "seeds" / name
+    for path in (corpus, given, findings):
+        path.mkdir(parents=True, exist_ok=True)
+    for i, seed in enumerate(seeds()):
+        (given / f"{i:04}").write_bytes(seed)
+    dictionary = folder / f"{name}.dict"
+    dictionary.write_text("".join(quoted(word) + "\n" for word in words()))
+    argv = [folder / f"fuzz_{name}", f"-max_total_time={seconds}", f"-max_len={largest}", f"-dict={dictionary}", "-timeout=10",
+            "-rss_limit_mb=2000", "-print_final_stats=1", f"-artifact_prefix={findings}/{name}-", corpus, given]
+    try:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds + 120)
+        code, out = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        code, out = 124, (late.stdout or b"") + b"\nthe program did not end by itself\n"
+    text = out.decode("utf-8", "replace")
+    tried = re.findall(r"stat::number_of_executed_units: (\d+)|^#(\d+)\s", text, re.M)
+    count = int(next((a or b for a, b in reversed(tried)), 0))
+    if code == 0 and count:
+        return None, count
+    (findings / f"{name}.log").write_bytes(out)
+    return text, count
+
+
+def main():
+    if len(sys.argv) < 4 or not sys.argv[2].isdigit():
+        sys.exit(__doc__.strip())
+    folder, seconds, findings = pathlib.Path(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
+    names = sys.argv[4:] or sorted(FUZZERS)
+    unknown = [name for name in names if name not in FUZZERS]
+    if unknown:
+        sys.exit(f"there is no fuzzer '{unknown[0]}'; there are: {' '.join(sorted(FUZZERS))}")
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        for name, (found, count) in zip(names, pool.map(lambda name: fuzz(name, folder, seconds, findings), names)):
+            print(f"fuzz_{name}: {count} executions" + (f", broken; the input is in {findings}" if found else ""))
+            if found:
+                failed += 1
+                print("\n".join("    " + line for line in found.splitlines()[-40:]))
+    print(f"{len(names) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
