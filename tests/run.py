@@ -144,7 +144,8 @@ def suite_fuzz():
     folder = build("fuzz", "clang", ["--buildtype=debug", "-Doptimization=1", "-Dfuzz=true"])
     if not folder:
         return 0, 1, 0
-    return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "300" if LONG else "10", os.path.join(WORK, "fuzz-findings"), timeout=3000)
+    findings = os.path.join(WORK, "fuzz-findings")
+    return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "300" if LONG else "10", findings, timeout=3000)
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "checks": suite_checks, "fuzz": suite_fuzz,
