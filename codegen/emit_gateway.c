@@ -337,10 +337,11 @@ static void emit_route(struct ecc_codegen *cg, struct ecc_shapes *shapes, const 
 struct node {
     const char *segment; /* NULL: a parameter, or the root */
     const char *path;    /* for the comment */
+    const char *name;    /* NODE__V1__THINGS__ANY: numbers would move with every route */
     struct { struct node **items; size_t n, cap; } children; /* sorted */
     struct node *any;
     struct { const struct ecc_route **items; size_t n, cap; } routes; /* by method */
-    size_t index, first;
+    const struct node *first; /* child */
 };
 
 static struct node *child(struct ecc_arena *arena, struct node *node, const char *segment)
@@ -388,13 +389,13 @@ static void add_route(struct ecc_arena *arena, struct node *root, const struct e
 
 static void emit_node(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct node *node)
 {
-    ecc_w_open(w, "[%zu] = { /* %s */", node->index, node->path);
+    ecc_w_open(w, "[%s] = { /* %s */", node->name, node->path);
     if (node->segment)
         ecc_wl(w, ".segment = %s,", quoted(shapes, node->segment));
     if (node->children.n > 0)
-        ecc_wl(w, ".first = %zu, .nchildren = %zu,", node->first, node->children.n);
+        ecc_wl(w, ".first = %s, .nchildren = %zu,", node->first->name, node->children.n);
     if (node->any)
-        ecc_wl(w, ".any = %zu,", node->any->index);
+        ecc_wl(w, ".any = %s,", node->any->name);
     if (node->routes.n > 0) {
         ecc_w(w, ".routes = (const struct ec_route *const[]){");
         for (size_t i = 0; i < node->routes.n; i++)
@@ -404,28 +405,48 @@ static void emit_node(const struct ecc_shapes *shapes, struct ecc_writer *w, con
     ecc_w_close(w, "},");
 }
 
+struct nodes { struct node **items; size_t n, cap; };
+
+/* No other constant has two underscores in a row. */
+static void add_node(struct ecc_arena *arena, struct nodes *nodes, struct node *node, const struct node *parent)
+{
+    const char *base = !parent || parent == nodes->items[0] ? "NODE" : parent->name;
+    char *name = ecc_arena_printf(arena, "%s__%s", base, !parent ? "root" : node->segment ? node->segment : "any");
+
+    for (char *c = name + strlen(base); *c; c++)
+        *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", *c) ? *c : '_';
+    for (size_t i = 0; i < nodes->n; i++)
+        if (strcmp(nodes->items[i]->name, name) == 0) {
+            name = ecc_arena_printf(arena, "%s_", name);
+            i = (size_t)-1;
+        }
+    node->name = name;
+    ECC_PUSH(arena, nodes, node);
+}
+
 static void emit_trie(const struct ecc_shapes *shapes, struct ecc_writer *w)
 {
     const struct ecc_gateway *gateway = &shapes->node->u.gateway;
-    struct { struct node **items; size_t n, cap; } nodes = {0};
+    struct nodes nodes = {0};
     struct node root = {.path = "/"};
 
     for (size_t i = 0; i < gateway->nroutes; i++)
         add_route(shapes->arena, &root, gateway->routes[i]);
-    ECC_PUSH(shapes->arena, &nodes, &root);
+    add_node(shapes->arena, &nodes, &root, NULL);
     for (size_t i = 0; i < nodes.n; i++) {
         struct node *node = nodes.items[i];
 
-        node->first = nodes.n;
-        for (size_t c = 0; c < node->children.n; c++) {
-            node->children.items[c]->index = nodes.n;
-            ECC_PUSH(shapes->arena, &nodes, node->children.items[c]);
-        }
-        if (node->any) {
-            node->any->index = nodes.n;
-            ECC_PUSH(shapes->arena, &nodes, node->any);
-        }
+        node->first = node->children.n ? node->children.items[0] : NULL;
+        for (size_t c = 0; c < node->children.n; c++)
+            add_node(shapes->arena, &nodes, node->children.items[c], node);
+        if (node->any)
+            add_node(shapes->arena, &nodes, node->any, node);
     }
+    ecc_w_open(w, "enum {");
+    for (size_t i = 0; i < nodes.n; i++)
+        ecc_wl(w, "%s,", nodes.items[i]->name);
+    ecc_w_close(w, "};");
+    ecc_w_blank(w);
     ecc_w_open(w, "static const struct ec_route_node nodes[] = {");
     for (size_t i = 0; i < nodes.n; i++)
         emit_node(shapes, w, nodes.items[i]);

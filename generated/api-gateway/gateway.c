@@ -72,57 +72,73 @@ static const struct ec_limit limit = {
     .when_down_allow = true,
 };
 
+enum {
+    NODE__ROOT,
+    NODE__V1,
+    NODE__V1__ME,
+    NODE__V1__ORDERS,
+    NODE__V1__PRODUCTS,
+    NODE__V1__SESSIONS,
+    NODE__V1__USERS,
+    NODE__V1__ORDERS__ANY,
+    NODE__V1__PRODUCTS__ANY,
+    NODE__V1__ORDERS__ANY__CANCEL,
+    NODE__V1__ORDERS__ANY__SHIP,
+    NODE__V1__ORDERS__ANY__SUMMARY,
+    NODE__V1__PRODUCTS__ANY__PRICE,
+};
+
 static const struct ec_route_node nodes[] = {
-    [0] = { /* / */
-        .first = 1, .nchildren = 1,
+    [NODE__ROOT] = { /* / */
+        .first = NODE__V1, .nchildren = 1,
     },
-    [1] = { /* /v1 */
+    [NODE__V1] = { /* /v1 */
         .segment = "v1",
-        .first = 2, .nchildren = 5,
+        .first = NODE__V1__ME, .nchildren = 5,
     },
-    [2] = { /* /v1/me */
+    [NODE__V1__ME] = { /* /v1/me */
         .segment = "me",
         .routes = (const struct ec_route *const[]){&get_v1_me_route, NULL},
     },
-    [3] = { /* /v1/orders */
+    [NODE__V1__ORDERS] = { /* /v1/orders */
         .segment = "orders",
-        .any = 7,
+        .any = NODE__V1__ORDERS__ANY,
         .routes = (const struct ec_route *const[]){&get_v1_orders_route, &post_v1_orders_route, NULL},
     },
-    [4] = { /* /v1/products */
+    [NODE__V1__PRODUCTS] = { /* /v1/products */
         .segment = "products",
-        .any = 8,
+        .any = NODE__V1__PRODUCTS__ANY,
         .routes = (const struct ec_route *const[]){&get_v1_products_route, NULL},
     },
-    [5] = { /* /v1/sessions */
+    [NODE__V1__SESSIONS] = { /* /v1/sessions */
         .segment = "sessions",
         .routes = (const struct ec_route *const[]){&delete_v1_sessions_route, &post_v1_sessions_route, NULL},
     },
-    [6] = { /* /v1/users */
+    [NODE__V1__USERS] = { /* /v1/users */
         .segment = "users",
         .routes = (const struct ec_route *const[]){&post_v1_users_route, NULL},
     },
-    [7] = { /* /v1/orders/{id} */
-        .first = 9, .nchildren = 3,
+    [NODE__V1__ORDERS__ANY] = { /* /v1/orders/{id} */
+        .first = NODE__V1__ORDERS__ANY__CANCEL, .nchildren = 3,
         .routes = (const struct ec_route *const[]){&get_v1_orders_id_route, NULL},
     },
-    [8] = { /* /v1/products/{sku} */
-        .first = 12, .nchildren = 1,
+    [NODE__V1__PRODUCTS__ANY] = { /* /v1/products/{sku} */
+        .first = NODE__V1__PRODUCTS__ANY__PRICE, .nchildren = 1,
         .routes = (const struct ec_route *const[]){&get_v1_products_sku_route, NULL},
     },
-    [9] = { /* /v1/orders/{id}/cancel */
+    [NODE__V1__ORDERS__ANY__CANCEL] = { /* /v1/orders/{id}/cancel */
         .segment = "cancel",
         .routes = (const struct ec_route *const[]){&post_v1_orders_id_cancel_route, NULL},
     },
-    [10] = { /* /v1/orders/{id}/ship */
+    [NODE__V1__ORDERS__ANY__SHIP] = { /* /v1/orders/{id}/ship */
         .segment = "ship",
         .routes = (const struct ec_route *const[]){&post_v1_orders_id_ship_route, NULL},
     },
-    [11] = { /* /v1/orders/{id}/summary */
+    [NODE__V1__ORDERS__ANY__SUMMARY] = { /* /v1/orders/{id}/summary */
         .segment = "summary",
         .routes = (const struct ec_route *const[]){&get_v1_orders_id_summary_route, NULL},
     },
-    [12] = { /* /v1/products/{sku}/price */
+    [NODE__V1__PRODUCTS__ANY__PRICE] = { /* /v1/products/{sku}/price */
         .segment = "price",
         .routes = (const struct ec_route *const[]){&put_v1_products_sku_price_route, NULL},
     },

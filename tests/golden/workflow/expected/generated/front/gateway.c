@@ -72,28 +72,37 @@ static const struct ec_limit limit = {
     .when_down_allow = true,
 };
 
+enum {
+    NODE__ROOT,
+    NODE__V1,
+    NODE__V1__PING,
+    NODE__V1__TRIPS,
+    NODE__V1__TRIPS__ANY,
+    NODE__V1__TRIPS__ANY__ALL,
+};
+
 static const struct ec_route_node nodes[] = {
-    [0] = { /* / */
-        .first = 1, .nchildren = 1,
+    [NODE__ROOT] = { /* / */
+        .first = NODE__V1, .nchildren = 1,
     },
-    [1] = { /* /v1 */
+    [NODE__V1] = { /* /v1 */
         .segment = "v1",
-        .first = 2, .nchildren = 2,
+        .first = NODE__V1__PING, .nchildren = 2,
     },
-    [2] = { /* /v1/ping */
+    [NODE__V1__PING] = { /* /v1/ping */
         .segment = "ping",
         .routes = (const struct ec_route *const[]){&get_v1_ping_route, NULL},
     },
-    [3] = { /* /v1/trips */
+    [NODE__V1__TRIPS] = { /* /v1/trips */
         .segment = "trips",
-        .any = 4,
+        .any = NODE__V1__TRIPS__ANY,
         .routes = (const struct ec_route *const[]){&post_v1_trips_route, NULL},
     },
-    [4] = { /* /v1/trips/{id} */
-        .first = 5, .nchildren = 1,
+    [NODE__V1__TRIPS__ANY] = { /* /v1/trips/{id} */
+        .first = NODE__V1__TRIPS__ANY__ALL, .nchildren = 1,
         .routes = (const struct ec_route *const[]){&delete_v1_trips_id_route, &get_v1_trips_id_route, NULL},
     },
-    [5] = { /* /v1/trips/{id}/all */
+    [NODE__V1__TRIPS__ANY__ALL] = { /* /v1/trips/{id}/all */
         .segment = "all",
         .routes = (const struct ec_route *const[]){&get_v1_trips_id_all_route, NULL},
     },
