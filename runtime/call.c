@@ -1,8 +1,9 @@
 /* Internal calls: POST /ops/<Op> on the peer, JSON both ways, the headers of docs/design.md ("Wire between services").
  *
- * Keys. A saga's step, a gateway's route and any other task whose program takes no key of its own gives its key on as it is: it is the
- * key of that one request. A program that has taken a key for itself (the inbox holds it) may make several calls, so each gets a key
- * derived from it: the same again when the program is repeated, because a program is repeated from its start.
+ * Keys. A saga's step, a gateway's route and any other task whose program takes no key of its own gives its key on as it is with its first
+ * call: it is the key of that one request. Further calls, and all calls of a program that has taken a key for itself (the inbox holds it),
+ * get keys derived from it, for a callee would take a second call under the same key for a repeat: the same again when the program is
+ * repeated, because a program is repeated from its start.
  *
  * Answers. 2xx is read strictly. Of a problem only the last part of `type`, `detail`, retry-after and ec-unknown are believed, and only an
  * error that the operation declares, or one of the runtime's own, gets a name here; everything else is "a bad gateway". What the peer
@@ -202,7 +203,8 @@ static void choose_key(struct call_run *run)
 
     if (task->key.n == 0)
         return;
-    if (!task->program || task->program->repeat == EC_REPEAT_READ) {
+    if ((!task->program || task->program->repeat == EC_REPEAT_READ) && whole->calls == 0) {
+        whole->calls++;
         run->key = task->key;
         run->undoes = task->undoes;
         return;

@@ -242,6 +242,23 @@ static void keys_of_a_keyed_program(void **state)
     assert_int_equal(strlen(peer.keys[3]), 64);
 }
 
+/* A callee would take the second call of one request for a repeat of the first. */
+static void keys_of_one_that_takes_none(void **state)
+{
+    struct ec_task *task;
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        task = new_task();
+        task->calls = i; /* READ: set by the fixture */
+        task->key = EC_STR("client/a/1");
+        finish(task);
+    }
+    assert_string_equal(peer.keys[0], "client/a/1");
+    assert_string_equal(peer.keys[1], "client/a/1/2/Do");
+}
+
 static void answers(void **state)
 {
     static const struct {
@@ -516,7 +533,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(headers_and_bodies), T(the_nearer_limit_counts), T(keys_of_a_keyed_program), T(answers),      T(failures),      T(retries),
+        T(headers_and_bodies), T(the_nearer_limit_counts), T(keys_of_a_keyed_program), T(keys_of_one_that_takes_none), T(answers),      T(failures),      T(retries),
         T(unknown_stays_unknown), T(the_budget),           T(the_breaker),             T(the_bulkhead), T(configuration),
     };
 
