@@ -533,7 +533,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(headers_and_bodies), T(the_nearer_limit_counts), T(keys_of_a_keyed_program), T(keys_of_one_that_takes_none), T(answers),      T(failures),      T(retries),
+        T(headers_and_bodies), T(the_nearer_limit_counts), T(keys_of_a_keyed_program),
+        T(keys_of_one_that_takes_none), T(answers),      T(failures),      T(retries),
         T(unknown_stays_unknown), T(the_budget),           T(the_breaker),             T(the_bulkhead), T(configuration),
     };
 
