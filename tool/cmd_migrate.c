@@ -63,7 +63,7 @@ int ecc_cmd_migrate(struct ecc_cli *cli)
     if (access(binary, X_OK))
         return ecc_say_error(ECC_EXIT_FAILED, "%s is not built yet; `ecomc up` builds it", service);
     if (!getenv("DATABASE_URL") && !getenv("DATABASE_URL_FILE"))
-        setenv("DATABASE_URL", ecc_arena_printf(up.arena, "postgresql:///postgres?host=%s&user=postgres", ecc_database_dir(&up, service)), 1);
+        setenv("DATABASE_URL", ecc_database_url(&up, service), 1);
     fflush(NULL);
     execl(binary, binary, "migrate", what, seed ? "--seed" : NULL, NULL);
     return ecc_say_error(ECC_EXIT_IO, "%s: %s", binary, strerror(errno));

@@ -36,7 +36,10 @@ int ecc_cmd_status(struct ecc_cli *cli)
     json_array_foreach(json_object_get(state, "processes"), i, proc)
     {
         const char *name = json_string_value(json_object_get(proc, "name")), *kind = json_string_value(json_object_get(proc, "kind")),
-                   *how = json_string_value(json_object_get(proc, "state"));
+                   *how = json_string_value(json_object_get(proc, "state")), *reason = json_string_value(json_object_get(proc, "reason"));
+        int restarts = (int)json_integer_value(json_object_get(proc, "restarts"));
+        if (!name || !kind || !how) /* written by something else */
+            continue;
         int port = (int)json_integer_value(json_object_get(proc, "port"));
         if (strcmp(kind, "migration"))
             ready &= !strcmp(how, ecc_proc_state_names[ECC_PROC_READY]);
@@ -45,6 +48,10 @@ int ecc_cmd_status(struct ecc_cli *cli)
         printf("%-28s %-10s %-11s", name, kind, how);
         if (port)
             printf(" :%d", port);
+        if (restarts)
+            printf("  %d restart%s", restarts, restarts == 1 ? "" : "s");
+        if (reason && *reason && strcmp(how, ecc_proc_state_names[ECC_PROC_READY]))
+            printf("  %s", reason);
         putchar('\n');
     }
     json_decref(state);

@@ -4,21 +4,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <glob.h>
 #include <pwd.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <ctype.h>
 #include <grp.h>
 
+#include "show.h"
+
 extern char **environ;
 
-enum { LONGEST_SOCKET = 100 }; /* of 107, for ".s.PGSQL.5432" and room */
+enum { LONGEST_SOCKET = 107 - (int)sizeof "/.s.PGSQL.5432" + 1 }; /* a Unix socket's path has 107 bytes */
 
 int ecc_up_mkdirs(const char *path)
 {
@@ -37,8 +42,13 @@ int ecc_up_mkdirs(const char *path)
         *p = '\0';
         if (mkdir(part, 0755) && errno != EEXIST)
             return -1;
-        if (!saved)
-            return 0;
+        if (!saved) {
+            struct stat st;
+            if (stat(part, &st))
+                return -1;
+            errno = ENOTDIR;
+            return S_ISDIR(st.st_mode) ? 0 : -1;
+        }
         *p = saved;
     }
 }
@@ -89,7 +99,7 @@ int ecc_write_private(const char *path, const char *text)
 
 void ecc_up_progress(const struct ecc_up *up, const char *format, ...)
 {
-    char line[512];
+    char line[2048];
     va_list args;
 
     va_start(args, format);
@@ -100,6 +110,9 @@ void ecc_up_progress(const struct ecc_up *up, const char *format, ...)
     if (n > (int)sizeof line - 2)
         n = sizeof line - 2;
     line[n++] = '\n';
+    ecc_show_erase();
+    if (up->progress_fd != STDERR_FILENO && write(STDERR_FILENO, line, (size_t)n) < 0)
+        return; /* the log of a detached supervisor, on a full disk */
     if (write(up->progress_fd, line, (size_t)n) < 0)
         return; /* nobody listens */
 }
@@ -107,7 +120,7 @@ void ecc_up_progress(const struct ecc_up *up, const char *format, ...)
 int ecc_up_execute(struct ecc_up *up, const char *const *argv, const char *cwd, const char *const *extra_env, const char *log,
                    bool as_postgres)
 {
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     int status;
 
     if (pid < 0)
@@ -117,6 +130,8 @@ int ecc_up_execute(struct ecc_up *up, const char *const *argv, const char *cwd, 
         if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
             _exit(126);
         if (as_postgres && up->switch_user && (setgroups(0, NULL) || setgid(up->pg_gid) || setuid(up->pg_uid)))
+            _exit(126);
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent) /* after setuid, which takes it back */
             _exit(126);
         if (cwd && chdir(cwd))
             _exit(126);
@@ -139,6 +154,16 @@ const char *ecc_env_name(struct ecc_arena *arena, const char *node, const char *
     for (char *p = name; *p; p++)
         *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
     return name;
+}
+
+const char *ecc_database_url(struct ecc_up *up, const char *service)
+{
+    const char *dir = ecc_database_dir(up, service);
+    char *host = ecc_arena_alloc(up->arena, 3 * strlen(dir) + 1), *to = host;
+
+    for (const char *p = dir; *p; p++)
+        to += isalnum((unsigned char)*p) || strchr("/-_.~", *p) ? sprintf(to, "%c", *p) : sprintf(to, "%%%02X", (unsigned char)*p);
+    return ecc_arena_printf(up->arena, "postgresql:///postgres?host=%s&user=postgres", host);
 }
 
 const char *ecc_database_dir(struct ecc_up *up, const char *service)
@@ -198,6 +223,23 @@ static int find_database_home(struct ecc_up *up)
     return 0;
 }
 
+/* Logs of an earlier run may belong to somebody else: said now, in place of a failure that can't be logged. */
+static int check_logs(struct ecc_up *up, const char *folder)
+{
+    glob_t found;
+    int code = 0;
+
+    if (access(folder, W_OK | X_OK))
+        return ecc_say_error(ECC_EXIT_IO, "the logs can't be written: %s: %s", folder, strerror(errno));
+    if (glob(ecc_arena_printf(up->arena, "%s/*.log", folder), 0, NULL, &found))
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc && !code; i++)
+        if (access(found.gl_pathv[i], W_OK))
+            code = ecc_say_error(ECC_EXIT_IO, "the log can't be written: %s: %s", found.gl_pathv[i], strerror(errno));
+    globfree(&found);
+    return code;
+}
+
 int ecc_up_layout(struct ecc_up *up, struct ecc_cli *cli, const char *topology)
 {
     char path[PATH_MAX];
@@ -218,7 +260,11 @@ int ecc_up_layout(struct ecc_up *up, struct ecc_cli *cli, const char *topology)
     path[n] = '\0';
     *strrchr(path, '/') = '\0';
     up->bin = ecc_arena_strdup(up->arena, path);
-    if (ecc_up_mkdirs(ecc_arena_printf(up->arena, "%s/logs", up->home)) || ecc_up_mkdirs(ecc_arena_printf(up->arena, "%s/run", up->home)))
-        return ecc_say_error(ECC_EXIT_IO, "%s: %s", up->home, strerror(errno));
-    return find_database_home(up);
+    const char *logs = ecc_arena_printf(up->arena, "%s/logs", up->home), *run = ecc_arena_printf(up->arena, "%s/run", up->home);
+    if (ecc_up_mkdirs(logs))
+        return ecc_say_error(ECC_EXIT_IO, "%s: %s", logs, strerror(errno));
+    if (ecc_up_mkdirs(run))
+        return ecc_say_error(ECC_EXIT_IO, "%s: %s", run, strerror(errno));
+    int code = check_logs(up, logs);
+    return code ? code : find_database_home(up);
 }

@@ -27,7 +27,7 @@ static struct ecc_proc *add(struct ecc_up *up, const char *name, const char *kin
     proc->kind = kind;
     proc->stage = stage;
     proc->stop_signal = SIGTERM;
-    proc->ready_within_ms = 30000;
+    proc->ready_within_ms = up->ready_ms;
     proc->log = ecc_up_path(up, "logs/%s.log", name);
     proc->cwd = up->root;
     ECC_PUSH(up->arena, &up->procs, proc);
@@ -89,11 +89,6 @@ static const char *number(struct ecc_up *up, int value)
 
 /* ------------------------------------------------------------------ infrastructure */
 
-static const char *database_url(struct ecc_up *up, const char *service)
-{
-    return ecc_arena_printf(up->arena, "postgresql:///postgres?host=%s&user=postgres", ecc_database_dir(up, service));
-}
-
 static void add_database(struct ecc_up *up, const struct ecc_node *node)
 {
     const char *dir = ecc_database_dir(up, node->name);
@@ -106,7 +101,7 @@ static void add_database(struct ecc_up *up, const struct ecc_node *node)
     proc->cwd = "/";
     proc->stop_signal = SIGINT; /* fast shutdown */
     proc->probe = ECC_PROBE_POSTGRES;
-    proc->probe_path = ecc_arena_printf(up->arena, "%s&connect_timeout=2", database_url(up, node->name));
+    proc->probe_path = ecc_arena_printf(up->arena, "%s&connect_timeout=2", ecc_database_url(up, node->name));
     env(up, proc, "LANG", "C.UTF-8");
     env_inherit(up, proc, "PATH");
 }
@@ -132,7 +127,7 @@ static void add_broker(struct ecc_up *up, const struct ecc_node *node)
                           ecc_arena_printf(up->arena, "%s/kafka/server.properties", up->home));
         proc->probe = ECC_PROBE_TCP;
         proc->port = proc->shown_port = ECC_PORT_KAFKA + up->port_base;
-        proc->ready_within_ms = 90000;
+        proc->ready_within_ms = 3 * up->ready_ms;
         return;
     }
     const char *address = ecc_up_path(up, "run/%s.address", node->name);
@@ -258,7 +253,7 @@ static void add_service(struct ecc_up *up, const struct ecc_node *node, const st
     if (!gateway) {
         const struct ecc_service *service = &node->u.service;
         if (service->has_database)
-            env(up, proc, "DATABASE_URL", database_url(up, node->name));
+            env(up, proc, "DATABASE_URL", ecc_database_url(up, node->name));
         if (service->jwt)
             env_secret(up, proc, service->jwt->secret);
         for (size_t i = 0; i < service->nsettings; i++)
@@ -267,6 +262,7 @@ static void add_service(struct ecc_up *up, const struct ecc_node *node, const st
             struct ecc_proc *migrate = add(up, ecc_arena_printf(up->arena, "%s-migrate", node->name), "migration", ECC_STAGE_MIGRATE);
             migrate->argv = ARGV(up, binary, "migrate", "up", "--seed");
             migrate->once = true;
+            migrate->ready_within_ms = 10 * 60 * 1000; /* a large table takes its time */
             migrate->env = proc->env;
         }
     }

@@ -28,8 +28,17 @@ static const char *find_bin(struct ecc_up *up)
     return NULL;
 }
 
+/* dir lies under database_home. Under /var/tmp anybody may have made that one: it must be ours, or we would hand away what is not. */
 static int make_home(struct ecc_up *up, const char *dir)
 {
+    struct stat st;
+
+    if (up->database_home != up->home) {
+        if (mkdir(up->database_home, 0755) && errno != EEXIST)
+            return ecc_say_error(ECC_EXIT_IO, "%s: %s", up->database_home, strerror(errno));
+        if (lstat(up->database_home, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
+            return ecc_say_error(ECC_EXIT_IO, "%s: not a folder of ours alone; remove it", up->database_home);
+    }
     if (ecc_up_mkdirs(dir) || (up->switch_user && chown(dir, up->pg_uid, up->pg_gid)) || chmod(dir, 0700))
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", dir, strerror(errno));
     return 0;

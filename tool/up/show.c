@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static bool on_terminal(const struct ecc_up *up)
@@ -41,25 +42,51 @@ static void line(FILE *out, const struct ecc_up *up, const struct ecc_proc *proc
     fputs("\033[K\n", out);
 }
 
-/* Redraws the table in place: up as many lines as it has, and over them. */
+static size_t drawn; /* lines of the table that stand above the cursor */
+
+/* Takes the table away, for a line that is to stay above it. */
+void ecc_show_erase(void)
+{
+    if (drawn)
+        fprintf(stderr, "\033[%zuA\033[J", drawn);
+    drawn = 0;
+}
+
+bool ecc_show_is_drawn(void)
+{
+    return drawn > 0;
+}
+
+/* Redraws the table in place: up as many lines as it has, and over them. On a terminal with fewer rows only what is not ready is named; a
+ * line is cut by the terminal (no wrap), so that a line is a row. */
 void ecc_show(struct ecc_up *up, bool complete, bool stopping)
 {
-    static size_t drawn;
+    struct winsize size = {0};
+    size_t rows = 24, shown = 0, ready = 0;
 
     if (!on_terminal(up) || stopping)
         return;
+    if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_row > 2)
+        rows = size.ws_row;
+    for (size_t i = 0; i < up->procs.n; i++) {
+        const struct ecc_proc *proc = up->procs.items[i];
+        bool ended = proc->once && proc->state == ECC_PROC_ENDED;
+        shown += !ended;
+        ready += !ended && proc->state == ECC_PROC_READY;
+    }
+    bool whole = shown + 2 <= rows;
     if (drawn)
         fprintf(stderr, "\033[%zuA", drawn);
     drawn = 1;
-    fprintf(stderr, "%s\033[K\n", complete ? "running, Ctrl-C stops all of it" : "starting");
-    for (size_t i = 0; i < up->procs.n; i++) {
+    fprintf(stderr, "\033[?7l%s (%zu of %zu ready)\033[K\n", complete ? "running, Ctrl-C stops all of it" : "starting", ready, shown);
+    for (size_t i = 0; i < up->procs.n && drawn + 1 < rows; i++) {
         const struct ecc_proc *proc = up->procs.items[i];
-        if (proc->once && proc->state == ECC_PROC_ENDED)
+        if ((proc->once && proc->state == ECC_PROC_ENDED) || (!whole && proc->state == ECC_PROC_READY))
             continue;
         line(stderr, up, proc);
         drawn++;
     }
-    fputs("\033[J", stderr);
+    fputs("\033[J\033[?7h", stderr);
 }
 
 void ecc_show_ready(struct ecc_up *up)

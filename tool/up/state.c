@@ -40,6 +40,8 @@ uint32_t ecc_state_fingerprint(const struct ecc_up *up)
     for (size_t i = 0; i < up->procs.n; i++) {
         const struct ecc_proc *proc = up->procs.items[i];
         hash = (hash ^ ((uint32_t)proc->pid * 31u + (uint32_t)proc->state + 16u * (uint32_t)proc->restarts)) * 16777619u;
+        for (const char *p = proc->reason; *p; p++)
+            hash = (hash ^ (unsigned char)*p) * 16777619u;
     }
     return hash | 1;
 }
@@ -51,10 +53,10 @@ int ecc_state_write(const struct ecc_up *up, bool ready)
 
     for (size_t i = 0; i < up->procs.n; i++) {
         const struct ecc_proc *proc = up->procs.items[i];
-        json_array_append_new(procs, json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:i, s:i, s:s}", "name", proc->name, "kind", proc->kind, "state",
+        json_array_append_new(procs, json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:i, s:i, s:s, s:s}", "name", proc->name, "kind", proc->kind, "state",
                                                ecc_proc_state_names[proc->state], "pid", (int)proc->pid, "start", (json_int_t)proc->start_ticks,
                                                "port", proc->shown_port, "probe_port", proc->port, "restarts", proc->restarts, "log",
-                                               proc->log));
+                                               proc->log, "reason", proc->reason));
     }
     json_t *state = json_pack("{s:i, s:I, s:b, s:i, s:s, s:o}", "supervisor", (int)getpid(), "start", (json_int_t)ecc_start_ticks(getpid()),
                               "ready", (int)ready, "port_base", up->port_base, "topology", up->topology, "processes", procs);
@@ -71,23 +73,45 @@ int ecc_state_write(const struct ecc_up *up, bool ready)
     return code;
 }
 
-void ecc_state_sweep(const char *path)
+/* Is it one of those that end in this round? Gateways first, what holds data last. */
+static bool of_round(const char *kind, int round)
 {
-    json_t *state = json_load_file(path, 0, NULL), *proc;
-    size_t i;
+    int its = !strcmp(kind, "gateway") ? 0 : !strcmp(kind, "service") || !strcmp(kind, "migration") ? 1 : 2;
 
-    json_array_foreach(json_object_get(state, "processes"), i, proc)
+    return its == round;
+}
+
+/* Signals what still lives of a round when kill_them. Returns how many those are. */
+static int signal_round(const json_t *procs, int round, bool kill_them, int number)
+{
+    json_t *proc;
+    size_t i;
+    int alive = 0;
+
+    json_array_foreach(procs, i, proc)
     {
         pid_t pid = (pid_t)json_integer_value(json_object_get(proc, "pid"));
         uint64_t start = (uint64_t)json_integer_value(json_object_get(proc, "start"));
         const char *kind = json_string_value(json_object_get(proc, "kind"));
-        if (pid <= 1 || !start || ecc_start_ticks(pid) != start)
+        if (pid <= 1 || !start || !kind || !of_round(kind, round) || ecc_start_ticks(pid) != start)
             continue;
-        kill(pid, kind && !strcmp(kind, "database") ? SIGINT : SIGTERM);
-        for (int wait = 0; wait < 100 && ecc_start_ticks(pid) == start; wait++)
-            usleep(100 * 1000);
-        if (ecc_start_ticks(pid) == start)
-            kill(pid, SIGKILL);
+        alive++;
+        if (kill_them)
+            kill(pid, number == SIGTERM && !strcmp(kind, "database") ? SIGINT : number); /* SIGINT: the fast shutdown */
+    }
+    return alive;
+}
+
+void ecc_state_sweep(const char *path)
+{
+    enum { PATIENCE = 100, STEP_US = 100 * 1000 };
+    json_t *state = json_load_file(path, 0, NULL), *procs = json_object_get(state, "processes");
+
+    for (int round = 0; round < 3; round++) {
+        int wait = 0;
+        signal_round(procs, round, true, SIGTERM);
+        while (signal_round(procs, round, wait > PATIENCE, SIGKILL) && wait++ < 2 * PATIENCE)
+            usleep(STEP_US);
     }
     json_decref(state);
     unlink(path);

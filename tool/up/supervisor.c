@@ -34,6 +34,7 @@ struct run {
     uv_process_t process;
     bool alive;           /* process is running */
     uint64_t started, due; /* ms; due: next probe or restart */
+    uint64_t stopping_since;
     uv_tcp_t tcp;
     bool probing, open; /* open: tcp is not closed yet */
     uv_connect_t connect;
@@ -46,13 +47,12 @@ struct supervisor {
     struct ecc_up *up;
     uv_loop_t loop;
     uv_timer_t tick;
-    uv_signal_t sigint, sigterm;
+    uv_signal_t sigint, sigterm, sighup; /* the last: the terminal was closed */
     struct run *runs;
     size_t n;
     enum ecc_stage stage;
     bool complete;  /* everything was ready once */
     bool stopping;
-    uint64_t stop_since;
     int code;
     uint32_t shown; /* fingerprint of what was last written and drawn */
 };
@@ -87,6 +87,17 @@ static char **environment(struct ecc_up *up, const struct ecc_proc *proc)
     return env;
 }
 
+/* Is every file there that the environment wants? A broker that is on its way has no address yet. */
+static bool can_start(const struct ecc_proc *proc)
+{
+    for (size_t i = 0; i < proc->env.n; i++) {
+        const char *equals = strchr(proc->env.items[i], '=');
+        if (equals && equals[1] == '@' && access(equals + 2, R_OK))
+            return false;
+    }
+    return true;
+}
+
 static void stop_all(struct supervisor *sup, int code);
 
 /* The last line of the log, for a message. */
@@ -109,7 +120,8 @@ static void give_up(struct run *run, const char *what)
 
     if (run->sup->stopping)
         return;
-    ecc_up_progress(up, "ecomc: %s %s: %s (log: %s)", run->proc->name, what, last_words(up, run->proc->log), run->proc->log);
+    const char *why = run->proc->reason[0] ? run->proc->reason : last_words(up, run->proc->log);
+    ecc_up_progress(up, "ecomc: %s %s: %s (log: %s)", run->proc->name, what, why, run->proc->log);
     stop_all(run->sup, ECC_EXIT_FAILED);
 }
 
@@ -171,6 +183,8 @@ static void on_exit_(uv_process_t *process, int64_t status, int signal_number)
                         proc->log);
     }
     proc->restarts++;
+    if (proc->probe == ECC_PROBE_FILE)
+        unlink(proc->probe_path); /* what it announced holds no more */
     back_off(run);
 }
 
@@ -228,8 +242,17 @@ static void restart_users(struct supervisor *sup)
     for (size_t i = 0; i < sup->n; i++)
         if (sup->runs[i].proc->uses_address && sup->runs[i].alive && !sup->runs[i].proc->once) {
             sup->runs[i].proc->state = ECC_PROC_STOPPING;
+            sup->runs[i].proc->restarts++;
+            sup->runs[i].stopping_since = now(sup);
             uv_process_kill(&sup->runs[i].process, SIGTERM);
         }
+}
+
+static void kill_late(struct run *run)
+{
+    ecc_up_progress(run->sup->up, "%s does not stop, ending it by force", run->proc->name);
+    run->stopping_since = now(run->sup); /* once */
+    uv_process_kill(&run->process, SIGKILL);
 }
 
 static void probed(struct run *run, bool good)
@@ -259,6 +282,17 @@ static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
     *buf = uv_buf_init(run->reply + run->got, (unsigned)(sizeof run->reply - 1 - run->got));
 }
 
+/* One line, whatever it was. */
+static void note_reason(struct ecc_proc *proc, const char *text)
+{
+    snprintf(proc->reason, sizeof proc->reason, "%s", text);
+    for (char *p = proc->reason; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127)
+            *p = ' ';
+    for (size_t n = strlen(proc->reason); n && proc->reason[n - 1] == ' ';)
+        proc->reason[--n] = '\0';
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct run *run = stream->data;
@@ -272,7 +306,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     bool good = !strncmp(run->reply, "HTTP/1.1 200", 12);
     const char *body = strstr(run->reply, "\r\n\r\n");
     if (!good && body)
-        snprintf(run->proc->reason, sizeof run->proc->reason, "%s", body + 4);
+        note_reason(run->proc, body + 4);
     probed(run, good);
 }
 
@@ -331,7 +365,6 @@ static void begin_stop(struct supervisor *sup)
 {
     sup->stopping = true;
     sup->stage = ECC_STAGES - 1;
-    sup->stop_since = 0;
 }
 
 static void stop_all(struct supervisor *sup, int code)
@@ -355,18 +388,14 @@ static bool stop_step(struct supervisor *sup)
         alive = true;
         if (run->proc->state != ECC_PROC_STOPPING) {
             run->proc->state = ECC_PROC_STOPPING;
+            run->stopping_since = now(sup);
             uv_process_kill(&run->process, run->proc->stop_signal);
-        } else if (sup->stop_since && now(sup) - sup->stop_since > STOP_WITHIN_MS) {
-            ecc_up_progress(sup->up, "%s does not stop, ending it by force", run->proc->name);
-            kill(run->proc->pid, SIGKILL);
+        } else if (now(sup) - run->stopping_since > STOP_WITHIN_MS) {
+            kill_late(run);
         }
     }
-    if (alive) {
-        if (!sup->stop_since)
-            sup->stop_since = now(sup);
+    if (alive)
         return false;
-    }
-    sup->stop_since = 0;
     if (sup->stage == 0)
         return true;
     sup->stage--;
@@ -384,10 +413,11 @@ static void start_step(struct supervisor *sup)
             continue;
         switch (proc->state) {
         case ECC_PROC_WAITING:
-            start(run);
+            if (can_start(proc))
+                start(run);
             break;
         case ECC_PROC_BACKOFF:
-            if (now(sup) >= run->due)
+            if (now(sup) >= run->due && can_start(proc))
                 start(run);
             break;
         case ECC_PROC_STARTING:
@@ -395,11 +425,8 @@ static void start_step(struct supervisor *sup)
                 probe(run);
             else if (run->probing && now(sup) >= run->due)
                 probed(run, false);
-            if (!sup->complete && proc->state == ECC_PROC_STARTING && now(sup) - run->started > (uint64_t)proc->ready_within_ms) {
-                if (proc->reason[0])
-                    ecc_up_progress(sup->up, "%s is not ready: %s", proc->name, proc->reason);
-                give_up(run, "did not become ready");
-            }
+            if (!sup->complete && proc->state == ECC_PROC_STARTING && now(sup) - run->started > (uint64_t)proc->ready_within_ms)
+                give_up(run, ecc_arena_printf(sup->up->arena, "is not ready after %.1f s", proc->ready_within_ms / 1000.0));
             break;
         case ECC_PROC_READY:
         case ECC_PROC_UNREADY:
@@ -410,7 +437,10 @@ static void start_step(struct supervisor *sup)
                     probe(run);
             }
             break;
-        case ECC_PROC_STOPPING:
+        case ECC_PROC_STOPPING: /* to be started again */
+            if (now(sup) - run->stopping_since > STOP_WITHIN_MS)
+                kill_late(run);
+            break;
         case ECC_PROC_ENDED:
             break;
         }
@@ -422,8 +452,12 @@ static void start_step(struct supervisor *sup)
             start_step(sup);
         } else {
             sup->complete = true;
+            ecc_state_write(sup->up, true); /* before anybody who waits for the word below asks for it */
             ecc_show_ready(sup->up);
-            ecc_state_write(sup->up, true);
+            if (sup->up->detach) { /* nobody reads the pipe any more */
+                close(sup->up->progress_fd);
+                sup->up->progress_fd = STDERR_FILENO;
+            }
         }
     }
 }
@@ -441,11 +475,11 @@ static void on_tick(uv_timer_t *timer)
         start_step(sup);
     }
     uint32_t fingerprint = ecc_state_fingerprint(sup->up);
-    if (fingerprint != sup->shown) {
-        sup->shown = fingerprint;
+    if (fingerprint != sup->shown)
         ecc_state_write(sup->up, sup->complete);
+    if (fingerprint != sup->shown || !ecc_show_is_drawn())
         ecc_show(sup->up, sup->complete, sup->stopping);
-    }
+    sup->shown = fingerprint;
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -472,9 +506,11 @@ int ecc_up_run(struct ecc_up *up)
     uv_timer_init(&sup.loop, &sup.tick);
     uv_signal_init(&sup.loop, &sup.sigint);
     uv_signal_init(&sup.loop, &sup.sigterm);
-    sup.tick.data = sup.sigint.data = sup.sigterm.data = &sup;
+    uv_signal_init(&sup.loop, &sup.sighup);
+    sup.tick.data = sup.sigint.data = sup.sigterm.data = sup.sighup.data = &sup;
     uv_signal_start(&sup.sigint, on_signal, SIGINT);
     uv_signal_start(&sup.sigterm, on_signal, SIGTERM);
+    uv_signal_start(&sup.sighup, on_signal, SIGHUP);
     uv_timer_start(&sup.tick, on_tick, 0, TICK_MS);
     ecc_up_progress(up, "starting %zu processes ...", sup.n);
     uv_run(&sup.loop, UV_RUN_DEFAULT);
@@ -484,6 +520,7 @@ int ecc_up_run(struct ecc_up *up)
     uv_close((uv_handle_t *)&sup.tick, NULL);
     uv_close((uv_handle_t *)&sup.sigint, NULL);
     uv_close((uv_handle_t *)&sup.sigterm, NULL);
+    uv_close((uv_handle_t *)&sup.sighup, NULL);
     uv_run(&sup.loop, UV_RUN_DEFAULT);
     uv_loop_close(&sup.loop);
     return sup.code;

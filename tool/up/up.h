@@ -71,6 +71,7 @@ struct ecc_up {
     const char *kafka;       /* "embedded", "apache", or NULL with KAFKA_BROKERS */
     const char *brokers;     /* from outside, or the fixed address of Apache Kafka */
     int port_base, replicas;
+    int ready_ms;            /* how long a process may take until it is ready */
     bool detach;
     bool color;
     uid_t pg_uid;
@@ -106,6 +107,7 @@ enum ecc_port { ECC_PORT_ADMIN = 9080, ECC_PORT_SERVICE = 9100, ECC_PORT_SANDBOX
 bool ecc_external_is_real(const struct ecc_node *node); /* its secret stands in our environment */
 const char *ecc_env_name(struct ecc_arena *arena, const char *node, const char *suffix); /* thing-svc, _URL: THING_SVC_URL */
 const char *ecc_database_dir(struct ecc_up *up, const char *service);
+const char *ecc_database_url(struct ecc_up *up, const char *service);
 
 /* State on disk: .ecom/state.json */
 uint32_t ecc_state_fingerprint(const struct ecc_up *up); /* changes when a process does; never 0 */
