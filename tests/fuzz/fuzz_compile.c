@@ -5,8 +5,8 @@
  *  - a checked model always generates: codegen gives files, or a diagnostic that says why not;
  *  - with the lock that it asked for, the next generation gives the same files and the same lock.
  *
- * Bytes alone seldom get past the grammar, so half of the mutations move whole words and lines: what comes out is mostly well-formed,
- * and wrong in its meaning. */
+ * Bytes alone seldom get past the grammar, so most mutations move whole words and lines: a word takes the place of one that is
+ * spelt alike, so that what comes out is often well-formed, and wrong in its meaning. */
 #include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -130,6 +130,12 @@ static struct piece some_word(const uint8_t *data, size_t size, uint32_t *state)
     return (struct piece){at, end - at};
 }
 
+/* Keywords and names, types, numbers, signs: what is spelt alike often fits the same place. */
+static int spelling(uint8_t c)
+{
+    return islower(c) ? 0 : isupper(c) ? 1 : isdigit(c) ? 2 : c;
+}
+
 /* A line, or the block that begins with it. */
 static struct piece some_lines(const uint8_t *data, size_t size, uint32_t *state)
 {
@@ -167,20 +173,23 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     struct piece a, b;
     size_t n = 0;
 
-    if (size == 0 || next_random(&state) % 2)
+    if (size == 0 || next_random(&state) % 8 == 0)
         return LLVMFuzzerMutate(data, size, max_size);
-    for (unsigned rounds = 1 + next_random(&state) % 3; rounds > 0; rounds--, size = n ? n : size) {
-        switch (next_random(&state) % 5) {
+    for (unsigned rounds = 1 + next_random(&state) % 2; rounds > 0; rounds--, size = n ? n : size) {
+        switch (next_random(&state) % 6) {
         case 0: /* another word */
         case 1:
+        case 2:
             a = some_word(data, size, &state);
             b = some_word(data, size, &state);
+            for (int tries = 0; tries < 16 && spelling(data[a.at]) != spelling(data[b.at]); tries++)
+                b = some_word(data, size, &state);
             break;
-        case 2: /* no word */
+        case 3: /* no word */
             a = some_word(data, size, &state);
             b = (struct piece){a.at, 0};
             break;
-        case 3: /* lines again, elsewhere */
+        case 4: /* lines again, elsewhere */
             b = some_lines(data, size, &state);
             a = (struct piece){some_lines(data, size, &state).at, 0};
             break;
