@@ -103,6 +103,7 @@ X(406, ECC_ERROR, E_EDGE_ERROR, "edge's failure that is not a 5xx")
 X(407, ECC_ERROR, E_RETRY, "retry of what is not idempotent")
 X(408, ECC_ERROR, E_CYCLE, "services that wait for each other in a circle")
 X(409, ECC_ERROR, E_TIMEOUT, "timeout shorter than what it waits for")
+X(410, ECC_ERROR, E_SHARED_KEY, "calls that a provider would take for one")
 
 X(450, ECC_ERROR, E_UNDO_FAILS, "undo that can be refused")
 X(451, ECC_ERROR, E_NO_UNDO, "step without an undo before one that can fail")

@@ -112,6 +112,27 @@ struct ecc_stmt *ecc_resolve_remote(struct ecc_resolver *r, struct ecc_body *bod
     return stmt;
 }
 
+/* Without `key` a provider's key comes from the program's own and the call's name: a second such call would be taken for a repeat. */
+static void check_key(struct ecc_resolver *r, const struct ecc_body *body, const struct ecc_stmt *stmt, const char *by)
+{
+    const struct ecc_ext_call *ext = stmt->u.call.ext;
+    const struct ecc_effects *e = body->effects;
+
+    if (!ext->idempotency_header)
+        return;
+    for (size_t i = 0; i < e->calls.n; i++) {
+        const struct ecc_stmt *other = e->calls.items[i];
+        bool again = other == stmt ? body->loops > 0 : other->u.call.ext == ext;
+        if (!again || (stmt->u.call.key && other->u.call.key))
+            continue;
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SHARED_KEY, stmt->span, "%s is called more than once under one key", by);
+        if (other != stmt)
+            ecc_diag_second(d, other->span, "the other call");
+        ecc_diag_help(r->diags, d, "say which effect is meant: %s(...) key EXPRESSION", by);
+        return;
+    }
+}
+
 void ecc_resolve_call(struct ecc_resolver *r, struct ecc_body *body, const struct ecc_ast_stmt *ast, struct ecc_stmt **out)
 {
     const struct ecc_ast_remote *remote = ast->u.call.remote;
@@ -157,6 +178,8 @@ void ecc_resolve_call(struct ecc_resolver *r, struct ecc_body *body, const struc
     } else if (ast->u.call.key) {
         stmt->u.call.key = ecc_resolve_to(r, body, ast->u.call.key, &ecc_type_text, "the key");
     }
+    if (ext)
+        check_key(r, body, stmt, by);
     resolve_catches(r, body, &ast->u.call.catches, &raised, ast->let.text != NULL, by, &stmt->u.call.catches, &stmt->u.call.ncatches);
     for (size_t i = 0; i < raised.n; i++)
         if (!is_caught(stmt->u.call.catches, stmt->u.call.ncatches, raised.items[i]))
