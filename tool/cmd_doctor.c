@@ -21,7 +21,6 @@ static const struct need {
     {"java", "openjdk-17-jre-headless", "`up --kafka apache`", true},
     {"mvn", "maven", "`up --kafka apache`", true},
     {"clang", "clang", "the tests' second compiler", true},
-    {"node", "nodejs", "the page's build", true},
 };
 
 static bool on_path(struct ecc_arena *arena, const char *program)
