@@ -6,7 +6,7 @@
  * Each call is a task of its own, with the saga's key for that step and phase, so that its memory goes with it; what a step gave is kept as
  * JSON in the instance's arena and read into the saga's struct from there. Outcomes of a do:
  *   success
- *   no effect: the participant refused it for good (a 4xx that is not about the moment), or it was never sent, by this attempt or any before
+ *   no effect: the participant refused it for good (a 4xx that is not about the moment), or it was never sent, by any attempt
  *   in progress: it meets an earlier sending of itself, and is asked again under the same key until that has ended, or its lease
  *   unknown: anything else. With an undo it is undone, which also makes its late arrival be refused; without, it is asked again under the
  *   same key until it is known
@@ -173,7 +173,7 @@ static void do_failed(struct ec_instance *instance, const struct call_frame *f)
 {
     const struct ec_saga_step *step = &instance->saga->steps[instance->step];
     bool unknown = ec_saga_unknown(f->error, f->unknown, instance->sent_before);
-    /* The key is this step's alone, so an earlier sending of it, whose answer was lost with a process or a connection, is still worked on. */
+    /* The key is this step's alone, so an earlier sending of it, whose answer was lost with a process or a connection, is at work. */
     bool in_progress = strcmp(f->error->name, ec_error_conflict.name) == 0;
 
     if (in_progress || (!step->undo && (unknown || !step->can_fail)))

@@ -569,6 +569,7 @@ int main(void)
         T(headers_and_bodies), T(the_nearer_limit_counts), T(keys_of_a_keyed_program),
         T(keys_of_one_that_takes_none), T(answers), T(failures), T(retries),
         T(unknown_stays_unknown), T(what_settles_it), T(the_budget), T(the_breaker), T(the_bulkhead), T(configuration),
+        T(unknown_stays_unknown), T(what_settles_it), T(the_budget), T(the_breaker), T(the_bulkhead), T(configuration),
     };
 
     setenv("LOG_LEVEL", "error", 1);
