@@ -88,6 +88,7 @@ static struct ec_edge_result read_problem(struct call_run *run, const struct ec_
         result.detail = ec_arena_copy(arena, problem.detail).p;
     if (declared) {
         result.error = declared;
+        result.verdict = true;
         result.unknown = said_unknown;
         return result;
     }
@@ -105,6 +106,7 @@ static struct ec_edge_result read_problem(struct call_run *run, const struct ec_
         return result;
     }
     result.unknown = said_unknown;
+    result.verdict = own == &ec_error_revoked;
     if (!own || ours_to_blame(own)) {
         result.error = &ec_error_bad_gateway;
         result.detail = ec_arena_printf(arena, "%s refused the call with status %d", run->attempts.edge->peer, reply->status);

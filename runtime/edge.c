@@ -158,12 +158,13 @@ static const char *seen_detail(const struct ec_edge *edge, const struct ec_edge_
     }
 }
 
-/* A failed attempt after one that may have had its effect does not undo that; an answer does, but for `in progress`. */
+/* A failed attempt after one that may have had its effect does not undo that, nor does an answer about the request (its token, its rate,
+ * `in progress`): only one about the work does. */
 static bool still_unknown(const struct ec_attempts *attempts, const struct ec_edge_result *result)
 {
     if (attempts->harmless || result->outcome == EC_EDGE_OK)
         return false;
-    if (result->outcome == EC_EDGE_ANSWERED && strcmp(result->error->name, ec_error_conflict.name) != 0)
+    if (result->outcome == EC_EDGE_ANSWERED && result->verdict)
         return result->unknown;
     return result->unknown || attempts->unknown;
 }

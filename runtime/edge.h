@@ -26,6 +26,7 @@ struct ec_edge_result {
     const struct ec_error *error; /* of ANSWERED, and of FAILED when the edge maps nothing; else NULL */
     const char *detail;           /* in the task's arena, or static, or NULL */
     bool unknown;                 /* the effect may have happened */
+    bool verdict;                 /* of ANSWERED: the peer says what became of the work, also when an earlier attempt asked for it */
     bool again;                   /* worth another attempt, if it may be repeated */
     int retry_after_s;
 };

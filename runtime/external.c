@@ -335,7 +335,7 @@ static struct ec_edge_result read_answer(struct ext_run *run, int status, struct
     }
     for (declared = call->errors; declared && declared->status; declared++)
         if (declared->status == status)
-            return (struct ec_edge_result){.outcome = EC_EDGE_ANSWERED, .error = declared->error};
+            return (struct ec_edge_result){.outcome = EC_EDGE_ANSWERED, .error = declared->error, .verdict = true};
     ec_log(EC_LOG_WARN, task, "a provider refused", EC_L_STR("edge", call->edge->name), EC_L_STR("call", call->name),
            EC_L_INT("status", status));
     if (status >= 500 || status == 429 || status == 408 || (status == 409 && run->idempotent)) {

@@ -4,9 +4,12 @@
  *   do k fails or is unknown: undo k (when unknown), undo k-1 ... undo 0, failed
  *
  * Each call is a task of its own, with the saga's key for that step and phase, so that its memory goes with it; what a step gave is kept as
- * JSON in the instance's arena and read into the saga's struct from there. Outcomes of a do: success no effect   the participant refused it
- * for good (a 4xx that is not about the moment), or it was never sent: not by this attempt, nor by one before it unknown     anything else.
- * With an undo it is undone, which also makes its late arrival be refused; without, it is asked again under the same key until it is known
+ * JSON in the instance's arena and read into the saga's struct from there. Outcomes of a do:
+ *   success
+ *   no effect: the participant refused it for good (a 4xx that is not about the moment), or it was never sent, by any attempt
+ *   in progress: it meets an earlier sending of itself, and is asked again under the same key until that has ended, or its lease
+ *   unknown: anything else. With an undo it is undone, which also makes its late arrival be refused; without, it is asked again under the
+ *   same key until it is known
  * Undos, and what must succeed, are repeated with backoff until they hold. `done` and `failed` are programs whose last commit also ends the
  * instance, fenced, so their effect happens once however often they run.
  */
@@ -170,8 +173,10 @@ static void do_failed(struct ec_instance *instance, const struct call_frame *f)
 {
     const struct ec_saga_step *step = &instance->saga->steps[instance->step];
     bool unknown = ec_saga_unknown(f->error, f->unknown, instance->sent_before);
+    /* The key is this step's alone, so an earlier sending of it, whose answer was lost with a process or a connection, is at work. */
+    bool in_progress = strcmp(f->error->name, ec_error_conflict.name) == 0;
 
-    if (!step->undo && (unknown || !step->can_fail))
+    if (in_progress || (!step->undo && (unknown || !step->can_fail)))
         repeat(instance, f->error, f->retry_after_s);
     else
         compensate(instance, f->error, f->detail, unknown);

@@ -41,7 +41,7 @@ def run_module(name):
             attempt(f"{name}.{test_name}", function)
     for kafka in getattr(module, "KAFKA", ["embedded"]) if shared else []:
         system = lib.System(getattr(module, "TOPOLOGY", os.path.join(lib.ROOT, "topology.ecom")), kafka, getattr(module, "ARGS", ()),
-                            getattr(module, "ENV", None))
+                            getattr(module, "ENV", None), getattr(module, "BUILD", lib.SANITIZED))
         try:
             system.__enter__()
         except Exception as error:

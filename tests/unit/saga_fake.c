@@ -132,6 +132,9 @@ static void answer(struct ec_task *task, int step, int phase)
     case UNSENT:
         ec_task_fail_soon(task, &error_away, NULL);
         return;
+    case BUSY:
+        ec_task_fail_soon(task, &ec_error_conflict, NULL);
+        return;
     case HANGS:
         held = calloc(1, sizeof(*held));
         held->task = task;

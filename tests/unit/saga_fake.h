@@ -6,7 +6,7 @@
 #include "db_test.h"
 #include "saga.h"
 
-enum answer { WORKS, REFUSES /* a business error */, UNKNOWN, UNSENT, HANGS /* until fake->let_go */, DIES /* the process */ };
+enum answer { WORKS, REFUSES /* a business error */, UNKNOWN, UNSENT, BUSY /* with this very key */, HANGS /* until fake->let_go */, DIES /* the process */ };
 
 struct fake {
     struct {

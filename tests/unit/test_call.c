@@ -27,7 +27,7 @@ static struct {
     struct ec_http_server *server;
     int port, served, status, fail_first; /* fail_first: so many 503 before */
     const char *body, *headers;
-    bool hang, drop;
+    bool hang, drop, hang_once;
     struct ec_http_exchange *held[8];
     int nheld;
     char seen[4096], keys[8][256];
@@ -62,7 +62,7 @@ static void handle(struct ec_http_exchange *x, void *data)
     if (peer.served < 8)
         sprintf(peer.keys[peer.served], "%.*s", (int)key.n, key.n ? key.p : "");
     peer.served++;
-    if (peer.hang) {
+    if (peer.hang || (peer.hang_once && peer.served == 1)) {
         ec_http_exchange_set(x, NULL, on_gone);
         peer.held[peer.nheld++] = x;
     } else if (peer.drop) {
@@ -411,6 +411,39 @@ static void unknown_stays_unknown(void **state)
     assert_true(end.unknown);
 }
 
+/* Of an attempt that timed out, a later one learns only what the peer says about the work, not what it says about the request. */
+static void what_settles_it(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bool unknown;
+    } cases[] = {
+        {409, "{\"type\":\"/problems/sold\"}", false},         {409, "{\"type\":\"/problems/revoked\"}", false},
+        {409, "{\"type\":\"/problems/conflict\"}", true},      {401, "{\"type\":\"/problems/unauthorized\"}", true},
+        {429, "{\"type\":\"/problems/rate-limited\"}", true}, {400, "", true},
+    };
+    struct ec_task *task;
+    size_t i;
+
+    (void)state;
+    edge.retries = 1;
+    edge.timeout_ms = 100;
+    peer.hang_once = true;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        peer.served = peer.nheld = 0;
+        peer.status = cases[i].status;
+        peer.body = cases[i].body;
+        task = new_task();
+        task->key = EC_STR("k");
+        finish(task);
+        assert_int_equal(peer.served, 2);
+        assert_non_null(end.error);
+        if (end.unknown != cases[i].unknown)
+            fail_msg("%d %s: unknown %d", cases[i].status, cases[i].body, end.unknown);
+    }
+}
+
 static void the_budget(void **state)
 {
     int i, total;
@@ -534,8 +567,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(headers_and_bodies), T(the_nearer_limit_counts), T(keys_of_a_keyed_program),
-        T(keys_of_one_that_takes_none), T(answers),      T(failures),      T(retries),
-        T(unknown_stays_unknown), T(the_budget),           T(the_breaker),             T(the_bulkhead), T(configuration),
+        T(keys_of_one_that_takes_none), T(answers), T(failures), T(retries),
+        T(unknown_stays_unknown), T(what_settles_it), T(the_budget), T(the_breaker), T(the_bulkhead), T(configuration),
+        T(unknown_stays_unknown), T(what_settles_it), T(the_budget), T(the_breaker), T(the_bulkhead), T(configuration),
     };
 
     setenv("LOG_LEVEL", "error", 1);

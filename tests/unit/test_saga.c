@@ -119,6 +119,30 @@ static void test_unknown_is_undone(void **state)
     db_close();
 }
 
+/* A step that meets an earlier sending of itself is asked until that has ended: nothing has failed. */
+static void test_in_progress_is_awaited(void **state)
+{
+    struct ended ended;
+
+    (void)state;
+    begin();
+    fake_answer(1, 0, BUSY, 2);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_null(ended.error);
+    assert_string_equal(fake->trail, "first/do second/do second/do! second/do! third/do");
+    assert_string_equal(fake->keys[1], fake->keys[3]);
+    assert_text("SELECT state FROM ec.saga", "done");
+    fake_reset(); /* it may turn out to have failed */
+    fake_answer(1, 0, BUSY, 1);
+    fake_answer(1, 0, REFUSES, 1);
+    fake_start(&start_program, &ended, NULL, 10000);
+    DB_UNTIL(ended.over);
+    assert_string_equal(ended.name, "full");
+    assert_string_equal(fake->trail, "first/do second/do second/do! first/undo!");
+    db_close();
+}
+
 static void test_unknown_without_undo_is_repeated(void **state)
 {
     struct ended ended;
@@ -485,6 +509,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_first_step_refused),
         cmocka_unit_test(test_unsent_has_no_effect),
         cmocka_unit_test(test_unknown_is_undone),
+        cmocka_unit_test(test_in_progress_is_awaited),
         cmocka_unit_test(test_unknown_without_undo_is_repeated),
         cmocka_unit_test(test_failing_undo),
         cmocka_unit_test(test_late),
