@@ -578,7 +578,7 @@ struct ecc_ast_decl {
         struct ecc_ast_props policy;
         struct { struct ecc_name from, to; struct ecc_ast_props props; } edge;
         struct { struct ecc_name from, to; struct ecc_text why; } forbid;
-        struct { struct ecc_text name; struct ecc_name service; struct ecc_text sql; } invariant;
+        struct { struct ecc_text name; struct ecc_names nodes; struct ecc_text sql; } invariant;
         struct { struct ecc_ast_requests requests; struct ecc_names token; } identity; /* token a.b.c; n == 0: not given */
         struct { struct ecc_ast_clauses clauses; } scenario;
         struct ecc_ast_drop *drop;

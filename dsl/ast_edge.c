@@ -214,13 +214,14 @@ struct ecc_ast_decl *ecc_decl_forbid(struct ecc_parser *p, struct ecc_token k, s
     return decl;
 }
 
-struct ecc_ast_decl *ecc_decl_invariant(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_token service,
+struct ecc_ast_decl *ecc_decl_invariant(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, const struct ecc_token_list *nodes,
                                         struct ecc_token sql)
 {
     struct ecc_ast_decl *decl = ecc_nameless(p, ECC_AST_DECL_INVARIANT, k);
 
     decl->u.invariant.name = ecc_string(p, n);
-    decl->u.invariant.service = ecc_ast_kebab(p, service);
+    for (size_t i = 0; i < nodes->n; i++)
+        ECC_PUSH(p->arena, &decl->u.invariant.nodes, ecc_ast_kebab(p, nodes->items[i]));
     decl->u.invariant.sql = ecc_ast_sql(p, sql);
     return decl;
 }

@@ -220,8 +220,8 @@ struct ecc_ast_decl *ecc_decl_edge(struct ecc_parser *p, struct ecc_token k, str
     struct ecc_ast_props *props);
 struct ecc_ast_decl *ecc_decl_forbid(struct ecc_parser *p, struct ecc_token k, struct ecc_token from, struct ecc_token to,
     struct ecc_token why);
-struct ecc_ast_decl *ecc_decl_invariant(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_token service,
-    struct ecc_token sql);
+struct ecc_ast_decl *ecc_decl_invariant(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, const struct ecc_token_list *nodes,
+                                        struct ecc_token sql);
 struct ecc_ast_request *ecc_request(struct ecc_parser *p, struct ecc_token client, struct ecc_token method, struct ecc_token path);
 void ecc_request_body(struct ecc_parser *p, struct ecc_ast_request *request, struct ecc_ast_expr *body);
 void ecc_request_times(struct ecc_parser *p, struct ecc_ast_request *request, struct ecc_token k, struct ecc_token n);

@@ -84,7 +84,7 @@ decl(A) ::= saga_body(A) RBRACE. { ecc_end_decl(p, A); }
 decl(A) ::= POLICY(K) any(N) LBRACE props(P) RBRACE. { A = ecc_decl_policy(p, K, N, P); }
 decl(A) ::= EDGE(K) any(F) ARROW any(T) LBRACE props(P) RBRACE. { A = ecc_decl_edge(p, K, F, T, P); }
 decl(A) ::= FORBID(K) any(F) ARROW any(T) STRING(W). { A = ecc_decl_forbid(p, K, F, T, W); }
-decl(A) ::= INVARIANT(K) STRING(N) ON any(S) SQLTEXT(T). { A = ecc_decl_invariant(p, K, N, S, T); }
+decl(A) ::= INVARIANT(K) STRING(N) ON names(S) SQLTEXT(T). { A = ecc_decl_invariant(p, K, N, S, T); }
 decl(A) ::= identity_body(A) RBRACE. { ecc_end_decl(p, A); }
 decl(A) ::= scenario_body(A) RBRACE. { ecc_end_decl(p, A); }
 decl(A) ::= DROP(K) any(S) DOT any(T) STRING(W). { A = ecc_decl_drop(p, K, S, T, NULL, W); }

@@ -10,6 +10,8 @@
 
 #include "program.h"
 
+struct ecc_arena;
+
 /* ------------------------------------------------------------------ nodes */
 
 enum ecc_node_kind { ECC_NODE_CLIENT, ECC_NODE_BUS, ECC_NODE_CACHE, ECC_NODE_EXTERNAL, ECC_NODE_SERVICE, ECC_NODE_GATEWAY };
@@ -304,7 +306,10 @@ struct ecc_edge {
 };
 
 struct ecc_forbid { const struct ecc_node *from, *to; const char *why; struct ecc_span span; };
-struct ecc_invariant { const char *name; const struct ecc_node *service; const char *sql; struct ecc_span span; };
+/* On one service: its tables by their names. Otherwise (wide) each node's are in a schema of its snake name, and an external's sandbox has
+ * the table `ledger` there. */
+struct ecc_invariant { const char *name; const struct ecc_node **nodes; size_t nnodes; bool wide; const char *sql; struct ecc_span span; };
+const char *ecc_schema_name(struct ecc_arena *arena, const struct ecc_node *node); /* order-svc: order_svc */
 struct ecc_drop { const struct ecc_node *service; const char *table, *column, *why; struct ecc_span span; };
 
 /* A request of a scenario or an identity; body is a dynamic object (ECC_SBX_OBJECT, `unique`: TOKEN with name prefix and path[0]
@@ -379,7 +384,6 @@ struct ecc_model {
 
 /* ------------------------------------------------------------------ building one */
 
-struct ecc_arena;
 struct ecc_diags;
 struct ecc_source;
 

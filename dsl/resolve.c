@@ -303,31 +303,6 @@ static void resolve_forbid(struct ecc_resolver *r, const struct ecc_ast_decl *d)
     r->model->forbids[r->model->nforbids++] = f;
 }
 
-static void resolve_invariant(struct ecc_resolver *r, const struct ecc_ast_decl *d)
-{
-    struct ecc_node *service = ecc_lookup_kind(r, &d->u.invariant.service, ECC_NODE_SERVICE);
-
-    if (!service)
-        return;
-    struct ecc_invariant *v = ECC_NEW(r->arena, struct ecc_invariant);
-    v->name = d->u.invariant.name.text;
-    v->service = service;
-    v->span = d->u.invariant.name.span;
-    /* checked and cleaned by the same analysis as a statement */
-    struct ecc_body *body = ecc_body_new(r, ECC_BODY_END, service, ecc_arena_printf(r->arena, "invariant `%s`", v->name));
-    struct ecc_ast_stmt ast = {.kind = ECC_AST_STMT_SQL, .span = d->span};
-    ast.u.sql.shape = ECC_SQL_MANY;
-    ast.u.sql.text = d->u.invariant.sql;
-    struct ecc_stmt *stmt = ecc_stmt_new(r, body, ECC_STMT_SQL, d->span);
-    ecc_resolve_sql(r, body, &ast, stmt);
-    v->sql = stmt->u.sql ? stmt->u.sql->source : "";
-    if (stmt->u.sql && (stmt->u.sql->writes || stmt->u.sql->nparams))
-        ecc_diag(r->diags, ECC_E_INVARIANT, d->u.invariant.sql.span, "an invariant only reads, and has no parameters");
-    struct ecc_name name = {v->name, v->span};
-    ecc_declare(r, &r->model->invariants, &name, v, "invariant");
-    r->model->invariants[r->model->ninvariants++] = v;
-}
-
 void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_diags *diags,
                  struct ecc_model *model)
 {
@@ -355,13 +330,13 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     EACH(SAGA, ecc_resolve_saga_steps(r, d, r->made[i]));
     EACH(SERVICE, ecc_resolve_service_bodies(r, d, r->made[i]));
     EACH(SAGA, ecc_resolve_saga_ends(r, d, r->made[i]));
-    EACH(INVARIANT, resolve_invariant(r, d));
     EACH(DROP, ecc_resolve_drop(r, d->u.drop, NULL));
     model->drops = r->drops.items;
     model->ndrops = r->drops.n;
     EACH(GATEWAY, ecc_resolve_gateway(r, d, r->made[i]));
     ecc_find_repeats(r);
     EACH(EXTERNAL, ecc_resolve_sandbox(r, d, r->made[i]));
+    EACH(INVARIANT, ecc_resolve_invariant(r, d)); /* after the sandboxes, whose ledgers they may ask */
     ecc_resolve_scenarios(r);
     ecc_check_edges(r);
     ecc_check_sagas(r);

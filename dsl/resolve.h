@@ -178,6 +178,7 @@ void ecc_resolve_sql(struct ecc_resolver *r, struct ecc_body *body, const struct
 void ecc_resolve_function(struct ecc_resolver *r, struct ecc_body *body, const struct ecc_ast_stmt *ast, struct ecc_stmt *stmt);
 void ecc_check_raised(struct ecc_resolver *r, const struct ecc_body *body, const struct ecc_error *error, struct ecc_span span,
                       const char *by);
+void ecc_resolve_invariant(struct ecc_resolver *r, const struct ecc_ast_decl *ast); /* resolve_invariant.c */
 void ecc_report_sql(struct ecc_resolver *r, const struct ecc_text *text, const void *problems);
 
 /* ------------------------------------------------------------------ the parts of a topology, in the order of the passes */

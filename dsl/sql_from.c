@@ -31,27 +31,70 @@ void sql_add_table(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_
         sql_add_column(ctx, &rel->columns, table->columns[i].name, sql_of_type(table->columns[i].type));
 }
 
+static const struct ecc_table *find_table(struct ecc_table *const *tables, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(tables[i]->name, name) == 0)
+            return tables[i];
+    return NULL;
+}
+
+static const char *nearest_table(struct sql_ctx *ctx, struct ecc_table *const *tables, size_t n, const char *name)
+{
+    const char **names = ECC_NEW_ARRAY(ctx->arena, const char *, n + 1);
+
+    for (size_t i = 0; i < n; i++)
+        names[i] = tables[i]->name;
+    return ecc_did_you_mean(name, names, n);
+}
+
+static const char *meant(struct sql_ctx *ctx, const char *near)
+{
+    return near ? sql_format(ctx, "did you mean `%s`?", near) : NULL;
+}
+
+/* A table of one of several nodes: the schema says whose. */
+static const struct ecc_table *find_in_schema(struct sql_ctx *ctx, const char *schema, const char *name, int64_t at)
+{
+    size_t n = ctx->scope->nschemas;
+    const char **names = ECC_NEW_ARRAY(ctx->arena, const char *, n);
+    const struct ecc_table *table;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct ecc_sql_schema *s = &ctx->scope->schemas[i];
+        names[i] = s->name;
+        if (!*schema && find_table(s->tables, s->ntables, name)) {
+            sql_problem(ctx, at, sql_format(ctx, "write `%s.%s`", s->name, name), "several nodes are asked here: `%s` needs its schema", name);
+            return NULL;
+        }
+        if (strcmp(s->name, schema) != 0)
+            continue;
+        if (!(table = find_table(s->tables, s->ntables, name)))
+            sql_problem(ctx, at, meant(ctx, nearest_table(ctx, s->tables, s->ntables, name)), "there is no table `%s.%s`", schema, name);
+        return table;
+    }
+    if (*schema)
+        sql_problem(ctx, at, meant(ctx, ecc_did_you_mean(schema, names, n)), "no node that is asked here has the schema `%s`", schema);
+    else
+        sql_problem(ctx, at, "several nodes are asked here: write `schema.table`", "no node that is asked here has a table `%s`", name);
+    return NULL;
+}
+
 /* NULL when it was reported. */
 const struct ecc_table *sql_find_table(struct sql_ctx *ctx, const struct ecc_sql_node *range_var)
 {
     const char *name = ecc_sql_text(range_var, "relname"), *schema = ecc_sql_text(range_var, "schemaname");
-    size_t n = ctx->scope->ntables;
+    const struct ecc_sql_scope *scope = ctx->scope;
+    int64_t at = ecc_sql_int(range_var, "location");
 
-    for (size_t i = 0; i < n && !*schema; i++) {
-        if (strcmp(ctx->scope->tables[i]->name, name) == 0)
-            return ctx->scope->tables[i];
-    }
-    const char **names = ECC_NEW_ARRAY(ctx->arena, const char *, n + 1);
-    for (size_t i = 0; i < n; i++)
-        names[i] = ctx->scope->tables[i]->name;
-    const char *near = ecc_did_you_mean(name, names, n);
+    if (scope->nschemas)
+        return find_in_schema(ctx, schema, name, at);
+    const struct ecc_table *table = *schema ? NULL : find_table(scope->tables, scope->ntables, name);
     if (*schema)
-        sql_problem(ctx, ecc_sql_int(range_var, "location"), "only the service's own tables can be used, without a schema",
-                    "there is no table `%s.%s`", schema, name);
-    else
-        sql_problem(ctx, ecc_sql_int(range_var, "location"), near ? sql_format(ctx, "did you mean `%s`?", near) : NULL,
-                    "this service has no table `%s`", name);
-    return NULL;
+        sql_problem(ctx, at, "only the service's own tables can be used, without a schema", "there is no table `%s.%s`", schema, name);
+    else if (!table)
+        sql_problem(ctx, at, meant(ctx, nearest_table(ctx, scope->tables, scope->ntables, name)), "this service has no table `%s`", name);
+    return table;
 }
 
 static const struct sql_columns *find_cte(const struct sql_from *from, const char *name)
