@@ -4,6 +4,7 @@ X(build, "write the generated folder; --check only says whether it would change"
 X(up, "build and start the whole system, and keep it running")
 X(down, "stop what `up` started")
 X(status, "what is running, and whether it is ready")
+X(load, "play a scenario against what is up, at a rate, and check the invariants after it")
 X(migrate, "apply, revert or list the migrations of one service")
 X(doctor, "what this machine has and what is missing")
 X(version, "the version of ecomc")
