@@ -1,7 +1,9 @@
-/* ecomc load SCENARIO --rate N [--for 30s | --count N] [--mix SCENARIO=PERCENT]... [--identities N] [--strict] [FILE]: plays the request of a scenario
- * against what `up` runs, N times a second whatever the answers do, tells what came of it, and checks that everything adds up after it.
+/* ecomc load SCENARIO --rate N [--for 30s | --count N] [--mix SCENARIO=PERCENT]... [--identities N] [--strict] [FILE]: plays the
+ * request of a scenario against what `up` runs, N times a second whatever the answers do, tells what came of it, and checks that
+ * everything adds up after it.
  *
- * Exit 0 when the invariants hold, also with errors in between (they may be deserved: something may have been broken on purpose), unless --strict.
+ * Exit 0 when the invariants hold, also with errors in between (they may be deserved: something may have been broken on purpose),
+ * unless --strict.
  */
 #include "audit/audit.h"
 #include "load/load.h"

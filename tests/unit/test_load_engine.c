@@ -61,7 +61,8 @@ static void handle(struct ec_http_exchange *exchange, void *data)
     if (ec_str_eq(request->path, EC_STR("/close")))
         ec_http_close(exchange);
     else if (ec_str_eq(request->path, EC_STR("/wrong")))
-        ec_http_reply(exchange, 409, EC_STR("application/problem+json"), (struct ec_str){NULL, 0}, EC_STR("{\"type\":\"/problems/taken\"}"));
+        ec_http_reply(exchange, 409, EC_STR("application/problem+json"), (struct ec_str){NULL, 0},
+                      EC_STR("{\"type\":\"/problems/taken\"}"));
     else if (!ec_str_eq(request->path, EC_STR("/never")))
         ec_http_reply(exchange, 200, EC_STR("application/json"), (struct ec_str){NULL, 0}, EC_STR("{}"));
 }

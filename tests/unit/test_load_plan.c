@@ -192,7 +192,8 @@ static const struct ecc_scenario *scenario(const char *name)
 
 struct written { struct ec_buf head, body; };
 
-static void write_message(struct written *w, const struct ecc_message *message, const struct ecc_sender *sender, struct ecc_uniques *uniques)
+static void write_message(struct written *w, const struct ecc_message *message, const struct ecc_sender *sender,
+                          struct ecc_uniques *uniques)
 {
     w->head.n = w->body.n = 0;
     ecc_message_write(message, sender, uniques, &w->head, &w->body);
@@ -210,7 +211,9 @@ static void first_request(void **state)
     ecc_message_init(&message, &cli.arena, model->identities[0]->requests[0], NULL, false);
     write_message(&w, &message, NULL, &uniques);
     assert_string_equal(w.head.p, "POST /enter HTTP/1.1\r\naccept: application/json\r\ncontent-type: application/json\r\n");
-    assert_string_equal(w.body.p, "{\"mail\":\"a\\\"abcdefgh0@x.test\",\"age\":7,\"size\":1.5,\"old\":true,\"note\":null,\"passWord\":\"p\\\"\\\\ß\"}");
+    assert_string_equal(w.body.p,
+                        "{\"mail\":\"a\\\"abcdefgh0@x.test\",\"age\":7,"
+                        "\"size\":1.5,\"old\":true,\"note\":null,\"passWord\":\"p\\\"\\\\ß\"}");
     uniques.n = 36 * 36 + 35;
     write_message(&w, &message, NULL, &uniques);
     assert_non_null(strstr(w.body.p, "abcdefgh10z@x.test"));
@@ -236,7 +239,9 @@ static void signed_in_request(void **state)
     write_message(&w, &make, &sender, &uniques);
     assert_string_equal(w.head.p, "POST /made HTTP/1.1\r\naccept: application/json\r\ncontent-type: application/json\r\n"
                                   "authorization: Bearer tok.en\r\nidempotency-key: abcdefgh0\r\n");
-    assert_string_equal(w.body.p, "{\"lines\":[{\"sku\":\"a\",\"qty\":1},{\"sku\":\"b\",\"qty\":2}],\"mail\":\"a\\\"1@x.test\",\"note\":\"n-abcdefgh1-x\"}");
+    assert_string_equal(w.body.p,
+                        "{\"lines\":[{\"sku\":\"a\",\"qty\":1},{\"sku\":\"b\",\"qty\":2}],"
+                        "\"mail\":\"a\\\"1@x.test\",\"note\":\"n-abcdefgh1-x\"}");
     write_message(&w, &make, &sender, &uniques);
     assert_non_null(strstr(w.head.p, "idempotency-key: abcdefgh2\r\n"));
     assert_non_null(strstr(w.body.p, "\"n-abcdefgh3-x\""));
@@ -311,8 +316,9 @@ static void choosing(void **state)
 static void planning(void **state)
 {
     struct ecc_load load = {.cli = &cli, .model = model, .rate = 1000};
-    json_t *up = json_pack("{s:[{s:s,s:s,s:i}, {s:s,s:s,s:i}, {s:s,s:s,s:i}]}", "processes", "name", "gate", "kind", "gateway", "port", 1001, "name",
-                           "gate-2", "kind", "gateway", "port", 1002, "name", "bank-sandbox", "kind", "sandbox", "port", 1003);
+    json_t *up = json_pack("{s:[{s:s,s:s,s:i}, {s:s,s:s,s:i}, {s:s,s:s,s:i}]}", "processes", "name", "gate", "kind", "gateway", "port",
+                           1001, "name", "gate-2", "kind", "gateway", "port", 1002, "name", "bank-sandbox",
+                           "kind", "sandbox", "port", 1003);
 
     (void)state;
     assert_int_equal(ecc_load_choose(&load, "make", 60), 0);
@@ -354,7 +360,8 @@ static void identities_stay_below_the_limit(void **state)
 
 /* ------------------------------------------------------------------ judging */
 
-static void judged(const struct ecc_load_part *part, int status, const char *name, const char *cache, enum ecc_load_verdict verdict, const char *kind)
+static void judged(const struct ecc_load_part *part, int status, const char *name, const char *cache, enum ecc_load_verdict verdict,
+                   const char *kind)
 {
     struct ec_header header = {EC_STR("x-cache"), {cache, cache ? strlen(cache) : 0}};
     char body[128] = "{}", told[96] = "";

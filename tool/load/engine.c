@@ -1,14 +1,14 @@
 /* Sending, open loop: request k is due at start + k / rate, whatever became of those before it, and its answer's time counts from then.
  *
- * A timer of the kernel that is set to the next due time wakes the loop, and everything that is due by then goes out; a few hundred in one turn, so that
- * answers are taken meanwhile. A request that would be one too many in flight is dropped and counted. Each is sent once: a connection that breaks is an
- * answer like any other. How late requests are sent is measured, too: it says whether the generator kept up.
+ * A timer of the kernel that is set to the next due time wakes the loop, and everything that is due by then goes out; a few hundred in
+ * one turn, so that answers are taken meanwhile. A request that would be one too many in flight is dropped and counted. Each is sent
+ * once: a connection that breaks is an answer like any other. How late requests are sent is measured, too: it says whether the
+ * generator kept up.
  *
  * Ctrl-C ends the sending, a second one the waiting for answers.
  */
 #include "load.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,8 +66,8 @@ static void problem_name(const struct ec_http_reply *reply, char *name, size_t s
     json_decref(body);
 }
 
-enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_http_outcome outcome, const struct ec_http_reply *reply, char *text,
-                                     size_t size)
+enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_http_outcome outcome, const struct ec_http_reply *reply,
+                                     char *text, size_t size)
 {
     static const char *const outcomes[] = {
         [EC_HTTP_REFUSED] = "connection refused", [EC_HTTP_LATE] = "no connection", [EC_HTTP_BROKEN] = "connection broken",
@@ -205,12 +205,10 @@ static void arm(struct engine *e)
 static void on_wake(uv_poll_t *poll, int status, int events)
 {
     struct engine *e = poll->data;
-    uint64_t fired, now = uv_hrtime();
+    uint64_t now = uv_hrtime();
 
     (void)status;
-    (void)events;
-    if (read(e->timer, &fired, sizeof fired) < 0 && errno != EAGAIN)
-        return;
+    (void)events; /* the descriptor needs no reading: setting the timer again takes the readiness back */
     for (int i = 0; i < TURN && e->at < e->load->total && e->due <= now; i++) {
         send_next(e, now);
         e->due = due(e, ++e->at);
@@ -230,7 +228,7 @@ static void on_live(uv_timer_t *timer)
     const struct ecc_load *load = e->load;
     char p50[32], p99[32], ok[32], accepted[32], errors[32];
     uint64_t now = uv_hrtime();
-    double seconds = (double)(now - e->window_from) / 1e9;
+    double seconds = (double)(now - e->window_from) / 1e9, rate = (double)(load->sent - e->window_sent) / seconds;
     bool terminal = isatty(STDERR_FILENO);
 
     ecc_load_time(p50, sizeof p50, ecc_histogram_at(e->window, 50));
@@ -239,8 +237,7 @@ static void on_live(uv_timer_t *timer)
     ecc_load_number(accepted, sizeof accepted, ecc_load_count(load, ECC_LOAD_ACCEPTED));
     ecc_load_number(errors, sizeof errors, ecc_load_count(load, ECC_LOAD_ERROR));
     fprintf(stderr, "%s%5.1f s  %6.0f/s  ok %s  accepted %s  errors %s  p50 %s  p99 %s  in flight %u%s", terminal ? "\r" : "",
-            (double)(now - e->start) / 1e9, seconds > 0 ? (double)(load->sent - e->window_sent) / seconds : 0, ok, accepted, errors, p50, p99, e->in_flight,
-            terminal ? "\033[K" : "\n");
+            (double)(now - e->start) / 1e9, rate, ok, accepted, errors, p50, p99, e->in_flight, terminal ? "\033[K" : "\n");
     ecc_histogram_clear(e->window);
     e->window_from = now;
     e->window_sent = load->sent;

@@ -1,8 +1,8 @@
 /* `ecomc load`: the plan (which scenarios, from whom, where to), and what became of each request.
  *
- * plan.c makes the plan from the model and from what `up` runs; setup.c signs identities in and plays what is given; engine.c sends, open loop, and
- * judges the answers; report.c tells. Everything lives in the arena of the command but the loop and its clients, which end with ecc_load_close, and what
- * senders have received.
+ * plan.c makes the plan from the model and from what `up` runs; setup.c signs identities in and plays what is given; engine.c sends,
+ * open loop, and judges the answers; report.c tells. Everything lives in the arena of the command but the loop and its clients, which
+ * end with ecc_load_close, and what senders have received.
  */
 #ifndef ECC_LOAD_H
 #define ECC_LOAD_H
@@ -96,8 +96,8 @@ int ecc_load_setup(struct ecc_load *load);
 /* ------------------------------------------------------------------ engine.c */
 
 /* What an answer is worth. text[0] is set for an error: its kind. */
-enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_http_outcome outcome, const struct ec_http_reply *reply, char *text,
-                                     size_t size);
+enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_http_outcome outcome, const struct ec_http_reply *reply,
+                                     char *text, size_t size);
 int ecc_load_run(struct ecc_load *load);
 
 /* ------------------------------------------------------------------ report.c */

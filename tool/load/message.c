@@ -147,14 +147,14 @@ static const char *target(struct ecc_arena *arena, const char *path)
     return text;
 }
 
-void ecc_message_init(struct ecc_message *message, struct ecc_arena *arena, const struct ecc_request *request, const struct ecc_request *first,
-                      bool signed_in)
+void ecc_message_init(struct ecc_message *message, struct ecc_arena *arena, const struct ecc_request *request,
+                      const struct ecc_request *first, bool signed_in)
 {
     struct writer w = {.arena = arena, .message = message, .first = first};
 
     *message = (struct ecc_message){.request = request, .signed_in = signed_in, .has_body = request->body != NULL};
-    message->head = ecc_arena_printf(arena, "%s %s HTTP/1.1\r\naccept: application/json\r\n%s", request->method, target(arena, request->path),
-                                     request->body ? "content-type: application/json\r\n" : "");
+    message->head = ecc_arena_printf(arena, "%s %s HTTP/1.1\r\naccept: application/json\r\n%s", request->method,
+                                     target(arena, request->path), request->body ? "content-type: application/json\r\n" : "");
     if (request->body && request->body->kind == ECC_SBX_OBJECT)
         object(&w, request->body, request->route->body);
     else if (request->body)

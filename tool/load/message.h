@@ -1,5 +1,5 @@
-/* A request of a scenario as bytes: compiled once into pieces, put together anew for each sending with a fresh unique() wherever the scenario has one,
- * a fresh Idempotency-Key where the route takes one, and the token of whoever sends it.
+/* A request of a scenario as bytes: compiled once into pieces, put together anew for each sending with a fresh unique() wherever the
+ * scenario has one, a fresh Idempotency-Key where the route takes one, and the token of whoever sends it.
  */
 #ifndef ECC_MESSAGE_H
 #define ECC_MESSAGE_H
@@ -33,8 +33,8 @@ struct ecc_uniques { char run[9]; uint64_t n; };
 void ecc_uniques_init(struct ecc_uniques *uniques);
 
 /* first: the request that `same` means, or NULL. */
-void ecc_message_init(struct ecc_message *message, struct ecc_arena *arena, const struct ecc_request *request, const struct ecc_request *first,
-                      bool signed_in);
+void ecc_message_init(struct ecc_message *message, struct ecc_arena *arena, const struct ecc_request *request,
+                      const struct ecc_request *first, bool signed_in);
 /* Add to the buffers: the head without host, content-length and the empty line, and the body. sender may be NULL where the message is not
  * signed_in and has no `same`. */
 void ecc_message_write(const struct ecc_message *message, const struct ecc_sender *sender, struct ecc_uniques *uniques, struct ec_buf *head,

@@ -86,8 +86,8 @@ static int check_sandboxes(const struct ecc_load *load, const struct json_t *sta
         const struct ecc_assume *a = &scenario->assumes[i];
         if (a->kind == ECC_ASSUME_FAILS && a->ext &&
             !find_process(state, ecc_arena_printf(&load->cli->arena, "%s-sandbox", a->node->name), "sandbox"))
-            return ecc_say_error(ECC_EXIT_FAILED, "scenario '%s' needs the sandbox of %s, but what is up talks to the provider itself", scenario->name,
-                                 a->node->name);
+            return ecc_say_error(ECC_EXIT_FAILED, "scenario '%s' needs the sandbox of %s, but what is up talks to the provider itself",
+                                 scenario->name, a->node->name);
     }
     return 0;
 }
@@ -116,7 +116,8 @@ static int target_of(struct ecc_load *load, const struct json_t *state, const st
             return 0;
         }
     struct ecc_load_target *target = *found = &load->targets[load->ntargets];
-    *target = (struct ecc_load_target){.gateway = gateway, .ports = ECC_NEW_ARRAY(arena, int, json_array_size(json_object_get(state, "processes")))};
+    *target = (struct ecc_load_target){.gateway = gateway};
+    target->ports = ECC_NEW_ARRAY(arena, int, json_array_size(json_object_get(state, "processes")));
     if (gateway->u.gateway.tls)
         return ecc_say_error(ECC_EXIT_FAILED, "%s listens with TLS; load speaks plain HTTP only", gateway->name);
     for (size_t replica = 1;; replica++) {
@@ -247,8 +248,8 @@ int ecc_load_plan(struct ecc_load *load, const struct json_t *state)
         pool->n = load->identities ? (size_t)load->identities : ecc_load_identities(pool->limit, pool->rate);
         pool->senders = ECC_NEW_ARRAY(arena, struct ecc_sender, pool->n);
         if (pool->limit && pool->limit->per != ECC_PER_ADDRESS && pool->rate > pool->limit->per_second * (double)pool->n)
-            fprintf(stderr, "ecomc: note: %.0f/s are more than %zu identities may send (%g/s each); the rest is answered 429\n", pool->rate, pool->n,
-                    pool->limit->per_second);
+            fprintf(stderr, "ecomc: note: %.0f/s are more than %zu identities may send (%g/s each); the rest is answered 429\n", pool->rate,
+                    pool->n, pool->limit->per_second);
     }
     warn_of_limits(load);
     return 0;

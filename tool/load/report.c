@@ -81,15 +81,17 @@ static void tell_part(const struct ecc_load_part *part)
 void ecc_load_report(const struct ecc_load *load)
 {
     char sent[32], dropped[32], p99[32], max[32];
+    double rate = load->seconds > 0 ? (double)load->sent / load->seconds : 0;
     size_t identities = 0;
 
     for (size_t i = 0; i < load->npools; i++)
         identities += load->pools[i].n;
     for (size_t i = 0; i < load->nparts; i++)
         tell_part(&load->parts[i]);
-    printf("%s%s sent in %.1f s, %.0f/s of %ld/s; %s dropped; %zu identit%s\n", load->interrupted ? "interrupted: " : "",
-           ecc_load_number(sent, sizeof sent, load->sent), load->seconds, load->seconds > 0 ? (double)load->sent / load->seconds : 0, load->rate,
-           ecc_load_number(dropped, sizeof dropped, load->dropped), identities, identities == 1 ? "y" : "ies");
+    ecc_load_number(sent, sizeof sent, load->sent);
+    ecc_load_number(dropped, sizeof dropped, load->dropped);
+    printf("%s%s sent in %.1f s, %.0f/s of %ld/s; %s dropped; %zu identit%s\n", load->interrupted ? "interrupted: " : "", sent,
+           load->seconds, rate, load->rate, dropped, identities, identities == 1 ? "y" : "ies");
     printf("sent late by p99 %s, at most %s\n", ecc_load_time(p99, sizeof p99, ecc_histogram_at(load->behind, 99)),
            ecc_load_time(max, sizeof max, load->behind->max));
 }
@@ -109,8 +111,8 @@ static json_t *times_json(const struct ecc_histogram *took)
 static json_t *part_json(const struct ecc_load_part *part)
 {
     json_t *kinds = json_array(), *us = json_object();
-    json_t *out = json_pack("{s:s, s:i, s:I, s:I}", "name", part->scenario->name, "percent", part->percent, "sent", (json_int_t)part->sent, "dropped",
-                            (json_int_t)part->dropped);
+    json_t *out = json_pack("{s:s, s:i, s:I, s:I}", "name", part->scenario->name, "percent", part->percent, "sent", (json_int_t)part->sent,
+                            "dropped", (json_int_t)part->dropped);
 
     for (int v = 0; v < ECC_LOAD_VERDICTS; v++) {
         json_object_set_new(out, verdict_names[v], json_integer((json_int_t)part->took[v].n));
@@ -133,8 +135,8 @@ json_t *ecc_load_report_json(const struct ecc_load *load)
         identities += load->pools[i].n;
     for (size_t i = 0; i < load->nparts; i++)
         json_array_append_new(scenarios, part_json(&load->parts[i]));
-    json_t *out = json_pack("{s:I, s:f, s:b, s:I, s:I}", "rate", (json_int_t)load->rate, "seconds", load->seconds, "interrupted", (int)load->interrupted,
-                            "sent", (json_int_t)load->sent, "dropped", (json_int_t)load->dropped);
+    json_t *out = json_pack("{s:I, s:f, s:b, s:I, s:I}", "rate", (json_int_t)load->rate, "seconds", load->seconds, "interrupted",
+                            (int)load->interrupted, "sent", (json_int_t)load->sent, "dropped", (json_int_t)load->dropped);
     for (int v = 0; v < ECC_LOAD_VERDICTS; v++)
         json_object_set_new(out, verdict_names[v], json_integer((json_int_t)ecc_load_count(load, (enum ecc_load_verdict)v)));
     json_object_set_new(out, "identities", json_integer((json_int_t)identities));

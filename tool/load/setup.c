@@ -1,7 +1,7 @@
 /* Before the load: identities sign in, one after another, and each scenario's `given` requests are played once.
  *
- * Whoever is told to wait (429, 503) or finds nobody listening waits and asks again, for half a minute. Sign-ups stay a fifth below what the gateway
- * allows an address, so that what it has saved up is there for the load.
+ * Whoever is told to wait (429, 503) or finds nobody listening waits and asks again, for half a minute. Sign-ups stay a fifth below
+ * what the gateway allows an address, so that what it has saved up is there for the load.
  */
 #include "load.h"
 
@@ -84,9 +84,10 @@ static int play(struct ecc_load *load, struct ecc_load_target *target, const str
     const char *type = json_string_value(json_object_get(answer->body, "type")), *name = type ? strrchr(type, '/') : NULL;
     const char *detail = json_string_value(json_object_get(answer->body, "detail"));
     if (answer->outcome != EC_HTTP_OK)
-        return ecc_say_error(ECC_EXIT_FAILED, "%s: %s %s has no answer from %s", who, request->method, request->path, target->gateway->name);
-    return ecc_say_error(ECC_EXIT_FAILED, "%s: %s %s is answered %d%s%s%s%s", who, request->method, request->path, answer->status, name ? " " : "",
-                         name ? name + 1 : "", detail ? ", " : "", detail ? detail : "");
+        return ecc_say_error(ECC_EXIT_FAILED, "%s: %s %s has no answer from %s", who, request->method, request->path,
+                             target->gateway->name);
+    return ecc_say_error(ECC_EXIT_FAILED, "%s: %s %s is answered %d%s%s%s%s", who, request->method, request->path, answer->status,
+                         name ? " " : "", name ? name + 1 : "", detail ? ", " : "", detail ? detail : "");
 }
 
 /* ------------------------------------------------------------------ identities */
@@ -170,7 +171,8 @@ static int play_given(struct ecc_load *load, const struct ecc_load_part *part)
         struct ecc_message message;
         struct answer answer = {0};
         json_t *sent = NULL;
-        ecc_message_init(&message, &load->cli->arena, s->given[i], s->identity ? s->identity->requests[0] : NULL, sender && s->given[i]->route->auth);
+        ecc_message_init(&message, &load->cli->arena, s->given[i], s->identity ? s->identity->requests[0] : NULL,
+                         sender && s->given[i]->route->auth);
         for (size_t k = 0; k < load->ntargets && !target; k++)
             for (size_t r = 0; r < load->targets[k].gateway->u.gateway.nroutes; r++)
                 if (load->targets[k].gateway->u.gateway.routes[r] == s->given[i]->route)

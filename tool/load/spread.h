@@ -1,7 +1,7 @@
 /* Which scenario each request of a mix plays.
  *
- * Requests are dealt in blocks of a hundred, so that each block has exactly the percentages; the order inside a block is shuffled by a generator that
- * always begins alike, so a run can be repeated. The last block is as long as what is left, and shuffled within that.
+ * Requests are dealt in blocks of a hundred, so that each block has exactly the percentages; the order inside a block is shuffled by a
+ * generator that always begins alike, so a run can be repeated. The last block is as long as what is left, and shuffled within that.
  */
 #ifndef ECC_SPREAD_H
 #define ECC_SPREAD_H
