@@ -15,16 +15,19 @@
 
 static enum ec_json_status read_value(struct ec_scan *r, const struct ec_field *field, void *out);
 
-/* Puts a member's name, or an index, before the path of an error that comes from inside. */
+/* Puts a member's name, or an index, before the path of an error that comes from inside. A path that is too long loses its end, and shows it. */
 static void inside(struct ec_scan *r, const char *name, size_t index)
 {
+    static const char cut[] = "...";
     char before[sizeof(r->error->path)], *path = r->error->path;
+    const char *dot;
+    int n;
 
     memcpy(before, path, sizeof(before));
-    if (!name)
-        snprintf(path, sizeof(before), "[%zu]%s%.*s", index, before[0] && before[0] != '[' ? "." : "", 100, before);
-    else
-        snprintf(path, sizeof(before), "%s%s%.*s", name, before[0] && before[0] != '[' ? "." : "", 100, before);
+    dot = before[0] && before[0] != '[' ? "." : "";
+    n = name ? snprintf(path, sizeof(before), "%s%s%s", name, dot, before) : snprintf(path, sizeof(before), "[%zu]%s%s", index, dot, before);
+    if (n >= (int)sizeof(before))
+        memcpy(path + sizeof(before) - sizeof(cut), cut, sizeof(cut));
 }
 
 /* ------------------------------------------------------------------ scalars */

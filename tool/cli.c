@@ -32,13 +32,17 @@ int ecc_cli_options(struct ecc_cli *cli, const struct ecc_option *options, size_
             if (arg[length])
                 return ecc_say_error(ECC_EXIT_USAGE, "%s takes no value", found->name);
             *found->flag = true;
-        } else if (arg[length]) {
-            *found->value = arg + length + 1;
-        } else if (i + 1 < cli->nargs) {
-            *found->value = cli->args[++i];
-        } else {
-            return ecc_say_error(ECC_EXIT_USAGE, "%s needs a value", found->name);
+            continue;
         }
+        if (!arg[length] && i + 1 == cli->nargs)
+            return ecc_say_error(ECC_EXIT_USAGE, "%s needs a value", found->name);
+        const char *value = arg[length] ? arg + length + 1 : cli->args[++i];
+        if (found->value)
+            *found->value = value;
+        else if (found->values->n < sizeof found->values->items / sizeof found->values->items[0])
+            found->values->items[found->values->n++] = value;
+        else
+            return ecc_say_error(ECC_EXIT_USAGE, "%s is given too often", found->name);
     }
     cli->nargs = kept;
     cli->args[kept] = NULL;

@@ -37,11 +37,14 @@ struct ecc_cli {
 /* One line on stderr: "ecomc: ...". Returns code, so that a command can `return ecc_say_error(ECC_EXIT_IO, ...)`. */
 int ecc_say_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Options of a command: `--name value` or `--name=value`; flags have value NULL. Removes what it found from args. */
+struct ecc_cli_values { const char *items[16]; size_t n; };
+
+/* Options of a command: `--name value` or `--name=value`; one of the three says where it goes. Removes what it found from args. */
 struct ecc_option {
     const char *name;   /* "--port-base" */
-    const char **value; /* or NULL for a flag */
+    const char **value;
     bool *flag;
+    struct ecc_cli_values *values; /* may be given several times */
 };
 /* Returns 0, or ECC_EXIT_USAGE after saying what is wrong; at most max_args words may be left. */
 int ecc_cli_options(struct ecc_cli *cli, const struct ecc_option *options, size_t n, int max_args);

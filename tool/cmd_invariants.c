@@ -13,6 +13,7 @@ int ecc_cmd_invariants(struct ecc_cli *cli)
     struct ecc_topology topology;
     struct ecc_up up = {.replicas = 1};
     struct ecc_audit_checks checks = {0};
+    json_t *state;
     long seconds;
     int code = ecc_cli_options(cli, options, 2, 1);
 
@@ -24,10 +25,11 @@ int ecc_cmd_invariants(struct ecc_cli *cli)
         return code;
     if (!topology.model)
         return ecc_topology_report(cli, &topology);
-    if ((code = ecc_audit_attach(cli, &up, &topology)))
+    if ((code = ecc_audit_attach(cli, &up, &topology, &state)))
         return code;
+    json_decref(state);
     if (record)
-        return ecc_audit_begin(cli, &up);
+        return ecc_audit_begin(&up);
     if ((code = ecc_audit_end(&up, (int)seconds * 1000, &checks)))
         return code;
     if (cli->format == ECC_FORMAT_JSON) {

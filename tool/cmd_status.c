@@ -14,17 +14,14 @@ int ecc_cmd_status(struct ecc_cli *cli)
         return code;
     const char *file = cli->nargs ? cli->args[0] : "topology.ecom", *slash = strrchr(file, '/');
     const char *path = slash ? ecc_arena_printf(&cli->arena, "%.*s/.ecom/state.json", (int)(slash - file), file) : ".ecom/state.json";
-    json_t *state = json_load_file(path, 0, NULL), *proc;
-    pid_t pid = (pid_t)json_integer_value(json_object_get(state, "supervisor"));
-    uint64_t start = (uint64_t)json_integer_value(json_object_get(state, "start"));
+    json_t *state = ecc_state_read(path), *proc;
     size_t i;
 
-    if (!state || ecc_start_ticks(pid) != start || !start) {
+    if (!state) {
         if (cli->format == ECC_FORMAT_JSON)
             puts("{\"up\": false}");
         else
             puts("nothing is up");
-        json_decref(state);
         return ECC_EXIT_FAILED;
     }
     bool ready = json_is_true(json_object_get(state, "ready"));

@@ -502,9 +502,32 @@ static void agrees_with_jansson(void **state)
     assert_true(agreed > 1000);
 }
 
+/* A path has 127 bytes: of a longer one the beginning is told, with a sign that it goes on. */
+#define LONG_1 "and_the_one_in_which_they_both_are_has_a_long_name_too"
+#define LONG_2 "another_member_whose_name_takes_more_than_a_third_of_it"
+#define LONG_3 "a_member_whose_name_takes_more_than_a_third_of_a_path"
+static const struct ec_field long_fields[] = {{.name = LONG_3, .kind = EC_INT}};
+static const struct ec_record long_inner = {"Inner", sizeof(int64_t), long_fields, 1, NULL};
+static const struct ec_field longer_fields[] = {{.name = LONG_2, .kind = EC_RECORD, .of = &long_inner}};
+static const struct ec_record long_middle = {"Middle", sizeof(int64_t), longer_fields, 1, NULL};
+static const struct ec_field longest_fields[] = {{.name = LONG_1, .kind = EC_RECORD, .of = &long_middle}};
+static const struct ec_record long_outer = {"Outer", sizeof(int64_t), longest_fields, 1, NULL};
+
+static void a_long_path_is_cut(void **state)
+{
+    int64_t out;
+
+    (void)state;
+    assert_int_equal(ec_json_read(arena, EC_STR("{\"" LONG_1 "\":{\"" LONG_2 "\":{\"" LONG_3 "\":\"x\"}}}"), &long_outer, &out, 0, &error),
+                     EC_JSON_INVALID);
+    assert_string_equal(error.path, LONG_1 "." LONG_2 ".a_member_whos...");
+    assert_int_equal(strlen(error.path), sizeof(error.path) - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_path_is_cut),
         cmocka_unit_test(required_alone),
         cmocka_unit_test(everything_there_and_back),
         cmocka_unit_test(any_order_and_white_space),

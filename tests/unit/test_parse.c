@@ -306,7 +306,7 @@ static size_t count(enum ecc_code code)
 
 static void one_mistake_is_one_error(void **state)
 {
-    size_t length, wrong = 0, tried = 0;
+    size_t length = 0, wrong = 0, tried = 0;
     char *text = read_file(SOURCE_ROOT "/tests/unit/every_construct.ecom", &length);
 
     (void)state;

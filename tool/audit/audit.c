@@ -16,9 +16,8 @@ static long long now_ms(void)
     return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology *topology)
+int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology *topology, json_t **state)
 {
-    json_t *state;
     int code;
 
     up->model = topology->model;
@@ -26,18 +25,19 @@ int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology
     up->brokers = getenv("KAFKA_BROKERS") && *getenv("KAFKA_BROKERS") ? getenv("KAFKA_BROKERS") : NULL;
     if ((code = ecc_up_layout(up, cli, topology->path)))
         return code;
-    state = json_load_file(ecc_up_path(up, "state.json"), 0, NULL);
-    uint64_t start = (uint64_t)json_integer_value(json_object_get(state, "start"));
-    bool alive = state && start && ecc_start_ticks((pid_t)json_integer_value(json_object_get(state, "supervisor"))) == start;
-    up->port_base = (int)json_integer_value(json_object_get(state, "port_base"));
-    json_decref(state);
-    return alive ? 0 : ecc_say_error(ECC_EXIT_IO, "nothing is up here; `ecomc up` starts it");
+    *state = ecc_state_read(ecc_up_path(up, "state.json"));
+    up->port_base = (int)json_integer_value(json_object_get(*state, "port_base"));
+    return *state ? 0 : ecc_say_error(ECC_EXIT_IO, "nothing is up here; `ecomc up --detach` starts it");
 }
 
-int ecc_audit_begin(struct ecc_cli *cli, struct ecc_up *up)
+int ecc_audit_begin(struct ecc_up *up)
 {
-    (void)cli;
     return ecc_record_begin(up);
+}
+
+int ecc_audit_forget(struct ecc_up *up)
+{
+    return ecc_record_end(up);
 }
 
 /* Is there still something that will end by itself? A cheap look before all is copied. */

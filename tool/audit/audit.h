@@ -30,14 +30,15 @@ struct ecc_audit_checks { struct ecc_audit_check *items; size_t n, cap; };
 /* ------------------------------------------------------------------ for commands */
 
 /* From now on everything that is published is noted, until ecc_audit_end. Each returns 0, or an exit code after one line on stderr. */
-int ecc_audit_begin(struct ecc_cli *cli, struct ecc_up *up);
+int ecc_audit_begin(struct ecc_up *up);
+int ecc_audit_forget(struct ecc_up *up); /* ends the noting without a question */
 /* Waits until nothing is under way (at most within_ms), asks everything, ends the noting. */
 int ecc_audit_end(struct ecc_up *up, int within_ms, struct ecc_audit_checks *checks);
 int ecc_audit_violations(const struct ecc_audit_checks *checks);
 void ecc_audit_print(const struct ecc_audit_checks *checks);
 json_t *ecc_audit_json(const struct ecc_audit_checks *checks); /* [{check, violations, rows, skipped}] */
-/* up->root and what follows from it, of the system that runs in this folder. */
-int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology *topology);
+/* Fills in up, for the system that runs in this folder; *state is what its supervisor says of it, the caller's to free. */
+int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology *topology, json_t **state);
 
 /* ------------------------------------------------------------------ inside */
 

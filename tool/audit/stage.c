@@ -384,7 +384,7 @@ static bool copy_tables(struct ecc_audit_stage *stage, const struct ecc_node *no
 /* The port of a sandbox that runs, from the state of `up`; 0: the real provider is used. */
 static int sandbox_port(struct ecc_up *up, const struct ecc_node *node)
 {
-    json_t *state = json_load_file(ecc_up_path(up, "state.json"), 0, NULL), *proc;
+    json_t *state = ecc_state_read(ecc_up_path(up, "state.json")), *proc;
     const char *wanted = ecc_arena_printf(up->arena, "%s-sandbox", node->name);
     size_t i;
     int port = 0;

@@ -73,6 +73,17 @@ int ecc_state_write(const struct ecc_up *up, bool ready)
     return code;
 }
 
+struct json_t *ecc_state_read(const char *path)
+{
+    json_t *state = json_load_file(path, 0, NULL);
+    uint64_t start = (uint64_t)json_integer_value(json_object_get(state, "start"));
+
+    if (start && ecc_start_ticks((pid_t)json_integer_value(json_object_get(state, "supervisor"))) == start)
+        return state;
+    json_decref(state);
+    return NULL;
+}
+
 /* Is it one of those that end in this round? Gateways first, what holds data last. */
 static bool of_round(const char *kind, int round)
 {

@@ -112,6 +112,7 @@ const char *ecc_database_url(struct ecc_up *up, const char *service);
 /* State on disk: .ecom/state.json */
 uint32_t ecc_state_fingerprint(const struct ecc_up *up); /* changes when a process does; never 0 */
 int ecc_state_write(const struct ecc_up *up, bool ready);
+struct json_t *ecc_state_read(const char *path); /* NULL: nothing is up */
 uint64_t ecc_start_ticks(pid_t pid); /* 0: no such process */
 void ecc_state_sweep(const char *path); /* ends what a killed supervisor left behind */
 
