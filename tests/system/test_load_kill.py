@@ -1,0 +1,47 @@
+"""Orders at a steady rate, three in ten of them declined, while the three services that a saga needs are killed again and again. After it every
+saga ends in half a minute, and everything adds up. With EC_LONG=1: a thousand orders, ten kills each."""
+import json
+import os
+import subprocess
+
+import lib
+from lib import wait
+
+LONG = os.environ.get("EC_LONG") == "1"
+BUILD = lib.RELEASE
+KAFKA = ["embedded", "apache"]
+ORDERS, RATE, KILLS = (1000, 8, 10) if LONG else (240, 12, 3)  # the supervisor waits longer after each end
+VICTIMS = ["order-svc", "payment-svc", "inventory-svc"]
+
+
+def test_orders_while_services_are_killed(system):
+    argv = [os.path.join(system.build, "tool", "ecomc"), "load", "happy-path", "--rate", str(RATE), "--count", str(ORDERS), "--mix", "payment-failure=30",
+            "--format=json"]
+    load = subprocess.Popen(argv, cwd=system.folder, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        placed = "SELECT count(*) FROM ec.saga"
+        before = {name: system.processes()[name]["restarts"] for name in VICTIMS}
+        for round_ in range(KILLS):
+            for name in VICTIMS:
+                seen = int(system.sql("order-svc", placed)[0][0])
+                wait(lambda: int(system.sql("order-svc", placed)[0][0]) >= seen + 2 or load.poll() is not None, 60, "orders are placed")
+                assert load.poll() is None, f"the load ended before round {round_} of the kills: {load.communicate()}"
+                system.kill(name)
+        (last,), = system.sql("order-svc", "SELECT clock_timestamp()")
+        out, err = load.communicate(timeout=ORDERS / RATE + 150)
+    finally:
+        if load.poll() is None:
+            load.kill()
+            load.wait()
+    report = json.loads(out)
+    restarts = {name: system.processes()[name]["restarts"] - before[name] for name in VICTIMS}
+    assert all(n >= KILLS for n in restarts.values()), restarts
+    assert load.returncode == 0 and report["violations"] == 0, (load.returncode, report, err)
+    asked = {i["check"]: i["skipped"] for i in report["invariants"]}
+    assert len(asked) >= 16 and not any(asked.values()), asked
+    late = system.sql("order-svc", f"SELECT id, created_at, ended_at FROM ec.saga WHERE created_at <= '{last}' AND"
+                                   f" (ended_at IS NULL OR ended_at > timestamptz '{last}' + interval '30 s')")
+    assert not late, f"not ended 30 s after the last kill, at {last}: {late}"
+    (sagas, longest), = system.sql("order-svc", f"SELECT count(*), max(ended_at) FILTER (WHERE created_at <= '{last}') - '{last}' FROM ec.saga")
+    answers = {s["name"]: {"ok": s["ok"], "accepted": s["accepted"], "errors": s["errors"]} for s in report["scenarios"]}
+    print(f"  {ORDERS} orders at {RATE}/s, {restarts} ended and started again: {sagas} sagas, the last of those before the last kill ended {longest} after it; {answers}")
