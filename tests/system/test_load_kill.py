@@ -42,6 +42,6 @@ def test_orders_while_services_are_killed(system):
     late = system.sql("order-svc", f"SELECT id, created_at, ended_at FROM ec.saga WHERE created_at <= '{last}' AND"
                                    f" (ended_at IS NULL OR ended_at > timestamptz '{last}' + interval '30 s')")
     assert not late, f"not ended 30 s after the last kill, at {last}: {late}"
-    (sagas, longest), = system.sql("order-svc", f"SELECT count(*), max(ended_at) FILTER (WHERE created_at <= '{last}') - '{last}' FROM ec.saga")
+    (sagas, longest), = system.sql("order-svc", f"SELECT count(*), max(ended_at) FILTER (WHERE created_at <= '{last}') - timestamptz '{last}' FROM ec.saga")
     answers = {s["name"]: {"ok": s["ok"], "accepted": s["accepted"], "errors": s["errors"]} for s in report["scenarios"]}
     print(f"  {ORDERS} orders at {RATE}/s, {restarts} ended and started again: {sagas} sagas, the last of those before the last kill ended {longest} after it; {answers}")
