@@ -114,10 +114,10 @@ def test_a_wrong_topic_is_found(system):
     record(system)
     good, _, _ = orders(system)
     # the effect of an event that is in no topic; an event that nobody published
-    system.sql("notify-svc", "INSERT INTO ec.inbox (key, program, state) VALUES ('event/notify/0192f000-0000-7000-8000-000000000000', 'x', 'done')")
+    system.sql("notify-svc", "INSERT INTO ec.inbox (key, program, state) VALUES ('event/notify-svc.notify/0192f000-0000-7000-8000-000000000000', 'x', 'done')")
     produce(system, "shipping-events", "k", "0192f000-0000-7000-8000-000000000001",
             '{"order_id": "0192f000-0000-7000-8000-000000000002", "tracking": "T"}')
-    wait(lambda: system.sql("order-svc", "SELECT 1 FROM ec.inbox WHERE key LIKE 'event/orders/0192f000-%'"), 30, "the event has been taken")
+    wait(lambda: system.sql("order-svc", "SELECT 1 FROM ec.inbox WHERE key LIKE 'event/order-svc.orders/0192f000-%'"), 30, "the event has been taken")
     # an event that was noted and never sent; one that differs from what was sent
     system.sql("shipping-svc", "INSERT INTO ec.outbox_record (id, event_id, topic, key, type, body) VALUES"
                " (0, '0192f000-0000-7000-8000-000000000003', 'shipping-events', 'k', 'OrderShipped.v1', '{}')")
