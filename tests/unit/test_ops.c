@@ -41,7 +41,7 @@ static const struct ec_field echo_out_fields[] = {
     O(text, EC_TEXT, 0), O(key, EC_TEXT, EC_OPTIONAL), O(undoes, EC_TEXT, EC_OPTIONAL),
     O(hash, EC_TEXT, 0), O(background, EC_BOOL, 0), O(again, EC_BOOL, 0), O(remaining_ms, EC_INT, 0),
 };
-static const struct ec_record echo_out_record = {"EchoOut", sizeof(struct echo_out), echo_out_fields, 6, NULL};
+static const struct ec_record echo_out_record = {"EchoOut", sizeof(struct echo_out), echo_out_fields, 7, NULL};
 
 static const struct ec_error error_no_luck = {"no-luck", 409, "No luck"};
 
