@@ -47,6 +47,11 @@ const struct ec_topic item_events_topic = {
     .name = "item-events",
     .partitions = 3,
     .key = "id",
+    .types = (const char *const[]){
+        "ItemGone.v1",
+        "ItemMade.v2",
+        NULL,
+    },
 };
 
 const struct ec_event item_gone_event = {

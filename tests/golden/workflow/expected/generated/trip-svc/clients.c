@@ -63,6 +63,11 @@ const struct ec_topic trip_events_topic = {
     .name = "trip-events",
     .partitions = 2,
     .key = "trip_id",
+    .types = (const char *const[]){
+        "TripBooked.v1",
+        "TripFailed.v1",
+        NULL,
+    },
 };
 
 const struct ec_event trip_booked_event = {
