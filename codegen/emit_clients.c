@@ -189,6 +189,8 @@ static void emit_topic(const struct ecc_shapes *shapes, struct ecc_writer *w, co
     ecc_wl(w, ".name = %s,", quoted(shapes, topic->name));
     ecc_wl(w, ".partitions = %d,", topic->partitions);
     ecc_wl(w, ".key = %s,", quoted(shapes, topic->key));
+    if (topic->retention_ms)
+        ecc_wl(w, ".retention_ms = %" PRId64 ",", topic->retention_ms);
     ecc_w_open(w, ".types = (const char *const[]){");
     for (size_t i = 0; i < topic->nevents; i++)
         types[i] = ecc_arena_printf(shapes->arena, "%s.v%d", topic->events[i]->name, topic->events[i]->version);

@@ -156,16 +156,20 @@ static bool has_dead_letters(const struct ec_topic *topic)
     return false;
 }
 
-static rd_kafka_NewTopic_t *new_topic(const char *name, int partitions, bool letters)
+/* The topic, or that of its dead letters. */
+static rd_kafka_NewTopic_t *new_topic(const char *name, const struct ec_topic *of, bool letters)
 {
-    char why[128];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, -1, why, sizeof(why)); /* the bus's own replication */
+    char why[128], retention[24];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, of->partitions, -1, why, sizeof(why)); /* the bus's own replication */
 
     if (!topic) {
         ec_log(EC_LOG_ERROR, NULL, "a topic can't be created", EC_L_STR("topic", name), EC_L_STR("why", why));
     } else if (letters) {
         rd_kafka_NewTopic_set_config(topic, "max.message.bytes", LETTER_MAX_BYTES);
         rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete"); /* each letter counts, not the last one of a key */
+    } else if (of->retention_ms > 0) {
+        snprintf(retention, sizeof(retention), "%lld", (long long)of->retention_ms);
+        rd_kafka_NewTopic_set_config(topic, "retention.ms", retention);
     }
     return topic;
 }
@@ -198,10 +202,10 @@ static void on_metadata(void *data, const struct rd_kafka_metadata *metadata)
     if (!wanted)
         abort();
     for (n = 0; topic && *topic; topic++) {
-        if (!has_topic(metadata, (*topic)->name) && (wanted[n] = new_topic((*topic)->name, (*topic)->partitions, false)))
+        if (!has_topic(metadata, (*topic)->name) && (wanted[n] = new_topic((*topic)->name, *topic, false)))
             n++;
         snprintf(name, sizeof(name), "%s" BUS_LETTER_TOPIC_END, (*topic)->name);
-        if (has_dead_letters(*topic) && !has_topic(metadata, name) && (wanted[n] = new_topic(name, (*topic)->partitions, true)))
+        if (has_dead_letters(*topic) && !has_topic(metadata, name) && (wanted[n] = new_topic(name, *topic, true)))
             n++;
     }
     if (n) {

@@ -370,6 +370,7 @@ struct ec_topic {
     int partitions;
     const char *key;          /* the field */
     const char *const *types; /* of its events, "Shown.v1"; NULL-terminated, or NULL */
+    int64_t retention_ms;     /* 0: the bus's own */
 };
 
 struct ec_event {

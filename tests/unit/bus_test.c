@@ -17,7 +17,7 @@ static const struct ec_field shown_fields[] = {
     {.name = "n", .kind = EC_INT, .offset = offsetof(struct shown, n)},
 };
 static const struct ec_record shown_record = {.name = "Shown", .size = sizeof(struct shown), .fields = shown_fields, .nfields = 2};
-static struct ec_topic topic = {.partitions = 3, .key = "id", .types = (const char *const[]){"Hidden.v1", "Shown.v1", NULL}};
+static struct ec_topic topic = {.partitions = 3, .key = "id", .retention_ms = 86400000, .types = (const char *const[]){"Hidden.v1", "Shown.v1", NULL}};
 static const struct ec_event shown_event = {.name = "Shown", .version = 1, .topic = &topic, .body = &shown_record};
 const struct ec_error error_broken = {"broken", 409, "It does not work"};
 

@@ -151,6 +151,50 @@ static void test_second_member_takes_over(void **state)
     assert_int_equal(seen.n[20], 20);
 }
 
+static const char *config_of(const char *name, const char *setting, char value[64])
+{
+    char why[128];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue;
+    rd_kafka_ConfigResource_t *asked = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
+    const rd_kafka_ConfigResource_t **found;
+    const rd_kafka_ConfigEntry_t **entries;
+    rd_kafka_event_t *event;
+    size_t n;
+
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why));
+    rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+    queue = rd_kafka_queue_new(rk);
+    rd_kafka_DescribeConfigs(rk, &asked, 1, NULL, queue);
+    event = rd_kafka_queue_poll(queue, 20000);
+    assert_non_null(event);
+    assert_int_equal(rd_kafka_event_error(event), 0);
+    found = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &n);
+    assert_int_equal(n, 1);
+    entries = rd_kafka_ConfigResource_configs(found[0], &n);
+    value[0] = '\0';
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(rd_kafka_ConfigEntry_name(entries[i]), setting))
+            snprintf(value, 64, "%s", rd_kafka_ConfigEntry_value(entries[i]));
+    rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(asked);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(rk);
+    return value;
+}
+
+/* On a bus with an Admin API. */
+static void test_topics_are_made(void **state)
+{
+    char value[64];
+
+    (void)state;
+    assert_string_equal(config_of(topic_name, "retention.ms", value), "86400000");
+    assert_string_equal(config_of(dead_name, "max.message.bytes", value), "2097152");
+    assert_string_equal(config_of(dead_name, "cleanup.policy", value), "delete");
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,8 +207,9 @@ static int run(void)
         cmocka_unit_test_setup_teardown(test_offset_is_stored_after_the_effect, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_second_member_takes_over, start_all, stop_all),
     };
+    const struct CMUnitTest of_a_real_bus[] = {cmocka_unit_test_setup_teardown(test_topics_are_made, start_all, stop_all)};
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL) + (mock ? 0 : cmocka_run_group_tests(of_a_real_bus, NULL, NULL));
 }
 
 int main(void)

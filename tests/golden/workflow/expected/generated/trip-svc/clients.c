@@ -63,6 +63,7 @@ const struct ec_topic trip_events_topic = {
     .name = "trip-events",
     .partitions = 2,
     .key = "trip_id",
+    .retention_ms = 604800000,
     .types = (const char *const[]){
         "TripBooked.v1",
         "TripFailed.v1",
