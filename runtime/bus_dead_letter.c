@@ -1,7 +1,7 @@
 /* A message that can't be handled goes, bytes and headers as they came, to `<topic>.dead-letter`, with headers that say why, and the
  * partition goes on. It is sent until the bus has it: to go on without would lose it, so meanwhile the partition waits, which the gauge
- * ec_dead_letters_waiting shows. The offset is stored after the delivery; a crash between the two makes a second letter. The reason names the
- * error, never a value.
+ * ec_dead_letters_waiting shows. The offset is stored after the delivery; a crash between the two makes a second letter. The reason names
+ * the error, never a value.
  */
 #include "bus_consumer.h"
 
@@ -69,8 +69,8 @@ static void on_delivered(void *data, bool ok)
         return;
     }
     ec_log(EC_LOG_ERROR, NULL, "an event is a dead letter", EC_L_STR("group", letter->group), EC_L_STR("topic", letter->part->topic),
-           EC_L_INT("partition", letter->part->partition), EC_L_INT("offset", letter->part->first->offset), EC_L_STR("reason", letter->reason),
-           EC_L_STR("detail", letter->detail));
+           EC_L_INT("partition", letter->part->partition), EC_L_INT("offset", letter->part->first->offset),
+           EC_L_STR("reason", letter->reason), EC_L_STR("detail", letter->detail));
     count(letter);
     bus_part_done(letter->part, letter->consumer, BUS_DEAD_LETTER);
     bus_part_continue(letter->part);
@@ -105,8 +105,7 @@ static void send_letter(uv_timer_t *timer)
     headers[n++] = (struct ec_bus_header){BUS_LETTER_OFFSET, ec_str_of(offset)};
     headers[n++] = (struct ec_bus_header){BUS_LETTER_ATTEMPTS, ec_str_of(attempts)};
     headers[n++] = (struct ec_bus_header){BUS_LETTER_TIME, {time, ec_time_format(ec_now(), time)}};
-    if (!ec_bus_produce(&(struct ec_bus_record){.topic = topic, .key = message->key, .value = message->value, .headers = headers, .nheaders = n},
-                        on_delivered, letter))
+    if (!ec_bus_produce(&(struct ec_bus_record){topic, message->key, message->value, headers, n, 0}, on_delivered, letter))
         uv_timer_start(&letter->timer, send_letter, AGAIN_MS, 0);
     free(headers);
 }
@@ -117,7 +116,8 @@ void bus_dead_letter(struct bus_part *part, struct bus_consumer *consumer, const
 
     if (!letter)
         abort();
-    *letter = (struct letter){.part = part, .consumer = consumer, .group = part->group->name, .waiting = part->group->waiting, .attempts = attempts};
+    *letter = (struct letter){
+        .part = part, .consumer = consumer, .group = part->group->name, .waiting = part->group->waiting, .attempts = attempts};
     snprintf(letter->reason, sizeof(letter->reason), "%s", reason);
     snprintf(letter->detail, sizeof(letter->detail), "%s", detail ? detail : "");
     uv_timer_init(ec_app.loop, &letter->timer);

@@ -1,9 +1,9 @@
 /* Reading dead letters and sending them back, by clients of librdkafka's own that live as long as a command.
  *
- * Sent back is what the message was, bytes, key and headers, to the topic that it came from; the headers of the letter are left out, and two are
- * set: the group that it is for, so that no other of the topic's groups takes it again, and where it stood first, for a message without an id
- * is known by that. A letter is marked once its message has arrived. Between the two a crash makes it be sent again, which the inbox
- * knows by the event's id.
+ * Sent back is what the message was, bytes, key and headers, to the topic that it came from; the headers of the letter are left out, and
+ * two are set: the group that it is for, so that no other of the topic's groups takes it again, and where it stood first, for a message
+ * without an id is known by that. A letter is marked once its message has arrived. Between the two a crash makes it be sent again, which
+ * the inbox knows by the event's id.
  */
 #include "bus_letters.h"
 
@@ -241,15 +241,15 @@ static bool is_ours(const struct bus_message *message)
     return group.n > n && !memcmp(group.p, ec_app.service->name, n) && group.p[n] == '.';
 }
 
-static void take(struct bus_letters *letters, struct part *part, const rd_kafka_message_t *from, bool (*each)(void *data, struct bus_letter *letter),
-                 void *data)
+static void take(struct bus_letters *letters, struct part *part, const rd_kafka_message_t *from,
+                 bool (*each)(void *data, struct bus_letter *letter), void *data)
 {
     struct bus_message *message = bus_message_copy(from);
     struct bus_letter letter = {.topic = part->topic, .partition = part->partition, .message = message};
     struct ec_str mark = bus_message_header(message, BUS_LETTER_REPLAYED);
     int64_t offset;
 
-    if (mark.p) {
+    if (mark.p && !bus_message_header(message, BUS_LETTER_GROUP).p) { /* with a group it is a letter, whatever its message came with */
         if (!letters->marked && ec_int_parse(mark, &offset))
             add_mark(letters, part, offset, message->timestamp_ms);
     } else if (each && is_ours(message)) {
@@ -269,7 +269,8 @@ static struct part *part_of(struct bus_letters *letters, const rd_kafka_message_
 }
 
 /* Returns how many partitions there is more to read of, after this message; -1: it is an error, and told. */
-static int on_message(struct bus_letters *letters, const rd_kafka_message_t *message, bool (*each)(void *data, struct bus_letter *letter), void *data)
+static int on_message(struct bus_letters *letters, const rd_kafka_message_t *message,
+                      bool (*each)(void *data, struct bus_letter *letter), void *data)
 {
     struct part *part = part_of(letters, message);
 
@@ -336,7 +337,7 @@ bool bus_letters_read(struct bus_letters *letters, bool (*each)(void *data, stru
 
 struct sent {
     rd_kafka_resp_err_t error; /* __IN_PROGRESS until it is told */
-    bool arrived;
+    bool refused, arrived;
 };
 
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *data)
@@ -361,7 +362,8 @@ static rd_kafka_t *new_writer(void)
 static const char *why_not(const struct bus_letter *letter, char topic[300])
 {
     const struct ec_consumer *const *consumer = ec_app.service->consumers;
-    struct ec_str group = bus_message_header(letter->message, BUS_LETTER_GROUP), from = bus_message_header(letter->message, BUS_LETTER_TOPIC);
+    struct ec_str group = bus_message_header(letter->message, BUS_LETTER_GROUP);
+    struct ec_str from = bus_message_header(letter->message, BUS_LETTER_TOPIC);
     char letters[320];
 
     if (!from.n || from.n > 249)
@@ -387,17 +389,20 @@ static void send_message(rd_kafka_t *rk, const struct bus_letter *letter, const 
     for (size_t i = 0; i < message->nheaders; i++) {
         const struct ec_bus_header *header = &message->headers[i];
 
-        if (strncmp(header->name, BUS_LETTER, strlen(BUS_LETTER)) && strcmp(header->name, BUS_REPLAY_GROUP) && strcmp(header->name, BUS_REPLAY_OF))
+        if (strncmp(header->name, BUS_LETTER, strlen(BUS_LETTER)) && strcmp(header->name, BUS_REPLAY_GROUP) &&
+            strcmp(header->name, BUS_REPLAY_OF))
             rd_kafka_header_add(headers, header->name, -1, header->value.p, (ssize_t)header->value.n);
     }
-    snprintf(place, sizeof(place), "%s/%.*s/%.*s", topic, (int)partition.n, partition.p ? partition.p : "", (int)offset.n, offset.p ? offset.p : "");
+    snprintf(place, sizeof(place), "%s/%.*s/%.*s", topic, (int)partition.n, partition.p ? partition.p : "", (int)offset.n,
+             offset.p ? offset.p : "");
     if (!of.p) /* else it has been here before, and is still known by where it stood first */
         of = ec_str_of(place);
     rd_kafka_header_add(headers, BUS_REPLAY_GROUP, -1, group.p, (ssize_t)group.n);
     rd_kafka_header_add(headers, BUS_REPLAY_OF, -1, of.p, (ssize_t)of.n);
     sent->error = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(message->key.p, message->key.n),
                                     RD_KAFKA_V_VALUE((void *)(uintptr_t)message->value.p, message->value.n),
-                                    RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(sent), RD_KAFKA_V_END);
+                                    RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(sent),
+                                    RD_KAFKA_V_END);
     if (sent->error)
         rd_kafka_headers_destroy(headers);
     else
@@ -434,7 +439,7 @@ static void send_messages(rd_kafka_t *rk, const struct bus_letter *list, struct 
     for (size_t i = 0; i < n; i++) {
         const char *why = why_not(&list[i], topic);
 
-        sent[i].error = RD_KAFKA_RESP_ERR__INVALID_ARG;
+        sent[i].refused = why != NULL;
         if (why)
             tell(&list[i], "is not sent back", why);
         else
@@ -442,8 +447,8 @@ static void send_messages(rd_kafka_t *rk, const struct bus_letter *list, struct 
     }
     await_reports(rk);
     for (size_t i = 0; i < n; i++) {
-        sent[i].arrived = sent[i].error == RD_KAFKA_RESP_ERR_NO_ERROR;
-        if (!sent[i].arrived && sent[i].error != RD_KAFKA_RESP_ERR__INVALID_ARG)
+        sent[i].arrived = !sent[i].refused && !sent[i].error;
+        if (sent[i].error)
             tell(&list[i], "is not sent back", rd_kafka_err2str(sent[i].error));
     }
 }

@@ -1,7 +1,7 @@
 /* The dead letters of this service's groups: read, and sent back. Only for commands: each call waits, and there is no loop.
  *
- * A dead-letter topic holds letters and marks. A mark follows a letter in its partition and says, by its one header, that the letter of that
- * offset was sent back; so what is done is known to whoever reads the topic, from wherever, and nothing has to be deleted.
+ * A dead-letter topic holds letters and marks. A mark follows a letter in its partition and says, by its one header, that the letter of
+ * that offset was sent back; so what is done is known to whoever reads the topic, from wherever, and nothing has to be deleted.
  */
 #ifndef EC_BUS_LETTERS_H
 #define EC_BUS_LETTERS_H
@@ -17,17 +17,16 @@ struct bus_letter {
 
 struct bus_letters;
 
-/* Finds the partitions of the service's dead-letter topics, or the one named, from an offset on. NULL: a line on stderr has said why; with
- * a name also when there is no such partition. */
+/* Finds the partitions of the service's dead-letter topics, or the one named, from an offset on. NULL: a line on stderr has said why. */
 struct bus_letters *bus_letters_open(void);
 struct bus_letters *bus_letters_open_at(const char *topic, int32_t partition, int64_t offset);
 void bus_letters_close(struct bus_letters *letters);
 
-/* Reads to what is the end now. First once with each NULL or not, which gathers the marks; from the second time on letters have replayed_ms,
- * and end where the first time ended. each gets the letters of this service's groups, in the order of their partition, and owns what it
- * takes: true when it has taken letter->message. False: a line on stderr has said why. */
+/* Reads all there is. each (or NULL) gets the letters of this service's groups, in the order of their partition; it returns true when it
+ * keeps letter->message, which it then frees. The first reading gathers the marks: its letters have no replayed_ms, ask
+ * bus_letters_replayed after it. A second one ends where the first did, and its letters have it. False: a line on stderr has said why. */
 bool bus_letters_read(struct bus_letters *letters, bool (*each)(void *data, struct bus_letter *letter), void *data);
-int64_t bus_letters_replayed(struct bus_letters *letters, const struct bus_letter *letter); /* of a letter of the first time */
+int64_t bus_letters_replayed(struct bus_letters *letters, const struct bus_letter *letter);
 
 /* Sends letters back to the topics that they came from, marks those that have arrived, and sets replayed_ms. Returns how many did. Those
  * that could not be sent have a line on stderr. */

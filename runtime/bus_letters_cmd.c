@@ -123,7 +123,11 @@ static void json_letter(struct ec_buf *out, const struct bus_letter *letter)
 {
     const struct {
         const char *name, *header;
-    } texts[] = {{"group", BUS_LETTER_GROUP}, {"type", "ce_type"}, {"event_id", "ce_id"}, {"reason", BUS_LETTER_REASON}, {"detail", BUS_LETTER_DETAIL}};
+    } texts[] = {{"group", BUS_LETTER_GROUP},
+                 {"type", "ce_type"},
+                 {"event_id", "ce_id"},
+                 {"reason", BUS_LETTER_REASON},
+                 {"detail", BUS_LETTER_DETAIL}};
 
     ec_buf_str(out, "{\"id\":\"");
     put_id(out, letter);
@@ -313,8 +317,8 @@ static bool parse_id(const char *id, char topic[256], int64_t *partition, int64_
         return false;
     memcpy(topic, id, (size_t)(first - id));
     topic[first - id] = '\0';
-    return ec_int_parse((struct ec_str){first + 1, (size_t)(second - first - 1)}, partition) && ec_int_parse(ec_str_of(second + 1), offset) &&
-           *partition >= 0 && *partition <= INT32_MAX && *offset >= 0;
+    return ec_int_parse((struct ec_str){first + 1, (size_t)(second - first - 1)}, partition) &&
+           ec_int_parse(ec_str_of(second + 1), offset) && *partition >= 0 && *partition <= INT32_MAX && *offset >= 0;
 }
 
 /* Reads the letter and what is said of it later. NULL: a line has said why, *code how to end. */
@@ -472,7 +476,7 @@ static int replay_all(bool json)
     if (json)
         fputs("]\n", stdout);
     else if (good)
-        fprintf(stderr, "%zu replayed, %zu before, %zu failed\n", replay.sent, replay.before, replay.failed);
+        fprintf(stderr, "%zu replayed, %zu had been before, %zu failed\n", replay.sent, replay.before, replay.failed);
     list_free(&replay.batch);
     bus_letters_close(replay.letters);
     return good && !replay.failed ? EXIT_DONE : EXIT_FAILED;

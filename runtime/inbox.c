@@ -39,8 +39,8 @@ static const struct ec_sql sql_claim = {
     .text =
         "INSERT INTO ec.inbox AS i (key, program, state, request_hash, seed, lease_until) "
         "VALUES ($1, $2, 'running', $3::bytea, $4::uuid, clock_timestamp() + $5::bigint * interval '1 ms') "
-        "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until, state = 'running', status = NULL, error = NULL, detail = NULL, "
-        "seed = coalesce(i.seed, excluded.seed) "
+        "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until, state = 'running', status = NULL, error = NULL, "
+        "detail = NULL, seed = coalesce(i.seed, excluded.seed) "
         "WHERE (i.state = 'running' AND i.lease_until <= clock_timestamp() OR i.state = 'failed' AND $6::boolean) "
         "AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash "
         "RETURNING seed::text, lease_until::text",

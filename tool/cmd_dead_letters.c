@@ -49,8 +49,8 @@ int ecc_cmd_dead_letters(struct ecc_cli *cli)
     if (code)
         return code;
     if (cli->nargs < 2)
-        return ecc_say_error(ECC_EXIT_USAGE, "dead-letters needs a service and what to do: ecomc dead-letters SERVICE list [--limit N] | show ID | "
-                                             "replay ID | replay --all  [--format json]");
+        return ecc_say_error(ECC_EXIT_USAGE, "dead-letters needs a service and what to do: ecomc dead-letters SERVICE "
+                                             "list [--limit N] | show ID | replay ID | replay --all  [--format json]");
     if (cli->format != ECC_FORMAT_TEXT && cli->format != ECC_FORMAT_JSON)
         return ecc_say_error(ECC_EXIT_USAGE, "dead-letters are shown as text or json");
     const char *service = cli->args[0];

@@ -1,5 +1,5 @@
-"""Messages that can't be handled, on the running system: they become dead letters with all they were, nothing else stops, and `ecomc dead-letters`
-lists, shows and sends them back, each with one effect."""
+"""Messages that can't be handled, on the running system: they become dead letters with all they were, nothing else stops, and
+`ecomc dead-letters` lists, shows and sends them back, each with one effect."""
 import json
 import os
 import subprocess
@@ -14,22 +14,25 @@ KAFKA = ["embedded", "apache"]
 NOTIFY = "notify-svc.notify"
 
 
+def kcat(system, *words):
+    done = subprocess.run(["kcat", "-b", system.brokers(), *words], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def produce(system, topic, key, value, **headers):
     """One message, byte for byte, by another client. Header names with _ for -."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(value)
         file.flush()
         words = [word for name, text in headers.items() for word in ("-H", f"{name}={text}")]
-        done = subprocess.run(["kcat", "-b", system.brokers(), "-P", "-t", topic, "-k", key, *words, file.name], capture_output=True, text=True, timeout=30)
-        assert done.returncode == 0, done.stderr
+        kcat(system, "-P", "-t", topic, "-k", key, *words, file.name)
 
 
 def read(system, topic):
     """Every message as it lies there: partition, offset, key, headers in order, payload."""
-    done = subprocess.run(["kcat", "-b", system.brokers(), "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J"], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
     out = []
-    for line in done.stdout.splitlines():
+    for line in kcat(system, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J").splitlines():
         message = json.loads(line)
         message["headers"] = list(zip(message.get("headers", [])[::2], message.get("headers", [])[1::2]))
         out.append(message)
@@ -103,7 +106,8 @@ def test_each_kind_of_poison(system):
     assert f"note: {key} malformed\n" in shown.stdout and "dead-letter-reason: malformed\n" in shown.stdout, shown
     # The service's binary alone, as in a container.
     binary = os.path.join(system.folder, ".ecom", "services", "notify-svc", "notify-svc")
-    alone = subprocess.run([binary, "dead-letters", "list"], env={"KAFKA_BROKERS": system.brokers()}, capture_output=True, text=True, timeout=30)
+    env = {"KAFKA_BROKERS": system.brokers()}
+    alone = subprocess.run([binary, "dead-letters", "list"], env=env, capture_output=True, text=True, timeout=30)
     assert alone.returncode == 0 and alone.stdout.splitlines() == lines, alone
 
 
@@ -116,7 +120,7 @@ def test_provider_is_down_until_retries_are_used_up(system):
     (letter,) = wait(lambda: [x for x in letters(system, "notify-svc") if x["key"] == order], 60, "a dead letter")
     tries = sent(system, "twilio-sandbox", order)
     assert len(tries) == 6 and all(e["status"] == 500 and e.get("fault") for e in tries), tries
-    assert letter["attempts"] == 6 and letter["group"] == NOTIFY and letter["type"] == "OrderPlaced.v1" and letter["replayed"] is None, letter
+    assert (letter["attempts"], letter["group"], letter["type"], letter["replayed"]) == (6, NOTIFY, "OrderPlaced.v1", None), letter
     assert letter["reason"] == "bad-gateway" and letter["detail"] == "twilio failed", letter
     assert metric(system, f'ec_dead_letters_total{{group="{NOTIFY}",reason="bad-gateway"}}') >= 1
     events = [m for m in read(system, "order-events") if dict(m["headers"]).get("ce_id") == letter["event_id"]]
@@ -125,8 +129,8 @@ def test_provider_is_down_until_retries_are_used_up(system):
     done = system.ecomc("dead-letters", "notify-svc", "replay", letter["id"])
     assert done.returncode == 0 and done.stdout == f"{letter['id']} replayed\n", done
     wait(lambda: len(sent(system, "twilio-sandbox", order)) == 7, 30, "the SMS")
-    wait(lambda: system.sql("notify-svc", f"SELECT channel, status FROM messages WHERE order_id = '{order}' ORDER BY 1") == [["mail", "sent"], ["sms", "sent"]],
-         30, "both are noted")
+    query = f"SELECT channel, status FROM messages WHERE order_id = '{order}' ORDER BY 1"
+    wait(lambda: system.sql("notify-svc", query) == [["mail", "sent"], ["sms", "sent"]], 30, "both are noted")
     assert sent(system, "twilio-sandbox", order)[-1]["status"] in (200, 201)
     again = system.ecomc("dead-letters", "notify-svc", "replay", letter["id"])
     assert again.returncode == 0 and again.stdout == "" and "already" in again.stderr, again

@@ -17,7 +17,8 @@ static const struct ec_field shown_fields[] = {
     {.name = "n", .kind = EC_INT, .offset = offsetof(struct shown, n)},
 };
 static const struct ec_record shown_record = {.name = "Shown", .size = sizeof(struct shown), .fields = shown_fields, .nfields = 2};
-static struct ec_topic topic = {.partitions = 3, .key = "id", .retention_ms = 86400000, .types = (const char *const[]){"Hidden.v1", "Shown.v1", NULL}};
+static struct ec_topic topic = {
+    .partitions = 3, .key = "id", .retention_ms = 86400000, .types = (const char *const[]){"Hidden.v1", "Shown.v1", NULL}};
 static const struct ec_event shown_event = {.name = "Shown", .version = 1, .topic = &topic, .body = &shown_record};
 const struct ec_error error_broken = {"broken", 409, "It does not work"};
 
@@ -307,7 +308,7 @@ void send_raw(const char *name, struct ec_str key, struct ec_str value, const ch
 
     for (; *headers; headers += 2)
         list[n++] = (struct ec_bus_header){headers[0], ec_str_of(headers[1])};
-    assert_true(ec_bus_produce(&(struct ec_bus_record){.topic = name, .key = key, .value = value, .headers = list, .nheaders = n}, on_delivered, NULL));
+    assert_true(ec_bus_produce(&(struct ec_bus_record){name, key, value, list, n, 0}, on_delivered, NULL));
 }
 
 int bus_test_run(int (*run)(void))

@@ -1,5 +1,5 @@
-/* The shared part of tests of relay and consumers: a service with a topic, an event and a consumer, on librdkafka's mock cluster, or on the bus
- * of TEST_KAFKA_BROKERS. */
+/* The shared part of tests of relay and consumers: a service with a topic, an event and a consumer, on librdkafka's mock cluster, or on
+ * the bus of TEST_KAFKA_BROKERS. */
 #ifndef BUS_TEST_H
 #define BUS_TEST_H
 
