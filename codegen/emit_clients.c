@@ -1,5 +1,6 @@
 /* clients.c: everything that leaves the process. Edges with their policy, a function a call, keyspaces, topics, events, tokens. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -175,12 +176,29 @@ static void emit_keyspace(const struct ecc_shapes *shapes, struct ecc_writer *w,
     ecc_w_blank(w);
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static void emit_topic(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_topic *topic)
 {
+    const char **types = ECC_NEW_ARRAY(shapes->arena, const char *, topic->nevents + 1);
+
     ecc_w_open(w, "const struct ec_topic %s = {", ecc_shapes_name(shapes, topic));
     ecc_wl(w, ".name = %s,", quoted(shapes, topic->name));
     ecc_wl(w, ".partitions = %d,", topic->partitions);
     ecc_wl(w, ".key = %s,", quoted(shapes, topic->key));
+    if (topic->retention_ms)
+        ecc_wl(w, ".retention_ms = %" PRId64 ",", topic->retention_ms);
+    ecc_w_open(w, ".types = (const char *const[]){");
+    for (size_t i = 0; i < topic->nevents; i++)
+        types[i] = ecc_arena_printf(shapes->arena, "%s.v%d", topic->events[i]->name, topic->events[i]->version);
+    qsort(types, topic->nevents, sizeof(*types), by_text);
+    for (size_t i = 0; i < topic->nevents; i++)
+        ecc_wl(w, "%s,", quoted(shapes, types[i]));
+    ecc_wl(w, "NULL,");
+    ecc_w_close(w, "},");
     ecc_w_close(w, "};");
     ecc_w_blank(w);
 }

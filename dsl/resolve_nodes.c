@@ -5,6 +5,8 @@
 
 /* ------------------------------------------------------------------ buses */
 
+enum { LONGEST_TOPIC = 249 - (int)sizeof ".dead-letter" + 1 }; /* a bus has names of 249 characters */
+
 static bool can_be_key(const struct ecc_type *type)
 {
     return ecc_type_is_scalar(type) && !type->optional && type->kind != ECC_TYPE_SECRET && type->kind != ECC_TYPE_FLOAT;
@@ -32,6 +34,7 @@ static struct ecc_topic *resolve_topic(struct ecc_resolver *r, const struct ecc_
     topic->key = ast->key.text;
     topic->retention_ms = ast->retention_ms;
     topic->span = ast->name.span;
+    ecc_in_range(r, (int64_t)strlen(topic->name), 1, LONGEST_TOPIC, ast->name.span, "the length of a topic's name");
     ecc_in_range(r, ast->partitions, 1, 10000, ast->partitions_span, "the number of partitions");
     topic->partitions = (int)ast->partitions;
     topic->events = ECC_NEW_ARRAY(r->arena, const struct ecc_event *, ast->events.n);

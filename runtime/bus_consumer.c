@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus_letters_cmd.h"
+
 enum { TICK_MS = 100, SLOW_TICKS = 10 };
 
 static struct {
@@ -225,24 +227,31 @@ static void on_tick(uv_timer_t *timer)
 
 /* ------------------------------------------------------------------ the module */
 
-static void consumer_fill(struct bus_consumer *to, const struct ec_consumer *declared)
+static struct ec_metric *outcome_metric(const char *group, const char *event, enum bus_outcome outcome)
 {
     static const char *const outcomes[NBUS_OUTCOMES] = {"done", "retried", "dead-letter", "dropped", "skipped"};
+    struct ec_buf labels = {0};
+    struct ec_metric *metric;
+
+    ec_metric_label(&labels, "group", group);
+    ec_metric_label(&labels, "event", event);
+    ec_metric_label(&labels, "outcome", outcomes[outcome]);
+    ec_buf_add(&labels, "", 1);
+    metric = ec_metric(EC_COUNTER, "ec_consumer_events_total", "Events by what became of them", labels.p);
+    ec_buf_free(&labels);
+    return metric;
+}
+
+static void consumer_fill(struct bus_consumer *to, const struct ec_consumer *declared)
+{
     struct ec_buf labels = {0};
     char type[256];
 
     snprintf(type, sizeof(type), "%s.v%d", declared->event->name, declared->event->version);
     to->declared = declared;
     to->type = ec_str_of(strdup(type));
-    for (int i = 0; i < NBUS_OUTCOMES; i++) {
-        labels.n = 0;
-        ec_metric_label(&labels, "group", declared->group);
-        ec_metric_label(&labels, "event", type);
-        ec_metric_label(&labels, "outcome", outcomes[i]);
-        ec_buf_add(&labels, "", 1);
-        to->outcomes[i] = ec_metric(EC_COUNTER, "ec_consumer_events_total", "Events by what became of them", labels.p);
-    }
-    labels.n = 0;
+    for (int i = 0; i < NBUS_OUTCOMES; i++)
+        to->outcomes[i] = outcome_metric(declared->group, type, (enum bus_outcome)i);
     ec_metric_label(&labels, "group", declared->group);
     ec_metric_label(&labels, "event", type);
     ec_buf_add(&labels, "", 1);
@@ -267,12 +276,10 @@ static struct bus_group *group_of(const char *name)
     ec_buf_add(&labels, "", 1);
     group->lag = ec_metric(EC_GAUGE, "ec_consumer_lag", "Messages in the assigned partitions that are not handled yet", labels.p);
     group->assigned = ec_metric(EC_GAUGE, "ec_consumer_partitions", "Partitions assigned to this process", labels.p);
-    labels.n--;
-    ec_metric_label(&labels, "event", "other");
-    ec_metric_label(&labels, "outcome", "skipped");
-    ec_buf_add(&labels, "", 1);
-    group->skipped = ec_metric(EC_COUNTER, "ec_consumer_events_total", "Events by what became of them", labels.p);
+    group->waiting = ec_metric(EC_GAUGE, "ec_dead_letters_waiting", "Partitions that wait until the bus has their dead letter", labels.p);
     ec_buf_free(&labels);
+    for (int i = BUS_DEAD_LETTER; i < NBUS_OUTCOMES; i++)
+        group->other.outcomes[i] = outcome_metric(name, "other", (enum bus_outcome)i);
     group->next = consumer.groups;
     consumer.groups = group;
     return group;
@@ -362,4 +369,5 @@ const struct ec_module ec_module_consumer = {
     .drain = consumer_drain,
     .idle = consumer_idle,
     .stop = consumer_stop,
+    .commands = ec_dead_letter_commands,
 };

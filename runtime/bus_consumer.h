@@ -14,7 +14,8 @@ struct bus_message {
     struct ec_bus_header *headers;
     size_t nheaders;
 };
-struct ec_str bus_message_header(const struct bus_message *message, const char *name);
+struct bus_message *bus_message_copy(const rd_kafka_message_t *message);
+struct ec_str bus_message_header(const struct bus_message *message, const char *name); /* the last of that name; p NULL: none */
 
 struct bus_part {
     struct bus_group *group; /* NULL: revoked; what is in flight ends without effect on the group */
@@ -45,9 +46,10 @@ struct bus_group {
     struct ec_bus_port *port;
     struct bus_consumer *consumers;
     size_t nconsumers;
+    struct bus_consumer other; /* of messages that no consumer takes: its outcomes */
     struct bus_part *parts;
     bool subscribed, broken, closing;
-    struct ec_metric *lag, *skipped, *assigned;
+    struct ec_metric *lag, *assigned, *waiting;
     struct bus_group *next;
 };
 
@@ -61,8 +63,23 @@ void bus_part_continue(struct bus_part *part); /* with what is first now */
 bool bus_part_busy(const struct bus_part *part);
 size_t bus_parts_live(void);
 
-/* bus_dead_letter.c: sends the part's first message away, again and again until the bus has it, then bus_part_done. */
-void bus_dead_letter(struct bus_part *part, struct bus_consumer *consumer, const char *reason);
+/* Headers of a dead letter, after the message's own, and of a message that was sent back from there (docs/design.md, Dead letters). */
+#define BUS_LETTER "dead-letter-"
+#define BUS_LETTER_REASON BUS_LETTER "reason"
+#define BUS_LETTER_DETAIL BUS_LETTER "detail"
+#define BUS_LETTER_GROUP BUS_LETTER "group"
+#define BUS_LETTER_TOPIC BUS_LETTER "topic"
+#define BUS_LETTER_PARTITION BUS_LETTER "partition"
+#define BUS_LETTER_OFFSET BUS_LETTER "offset"
+#define BUS_LETTER_ATTEMPTS BUS_LETTER "attempts"
+#define BUS_LETTER_TIME BUS_LETTER "time"
+#define BUS_LETTER_REPLAYED BUS_LETTER "replayed" /* the only header of a mark: the offset of the letter that was sent back */
+#define BUS_REPLAY_GROUP "replay-group"
+#define BUS_REPLAY_OF "replay-of"
+
+/* bus_dead_letter.c: sends the part's first message away, again and again until the bus has it, then bus_part_done. reason is one of few
+ * words, for it is a metric's label; detail may be NULL. Neither has a value of the message. */
+void bus_dead_letter(struct bus_part *part, struct bus_consumer *consumer, const char *reason, const char *detail, int attempts);
 
 /* bus_consumer.c */
 bool bus_draining(void);

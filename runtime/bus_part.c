@@ -2,8 +2,10 @@
  *
  * The offset is stored once the message's effect is durable (the task has replied), so a crash repeats at most the message in work; the
  * inbox knows it by its key `event/<group>/<event id>`. A failure is repeated with backoff while the partition waits, then the message
- * is a dead letter or dropped. What is not the message's fault costs no attempt: this process not being ready (its database is away), or
- * the same message still in work elsewhere.
+ * is a dead letter or dropped, as is at once what can't be handled at all: a type that the topic does not have, a body that can't be
+ * read. What is not the message's fault costs no attempt: this process not being ready (its database is away), or the same message still
+ * in work elsewhere. Types of the topic that the group has no consumer for are none of its business, nor is what was sent back for
+ * another group.
  *
  * Messages that arrive meanwhile wait here; beyond HIGH of them librdkafka is told to pause the partition, below LOW to go on.
  *
@@ -41,7 +43,7 @@ static char *put(char **at, const void *bytes, size_t n)
     return start;
 }
 
-static struct bus_message *message_copy(const rd_kafka_message_t *from)
+struct bus_message *bus_message_copy(const rd_kafka_message_t *from)
 {
     rd_kafka_headers_t *headers = NULL;
     size_t n = 0, bytes = from->key_len + from->len;
@@ -72,7 +74,10 @@ static struct bus_message *message_copy(const rd_kafka_message_t *from)
     for (size_t i = 0; i < n; i++) {
         rd_kafka_header_get_all(headers, i, &name, &value, &size);
         message->headers[i].name = put(&at, name, strlen(name) + 1);
-        message->headers[i].value = (struct ec_str){put(&at, value, size), size};
+        if (value)
+            message->headers[i].value = (struct ec_str){put(&at, value, size), size};
+        else
+            message->headers[i].value = (struct ec_str){NULL, 0};
     }
     return message;
 }
@@ -144,7 +149,7 @@ void bus_part_done(struct bus_part *part, struct bus_consumer *consumer, enum bu
         free_when_over(part);
         return;
     }
-    ec_metric_add(consumer ? consumer->outcomes[outcome] : part->group->skipped, 1);
+    ec_metric_add(consumer->outcomes[outcome], 1);
     store_offset(part, message->offset + 1);
     part->first = message->next;
     if (!part->first)
@@ -206,7 +211,7 @@ static void failed(struct bus_part *part, struct bus_consumer *consumer, const s
            EC_L_INT("offset", part->first->offset), EC_L_INT("attempt", part->attempts + 1));
     if (!ours && part->attempts >= declared->retries) {
         if (declared->dead_letter) {
-            bus_dead_letter(part, consumer, error->name);
+            bus_dead_letter(part, consumer, error->name, task->detail, part->attempts + 1);
             return;
         }
         bus_part_done(part, consumer, BUS_DROPPED);
@@ -245,32 +250,58 @@ static void on_finish(struct ec_task *task)
     ec_task_free(task);
 }
 
+/* A message that no attempt would help. */
+static void poison(struct bus_part *part, struct bus_consumer *consumer, bool dead_letter, const char *reason, const char *detail)
+{
+    ec_log(EC_LOG_ERROR, NULL, "an event can't be read", EC_L_STR("group", part->group->name), EC_L_STR("topic", part->topic),
+           EC_L_INT("partition", part->partition), EC_L_INT("offset", part->first->offset), EC_L_STR("reason", reason),
+           EC_L_STR("detail", detail));
+    if (dead_letter)
+        bus_dead_letter(part, consumer, reason, detail, 0);
+    else
+        bus_part_done(part, consumer, BUS_DROPPED);
+}
+
+/* It becomes part of a key, which goes out in a header. */
+static bool usable_id(struct ec_str id)
+{
+    for (size_t i = 0; i < id.n; i++)
+        if (id.p[i] <= ' ' || id.p[i] > '~')
+            return false;
+    return id.n > 0 && id.n <= 100;
+}
+
+/* A message without an id is known by where it stood first, also when it is sent back later. */
+static struct ec_str key_of(struct ec_arena *arena, const struct bus_part *part)
+{
+    const char *group = part->group->name;
+    struct ec_str id = bus_message_header(part->first, "ce_id");
+
+    if (!usable_id(id))
+        id = bus_message_header(part->first, BUS_REPLAY_OF);
+    return ec_str_of(usable_id(id) ? ec_arena_printf(arena, "event/%s/%.*s", group, (int)id.n, id.p)
+                                   : ec_arena_printf(arena, "event/%s/%s/%d/%lld", group, part->topic, (int)part->partition,
+                                                     (long long)part->first->offset));
+}
+
 static void start(struct bus_part *part, struct bus_consumer *consumer)
 {
     const struct bus_message *message = part->first;
     const struct ec_consumer *declared = consumer->declared;
     struct ec_task *task = ec_task_new(&ec_app, declared->program);
-    struct ec_str id = bus_message_header(message, "ce_id");
     struct ec_json_error error;
     struct ec_trace parent;
-    char reason[320];
+    char detail[320];
+    enum ec_json_status status = ec_json_read(task->arena, message->value, declared->event->body, task->frame, EC_JSON_LENIENT, &error);
 
-    if (ec_json_read(task->arena, message->value, declared->event->body, task->frame, EC_JSON_LENIENT, &error) != EC_JSON_OK) {
-        ec_log(EC_LOG_ERROR, task, "an event can't be read", EC_L_STR("topic", part->topic), EC_L_INT("partition", part->partition),
-               EC_L_INT("offset", message->offset), EC_L_STR("path", error.path), EC_L_STR("why", error.message));
-        snprintf(reason, sizeof(reason), "poison: %s%s%s", error.path, error.path[0] ? " " : "", error.message);
+    if (status != EC_JSON_OK) {
+        snprintf(detail, sizeof(detail), "%s%s%s", error.path, error.path[0] ? " " : "", error.message);
         ec_task_free(task);
-        part->busy = true;
-        if (declared->dead_letter)
-            bus_dead_letter(part, consumer, reason);
-        else
-            bus_part_done(part, consumer, BUS_DROPPED);
+        poison(part, consumer, declared->dead_letter, status == EC_JSON_MALFORMED ? "malformed" : "invalid", detail);
         return;
     }
-    task->key = ec_str_of(id.n && id.n <= 100
-                              ? ec_arena_printf(task->arena, "event/%s/%.*s", declared->group, (int)id.n, id.p)
-                              : ec_arena_printf(task->arena, "event/%s/%s/%d/%lld", declared->group, part->topic, (int)part->partition,
-                                                (long long)message->offset));
+    task->key = key_of(task->arena, part);
+    task->again = bus_message_header(message, BUS_REPLAY_GROUP).p != NULL;
     if (ec_trace_parse(bus_message_header(message, "traceparent"), &parent))
         ec_trace_child(&task->trace, &parent);
     task->deadline_ns = uv_hrtime() + (uint64_t)DEADLINE_MS * 1000000;
@@ -280,15 +311,42 @@ static void start(struct bus_part *part, struct bus_consumer *consumer)
     ec_task_start(task);
 }
 
+/* No consumer of the group takes the first message. */
+static void unhandled(struct bus_part *part)
+{
+    struct bus_group *group = part->group;
+    struct ec_str type = bus_message_header(part->first, "ce_type");
+    const char *const *known = NULL;
+    bool dead_letter = false;
+
+    for (size_t i = 0; i < group->nconsumers; i++) {
+        const struct ec_consumer *declared = group->consumers[i].declared;
+
+        if (strcmp(declared->event->topic->name, part->topic))
+            continue;
+        dead_letter |= declared->dead_letter;
+        known = declared->event->topic->types;
+    }
+    for (; type.p && known && *known; known++)
+        if (ec_str_eq(ec_str_of(*known), type)) {
+            bus_part_done(part, &group->other, BUS_SKIPPED);
+            return;
+        }
+    poison(part, &group->other, dead_letter, "unknown-type", type.p ? "ce_type is no event of this topic" : "there is no ce_type");
+}
+
 void bus_part_continue(struct bus_part *part)
 {
     while (part->group && part->first && !part->busy && !part->waiting && !bus_draining()) {
         struct bus_consumer *consumer = consumer_of(part->group, part->first);
+        struct ec_str only = bus_message_header(part->first, BUS_REPLAY_GROUP);
 
-        if (consumer)
+        if (only.p && !ec_str_eq(only, ec_str_of(part->group->name)))
+            bus_part_done(part, consumer ? consumer : &part->group->other, BUS_SKIPPED);
+        else if (consumer)
             start(part, consumer);
         else
-            bus_part_done(part, NULL, BUS_SKIPPED);
+            unhandled(part);
     }
     free_when_over(part);
 }
@@ -319,7 +377,7 @@ void bus_part_add(struct bus_part *part, const rd_kafka_message_t *message)
 
     if (bus_draining())
         return;
-    copy = message_copy(message);
+    copy = bus_message_copy(message);
     if (part->next_offset < 0)
         part->next_offset = copy->offset;
     *part->end = copy;

@@ -16,6 +16,9 @@
 
 enum { TOPICS_RETRY_MS = 1000, ADMIN_TIMEOUT_MS = 5000 };
 
+/* A dead letter is its message and some headers, so it may be larger than what the bus takes by default (1 MiB). */
+#define LETTER_MAX_BYTES "2097152"
+
 struct sent {
     void (*done)(void *data, bool ok);
     void *data;
@@ -153,13 +156,21 @@ static bool has_dead_letters(const struct ec_topic *topic)
     return false;
 }
 
-static rd_kafka_NewTopic_t *new_topic(const char *name, int partitions)
+/* The topic, or that of its dead letters. */
+static rd_kafka_NewTopic_t *new_topic(const char *name, const struct ec_topic *of, bool letters)
 {
-    char why[128];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, -1, why, sizeof(why)); /* the bus's own replication */
+    char why[128], retention[24];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, of->partitions, -1, why, sizeof(why)); /* the bus's own replication */
 
-    if (!topic)
+    if (!topic) {
         ec_log(EC_LOG_ERROR, NULL, "a topic can't be created", EC_L_STR("topic", name), EC_L_STR("why", why));
+    } else if (letters) {
+        rd_kafka_NewTopic_set_config(topic, "max.message.bytes", LETTER_MAX_BYTES);
+        rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete"); /* each letter counts, not the last one of a key */
+    } else if (of->retention_ms > 0) {
+        snprintf(retention, sizeof(retention), "%lld", (long long)of->retention_ms);
+        rd_kafka_NewTopic_set_config(topic, "retention.ms", retention);
+    }
     return topic;
 }
 
@@ -191,10 +202,10 @@ static void on_metadata(void *data, const struct rd_kafka_metadata *metadata)
     if (!wanted)
         abort();
     for (n = 0; topic && *topic; topic++) {
-        if (!has_topic(metadata, (*topic)->name) && (wanted[n] = new_topic((*topic)->name, (*topic)->partitions)))
+        if (!has_topic(metadata, (*topic)->name) && (wanted[n] = new_topic((*topic)->name, *topic, false)))
             n++;
-        snprintf(name, sizeof(name), "%s.dead-letter", (*topic)->name);
-        if (has_dead_letters(*topic) && !has_topic(metadata, name) && (wanted[n] = new_topic(name, (*topic)->partitions)))
+        snprintf(name, sizeof(name), "%s" BUS_LETTER_TOPIC_END, (*topic)->name);
+        if (has_dead_letters(*topic) && !has_topic(metadata, name) && (wanted[n] = new_topic(name, *topic, true)))
             n++;
     }
     if (n) {
@@ -242,16 +253,22 @@ static void lose_all(void)
         land(producer.flying.next, false);
 }
 
+void ec_bus_producer_conf(rd_kafka_conf_t *conf, const char *timeout_ms)
+{
+    ec_bus_set(conf, "enable.idempotence", "true");
+    ec_bus_set(conf, "acks", "all");
+    ec_bus_set(conf, "linger.ms", "0"); /* the outbox hands over whole batches; waiting for more is its latency */
+    ec_bus_set(conf, "message.timeout.ms", timeout_ms);
+    ec_bus_set(conf, "message.max.bytes", LETTER_MAX_BYTES); /* what is too large for a topic the bus says */
+    ec_bus_set(conf, "retry.backoff.ms", "100");
+    ec_bus_set(conf, "partitioner", "murmur2_random"); /* as other clients of the bus choose */
+}
+
 static int open_client(const char **why)
 {
     rd_kafka_conf_t *conf = ec_bus_conf("producer");
 
-    ec_bus_set(conf, "enable.idempotence", "true");
-    ec_bus_set(conf, "acks", "all");
-    ec_bus_set(conf, "linger.ms", "0"); /* the outbox hands over whole batches; waiting for more is its latency */
-    ec_bus_set(conf, "message.timeout.ms", "30000");
-    ec_bus_set(conf, "retry.backoff.ms", "100");
-    ec_bus_set(conf, "partitioner", "murmur2_random"); /* as other clients of the bus choose */
+    ec_bus_producer_conf(conf, "30000");
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     producer.rk = ec_bus_open(RD_KAFKA_PRODUCER, conf, &producer.port, why);
     if (!producer.rk)

@@ -4,6 +4,8 @@
 
 #include "app.h"
 
+#define BUS_LETTER_TOPIC_END ".dead-letter" /* after the topic's name: where its dead letters are */
+
 struct ec_bus_header { const char *name; struct ec_str value; };
 
 struct ec_bus_record {
@@ -22,6 +24,10 @@ bool ec_bus_producer_idle(void);  /* nothing is on its way */
 
 /* Copies the record. done is called once, in a later turn: ok when the bus has it for good. false: not now, done is not called. */
 bool ec_bus_produce(const struct ec_bus_record *record, void (*done)(void *data, bool ok), void *data);
+
+/* For a producer of ours: exactly once and in order into a partition, acknowledged by all. */
+struct rd_kafka_conf_s;
+void ec_bus_producer_conf(struct rd_kafka_conf_s *conf, const char *timeout_ms);
 
 /* A fatal error as librdkafka would raise it; for tests. */
 void ec_bus_producer_break(void);

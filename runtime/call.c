@@ -189,6 +189,8 @@ static void send_attempt(struct ec_attempts *attempts)
         add_header(&head, "ec-undoes: ", run->undoes);
     if (task->background)
         ec_buf_str(&head, "ec-background: 1\r\n");
+    if (task->again)
+        ec_buf_str(&head, "ec-again: 1\r\n");
     ec_trace_child(&span, &task->trace);
     ec_trace_format(&span, traceparent);
     add_header(&head, "traceparent: ", (struct ec_str){traceparent, EC_TRACEPARENT});

@@ -153,6 +153,7 @@ struct ec_task {
     uint8_t request_hash[16];     /* of the keyed request's body */
     struct ec_uuid seed;          /* of ec_new_id in a keyed task: a UUIDv7 (ec_new_id(NULL)), the ids take its time on */
     bool seeded, claimed, background; /* background: a compensation or repeat; does not trip breakers */
+    bool again;                   /* of an event that was sent back: failures that are stored under its keys do not count */
     bool settled;                 /* the key's outcome is stored (a last commit did it): neither hooks.failed nor hooks.replied runs */
     int64_t claim;                /* inbox.c: the lease of the claim, which tells it from a later one */
     struct ec_tx *tx;             /* open transaction */
@@ -364,7 +365,13 @@ void ec_external_call(struct ec_task *task, const struct ec_ext_call *call, stru
 
 /* ------------------------------------------------------------------ events (outbox.c, bus.c) */
 
-struct ec_topic { const char *name; int partitions; const char *key; /* the field */ };
+struct ec_topic {
+    const char *name;
+    int partitions;
+    const char *key;          /* the field */
+    const char *const *types; /* of its events, "Shown.v1"; NULL-terminated, or NULL */
+    int64_t retention_ms;     /* 0: the bus's own */
+};
 
 struct ec_event {
     const char *name;

@@ -4,6 +4,9 @@
  * so whoever has lost its claim can't finish, fail or give back what is another's by now. Giving a claim back is letting its lease end, not
  * deleting the row: an undo that comes next must know that the work may have begun.
  *
+ * An event that is sent back from its dead letters comes with `again`: what is stored as failed under its keys is then taken as not there,
+ * or it would fail as before whatever was mended. What is done stays done.
+ *
  * Claims, failures, replies and the clean-up are write units of the group lane; barrier and finish are part of the program's own
  * transaction (tx.c), and so is what an undo does (inbox_undo.c).
  */
@@ -20,8 +23,9 @@ enum { CLAIM_MS = 30000, CLAIM_MORE_MS = 1000, CLEAN_MS = 60000 };
 
 const struct ec_sql ec_inbox_barrier = {
     .name = "ec.inbox.barrier",
-    .text = EC_TX_GUARD("INSERT INTO ec.inbox (key, program, state, status, request_hash) VALUES ($1, $2, 'done', 200, $3::bytea) "
-                        "ON CONFLICT (key) DO NOTHING"),
+    .text = EC_TX_GUARD("INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) VALUES ($1, $2, 'done', 200, $3::bytea) "
+                        "ON CONFLICT (key) DO UPDATE SET state = 'done', status = 200, error = NULL, detail = NULL "
+                        "WHERE i.state = 'failed' AND $4::boolean"),
 };
 
 static const struct ec_sql sql_stored = {
@@ -35,8 +39,10 @@ static const struct ec_sql sql_claim = {
     .text =
         "INSERT INTO ec.inbox AS i (key, program, state, request_hash, seed, lease_until) "
         "VALUES ($1, $2, 'running', $3::bytea, $4::uuid, clock_timestamp() + $5::bigint * interval '1 ms') "
-        "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until "
-        "WHERE i.state = 'running' AND i.lease_until <= clock_timestamp() AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash "
+        "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until, state = 'running', status = NULL, error = NULL, "
+        "detail = NULL, seed = coalesce(i.seed, excluded.seed) "
+        "WHERE (i.state = 'running' AND i.lease_until <= clock_timestamp() OR i.state = 'failed' AND $6::boolean) "
+        "AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash "
         "RETURNING seed::text, lease_until::text",
 };
 
@@ -174,8 +180,9 @@ void ec_inbox_add_barrier(struct ec_burst *burst)
     struct ec_task *task = burst->task;
 
     ec_burst_add(burst, &ec_inbox_barrier,
-                 encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task))), NULL,
-                 NULL);
+                 encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task),
+                                        ec_param_bool(task->again))),
+                 NULL, NULL);
 }
 
 const struct ec_sql *ec_inbox_finish(struct ec_task *task, const void *out, bool last, struct ec_pg_values *values)
@@ -360,7 +367,7 @@ static struct ec_pg_values claim_values(struct ec_task *task, struct ec_uuid *se
     if (lease == INT64_MAX)
         lease = CLAIM_MS;
     return encode(task, EC_PARAMS(ec_param_text(task->key), ec_param_text(ec_str_of(task->program->name)), hash_of(task),
-                                  ec_param_uuid(*seed), ec_param_int(lease + CLAIM_MORE_MS)));
+                                  ec_param_uuid(*seed), ec_param_int(lease + CLAIM_MORE_MS), ec_param_bool(task->again)));
 }
 
 static void claim_in_burst(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data)

@@ -147,9 +147,9 @@ static void refuse(struct ec_http_exchange *exchange, const struct ec_error *err
 
 /* ------------------------------------------------------------------ requests */
 
-enum wire { AUTHORIZATION, DEADLINE, KEY, UNDOES, BACKGROUND, TRACEPARENT, CONTENT_TYPE, NWIRE };
+enum wire { AUTHORIZATION, DEADLINE, KEY, UNDOES, BACKGROUND, AGAIN, TRACEPARENT, CONTENT_TYPE, NWIRE };
 static const char *const wire_names[NWIRE] = {
-    "authorization", "ec-deadline", "idempotency-key", "ec-undoes", "ec-background", "traceparent", "content-type",
+    "authorization", "ec-deadline", "idempotency-key", "ec-undoes", "ec-background", "ec-again", "traceparent", "content-type",
 };
 
 /* The values of the wire's headers; a name that comes twice is returned, else NULL. */
@@ -200,6 +200,9 @@ static const char *context(struct ec_task *task, const struct ec_str values[NWIR
     if (values[BACKGROUND].p && !ec_str_eq(values[BACKGROUND], EC_STR("1")))
         return "ec-background must be 1";
     task->background = values[BACKGROUND].p != NULL;
+    if (values[AGAIN].p && !ec_str_eq(values[AGAIN], EC_STR("1")))
+        return "ec-again must be 1";
+    task->again = values[AGAIN].p != NULL;
     if (values[TRACEPARENT].p && ec_trace_parse(values[TRACEPARENT], &parent))
         ec_trace_child(&task->trace, &parent);
     return NULL;

@@ -314,6 +314,7 @@ struct ec_task *ec_branch(struct ec_task *task, int i, bool required)
         .seeded = task->seeded,
         .claimed = task->claimed,
         .background = task->background,
+        .again = task->again,
         .parent = task,
         .owner = task->owner,
         .started_ns = uv_hrtime(),

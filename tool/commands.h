@@ -1,4 +1,4 @@
-/* X(name, summary): every command, in the order of the help. */
+/* X(name, summary): every command, in the order of the help. An underscore is a hyphen on the command line. */
 X(check, "report every diagnostic of a topology, write nothing")
 X(build, "write the generated folder; --check only says whether it would change")
 X(up, "build and start the whole system, and keep it running")
@@ -7,5 +7,6 @@ X(status, "what is running, and whether it is ready")
 X(invariants, "check what must hold on the running system; --record notes what is published")
 X(load, "play a scenario against what is up, at a rate, and check the invariants after it")
 X(migrate, "apply, revert or list the migrations of one service")
+X(dead_letters, "what a service could not handle: list it, show it, send it back")
 X(doctor, "what this machine has and what is missing")
 X(version, "the version of ecomc")

@@ -8,17 +8,26 @@
 #include <unistd.h>
 
 struct command {
-    const char *name, *summary;
+    char *name;
+    const char *summary;
     int (*run)(struct ecc_cli *cli);
 };
 
-static const struct command commands[] = {
-#define X(name, summary) {#name, summary, ecc_cmd_##name},
+static struct command commands[] = {
+#define X(name, summary) {(char[]){#name}, summary, ecc_cmd_##name},
 #include "commands.h"
 #undef X
 };
 
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
+
+static void spell_names(void)
+{
+    for (size_t i = 0; i < NCOMMANDS; i++)
+        for (char *p = commands[i].name; *p; p++)
+            if (*p == '_')
+                *p = '-';
+}
 
 int ecc_say_error(int code, const char *format, ...)
 {
@@ -37,16 +46,24 @@ static void help(FILE *out)
 {
     fputs("usage: ecomc COMMAND [OPTIONS] [ARGUMENTS]\n\n", out);
     for (size_t i = 0; i < NCOMMANDS; i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
     fputs("\nEverywhere: --color=auto|always|never  --format=text|json|sarif|github\n"
           "The topology is ./topology.ecom unless a file is named.\n",
           out);
 }
 
-static bool take_common(struct ecc_cli *cli, char *arg, bool *usage)
+/* value: the next word, for `--format json`; *skip says that it was taken. */
+static bool take_common(struct ecc_cli *cli, const char *arg, const char *value, bool *skip, bool *usage)
 {
     static const char *const formats[] = {"text", "json", "sarif", "github"};
 
+    if (!strcmp(arg, "--color") || !strcmp(arg, "--format")) {
+        char joined[32];
+
+        *usage = !value || snprintf(joined, sizeof joined, "%s=%s", arg, value) >= (int)sizeof joined;
+        *skip = !*usage;
+        return *usage || take_common(cli, joined, NULL, skip, usage);
+    }
     if (!strncmp(arg, "--color=", 8)) {
         const char *when = arg + 8;
         if (!strcmp(when, "always"))
@@ -77,6 +94,7 @@ static void out_of_memory(void *unused)
 
 int main(int argc, char **argv)
 {
+    spell_names();
     if (argc < 2) {
         help(stderr);
         return ECC_EXIT_USAGE;
@@ -92,11 +110,12 @@ int main(int argc, char **argv)
     const char *no_color = getenv("NO_COLOR");
     cli.color = isatty(STDERR_FILENO) && !(no_color && *no_color);
     for (int i = 2; i < argc; i++) {
-        bool usage = false;
-        if (!take_common(&cli, argv[i], &usage))
+        bool usage = false, skip = false;
+        if (!take_common(&cli, argv[i], argv[i + 1], &skip, &usage))
             cli.args[cli.nargs++] = argv[i];
         if (usage)
             return ecc_say_error(ECC_EXIT_USAGE, "%s is not understood; see `ecomc help`", argv[i]);
+        i += skip;
     }
     cli.args[cli.nargs] = NULL;
 

@@ -5,6 +5,10 @@ const struct ec_topic shipping_events_topic = {
     .name = "shipping-events",
     .partitions = 6,
     .key = "order_id",
+    .types = (const char *const[]){
+        "OrderShipped.v1",
+        NULL,
+    },
 };
 
 const struct ec_event order_shipped_event = {

@@ -87,12 +87,22 @@ const struct ec_topic order_events_topic = {
     .name = "order-events",
     .partitions = 6,
     .key = "order_id",
+    .types = (const char *const[]){
+        "OrderCancelled.v1",
+        "OrderPlaced.v1",
+        NULL,
+    },
 };
 
 const struct ec_topic payment_events_topic = {
     .name = "payment-events",
     .partitions = 6,
     .key = "order_id",
+    .types = (const char *const[]){
+        "PaymentCaptured.v1",
+        "PaymentRefunded.v1",
+        NULL,
+    },
 };
 
 const struct ec_event order_cancelled_event = {

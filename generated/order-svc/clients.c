@@ -140,12 +140,21 @@ const struct ec_topic order_events_topic = {
     .name = "order-events",
     .partitions = 6,
     .key = "order_id",
+    .types = (const char *const[]){
+        "OrderCancelled.v1",
+        "OrderPlaced.v1",
+        NULL,
+    },
 };
 
 const struct ec_topic shipping_events_topic = {
     .name = "shipping-events",
     .partitions = 6,
     .key = "order_id",
+    .types = (const char *const[]){
+        "OrderShipped.v1",
+        NULL,
+    },
 };
 
 const struct ec_event order_cancelled_event = {

@@ -63,6 +63,11 @@ const struct ec_topic payment_events_topic = {
     .name = "payment-events",
     .partitions = 6,
     .key = "order_id",
+    .types = (const char *const[]){
+        "PaymentCaptured.v1",
+        "PaymentRefunded.v1",
+        NULL,
+    },
 };
 
 const struct ec_event payment_captured_event = {

@@ -21,9 +21,9 @@ ECOMC = os.path.join(SANITIZED, "tool", "ecomc")
 
 
 def free_base():
-    """A port base whose usual ports are free."""
+    """A port base whose usual ports are free; below those that the kernel hands out to clients (from 32768), or one is taken meanwhile."""
     for _ in range(200):
-        base = random.randrange(1000, 40000, 50)
+        base = random.randrange(1000, 23000, 50)
         try:
             for port in [8080 + base, 9080 + base, 9600 + base, 9610 + base, 9611 + base, *range(9100 + base, 9110 + base), *range(9500 + base, 9505 + base)]:
                 with socket.socket() as sock:

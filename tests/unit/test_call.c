@@ -174,7 +174,7 @@ static void headers_and_bodies(void **state)
     (void)state;
     task->key = EC_STR("s1/pay/undo");
     task->undoes = EC_STR("s1/pay/do");
-    task->background = true;
+    task->background = task->again = true;
     memset(task->trace.trace_id, 0xab, 16);
     memset(task->trace.span_id, 0xcd, 8);
     task->trace.sampled = true;
@@ -187,6 +187,7 @@ static void headers_and_bodies(void **state)
     assert_non_null(strstr(peer.seen, "\nidempotency-key: s1/pay/undo\n"));
     assert_non_null(strstr(peer.seen, "\nec-undoes: s1/pay/do\n"));
     assert_non_null(strstr(peer.seen, "\nec-background: 1\n"));
+    assert_non_null(strstr(peer.seen, "\nec-again: 1\n"));
     assert_non_null(strstr(peer.seen, "\nec-deadline: 5000\n"));
     assert_non_null(strstr(peer.seen, "\ntraceparent: 00-abababababababababababababababab-"));
     assert_null(strstr(peer.seen, "-cdcdcdcdcdcdcdcd-")); /* a span of its own */

@@ -1,5 +1,5 @@
 /* An event's whole way: rows of the outbox, the relay, a bus, a group, the inbox, one effect each, in the order of their key; also when the
- * producer fails for good in the middle, handlers fail, and the database's connections break. */
+ * producer fails for good in the middle, handlers fail, and the database's connections break. And the way back of a dead letter. */
 #include "db_test.h"
 
 #include <unistd.h>
@@ -7,6 +7,7 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "bus.h"
 #include "bus_producer.h"
 
 enum { KEYS = 7, EVENTS = 700 };
@@ -138,9 +139,83 @@ static void test_one_effect_an_event(void **state)
     rd_kafka_destroy(rk);
 }
 
+/* ------------------------------------------------------------------ a dead letter that is sent back */
+
+static const struct ec_topic topic_back = {.name = "backs", .partitions = 1, .key = "key", .types = (const char *const[]){"Back.v1", NULL}};
+static const struct ec_event event_back = {.name = "Back", .version = 1, .topic = &topic_back, .body = &marked_record};
+static const struct ec_consumer consumer_back = {.event = &event_back, .group = "unit-svc.backs", .retries = 1, .backoff_min_ms = 5, .backoff_max_ms = 5,
+                                                 .dead_letter = true, .program = &handle_program};
+
+static long counted(const char *family, const char *labels)
+{
+    return (long)ec_metric_value(ec_metric(EC_COUNTER, family, "", labels));
+}
+
+static int sent_back(void)
+{
+    char *argv[] = {(char[]){"dead-letters"}, (char[]){"replay"}, (char[]){"--all"}, NULL};
+
+    return ec_module_consumer.commands[0].run(&ec_app, 3, argv);
+}
+
+static void on_delivered(void *data, bool ok)
+{
+    *(int *)data += ok;
+}
+
+static void publish_back(void)
+{
+    const struct ec_bus_header headers[] = {{"ce_type", EC_STR("Back.v1")}, {"ce_id", EC_STR("one")}};
+    int delivered = 0;
+
+    DB_UNTIL(ec_bus_producer_ready());
+    assert_true(ec_bus_produce(&(struct ec_bus_record){"backs", EC_STR("a"), EC_STR("{\"n\":1,\"key\":\"a\"}"), headers, 2, 0}, on_delivered,
+                               &delivered));
+    DB_UNTIL(delivered);
+}
+
+static void test_one_effect_of_a_dead_letter(void **state)
+{
+    static const char done[] = "group=\"unit-svc.backs\",event=\"Back.v1\",outcome=\"done\"";
+    static const struct ec_topic *const topics[] = {&topic_back, NULL};
+    static const struct ec_consumer *const consumers[] = {&consumer_back, NULL};
+    static const struct ec_module *const modules[] = {&ec_module_pg, &ec_module_consumer, NULL}, *const more[] = {&ec_module_consumer, NULL};
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0);
+    rd_kafka_mock_cluster_t *mock;
+
+    (void)state;
+    rd_kafka_set_log_level(rk, 0);
+    mock = rd_kafka_mock_cluster_new(rk, 1);
+    rd_kafka_mock_topic_create(mock, "backs", 1, 1);
+    rd_kafka_mock_topic_create(mock, "backs.dead-letter", 1, 1);
+    ec_bus_set_brokers(rd_kafka_mock_cluster_bootstraps(mock));
+    pg_server_run(db_server, "TRUNCATE effects");
+    db_service.topics = topics;
+    db_service.consumers = consumers;
+    db_service.modules = modules;
+    fail_every = 1;
+    db_open(more);
+    publish_back();
+    DB_UNTIL(counted("ec_dead_letters_total", "group=\"unit-svc.backs\",reason=\"unavailable\"") == 1);
+    assert_int_equal(effects(), 0);
+    fail_every = 0; /* mended */
+    assert_int_equal(sent_back(), 0);
+    DB_UNTIL(counted("ec_consumer_events_total", done) == 1);
+    assert_int_equal(effects(), 1);
+    assert_int_equal(sent_back(), 0); /* nothing is left to send */
+    publish_back();                   /* a duplicate */
+    DB_UNTIL(counted("ec_consumer_events_total", done) == 2);
+    assert_int_equal(effects(), 1);
+    ec_module_consumer.drain(&ec_app);
+    DB_UNTIL(ec_module_consumer.idle(&ec_app));
+    db_close();
+    rd_kafka_mock_cluster_destroy(mock);
+    rd_kafka_destroy(rk);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_effect_an_event)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_effect_an_event), cmocka_unit_test(test_one_effect_of_a_dead_letter)};
 
     return cmocka_run_group_tests(tests, db_group_setup, db_group_teardown);
 }

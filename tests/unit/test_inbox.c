@@ -263,6 +263,47 @@ static void test_failures(void **state)
     check_failures(&claim);
 }
 
+/* An event that was sent back from the dead letters: its stored failure does not count, what is done stays done. */
+static void check_again(const struct ec_program *program)
+{
+    struct ended ended;
+    struct ec_task *task;
+
+    begin();
+    go(program, &ended, "event/g/1", NULL, (struct in){.n = 5, .ending = REFUSES});
+    assert_string_equal(ended.name, "sad");
+    assert_state("event/g/1", "failed");
+    go(program, &ended, "event/g/1", NULL, (struct in){.n = 5}); /* a usual repeat */
+    assert_string_equal(ended.name, "sad");
+    task = start(program, &ended, "event/g/1", NULL, (struct in){.n = 5, .ending = REFUSES});
+    task->again = true;
+    DB_UNTIL(ended.over);
+    assert_string_equal(ended.name, "sad");
+    assert_state("event/g/1", "failed");
+    task = start(program, &ended, "event/g/1", NULL, (struct in){.n = 5});
+    task->again = true;
+    DB_UNTIL(ended.over);
+    assert_null(ended.error);
+    assert_string_equal(ended.out, OUT(5, 1));
+    assert_state("event/g/1", "done");
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.inbox WHERE error IS NULL AND detail IS NULL AND status = 200"), 1);
+    for (int i = 0; i < 2; i++) { /* and once more, either way */
+        task = start(program, &ended, "event/g/1", NULL, (struct in){.n = 5});
+        task->again = i == 0;
+        DB_UNTIL(ended.over);
+        assert_string_equal(ended.out, OUT(5, 1));
+    }
+    assert_int_equal(marks(), 1);
+    db_close();
+}
+
+static void test_again(void **state)
+{
+    (void)state;
+    check_again(&atomic);
+    check_again(&claim);
+}
+
 static void test_key_reused(void **state)
 {
     const struct ec_program *const programs[] = {&atomic, &claim};
@@ -432,7 +473,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_duplicate),  cmocka_unit_test(test_failures), cmocka_unit_test(test_key_reused),
         cmocka_unit_test(test_late_reply), cmocka_unit_test(test_lease),    cmocka_unit_test(test_lost_claim),
-        cmocka_unit_test(test_undo),
+        cmocka_unit_test(test_undo),      cmocka_unit_test(test_again),
     };
 
     if (argc > 1)

@@ -33,15 +33,15 @@ static const struct ec_record echo_in_record = {"EchoIn", sizeof(struct echo_in)
 
 struct echo_out {
     struct ec_str text, key, undoes, hash;
-    bool background;
+    bool background, again;
     int64_t remaining_ms;
 };
 #define O(member, kind_, fl) {.name = #member, .kind = (kind_), .flags = (fl), .offset = offsetof(struct echo_out, member)}
 static const struct ec_field echo_out_fields[] = {
     O(text, EC_TEXT, 0), O(key, EC_TEXT, EC_OPTIONAL), O(undoes, EC_TEXT, EC_OPTIONAL),
-    O(hash, EC_TEXT, 0), O(background, EC_BOOL, 0),    O(remaining_ms, EC_INT, 0),
+    O(hash, EC_TEXT, 0), O(background, EC_BOOL, 0), O(again, EC_BOOL, 0), O(remaining_ms, EC_INT, 0),
 };
-static const struct ec_record echo_out_record = {"EchoOut", sizeof(struct echo_out), echo_out_fields, 6, NULL};
+static const struct ec_record echo_out_record = {"EchoOut", sizeof(struct echo_out), echo_out_fields, 7, NULL};
 
 static const struct ec_error error_no_luck = {"no-luck", 409, "No luck"};
 
@@ -85,7 +85,8 @@ static void timer_closed(uv_handle_t *handle)
         ec_fail(task);
         return;
     }
-    f->out = (struct echo_out){f->in.text, task->key, task->undoes, ec_str_of(hash), task->background, ec_task_remaining_ms(task)};
+    f->out = (struct echo_out){f->in.text, task->key, task->undoes, ec_str_of(hash), task->background, task->again,
+                                 ec_task_remaining_ms(task)};
     if (ec_str_eq(f->in.text, EC_STR("accept")))
         ec_accept(task, &f->out);
     else
@@ -286,7 +287,7 @@ static void operations(void **state)
 {
     (void)state;
     assert_int_equal(call("Echo", "", "{\"text\":\"hello\"}"), 200);
-    assert_true(has("{\"text\":\"hello\",\"hash\":\"0000\",\"background\":false,\"remaining_ms\":"));
+    assert_true(has("{\"text\":\"hello\",\"hash\":\"0000\",\"background\":false,\"again\":false,\"remaining_ms\":"));
     assert_true(has("content-type: application/json") || has("Content-Type: application/json"));
     assert_int_equal(call("Nothing", "", "{}"), 200);
     assert_true(has("\r\n\r\n{}"));
@@ -310,6 +311,7 @@ static void the_wire(void **state)
         "idempotency-key:\r\n",
         "ec-undoes: k\r\n",
         "ec-background: yes\r\n",
+        "ec-again: 2\r\n",
         "idempotency-key: a\r\nIdempotency-Key: a\r\n",
         "ec-deadline: 1000\r\nec-deadline: 1\r\n",
     };
@@ -318,9 +320,10 @@ static void the_wire(void **state)
 
     (void)state;
     assert_int_equal(
-        call("Echo", "idempotency-key: s/1/undo\r\nec-undoes: s/1/do\r\nec-background: 1\r\nec-deadline: 500\r\n", "{\"text\":\"x\"}"),
+        call("Echo", "idempotency-key: s/1/undo\r\nec-undoes: s/1/do\r\nec-background: 1\r\nec-again: 1\r\nec-deadline: 500\r\n", "{\"text\":\"x\"}"),
         200);
-    assert_true(has("\"key\":\"s/1/undo\",\"undoes\":\"s/1/do\"") && has("\"background\":true") && !has("\"hash\":\"0000\""));
+    assert_true(has("\"key\":\"s/1/undo\",\"undoes\":\"s/1/do\"") && has("\"background\":true") && has("\"again\":true") &&
+                !has("\"hash\":\"0000\""));
     assert_in_range(atoi(strstr(answer, "\"remaining_ms\":") + 15), 1, 500);
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (call("Echo", bad[i], "{\"text\":\"x\"}") != 400)

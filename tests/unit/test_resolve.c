@@ -497,6 +497,28 @@ static void compile_file(const char *path)
     free(text);
 }
 
+/* What a consumer does without being told: it tries again, and loses nothing. */
+static void test_consumers(void **state)
+{
+    struct compiled c;
+
+    (void)state;
+    must_compile(&c,
+        "topology \"T\"\nevent Made v1 { id: uuid }\nevent Gone v1 { id: uuid }\nevent Seen v1 { id: uuid }\n"
+        "bus stream \"S\" { topic things key id partitions 3 { Made Gone Seen } }\n"
+        "service a-svc \"A\" { " DATABASE " op Make(id: uuid) { tx { publish Made { id: id } publish Gone { id: id } publish Seen { id: id } } } }\n"
+        "service b-svc \"B\" { " DATABASE "\n"
+        "on Made(e) from things group g { sql exec \"\"\"DELETE FROM t WHERE id = :e.id\"\"\" }\n"
+        "on Gone(e) from things group g retry 0 backoff 1s..2s { sql exec \"\"\"DELETE FROM t WHERE id = :e.id\"\"\" }\n"
+        "on Seen(e) from things group g then drop { sql exec \"\"\"DELETE FROM t WHERE id = :e.id\"\"\" } }\n"
+        "edge a-svc -> stream { publish things }\nedge stream -> b-svc { consume things }\n");
+    struct ecc_consumer *const *list = node(&c, "b-svc")->u.service.consumers;
+    assert_true(list[0]->dead_letter && list[0]->retries == 5 && list[0]->backoff_min_ms == 200 && list[0]->backoff_max_ms == 30000);
+    assert_true(list[1]->dead_letter && list[1]->retries == 0);
+    assert_true(!list[2]->dead_letter && list[2]->retries == 5);
+    ecc_arena_free(&c.arena);
+}
+
 static void test_topology(void **state)
 {
     (void)state;
@@ -517,7 +539,7 @@ int main(void)
         cmocka_unit_test(test_spread_and_defaults), cmocka_unit_test(test_edges), cmocka_unit_test(test_routes),
         cmocka_unit_test(test_saga),            cmocka_unit_test(test_seeds_and_tables), cmocka_unit_test(test_no_cascade),
         cmocka_unit_test(test_second_place),    cmocka_unit_test(test_many),      cmocka_unit_test(test_topology),
-        cmocka_unit_test(test_parcel),
+        cmocka_unit_test(test_parcel),          cmocka_unit_test(test_consumers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,8 +58,8 @@ int ecc_state_write(const struct ecc_up *up, bool ready)
                                                "port", proc->shown_port, "probe_port", proc->port, "restarts", proc->restarts, "log",
                                                proc->log, "reason", proc->reason));
     }
-    json_t *state = json_pack("{s:i, s:I, s:b, s:i, s:s, s:o}", "supervisor", (int)getpid(), "start", (json_int_t)ecc_start_ticks(getpid()),
-                              "ready", (int)ready, "port_base", up->port_base, "topology", up->topology, "processes", procs);
+    json_t *state = json_pack("{s:i, s:I, s:b, s:i, s:s, s:s?, s:o}", "supervisor", (int)getpid(), "start", (json_int_t)ecc_start_ticks(getpid()),
+                              "ready", (int)ready, "port_base", up->port_base, "topology", up->topology, "brokers", up->brokers, "processes", procs);
     char *text = json_dumps(state, JSON_INDENT(1));
     json_decref(state);
     int code = 0;

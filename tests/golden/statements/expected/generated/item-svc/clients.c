@@ -47,6 +47,12 @@ const struct ec_topic item_events_topic = {
     .name = "item-events",
     .partitions = 3,
     .key = "id",
+    .retention_ms = 604800000,
+    .types = (const char *const[]){
+        "ItemGone.v1",
+        "ItemMade.v2",
+        NULL,
+    },
 };
 
 const struct ec_event item_gone_event = {

@@ -63,6 +63,12 @@ const struct ec_topic trip_events_topic = {
     .name = "trip-events",
     .partitions = 2,
     .key = "trip_id",
+    .retention_ms = 604800000,
+    .types = (const char *const[]){
+        "TripBooked.v1",
+        "TripFailed.v1",
+        NULL,
+    },
 };
 
 const struct ec_event trip_booked_event = {
