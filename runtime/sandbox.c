@@ -69,6 +69,30 @@ static void answer_refusal(struct ec_http_exchange *x, const struct ec_sbx_refus
     json_decref(body);
 }
 
+/* What the topology calls a secret is nobody's to read, here too. */
+static void hide(json_t *object, const struct ec_record *record)
+{
+    size_t i, at;
+    json_t *value, *item;
+
+    for (i = 0; record && i < record->nfields; i++) {
+        const struct ec_field *field = &record->fields[i];
+        value = json_object_get(object, field->name);
+        if (json_is_array(value) && field->flags & EC_LIST) {
+            json_array_foreach(value, at, item) {
+                if (field->kind == EC_RECORD)
+                    hide(item, field->of);
+                else if (field->kind == EC_SECRET)
+                    json_array_set_new(value, at, json_string("***"));
+            }
+        } else if (json_is_object(value) && field->kind == EC_RECORD) {
+            hide(value, field->of);
+        } else if (json_is_string(value) && field->kind == EC_SECRET) {
+            json_object_set_new(object, field->name, json_string("***"));
+        }
+    }
+}
+
 static void record(const struct ec_sbx_call *call, json_t *request, struct ec_str key, int status, json_t *reply, bool replayed,
                    const char *fault)
 {
@@ -78,7 +102,9 @@ static void record(const struct ec_sbx_call *call, json_t *request, struct ec_st
     at[ec_time_format(ec_now(), at)] = '\0';
     json_object_set_new(entry, "call", json_string(call->name));
     json_object_set_new(entry, "at", json_string(at));
-    json_object_set(entry, "request", request);
+    request = json_deep_copy(request);
+    hide(request, call->in);
+    json_object_set_new(entry, "request", request);
     json_object_set_new(entry, "key", key.p ? json_stringn(key.p, key.n) : json_null());
     json_object_set_new(entry, "status", json_integer(status));
     json_object_set_new(entry, "reply", reply ? json_deep_copy(reply) : json_null());

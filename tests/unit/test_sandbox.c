@@ -5,9 +5,12 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-struct inner { struct ec_str name; };
-static const struct ec_field inner_fields[] = {{.name = "name", .kind = EC_TEXT, .offset = offsetof(struct inner, name)}};
-static const struct ec_record inner_record = {"Inner", sizeof(struct inner), inner_fields, 1, NULL};
+struct inner { struct ec_str name, pin; };
+static const struct ec_field inner_fields[] = {
+    {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct inner, name)},
+    {.name = "pin", .kind = EC_SECRET, .flags = EC_OPTIONAL, .offset = offsetof(struct inner, pin)},
+};
+static const struct ec_record inner_record = {"Inner", sizeof(struct inner), inner_fields, 2, NULL};
 
 struct pay { int64_t amount; struct ec_str method; struct inner meta; struct ec_str note; };
 static const struct ec_field pay_fields[] = {
@@ -90,7 +93,8 @@ static const struct ec_sandbox sandbox = {
 static const struct ec_sbx_value v_reason = {.kind = EC_SBX_REQUEST, .path = "reason"},
                                  v_status = {.kind = EC_SBX_REQUEST, .path = "status"},
                                  v_in = {.kind = EC_SBX_REQUEST, .path = "field"},
-                                 v_message = {.kind = EC_SBX_REQUEST, .path = "message"}, v_field = J("\"field\""), v_key = J("\"key\""), v_500 = J("500");
+                                 v_message = {.kind = EC_SBX_REQUEST, .path = "message"},
+                                 v_field = J("\"field\""), v_key = J("\"key\""), v_500 = J("500");
 static const struct ec_sbx_member m_in[] = {{"in", &v_in}, {"text", &v_message}, {NULL, NULL}};
 static const struct ec_sbx_member m_down[] = {{"down", &v_status}, {NULL, NULL}};
 static const struct ec_sbx_value v_refused = {.kind = EC_SBX_OBJECT, .members = m_in};
@@ -381,6 +385,22 @@ static void faults(void **state)
     assert_int_equal(ask("DELETE", "/_sandbox/faults", "", ""), 204);
 }
 
+static void secrets_are_not_in_the_ledger(void **state)
+{
+    json_t *l, *meta;
+
+    (void)state;
+    assert_int_equal(ask("POST", "/v1/pay", KEY, GOOD "&meta[pin]=hidden"), 200);
+    assert_int_equal(ask("POST", "/v1/pay", KEY, GOOD "&meta[pin]=hiddem"), 400); /* it is compared all the same */
+    l = ledger();
+    assert_null(strstr(body, "hidden"));
+    assert_null(strstr(body, "tok"));
+    meta = json_object_get(json_object_get(json_array_get(l, 0), "request"), "meta");
+    assert_string_equal(json_string_value(json_object_get(meta, "name")), "x");
+    assert_string_equal(json_string_value(json_object_get(meta, "pin")), "***");
+    json_decref(l);
+}
+
 static void fault_headers(void **state)
 {
     (void)state;
@@ -442,7 +462,8 @@ static void configuration(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {T(what_is_refused), T(rules_and_stores), T(idempotency), T(faults), T(fault_headers),
+    const struct CMUnitTest tests[] = {T(what_is_refused), T(rules_and_stores), T(idempotency), T(faults),
+                                       T(secrets_are_not_in_the_ledger), T(fault_headers),
                                        cmocka_unit_test_setup_teardown(refusals_in_words, setup_worded, teardown),
                                        cmocka_unit_test(configuration)};
 
