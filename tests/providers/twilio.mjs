@@ -11,7 +11,8 @@ class ToStandIn extends twilio.RequestClient {
   }
 }
 const account = process.env.ACCOUNT;
-const connect = (sid = account, token = secret, options = {}) => twilio(sid, token, { httpClient: new ToStandIn({ timeout: 10000, ...options }) });
+const connect = (sid = account, token = secret, options = {}) =>
+  twilio(sid, token, { httpClient: new ToStandIn({ timeout: 10000, ...options }) });
 const client = connect();
 const message = { to: "+15005550010", from: "+15005550006", body: "Order 1 is confirmed." };
 

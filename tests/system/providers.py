@@ -1,5 +1,5 @@
-"""What the providers make themselves and the tests use: their SDKs for node, and Stripe's mock. Both are fetched once, into .ecom/; without the
-network, or without node or Go, whoever asks for them is skipped and says why. EC_REQUIRE_PROVIDERS makes that a failure."""
+"""What the providers make themselves and the tests use: their SDKs for node, and Stripe's mock. Both are fetched once, into .ecom/; without
+the network, or without node or Go, whoever asks for them is skipped and says why. EC_REQUIRE_PROVIDERS makes that a failure."""
 import base64
 import fcntl
 import filecmp
@@ -59,8 +59,8 @@ def sdks():
             without(f"there is no {program}")
     os.makedirs(STORE, exist_ok=True)
     done = os.path.join(STORE, "node_modules", ".package-lock.json")
-    same = os.path.exists(done) and all(os.path.exists(os.path.join(STORE, f)) and filecmp.cmp(os.path.join(SCRIPTS, f), os.path.join(STORE, f), False)
-                                        for f in ("package.json", "package-lock.json"))
+    pairs = [(os.path.join(SCRIPTS, f), os.path.join(STORE, f)) for f in ("package.json", "package-lock.json")]
+    same = os.path.exists(done) and all(os.path.exists(b) and filecmp.cmp(a, b, False) for a, b in pairs)
     for path in glob.glob(os.path.join(SCRIPTS, "*.*")):
         shutil.copy(path, STORE)
     if not same:
@@ -116,7 +116,8 @@ class Mock:
     def __enter__(self):
         program = stripe_mock()
         self.log = tempfile.NamedTemporaryFile(prefix="stripe-mock-")
-        self.process = subprocess.Popen([program, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0"], stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([program, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0"], stdout=self.log,
+                                        stderr=subprocess.STDOUT)
         try:
             self.port = int(wait(lambda: re.search(r"HTTP at address: 127\.0\.0\.1:(\d+)", self.text()), 120, "stripe-mock listens")[1])
         except AssertionError:
@@ -134,15 +135,15 @@ class Mock:
 
     @property
     def requests(self):
-        return [(method, path, data or "", int(status)) for method, path, data, status in re.findall(
-            r"^Request: (\S+) (\S+)\n(?:Request data = (.*)\n)?(?:(?!Request:|Response:).*\n)*Response: .*status=(\d+)$", self.text(), re.M)]
+        entry = r"^Request: (\S+) (\S+)\n(?:Request data = (.*)\n)?(?:(?!Request:|Response:).*\n)*Response: .*status=(\d+)$"
+        return [(method, path, data, int(status)) for method, path, data, status in re.findall(entry, self.text(), re.M)]
 
 
 # ------------------------------------------------------------------ a provider that keeps what it is sent
 
 class Recorder:
-    """Answers each request with what `answer(path)` gives and keeps it. With a certificate that nobody trusts when `tls` is set: then what a
-    handshake ended with is in `handshakes`."""
+    """Answers each request with what `answer(path)` gives and keeps it. With a certificate that nobody trusts when `tls` is set: then what
+    a handshake ended with is in `handshakes`."""
 
     def __init__(self, answer, tls=False):
         recorder = self
@@ -193,8 +194,9 @@ class Recorder:
     def certificate():
         with tempfile.TemporaryDirectory() as folder:
             key, cert = os.path.join(folder, "key"), os.path.join(folder, "cert")
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                            "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True)
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+                           check=True, capture_output=True)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(cert, key)
             return context
