@@ -13,7 +13,7 @@
 struct sandbox {
     struct ecc_shapes *shapes;
     struct ecc_writer *w;
-    const struct ecc_ext_call *call; /* whose rule is being written */
+    const struct ecc_record *request; /* what the rule that is being written reads */
 };
 
 static void emit_value(struct sandbox *s, const struct ecc_sbx_value *value);
@@ -25,7 +25,7 @@ static const char *quoted(const struct sandbox *s, const char *text)
 
 static const char *joined_path(struct sandbox *s, const struct ecc_sbx_value *value)
 {
-    const struct ecc_record *record = value->kind == ECC_SBX_REQUEST ? s->call->request : NULL;
+    const struct ecc_record *record = value->kind == ECC_SBX_REQUEST ? s->request : NULL;
     const char *text = "";
 
     for (size_t i = 0; i < value->npath; i++) {
@@ -177,7 +177,8 @@ static void emit_rule(struct sandbox *s, const struct ecc_sbx_rule *rule)
         emit_cond(s, rule->when);
         ecc_w(w, ",\n");
     }
-    ecc_wl(w, ".status = %d,", rule->status);
+    if (rule->status)
+        ecc_wl(w, ".status = %d,", rule->status);
     if (rule->body) {
         ecc_w(w, ".body = ");
         emit_value(s, rule->body);
@@ -208,7 +209,7 @@ static const char *emit_rules(struct sandbox *s, const struct ecc_external *exte
 {
     const char *name = NULL;
 
-    s->call = call;
+    s->request = call->request;
     for (size_t i = 0; i < external->nrules; i++) {
         if (external->rules[i]->call != call)
             continue;
@@ -224,6 +225,19 @@ static const char *emit_rules(struct sandbox *s, const struct ecc_external *exte
         ecc_w_blank(s->w);
     }
     return name;
+}
+
+static void emit_refusals(struct sandbox *s, const struct ecc_external *external)
+{
+    if (!external->nrefusals)
+        return;
+    s->request = s->shapes->model->refusal;
+    ecc_w_open(s->w, "static const struct ec_sbx_rule refusals[] = {");
+    for (size_t i = 0; i < external->nrefusals; i++)
+        emit_rule(s, external->refusals[i]);
+    ecc_wl(s->w, "{0},");
+    ecc_w_close(s->w, "};");
+    ecc_w_blank(s->w);
 }
 
 static void emit_call(struct sandbox *s, const struct ecc_ext_call *call, const char *rules)
@@ -278,6 +292,7 @@ void ecc_emit_sandbox(struct ecc_codegen *cg, struct ecc_shapes *shapes)
         emit_setting(&s, ecc_shapes_secret(shapes, x->auth_secret), ecc_snake(cg->arena, x->auth_secret), x->auth_secret, NULL, true);
     for (size_t i = 0; i < x->ncalls; i++)
         rules[i] = emit_rules(&s, x, x->calls[i]);
+    emit_refusals(&s, x);
     ecc_w_open(w, "static const struct ec_sbx_call calls[] = {");
     for (size_t i = 0; i < x->ncalls; i++)
         emit_call(&s, x->calls[i], rules[i]);
@@ -294,6 +309,8 @@ void ecc_emit_sandbox(struct ecc_codegen *cg, struct ecc_shapes *shapes)
     if (x->auth_secret)
         ecc_wl(w, ".auth_secret = &%s,", ecc_shapes_secret(shapes, x->auth_secret));
     ecc_wl(w, ".calls = calls,");
+    if (x->nrefusals)
+        ecc_wl(w, ".refusals = refusals,");
     ecc_w_close(w, "};");
     ecc_w_blank(w);
     ecc_wl(w, "int main(int argc, char **argv)");

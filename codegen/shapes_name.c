@@ -15,7 +15,7 @@ static const char *const gateway_names[] = {
     "auth", "auth_in_record", "auth_program", "auth_run", "auth_while_key", "gateway", "limit", "modules", "nodes", "service", "settings", "task",
     "topics",
 };
-static const char *const sandbox_names[] = {"calls", "sandbox", "task"};
+static const char *const sandbox_names[] = {"calls", "refusals", "sandbox", "task"};
 static const char *const gateway_tags[] = {"auth_frame", "auth_in", "auth_step"};
 
 static int by_enum(const void *a, const void *b)

@@ -281,9 +281,9 @@ struct ecc_ast_sbx_set { /* set store[key].field = value; target is a MEMBER of 
 ECC_AST_LIST(ecc_ast_sbx_sets, struct ecc_ast_sbx_set);
 
 struct ecc_ast_sbx_rule {
-    struct ecc_name call;
+    struct ecc_name call;       /* absent: of a `refuse` */
     struct ecc_ast_expr *when;  /* or NULL */
-    int64_t status;
+    int64_t status;             /* 0: not given, only with `refuse` */
     struct ecc_span status_span;
     struct ecc_ast_expr *body;  /* RECORD without type, or NULL */
     struct ecc_ast_expr *keep;  /* INDEX, or NULL */
@@ -295,7 +295,7 @@ ECC_AST_LIST(ecc_ast_sbx_rules, struct ecc_ast_sbx_rule *);
 struct ecc_ast_sandbox { /* several `sandbox` blocks are one */
     bool present;
     struct ecc_names stores;
-    struct ecc_ast_sbx_rules rules;
+    struct ecc_ast_sbx_rules rules, refusals;
     struct ecc_span span; /* of the word `sandbox` */
 };
 

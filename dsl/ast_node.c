@@ -308,6 +308,18 @@ struct ecc_ast_sbx_rule *ecc_rule(struct ecc_parser *p, struct ecc_token k, stru
     return rule;
 }
 
+/* status: NULL when it stays as it is. */
+struct ecc_ast_sbx_rule *ecc_refusal(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_expr *when, const struct ecc_token *status)
+{
+    struct ecc_ast_sbx_rule *rule = ECC_NEW(p->arena, struct ecc_ast_sbx_rule);
+
+    rule->when = when;
+    rule->status = status ? ecc_int(p, *status) : 0;
+    rule->status_span = status ? ecc_span_of(*status) : ecc_span_of(k);
+    rule->span = ecc_upto(p, k.start);
+    return rule;
+}
+
 void ecc_rule_body(struct ecc_parser *p, struct ecc_ast_sbx_rule *rule, struct ecc_ast_expr *body)
 {
     if (rule->body)
@@ -347,7 +359,10 @@ void ecc_rule_set(struct ecc_parser *p, struct ecc_ast_sbx_rule *rule, struct ec
 void ecc_add_rule(struct ecc_parser *p, struct ecc_ast_sandbox *sandbox, struct ecc_ast_sbx_rule *rule)
 {
     rule->span = ecc_upto(p, rule->span.start);
-    ECC_PUSH(p->arena, &sandbox->rules, rule);
+    if (rule->call.text)
+        ECC_PUSH(p->arena, &sandbox->rules, rule);
+    else
+        ECC_PUSH(p->arena, &sandbox->refusals, rule);
 }
 
 void ecc_add_sandbox(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_ast_sandbox *sandbox)
@@ -362,4 +377,6 @@ void ecc_add_sandbox(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc
         ECC_PUSH(p->arena, &all->stores, sandbox->stores.items[i]);
     for (size_t i = 0; i < sandbox->rules.n; i++)
         ECC_PUSH(p->arena, &all->rules, sandbox->rules.items[i]);
+    for (size_t i = 0; i < sandbox->refusals.n; i++)
+        ECC_PUSH(p->arena, &all->refusals, sandbox->refusals.items[i]);
 }

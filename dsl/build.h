@@ -142,6 +142,7 @@ struct ecc_ast_sandbox *ecc_sandbox(struct ecc_parser *p, struct ecc_token k);
 void ecc_add_stores(struct ecc_parser *p, struct ecc_ast_sandbox *sandbox, struct ecc_token_list *list);
 struct ecc_ast_sbx_rule *ecc_rule(struct ecc_parser *p, struct ecc_token k, struct ecc_token call, struct ecc_ast_expr *when,
     struct ecc_token status);
+struct ecc_ast_sbx_rule *ecc_refusal(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_expr *when, const struct ecc_token *status);
 void ecc_rule_body(struct ecc_parser *p, struct ecc_ast_sbx_rule *rule, struct ecc_ast_expr *body);
 void ecc_rule_keep(struct ecc_parser *p, struct ecc_ast_sbx_rule *rule, struct ecc_token k, struct ecc_ast_expr *what);
 void ecc_rule_set(struct ecc_parser *p, struct ecc_ast_sbx_rule *rule, struct ecc_token k, struct ecc_ast_expr *target,

@@ -247,6 +247,7 @@ cache_body(A) ::= cache_body(A) BAD.
 %type sandbox_body {struct ecc_ast_sandbox *}
 %type stores {struct ecc_token_list *}
 %type rule {struct ecc_ast_sbx_rule *}
+%type refusal {struct ecc_ast_sbx_rule *}
 
 external_body(A) ::= EXTERNAL(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_EXTERNAL, K, N, T); }
 external_body(A) ::= EXTERNAL(K) BAD LBRACE. { OPENS; A = ecc_nameless(p, ECC_AST_DECL_EXTERNAL, K); }
@@ -282,6 +283,11 @@ stores(A) ::= STORE any(N). { A = ecc_token_list(p); ecc_token_push(p, A, N); }
 stores(A) ::= stores(A) any(N). { ecc_token_push(p, A, N); }
 rule(A) ::= ON(K) any(C) REPLY INT(S). { A = ecc_rule(p, K, C, NULL, S); }
 rule(A) ::= ON(K) any(C) WHEN expr(E) REPLY INT(S). { A = ecc_rule(p, K, C, E, S); }
+rule(A) ::= refusal(R) object(B). { A = R; ecc_rule_body(p, A, B); }
+refusal(A) ::= REFUSE(K) REPLY. { A = ecc_refusal(p, K, NULL, NULL); }
+refusal(A) ::= REFUSE(K) REPLY INT(S). { A = ecc_refusal(p, K, NULL, &S); }
+refusal(A) ::= REFUSE(K) WHEN expr(E) REPLY. { A = ecc_refusal(p, K, E, NULL); }
+refusal(A) ::= REFUSE(K) WHEN expr(E) REPLY INT(S). { A = ecc_refusal(p, K, E, &S); }
 rule(A) ::= rule(A) object(B). { ecc_rule_body(p, A, B); }
 rule(A) ::= rule(A) KEEP(K) postfix(E). { ecc_rule_keep(p, A, K, E); }
 rule(A) ::= rule(A) SET(K) postfix(T) ASSIGN expr(V). { ecc_rule_set(p, A, K, T, V); }

@@ -93,9 +93,9 @@ struct ecc_sbx_cond {
 struct ecc_sbx_set { const struct ecc_sbx_value *target, *value; };
 
 struct ecc_sbx_rule {
-    const struct ecc_ext_call *call;
+    const struct ecc_ext_call *call; /* NULL: of a `refuse` */
     const struct ecc_sbx_cond *when;
-    int status;
+    int status;                      /* 0: as the refusal has it */
     const struct ecc_sbx_value *body;      /* OBJECT or NULL */
     const struct ecc_sbx_value *keep;      /* STORE without fields, or NULL */
     struct ecc_sbx_set *sets;
@@ -118,6 +118,8 @@ struct ecc_external {
     size_t nstores;
     struct ecc_sbx_rule **rules;
     size_t nrules;
+    struct ecc_sbx_rule **refusals;
+    size_t nrefusals;
 };
 
 struct ecc_column {
@@ -379,7 +381,8 @@ struct ecc_model {
     size_t n##member;
     ECC_MODEL_LISTS(X)
 #undef X
-    struct ecc_record *claims; /* what jwt.verify gives: sub, jti, exp */
+    struct ecc_record *claims;  /* what jwt.verify gives: sub, jti, exp */
+    struct ecc_record *refusal; /* what a sandbox's `refuse` may read: status, reason, field, message */
 };
 
 /* ------------------------------------------------------------------ building one */

@@ -178,6 +178,41 @@ static struct ecc_sbx_rule *resolve_rule(struct ecc_resolver *r, const struct ec
     return rule;
 }
 
+static struct ecc_sbx_rule *resolve_refusal(struct ecc_resolver *r, const struct ecc_ast_sbx_rule *ast, const struct ecc_external *x)
+{
+    struct ecc_sbx_rule *rule = ECC_NEW(r->arena, struct ecc_sbx_rule);
+    struct ecc_value_scope scope = {.request = r->model->refusal, .stores = &x->stores};
+
+    rule->span = ast->span;
+    if (ast->status)
+        ecc_in_range(r, ast->status, 400, 599, ast->status_span, "the status of a refusal");
+    rule->status = (int)ast->status;
+    if (ast->when)
+        rule->when = ecc_resolve_test(r, &scope, ast->when);
+    rule->body = ecc_resolve_value(r, &scope, ast->body);
+    if (ast->keep || ast->sets.n)
+        ecc_diag(r->diags, ECC_E_SANDBOX, ast->keep ? ast->keep->span : ast->sets.items[0].span, "a refusal changes nothing");
+    return rule;
+}
+
+/* One without `when` is the last: what stands after it is never reached. */
+static void resolve_refusals(struct ecc_resolver *r, const struct ecc_ast_sbx_rules *asts, struct ecc_external *x)
+{
+    const struct ecc_sbx_rule *last = NULL;
+
+    x->refusals = ECC_NEW_ARRAY(r->arena, struct ecc_sbx_rule *, asts->n);
+    for (size_t i = 0; i < asts->n; i++) {
+        struct ecc_sbx_rule *rule = resolve_refusal(r, asts->items[i], x);
+        if (last) {
+            struct ecc_diag *d = ecc_diag(r->diags, ECC_E_UNREACHABLE, rule->span, "this refusal is never reached");
+            ecc_diag_second(d, last->span, "this one takes every one");
+        }
+        if (!rule->when && !last)
+            last = rule;
+        x->refusals[x->nrefusals++] = rule;
+    }
+}
+
 void ecc_resolve_sandbox(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_node *node)
 {
     const struct ecc_ast_sandbox *sandbox = &ast->u.external.sandbox;
@@ -202,6 +237,7 @@ void ecc_resolve_sandbox(struct ecc_resolver *r, const struct ecc_ast_decl *ast,
         }
         x->rules[x->nrules++] = rule;
     }
+    resolve_refusals(r, &sandbox->refusals, x);
     for (size_t i = 0; sandbox->present && i < x->ncalls; i++) {
         if (ecc_find(r, &x->rules, x->calls[i]->name))
             continue;

@@ -251,6 +251,41 @@ static void find_cycles(struct ecc_resolver *r, const struct ecc_record *root)
     }
 }
 
+static struct ecc_record *builtin(struct ecc_resolver *r, const char *name, size_t n, const char *const *fields,
+                                  const struct ecc_type *const *types)
+{
+    struct ecc_record *record = ECC_NEW(r->arena, struct ecc_record);
+
+    record->name = name;
+    record->nfields = n;
+    record->fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, n);
+    for (size_t i = 0; i < n; i++) {
+        record->fields[i].name = record->fields[i].wire = fields[i];
+        record->fields[i].type = types[i];
+    }
+    ecc_index_record(r, record);
+    return record;
+}
+
+/* Why a sandbox refuses a request before its rules see it; runtime/sandbox_request.c gives them. */
+static const struct ecc_type *refusal_reason(struct ecc_resolver *r)
+{
+    static const char *const reasons[] = {"credentials", "path", "method", "encoding", "field", "key", "fault"};
+    struct ecc_enum *e = ECC_NEW(r->arena, struct ecc_enum);
+    struct ecc_type *type = ECC_NEW(r->arena, struct ecc_type);
+
+    e->name = "reason";
+    e->nvalues = sizeof reasons / sizeof *reasons;
+    e->values = ECC_NEW_ARRAY(r->arena, const char *, e->nvalues);
+    for (size_t i = 0; i < e->nvalues; i++) {
+        e->values[i] = reasons[i];
+        ecc_symbols_add(&r->symbols, e, reasons[i], e, (struct ecc_span){0});
+    }
+    type->kind = ECC_TYPE_ENUM;
+    type->enum_ = e;
+    return type;
+}
+
 void ecc_resolve_types(struct ecc_resolver *r)
 {
     struct ecc_model *m = r->model;
@@ -284,16 +319,11 @@ void ecc_resolve_types(struct ecc_resolver *r)
     for (size_t i = 0; i < m->nrecords; i++)
         find_cycles(r, m->records[i]);
 
-    static const char *const names[] = {"sub", "jti", "exp"};
-    m->claims = ECC_NEW(r->arena, struct ecc_record);
-    m->claims->name = "Claims";
-    m->claims->nfields = 3;
-    m->claims->fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, 3);
-    for (size_t i = 0; i < 3; i++) {
-        m->claims->fields[i].name = m->claims->fields[i].wire = names[i];
-        m->claims->fields[i].type = i == 2 ? &ecc_type_time : &ecc_type_text;
-    }
-    ecc_index_record(r, m->claims);
+    m->claims = builtin(r, "Claims", 3, (const char *const[]){"sub", "jti", "exp"},
+                        (const struct ecc_type *const[]){&ecc_type_text, &ecc_type_text, &ecc_type_time});
+    m->refusal = builtin(r, "Refusal", 4, (const char *const[]){"status", "reason", "field", "message"},
+                         (const struct ecc_type *const[]){&ecc_type_int, refusal_reason(r),
+                                                          ecc_type_optional(r->arena, &ecc_type_text), &ecc_type_text});
 }
 
 /* ------------------------------------------------------------------ settings */

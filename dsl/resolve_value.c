@@ -77,7 +77,8 @@ static struct ecc_sbx_value *name_value(struct ecc_resolver *r, const struct ecc
         return value_new(r, ECC_SBX_REPLY);
     }
     if (!field) {
-        ecc_unknown(r, scope->request, &ast->u.name, ECC_E_UNKNOWN_FIELD, "field of the request called");
+        ecc_unknown(r, scope->request, &ast->u.name, ECC_E_UNKNOWN_FIELD,
+                    scope->request == r->model->refusal ? "field of a refusal called" : "field of the request called");
         *type = &ecc_type_unknown;
         struct ecc_ast_expr null = {.kind = ECC_AST_EXPR_NULL, .span = ast->span};
         return literal(r, &null);
@@ -242,6 +243,25 @@ const struct ecc_sbx_value *ecc_resolve_value(struct ecc_resolver *r, const stru
 
 /* ------------------------------------------------------------------ conditions */
 
+/* A text that is compared with an enum's field and is none of its values would never be met. */
+static void check_value_of(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_sbx_value *field,
+                           const struct ecc_ast_expr *text)
+{
+    const struct ecc_record *record = scope->request;
+    const struct ecc_type *type = NULL;
+
+    if (field->kind != ECC_SBX_REQUEST || text->kind != ECC_AST_EXPR_TEXT)
+        return;
+    for (size_t i = 0; i < field->npath && record; i++) {
+        const struct ecc_field *f = ecc_find(r, record, field->path[i]);
+        type = f ? f->type : NULL;
+        record = type ? type->record : NULL;
+    }
+    if (type && type->kind == ECC_TYPE_ENUM && !ecc_find(r, type->enum_, text->u.text.text))
+        ecc_unknown(r, type->enum_, &(struct ecc_name){text->u.text.text, text->span}, ECC_E_UNKNOWN_VALUE,
+                    ecc_arena_printf(r->arena, "%s", type->enum_->name));
+}
+
 const struct ecc_sbx_cond *ecc_resolve_test(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_expr *ast)
 {
     struct ecc_sbx_cond *c = ECC_NEW(r->arena, struct ecc_sbx_cond);
@@ -267,6 +287,8 @@ const struct ecc_sbx_cond *ecc_resolve_test(struct ecc_resolver *r, const struct
         c->op = ast->u.op.op;
         c->left = ecc_resolve_value(r, scope, ast->u.op.left);
         c->right = ecc_resolve_value(r, scope, ast->u.op.right);
+        check_value_of(r, scope, c->left, ast->u.op.right);
+        check_value_of(r, scope, c->right, ast->u.op.left);
         return c;
     }
     ecc_diag(r->diags, ECC_E_SANDBOX, ast->span, "a condition here is a comparison, `missing store[key]`, and, or, not");

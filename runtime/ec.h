@@ -530,6 +530,8 @@ struct ec_sandbox {
     const char *auth_header;
     const struct ec_setting *auth_user, *auth_secret;
     const struct ec_sbx_call *calls; /* name NULL ends it */
+    /* How a request is refused that no rule sees: over {status, reason, field, message}; status 0 keeps the refusal's. Body NULL ends it. */
+    const struct ec_sbx_rule *refusals; /* or NULL */
 };
 /* How the tables are written. Each member of an object or list ends with a comma, the last one too. */
 #define EC_VAL(...) (&(const struct ec_sbx_value){__VA_ARGS__})

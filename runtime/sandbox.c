@@ -21,6 +21,7 @@ struct fault {
     int status, left, fired;
     bool effect;
     json_t *body;
+    char *headers; /* lines that go out with a `status` */
     struct fault *next;
 };
 
@@ -35,23 +36,61 @@ static struct {
 
 /* ------------------------------------------------------------------ answers */
 
-static void answer(struct ec_http_exchange *x, int status, json_t *body, bool replayed)
+static void answer_with(struct ec_http_exchange *x, int status, json_t *body, const char *headers)
 {
     char *text = body ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 
     ec_http_reply(x, status, text ? EC_STR("application/json") : (struct ec_str){NULL, 0},
-                  replayed ? EC_STR("idempotent-replayed: true\r\n") : (struct ec_str){NULL, 0},
-                  (struct ec_str){text ? text : "", text ? strlen(text) : 0});
+                  (struct ec_str){headers, headers ? strlen(headers) : 0}, (struct ec_str){text ? text : "", text ? strlen(text) : 0});
     free(text);
 }
 
-/* As providers say it: {"error": {...}}. */
-static void answer_error(struct ec_http_exchange *x, int status, const char *code, const char *message)
+static void answer(struct ec_http_exchange *x, int status, json_t *body, bool replayed)
 {
-    json_t *body = json_pack("{s{ssss}}", "error", "type", code, "message", message);
+    answer_with(x, status, body, replayed ? "idempotent-replayed: true\r\n" : NULL);
+}
 
-    answer(x, status, body ? body : NULL, false);
+/* Of the sandbox's own paths. */
+static void answer_mistake(struct ec_http_exchange *x, int status, const char *message)
+{
+    json_t *body = json_pack("{s{ss}}", "error", "message", message);
+
+    answer(x, status, body, false);
     json_decref(body);
+}
+
+/* In the provider's own words, when the topology has them. */
+static void answer_refusal(struct ec_http_exchange *x, const struct ec_sbx_refusal *refusal, const char *headers)
+{
+    json_t *body = NULL;
+    int status = ec_sbx_refuse(sbx.sandbox, refusal, sbx.stores, &body);
+
+    answer_with(x, status, body, headers);
+    json_decref(body);
+}
+
+/* What the topology calls a secret is nobody's to read, here too. */
+static void hide(json_t *object, const struct ec_record *record)
+{
+    size_t i, at;
+    json_t *value, *item;
+
+    for (i = 0; record && i < record->nfields; i++) {
+        const struct ec_field *field = &record->fields[i];
+        value = json_object_get(object, field->name);
+        if (json_is_array(value) && field->flags & EC_LIST) {
+            json_array_foreach(value, at, item) {
+                if (field->kind == EC_RECORD)
+                    hide(item, field->of);
+                else if (field->kind == EC_SECRET)
+                    json_array_set_new(value, at, json_string("***"));
+            }
+        } else if (json_is_object(value) && field->kind == EC_RECORD) {
+            hide(value, field->of);
+        } else if (json_is_string(value) && field->kind == EC_SECRET) {
+            json_object_set_new(object, field->name, json_string("***"));
+        }
+    }
 }
 
 static void record(const struct ec_sbx_call *call, json_t *request, struct ec_str key, int status, json_t *reply, bool replayed,
@@ -63,7 +102,9 @@ static void record(const struct ec_sbx_call *call, json_t *request, struct ec_st
     at[ec_time_format(ec_now(), at)] = '\0';
     json_object_set_new(entry, "call", json_string(call->name));
     json_object_set_new(entry, "at", json_string(at));
-    json_object_set(entry, "request", request);
+    request = json_deep_copy(request);
+    hide(request, call->in);
+    json_object_set_new(entry, "request", request);
     json_object_set_new(entry, "key", key.p ? json_stringn(key.p, key.n) : json_null());
     json_object_set_new(entry, "status", json_integer(status));
     json_object_set_new(entry, "reply", reply ? json_deep_copy(reply) : json_null());
@@ -85,6 +126,7 @@ static void free_faults(void)
         sbx.faults = f->next;
         free(f->call);
         free(f->kind);
+        free(f->headers);
         json_decref(f->body);
         free(f);
     }
@@ -104,18 +146,40 @@ static struct fault *take_fault(const char *call)
     return NULL;
 }
 
+/* {"name": "value"} as lines of a head; NULL when one can't stand there, or when there are none. */
+static char *header_lines(json_t *headers, bool *good)
+{
+    struct ec_buf lines = {NULL, 0, 0};
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(headers, name, value) {
+        size_t token = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+        const char *text = json_string_value(value);
+        if (token == 0 || name[token] || !text || strpbrk(text, "\r\n") || strlen(text) != json_string_length(value))
+            *good = false;
+        else
+            ec_buf_printf(&lines, "%s: %s\r\n", name, text);
+    }
+    if (lines.n > 0)
+        ec_buf_add(&lines, "", 1);
+    return lines.p;
+}
+
 static void add_fault(struct ec_http_exchange *x, struct ec_str text)
 {
     const char *call = NULL, *kind = NULL;
     const struct ec_sbx_call *known = NULL;
     struct fault *f, **end;
-    json_t *root, *body = NULL;
+    json_t *root, *body = NULL, *headers = NULL;
     int status = 500, times = 1, effect = 1;
+    bool good = true;
+    char *lines;
 
     root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
-    if (!root || json_unpack(root, "{ssss s?i s?i s?b s?o !}", "call", &call, "kind", &kind, "status", &status, "times", &times, "effect",
-                             &effect, "body", &body) != 0) {
-        answer_error(x, 400, "invalid_request", "a fault is {call, kind, status?, body?, times?, effect?}");
+    if (!root || json_unpack(root, "{ssss s?i s?i s?b s?o s?o !}", "call", &call, "kind", &kind, "status", &status, "times", &times,
+                             "effect", &effect, "body", &body, "headers", &headers) != 0) {
+        answer_mistake(x, 400, "a fault is {call, kind, status?, headers?, body?, times?, effect?}");
         json_decref(root);
         return;
     }
@@ -123,14 +187,21 @@ static void add_fault(struct ec_http_exchange *x, struct ec_str text)
         ;
     if (!known->name || times < 1 || status < 200 || status > 599 ||
         (strcmp(kind, "status") != 0 && strcmp(kind, "timeout") != 0 && strcmp(kind, "truncate") != 0 && strcmp(kind, "close") != 0)) {
-        answer_error(x, 400, "invalid_request", "the call, the kind (status, timeout, truncate, close), the status or times is not known");
+        answer_mistake(x, 400, "the call, the kind (status, timeout, truncate, close), the status or times is not known");
+        json_decref(root);
+        return;
+    }
+    lines = header_lines(headers, &good);
+    if (!good) {
+        answer_mistake(x, 400, "headers are {name: text}, each of one line");
+        free(lines);
         json_decref(root);
         return;
     }
     f = calloc(1, sizeof(*f));
     if (!f)
         abort();
-    *f = (struct fault){strdup(call), strdup(kind), status, times, 0, effect, json_incref(body), NULL};
+    *f = (struct fault){strdup(call), strdup(kind), status, times, 0, effect, json_incref(body), lines, NULL};
     for (end = &sbx.faults; *end; end = &(*end)->next)
         ;
     *end = f;
@@ -200,7 +271,7 @@ static void serve_call(struct ec_http_exchange *x, const struct ec_sbx_call *cal
     if (call->idempotency_header)
         key = ec_http_header(ec_http_exchange_request(x), call->idempotency_header);
     if (key.n > 255) {
-        answer_error(x, 400, "idempotency_error", "the idempotency key is too long");
+        answer_refusal(x, &(struct ec_sbx_refusal){400, "key", NULL, "the idempotency key is too long"}, NULL);
         return;
     }
     if (key.n > 0) {
@@ -210,13 +281,13 @@ static void serve_call(struct ec_http_exchange *x, const struct ec_sbx_call *cal
     }
     fault = take_fault(call->name);
     if (reused) {
-        answer_error(x, 400, "idempotency_error", "this idempotency key was used with another request");
+        answer_refusal(x, &(struct ec_sbx_refusal){400, "key", NULL, "this idempotency key was used with another request"}, NULL);
     } else if (fault && strcmp(fault->kind, "status") == 0) {
         record(call, request, key, fault->status, fault->body, false, fault->kind);
         if (fault->body)
-            answer(x, fault->status, fault->body, false);
+            answer_with(x, fault->status, fault->body, fault->headers);
         else
-            answer_error(x, fault->status, "api_error", "a fault was asked for");
+            answer_refusal(x, &(struct ec_sbx_refusal){fault->status, "fault", NULL, "a fault was asked for"}, fault->headers);
     } else if (fault && !fault->effect) {
         record(call, request, key, 0, NULL, false, fault->kind);
         spoil(x, fault, 200, NULL);
@@ -230,7 +301,7 @@ static void serve_call(struct ec_http_exchange *x, const struct ec_sbx_call *cal
             status = ec_sbx_apply(call, request, sbx.stores, &reply);
         }
         if (status == 0) {
-            answer_error(x, 500, "api_error", "no rule of the sandbox fits this request");
+            answer_mistake(x, 500, "no rule of the sandbox fits this request");
         } else {
             if (id && !first)
                 json_object_set_new(sbx.replays, id,
@@ -259,7 +330,7 @@ static bool method_is(const struct ec_http_request *request, const char *method)
 static void serve_own(struct ec_http_exchange *x, const struct ec_http_request *request)
 {
     if (strncmp(request->peer, "127.", 4) != 0 && strcmp(request->peer, "::1") != 0 && strncmp(request->peer, "::ffff:127.", 11) != 0) {
-        answer_error(x, 404, "not_found", "there is no such path");
+        answer_mistake(x, 404, "there is no such path");
     } else if (path_is(request, "/_sandbox/ledger") && method_is(request, "GET")) {
         answer(x, 200, sbx.ledger, false);
     } else if (path_is(request, "/_sandbox/ledger") && method_is(request, "DELETE")) {
@@ -273,7 +344,7 @@ static void serve_own(struct ec_http_exchange *x, const struct ec_http_request *
         free_faults();
         answer(x, 204, NULL, false);
     } else {
-        answer_error(x, 404, "not_found", "there is no such path");
+        answer_mistake(x, 404, "there is no such path");
     }
 }
 
@@ -291,12 +362,12 @@ static void handle(struct ec_http_exchange *x, void *data)
     } else if (request->path.n >= 10 && memcmp(request->path.p, "/_sandbox/", 10) == 0) {
         serve_own(x, request);
     } else if (!ec_sbx_authorized(sbx.sandbox, request, arena)) {
-        answer_error(x, 401, "authentication_error", "the credentials are not valid");
+        answer_refusal(x, &(struct ec_sbx_refusal){401, "credentials", NULL, "the credentials are not valid"}, NULL);
     } else if (!ec_sbx_find(sbx.sandbox, request, arena, &match, &refusal) ||
                !(fields = ec_sbx_read(sbx.sandbox, &match, request, arena, &refusal))) {
         ec_log(EC_LOG_WARN, NULL, "refused a request", EC_L_TEXT("path", request->path), EC_L_INT("status", refusal.status),
                EC_L_STR("why", refusal.message));
-        answer_error(x, refusal.status, refusal.code, refusal.message);
+        answer_refusal(x, &refusal, NULL);
     } else {
         serve_call(x, match.call, fields);
         json_decref(fields);

@@ -8,7 +8,9 @@
 
 /* ------------------------------------------------------------------ sandbox_request.c */
 
-struct ec_sbx_refusal { int status; const char *code; char message[320]; };
+/* A request that no rule sees, and why: the reasons are those of the language (docs/language.md, "External providers"). The texts are
+ * literals or live in the exchange's arena. */
+struct ec_sbx_refusal { int status; const char *reason, *field, *message; }; /* field: NULL when it is none's fault */
 
 /* The call whose method and path these are. NULL with a refusal: 404, or 405 when only the method differs. The values of the path's
  * parameters are kept for ec_sbx_read. */
@@ -25,5 +27,7 @@ json_t *ec_sbx_read(const struct ec_sandbox *sandbox, const struct ec_sbx_match 
 
 /* The first rule that fits: its status, or 0 when none does. *reply is new, or NULL for an answer without a body. Stores change. */
 int ec_sbx_apply(const struct ec_sbx_call *call, json_t *request, json_t *stores, json_t **reply);
+/* What a refusal answers: its status; *reply is new. */
+int ec_sbx_refuse(const struct ec_sandbox *sandbox, const struct ec_sbx_refusal *refusal, json_t *stores, json_t **reply);
 
 #endif

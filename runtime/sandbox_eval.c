@@ -210,3 +210,26 @@ int ec_sbx_apply(const struct ec_sbx_call *call, json_t *request, json_t *stores
     *reply = scope.reply;
     return rule->status;
 }
+
+int ec_sbx_refuse(const struct ec_sandbox *sandbox, const struct ec_sbx_refusal *refusal, json_t *stores, json_t **reply)
+{
+    struct scope scope = {.stores = stores};
+    const struct ec_sbx_rule *rule;
+    int status = refusal->status;
+
+    for (rule = sandbox->refusals; rule && rule->body; rule++) {
+        if (!scope.request)
+            scope.request = json_pack("{sissss?ss}", "status", status, "reason", refusal->reason, "field", refusal->field, "message",
+                                      refusal->message);
+        if (!rule->when || holds(&scope, rule->when))
+            break;
+    }
+    if (rule && rule->body) {
+        *reply = evaluate(&scope, rule->body);
+        status = rule->status ? rule->status : status;
+    } else {
+        *reply = json_pack("{s{ssss}}", "error", "type", refusal->reason, "message", refusal->message);
+    }
+    json_decref(scope.request);
+    return status;
+}

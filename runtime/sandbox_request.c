@@ -10,11 +10,16 @@
 #include "json.h"
 #include "sandbox.h"
 
-static bool refuse(struct ec_sbx_refusal *refusal, int status, const char *code, const char *message)
+static bool refuse(struct ec_sbx_refusal *refusal, int status, const char *reason, const char *message)
 {
-    refusal->status = status;
-    refusal->code = code;
-    snprintf(refusal->message, sizeof(refusal->message), "%s", message);
+    *refusal = (struct ec_sbx_refusal){status, reason, NULL, message};
+    return false;
+}
+
+/* Of a field: the message begins with its name. */
+static bool refuse_field(struct ec_arena *arena, struct ec_sbx_refusal *refusal, const char *field, const char *message)
+{
+    *refusal = (struct ec_sbx_refusal){400, "field", ec_arena_printf(arena, "%s", field), ec_arena_printf(arena, "%s %s", field, message)};
     return false;
 }
 
@@ -62,8 +67,8 @@ bool ec_sbx_find(const struct ec_sandbox *sandbox, const struct ec_http_request 
             return true;
         other_method = true;
     }
-    return other_method ? refuse(refusal, 405, "method_not_allowed", "this path does not take this method")
-                        : refuse(refusal, 404, "not_found", "there is no such path");
+    return other_method ? refuse(refusal, 405, "method", "this path does not take this method")
+                        : refuse(refusal, 404, "path", "there is no such path");
 }
 
 /* ------------------------------------------------------------------ credentials */
@@ -126,7 +131,7 @@ static bool take_path(const struct ec_sandbox *sandbox, const struct ec_sbx_matc
                 continue;
             found = true;
             if (ec_scalar_read(arena, match->parts[i].value, &record->fields[j], out + record->fields[j].offset, &error) != EC_JSON_OK)
-                return refuse(refusal, 400, "invalid_request", ec_arena_printf(arena, "%s %s", record->fields[j].name, error.message));
+                return refuse_field(arena, refusal, record->fields[j].name, error.message);
         }
         if (!found)
             fields[rest->nfields++] = record->fields[j];
@@ -135,7 +140,7 @@ static bool take_path(const struct ec_sandbox *sandbox, const struct ec_sbx_matc
         if (sandbox->auth_user &&
             ec_str_eq(match->parts[i].name, (struct ec_str){sandbox->auth_user->name, strlen(sandbox->auth_user->name)}) &&
             !ec_str_eq(match->parts[i].value, sandbox->auth_user->text))
-            return refuse(refusal, 404, "not_found", "there is no such account");
+            return refuse(refusal, 404, "path", "there is no such account");
     return true;
 }
 
@@ -156,11 +161,11 @@ json_t *ec_sbx_read(const struct ec_sandbox *sandbox, const struct ec_sbx_match 
     rest.fields = ec_arena_array(arena, call->in->nfields + 1, sizeof(struct ec_field));
     out = ec_arena_alloc(arena, call->in->size + 1);
     if (call->encoding == EC_ENC_FORM && !content_type_is(request, "application/x-www-form-urlencoded")) {
-        refuse(refusal, 415, "unsupported_media_type", "the body must be application/x-www-form-urlencoded");
+        refuse(refusal, 415, "encoding", "the body must be application/x-www-form-urlencoded");
         return NULL;
     }
     if (call->encoding == EC_ENC_JSON && !content_type_is(request, "application/json")) {
-        refuse(refusal, 415, "unsupported_media_type", "the body must be application/json");
+        refuse(refusal, 415, "encoding", "the body must be application/json");
         return NULL;
     }
     /* First for the record of the rest; reading the body by it writes the whole struct, so the path's fields are put in again after it. */
@@ -180,7 +185,10 @@ json_t *ec_sbx_read(const struct ec_sandbox *sandbox, const struct ec_sbx_match 
         break;
     }
     if (status != EC_JSON_OK) {
-        refuse(refusal, 400, "invalid_request", ec_arena_printf(arena, "%s%s%s", error.path, error.path[0] ? " " : "", error.message));
+        if (error.path[0])
+            refuse_field(arena, refusal, error.path, error.message);
+        else
+            refuse(refusal, 400, "field", ec_arena_printf(arena, "%s", error.message));
         return NULL;
     }
     if (!take_path(sandbox, match, arena, &rest, (struct ec_field *)rest.fields, out, refusal))
@@ -189,6 +197,6 @@ json_t *ec_sbx_read(const struct ec_sandbox *sandbox, const struct ec_sbx_match 
     object = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     ec_buf_free(&text);
     if (!object)
-        refuse(refusal, 400, "invalid_request", "the request can't be kept");
+        refuse(refusal, 400, "field", "the request can't be kept");
     return object;
 }

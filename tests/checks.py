@@ -44,6 +44,9 @@ long = [p for p in tracked("dsl", "codegen", "runtime", "tool", "tests") if p.en
         and sum(1 for _ in open(os.path.join(ROOT, p), errors="replace")) > 600]
 check("no file is over 600 lines", not long, ", ".join(long))
 
+lock = open(os.path.join(ROOT, "tests", "providers", "package-lock.json")).read()
+check("the SDKs' lock names hashes and no host", '"resolved"' not in lock and "://registry" not in lock and lock.count('"integrity"') > 10)
+
 with tempfile.TemporaryDirectory() as temp:
     os.chmod(temp, 0o755)
     ecomc = shutil.copy(ECOMC, os.path.join(temp, "ecomc"))  # where another user can reach it

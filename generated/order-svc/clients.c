@@ -24,7 +24,7 @@ struct ec_edge payment_svc_edge = {
     .name = "order-svc -> payment-svc",
     .peer = "payment-svc",
     .env = "PAYMENT_SVC_URL",
-    .timeout_ms = 9000,
+    .timeout_ms = 13000,
     .on_failure = &error_payment_unavailable,
 };
 

@@ -19,6 +19,24 @@ const struct ec_external stripe_external = {
     .auth_secret = &stripe_secret_key_setting,
 };
 
+static const struct ec_ext_call stripe_cancel_payment_call = {
+    .edge = &stripe_edge,
+    .external = &stripe_external,
+    .name = "CancelPayment",
+    .method = "POST",
+    .path = "/v1/payment_intents/{intent}/cancel",
+    .encoding = EC_ENC_FORM,
+    .in = &stripe_cancel_payment_in_record,
+    .out = &stripe_cancel_payment_out_record,
+    .idempotency_header = "Idempotency-Key",
+};
+
+void stripe_cancel_payment(struct ec_task *task, struct ec_str key, const struct stripe_cancel_payment_in *in,
+    struct stripe_cancel_payment_out *out)
+{
+    ec_external_call(task, &stripe_cancel_payment_call, key, in, out);
+}
+
 static const struct ec_ext_call stripe_create_payment_call = {
     .edge = &stripe_edge,
     .external = &stripe_external,
@@ -57,6 +75,22 @@ void stripe_create_refund(struct ec_task *task, struct ec_str key, const struct 
     struct stripe_create_refund_out *out)
 {
     ec_external_call(task, &stripe_create_refund_call, key, in, out);
+}
+
+static const struct ec_ext_call stripe_get_payment_call = {
+    .edge = &stripe_edge,
+    .external = &stripe_external,
+    .name = "GetPayment",
+    .method = "GET",
+    .path = "/v1/payment_intents/{intent}",
+    .encoding = EC_ENC_QUERY,
+    .in = &stripe_get_payment_in_record,
+    .out = &stripe_get_payment_out_record,
+};
+
+void stripe_get_payment(struct ec_task *task, struct ec_str key, const struct stripe_get_payment_in *in, struct stripe_get_payment_out *out)
+{
+    ec_external_call(task, &stripe_get_payment_call, key, in, out);
 }
 
 const struct ec_topic payment_events_topic = {

@@ -31,6 +31,17 @@ void db_charge_update_payments(struct ec_task *task, struct ec_uuid order_id)
     ec_sql_exec(task, &db_charge_update_payments_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
+/* payment-svc.Charge.update_payments_2 */
+static const struct ec_sql db_charge_update_payments_2_sql = {
+    .name = "payment-svc.Charge.update_payments_2",
+    .text = "UPDATE payments SET status = 'declined' WHERE order_id = $1",
+};
+
+void db_charge_update_payments_2(struct ec_task *task, struct ec_uuid order_id)
+{
+    ec_sql_exec(task, &db_charge_update_payments_2_sql, EC_PARAMS(ec_param_uuid(order_id)));
+}
+
 /* payment-svc.Charge.payment */
 static const struct ec_sql db_charge_payment_sql = {
     .name = "payment-svc.Charge.payment",
@@ -73,12 +84,23 @@ void db_refund_update_payments(struct ec_task *task, struct ec_uuid order_id)
 /* payment-svc.Refund.update_payments_2 */
 static const struct ec_sql db_refund_update_payments_2_sql = {
     .name = "payment-svc.Refund.update_payments_2",
+    .text = "UPDATE payments SET status = 'declined' WHERE order_id = $1",
+};
+
+void db_refund_update_payments_2(struct ec_task *task, struct ec_uuid order_id)
+{
+    ec_sql_exec(task, &db_refund_update_payments_2_sql, EC_PARAMS(ec_param_uuid(order_id)));
+}
+
+/* payment-svc.Refund.update_payments_3 */
+static const struct ec_sql db_refund_update_payments_3_sql = {
+    .name = "payment-svc.Refund.update_payments_3",
     .text = "UPDATE payments SET status = 'captured', provider_id = $1 WHERE order_id = $2",
 };
 
-void db_refund_update_payments_2(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id)
+void db_refund_update_payments_3(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_refund_update_payments_2_sql, EC_PARAMS(
+    ec_sql_exec(task, &db_refund_update_payments_3_sql, EC_PARAMS(
         ec_param_text(intent_id),
         ec_param_uuid(order_id)));
 }
@@ -97,15 +119,15 @@ void db_refund_captured(struct ec_task *task, struct ec_uuid order_id, struct re
     ec_sql_one(task, &db_refund_captured_sql, out, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
-/* payment-svc.Refund.update_payments_3 */
-static const struct ec_sql db_refund_update_payments_3_sql = {
-    .name = "payment-svc.Refund.update_payments_3",
+/* payment-svc.Refund.update_payments_4 */
+static const struct ec_sql db_refund_update_payments_4_sql = {
+    .name = "payment-svc.Refund.update_payments_4",
     .text = "UPDATE payments SET status = 'refunded' WHERE order_id = $1",
 };
 
-void db_refund_update_payments_3(struct ec_task *task, struct ec_uuid order_id)
+void db_refund_update_payments_4(struct ec_task *task, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_refund_update_payments_3_sql, EC_PARAMS(ec_param_uuid(order_id)));
+    ec_sql_exec(task, &db_refund_update_payments_4_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
 /* payment-svc.PaymentFor.payment */
@@ -123,12 +145,14 @@ void db_payment_for_payment(struct ec_task *task, struct ec_uuid order_id, struc
 const struct ec_sql *const statements[] = {
     &db_charge_insert_payments_sql,
     &db_charge_update_payments_sql,
+    &db_charge_update_payments_2_sql,
     &db_charge_payment_sql,
     &db_refund_payment_sql,
     &db_refund_update_payments_sql,
     &db_refund_update_payments_2_sql,
-    &db_refund_captured_sql,
     &db_refund_update_payments_3_sql,
+    &db_refund_captured_sql,
+    &db_refund_update_payments_4_sql,
     &db_payment_for_payment_sql,
     NULL,
 };

@@ -91,6 +91,27 @@ const struct ec_record stripe_create_payment_out_record = {
     .nfields = sizeof stripe_create_payment_out_fields / sizeof stripe_create_payment_out_fields[0],
 };
 
+static const struct ec_field stripe_cancel_payment_in_fields[] = {
+    {.name = "intent", .kind = EC_TEXT, .offset = offsetof(struct stripe_cancel_payment_in, intent)},
+};
+const struct ec_record stripe_cancel_payment_in_record = {
+    .name = "stripe_cancel_payment_in",
+    .size = sizeof(struct stripe_cancel_payment_in),
+    .fields = stripe_cancel_payment_in_fields,
+    .nfields = sizeof stripe_cancel_payment_in_fields / sizeof stripe_cancel_payment_in_fields[0],
+};
+
+static const struct ec_field stripe_cancel_payment_out_fields[] = {
+    {.name = "id", .kind = EC_TEXT, .offset = offsetof(struct stripe_cancel_payment_out, id)},
+    {.name = "status", .kind = EC_TEXT, .offset = offsetof(struct stripe_cancel_payment_out, status)},
+};
+const struct ec_record stripe_cancel_payment_out_record = {
+    .name = "stripe_cancel_payment_out",
+    .size = sizeof(struct stripe_cancel_payment_out),
+    .fields = stripe_cancel_payment_out_fields,
+    .nfields = sizeof stripe_cancel_payment_out_fields / sizeof stripe_cancel_payment_out_fields[0],
+};
+
 static const struct ec_field charge_payment_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct charge_payment, order_id)},
     {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct charge_payment, user_id)},
@@ -137,6 +158,28 @@ const struct ec_record refund_payment_record = {
     .size = sizeof(struct refund_payment),
     .fields = refund_payment_fields,
     .nfields = sizeof refund_payment_fields / sizeof refund_payment_fields[0],
+};
+
+static const struct ec_field stripe_get_payment_in_fields[] = {
+    {.name = "intent", .kind = EC_TEXT, .offset = offsetof(struct stripe_get_payment_in, intent)},
+};
+const struct ec_record stripe_get_payment_in_record = {
+    .name = "stripe_get_payment_in",
+    .size = sizeof(struct stripe_get_payment_in),
+    .fields = stripe_get_payment_in_fields,
+    .nfields = sizeof stripe_get_payment_in_fields / sizeof stripe_get_payment_in_fields[0],
+};
+
+static const struct ec_field stripe_get_payment_out_fields[] = {
+    {.name = "id", .kind = EC_TEXT, .offset = offsetof(struct stripe_get_payment_out, id)},
+    {.name = "status", .kind = EC_TEXT, .offset = offsetof(struct stripe_get_payment_out, status)},
+    {.name = "amount", .kind = EC_INT, .offset = offsetof(struct stripe_get_payment_out, amount)},
+};
+const struct ec_record stripe_get_payment_out_record = {
+    .name = "stripe_get_payment_out",
+    .size = sizeof(struct stripe_get_payment_out),
+    .fields = stripe_get_payment_out_fields,
+    .nfields = sizeof stripe_get_payment_out_fields / sizeof stripe_get_payment_out_fields[0],
 };
 
 static const struct ec_field refund_captured_fields[] = {

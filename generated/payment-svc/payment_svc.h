@@ -55,6 +55,17 @@ struct stripe_create_payment_out {
 };
 extern const struct ec_record stripe_create_payment_out_record;
 
+struct stripe_cancel_payment_in {
+    struct ec_str intent;
+};
+extern const struct ec_record stripe_cancel_payment_in_record;
+
+struct stripe_cancel_payment_out {
+    struct ec_str id;
+    struct ec_str status;
+};
+extern const struct ec_record stripe_cancel_payment_out_record;
+
 struct charge_payment {
     struct ec_uuid order_id;
     struct ec_uuid user_id;
@@ -82,6 +93,18 @@ struct refund_payment {
     enum payment_status status;
 };
 extern const struct ec_record refund_payment_record;
+
+struct stripe_get_payment_in {
+    struct ec_str intent;
+};
+extern const struct ec_record stripe_get_payment_in_record;
+
+struct stripe_get_payment_out {
+    struct ec_str id;
+    struct ec_str status;
+    int64_t amount;
+};
+extern const struct ec_record stripe_get_payment_out_record;
 
 struct refund_captured {
     struct ec_uuid order_id;
@@ -125,20 +148,26 @@ extern const struct ec_record payment_for_payment_record;
 extern struct ec_edge stripe_edge;
 extern const struct ec_external stripe_external;
 
+void stripe_cancel_payment(struct ec_task *task, struct ec_str key, const struct stripe_cancel_payment_in *in,
+    struct stripe_cancel_payment_out *out);
 void stripe_create_payment(struct ec_task *task, struct ec_str key, const struct stripe_create_payment_in *in,
     struct stripe_create_payment_out *out);
 void stripe_create_refund(struct ec_task *task, struct ec_str key, const struct stripe_create_refund_in *in,
     struct stripe_create_refund_out *out);
+void stripe_get_payment(struct ec_task *task, struct ec_str key, const struct stripe_get_payment_in *in,
+    struct stripe_get_payment_out *out);
 
 void db_charge_insert_payments(struct ec_task *task, struct ec_uuid order_id, struct ec_uuid user_id, int64_t amount_cents,
     struct ec_str method);
 void db_charge_update_payments(struct ec_task *task, struct ec_uuid order_id);
+void db_charge_update_payments_2(struct ec_task *task, struct ec_uuid order_id);
 void db_charge_payment(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id, struct charge_payment *out);
 void db_refund_payment(struct ec_task *task, struct ec_uuid order_id, struct refund_payment *out);
 void db_refund_update_payments(struct ec_task *task, struct ec_uuid order_id);
-void db_refund_update_payments_2(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id);
+void db_refund_update_payments_2(struct ec_task *task, struct ec_uuid order_id);
+void db_refund_update_payments_3(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id);
 void db_refund_captured(struct ec_task *task, struct ec_uuid order_id, struct refund_captured *out);
-void db_refund_update_payments_3(struct ec_task *task, struct ec_uuid order_id);
+void db_refund_update_payments_4(struct ec_task *task, struct ec_uuid order_id);
 void db_payment_for_payment(struct ec_task *task, struct ec_uuid order_id, struct payment_for_payment *out);
 extern const struct ec_sql *const statements[];
 

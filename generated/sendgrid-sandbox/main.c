@@ -15,6 +15,21 @@ static const struct ec_sbx_rule send_rules[] = {
     {0},
 };
 
+static const struct ec_sbx_rule refusals[] = {
+    {
+        .body = EC_VAL_OBJECT(
+            {"errors", EC_VAL_LIST(
+                {NULL, EC_VAL_OBJECT(
+                    {"message", EC_VAL_REQUEST("message")},
+                    {"field", EC_VAL_REQUEST("field")},
+                    {"help", EC_VAL_JSON("null")},
+                )},
+            )},
+        ),
+    },
+    {0},
+};
+
 static const struct ec_sbx_call calls[] = {
     {
         .name = "Send",
@@ -32,6 +47,7 @@ static const struct ec_sandbox sandbox = {
     .auth = EC_AUTH_BEARER,
     .auth_secret = &sendgrid_api_key_setting,
     .calls = calls,
+    .refusals = refusals,
 };
 
 int main(int argc, char **argv)

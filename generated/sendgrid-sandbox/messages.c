@@ -3,7 +3,7 @@
 
 static const struct ec_field sendgrid_send_in_personalizations_to_fields[] = {
     {.name = "email", .kind = EC_EMAIL, .offset = offsetof(struct sendgrid_send_in_personalizations_to, email)},
-    {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct sendgrid_send_in_personalizations_to, name)},
+    {.name = "name", .kind = EC_TEXT, .flags = EC_OPTIONAL, .offset = offsetof(struct sendgrid_send_in_personalizations_to, name)},
 };
 const struct ec_record sendgrid_send_in_personalizations_to_record = {
     .name = "sendgrid_send_in_personalizations_to",
@@ -25,7 +25,7 @@ const struct ec_record sendgrid_send_in_personalizations_record = {
 
 static const struct ec_field sendgrid_send_in_from_fields[] = {
     {.name = "email", .kind = EC_EMAIL, .offset = offsetof(struct sendgrid_send_in_from, email)},
-    {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct sendgrid_send_in_from, name)},
+    {.name = "name", .kind = EC_TEXT, .flags = EC_OPTIONAL, .offset = offsetof(struct sendgrid_send_in_from, name)},
 };
 const struct ec_record sendgrid_send_in_from_record = {
     .name = "sendgrid_send_in_from",

@@ -16,9 +16,27 @@ static const struct ec_sbx_rule create_payment_rules[] = {
             {"error", EC_VAL_OBJECT(
                 {"type", EC_VAL_JSON("\"card_error\"")},
                 {"code", EC_VAL_JSON("\"card_declined\"")},
+                {"decline_code", EC_VAL_JSON("\"generic_decline\"")},
                 {"message", EC_VAL_JSON("\"Your card was declined.\"")},
             )},
         ),
+    },
+    {
+        .when = EC_COND(EQ, EC_VAL_REQUEST("payment_method"), EC_VAL_JSON("\"pm_card_authenticationRequired\"")),
+        .status = 200,
+        .body = EC_VAL_OBJECT(
+            {"id", EC_VAL_TOKEN("pi_")},
+            {"object", EC_VAL_JSON("\"payment_intent\"")},
+            {"status", EC_VAL_JSON("\"requires_action\"")},
+            {"amount", EC_VAL_REQUEST("amount")},
+            {"currency", EC_VAL_REQUEST("currency")},
+            {"amount_received", EC_VAL_JSON("0")},
+            {"payment_method", EC_VAL_REQUEST("payment_method")},
+            {"metadata", EC_VAL_REQUEST("metadata")},
+            {"created", EC_VAL_TIMESTAMP},
+            {"livemode", EC_VAL_JSON("false")},
+        ),
+        .keep = EC_VAL_STORE("intents", EC_VAL_REPLY("id"), NULL),
     },
     {
         .status = 200,
@@ -39,6 +57,77 @@ static const struct ec_sbx_rule create_payment_rules[] = {
     {0},
 };
 
+static const struct ec_sbx_rule get_payment_rules[] = {
+    {
+        .when = EC_COND_MISSING(EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), NULL)),
+        .status = 404,
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"invalid_request_error\"")},
+                {"code", EC_VAL_JSON("\"resource_missing\"")},
+                {"param", EC_VAL_JSON("\"intent\"")},
+                {"message", EC_VAL_JSON("\"No such payment_intent\"")},
+            )},
+        ),
+    },
+    {
+        .status = 200,
+        .body = EC_VAL_OBJECT(
+            {"id", EC_VAL_REQUEST("intent")},
+            {"object", EC_VAL_JSON("\"payment_intent\"")},
+            {"status", EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "status")},
+            {"amount", EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "amount")},
+            {"currency", EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "currency")},
+            {"amount_received", EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "amount_received")},
+            {"payment_method", EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "payment_method")},
+            {"metadata", EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "metadata")},
+            {"created", EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "created")},
+            {"livemode", EC_VAL_JSON("false")},
+        ),
+    },
+    {0},
+};
+
+static const struct ec_sbx_rule cancel_payment_rules[] = {
+    {
+        .when = EC_COND_MISSING(EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), NULL)),
+        .status = 404,
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"invalid_request_error\"")},
+                {"code", EC_VAL_JSON("\"resource_missing\"")},
+                {"param", EC_VAL_JSON("\"intent\"")},
+                {"message", EC_VAL_JSON("\"No such payment_intent\"")},
+            )},
+        ),
+    },
+    {
+        .when = EC_COND(NE, EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "status"), EC_VAL_JSON("\"requires_action\"")),
+        .status = 400,
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"invalid_request_error\"")},
+                {"code", EC_VAL_JSON("\"payment_intent_unexpected_state\"")},
+                {"message", EC_VAL_JSON("\"You cannot cancel this PaymentIntent because of its status.\"")},
+            )},
+        ),
+    },
+    {
+        .status = 200,
+        .body = EC_VAL_OBJECT(
+            {"id", EC_VAL_REQUEST("intent")},
+            {"object", EC_VAL_JSON("\"payment_intent\"")},
+            {"status", EC_VAL_JSON("\"canceled\"")},
+            {"amount", EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "amount")},
+        ),
+        .sets = (const struct ec_sbx_set[]){
+            {EC_VAL_STORE("intents", EC_VAL_REQUEST("intent"), "status"), EC_VAL_JSON("\"canceled\"")},
+            {0},
+        },
+    },
+    {0},
+};
+
 static const struct ec_sbx_rule create_refund_rules[] = {
     {
         .when = EC_COND_MISSING(EC_VAL_STORE("intents", EC_VAL_REQUEST("payment_intent"), NULL)),
@@ -47,7 +136,18 @@ static const struct ec_sbx_rule create_refund_rules[] = {
             {"error", EC_VAL_OBJECT(
                 {"type", EC_VAL_JSON("\"invalid_request_error\"")},
                 {"code", EC_VAL_JSON("\"resource_missing\"")},
+                {"param", EC_VAL_JSON("\"payment_intent\"")},
                 {"message", EC_VAL_JSON("\"No such payment_intent\"")},
+            )},
+        ),
+    },
+    {
+        .when = EC_COND(NE, EC_VAL_STORE("intents", EC_VAL_REQUEST("payment_intent"), "status"), EC_VAL_JSON("\"succeeded\"")),
+        .status = 400,
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"invalid_request_error\"")},
+                {"message", EC_VAL_JSON("\"This PaymentIntent does not have a successful charge to refund.\"")},
             )},
         ),
     },
@@ -80,6 +180,47 @@ static const struct ec_sbx_rule create_refund_rules[] = {
     {0},
 };
 
+static const struct ec_sbx_rule refusals[] = {
+    {
+        .when = EC_COND(EQ, EC_VAL_REQUEST("reason"), EC_VAL_JSON("\"key\"")),
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"idempotency_error\"")},
+                {"message", EC_VAL_REQUEST("message")},
+            )},
+        ),
+    },
+    {
+        .when = EC_COND(EQ, EC_VAL_REQUEST("status"), EC_VAL_JSON("429")),
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"invalid_request_error\"")},
+                {"code", EC_VAL_JSON("\"rate_limit\"")},
+                {"message", EC_VAL_REQUEST("message")},
+            )},
+        ),
+    },
+    {
+        .when = EC_COND(GE, EC_VAL_REQUEST("status"), EC_VAL_JSON("500")),
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"api_error\"")},
+                {"message", EC_VAL_REQUEST("message")},
+            )},
+        ),
+    },
+    {
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"invalid_request_error\"")},
+                {"param", EC_VAL_REQUEST("field")},
+                {"message", EC_VAL_REQUEST("message")},
+            )},
+        ),
+    },
+    {0},
+};
+
 static const struct ec_sbx_call calls[] = {
     {
         .name = "CreatePayment",
@@ -89,6 +230,23 @@ static const struct ec_sbx_call calls[] = {
         .in = &stripe_create_payment_in_record,
         .idempotency_header = "Idempotency-Key",
         .rules = create_payment_rules,
+    },
+    {
+        .name = "GetPayment",
+        .method = "GET",
+        .path = "/v1/payment_intents/{intent}",
+        .encoding = EC_ENC_QUERY,
+        .in = &stripe_get_payment_in_record,
+        .rules = get_payment_rules,
+    },
+    {
+        .name = "CancelPayment",
+        .method = "POST",
+        .path = "/v1/payment_intents/{intent}/cancel",
+        .encoding = EC_ENC_FORM,
+        .in = &stripe_cancel_payment_in_record,
+        .idempotency_header = "Idempotency-Key",
+        .rules = cancel_payment_rules,
     },
     {
         .name = "CreateRefund",
@@ -107,6 +265,7 @@ static const struct ec_sandbox sandbox = {
     .auth = EC_AUTH_BEARER,
     .auth_secret = &stripe_secret_key_setting,
     .calls = calls,
+    .refusals = refusals,
 };
 
 int main(int argc, char **argv)

@@ -42,6 +42,26 @@ const struct ec_record stripe_create_payment_in_record = {
     .nfields = sizeof stripe_create_payment_in_fields / sizeof stripe_create_payment_in_fields[0],
 };
 
+static const struct ec_field stripe_get_payment_in_fields[] = {
+    {.name = "intent", .kind = EC_TEXT, .offset = offsetof(struct stripe_get_payment_in, intent)},
+};
+const struct ec_record stripe_get_payment_in_record = {
+    .name = "stripe_get_payment_in",
+    .size = sizeof(struct stripe_get_payment_in),
+    .fields = stripe_get_payment_in_fields,
+    .nfields = sizeof stripe_get_payment_in_fields / sizeof stripe_get_payment_in_fields[0],
+};
+
+static const struct ec_field stripe_cancel_payment_in_fields[] = {
+    {.name = "intent", .kind = EC_TEXT, .offset = offsetof(struct stripe_cancel_payment_in, intent)},
+};
+const struct ec_record stripe_cancel_payment_in_record = {
+    .name = "stripe_cancel_payment_in",
+    .size = sizeof(struct stripe_cancel_payment_in),
+    .fields = stripe_cancel_payment_in_fields,
+    .nfields = sizeof stripe_cancel_payment_in_fields / sizeof stripe_cancel_payment_in_fields[0],
+};
+
 static const struct ec_field stripe_create_refund_in_fields[] = {
     {.name = "payment_intent", .kind = EC_TEXT, .offset = offsetof(struct stripe_create_refund_in, payment_intent)},
 };

@@ -25,6 +25,16 @@ struct stripe_create_payment_in {
 };
 extern const struct ec_record stripe_create_payment_in_record;
 
+struct stripe_get_payment_in {
+    struct ec_str intent;
+};
+extern const struct ec_record stripe_get_payment_in_record;
+
+struct stripe_cancel_payment_in {
+    struct ec_str intent;
+};
+extern const struct ec_record stripe_cancel_payment_in_record;
+
 struct stripe_create_refund_in {
     struct ec_str payment_intent;
 };

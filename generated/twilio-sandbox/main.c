@@ -17,6 +17,16 @@ struct ec_setting twilio_auth_token_setting = {
 
 static const struct ec_sbx_rule send_rules[] = {
     {
+        .when = EC_COND(EQ, EC_VAL_REQUEST("To"), EC_VAL_JSON("\"+15005550001\"")),
+        .status = 400,
+        .body = EC_VAL_OBJECT(
+            {"code", EC_VAL_JSON("21211")},
+            {"message", EC_VAL_JSON("\"Invalid 'To' Phone Number\"")},
+            {"more_info", EC_VAL_JSON("\"https://www.twilio.com/docs/errors/21211\"")},
+            {"status", EC_VAL_JSON("400")},
+        ),
+    },
+    {
         .status = 201,
         .body = EC_VAL_OBJECT(
             {"sid", EC_VAL_TOKEN("SM")},
@@ -24,6 +34,27 @@ static const struct ec_sbx_rule send_rules[] = {
             {"to", EC_VAL_REQUEST("To")},
             {"from", EC_VAL_REQUEST("From")},
             {"body", EC_VAL_REQUEST("Body")},
+        ),
+    },
+    {0},
+};
+
+static const struct ec_sbx_rule refusals[] = {
+    {
+        .when = EC_COND(EQ, EC_VAL_REQUEST("reason"), EC_VAL_JSON("\"credentials\"")),
+        .body = EC_VAL_OBJECT(
+            {"code", EC_VAL_JSON("20003")},
+            {"message", EC_VAL_JSON("\"Authenticate\"")},
+            {"more_info", EC_VAL_JSON("\"https://www.twilio.com/docs/errors/20003\"")},
+            {"status", EC_VAL_REQUEST("status")},
+        ),
+    },
+    {
+        .body = EC_VAL_OBJECT(
+            {"code", EC_VAL_JSON("20001")},
+            {"message", EC_VAL_REQUEST("message")},
+            {"more_info", EC_VAL_JSON("\"https://www.twilio.com/docs/errors/20001\"")},
+            {"status", EC_VAL_REQUEST("status")},
         ),
     },
     {0},
@@ -47,6 +78,7 @@ static const struct ec_sandbox sandbox = {
     .auth_user = &account_sid_setting,
     .auth_secret = &twilio_auth_token_setting,
     .calls = calls,
+    .refusals = refusals,
 };
 
 int main(int argc, char **argv)

@@ -17,10 +17,14 @@ passed = failed = skipped = 0
 
 
 def attempt(name, function, *args):
-    global passed, failed
+    global passed, failed, skipped
     begun = time.monotonic()
     try:
         function(*args)
+    except lib.Skip as why:
+        skipped += 1
+        print(f"skip: {name}: {why}", flush=True)
+        return True
     except Exception:  # every failure is shown, and the rest still runs
         failed += 1
         print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)

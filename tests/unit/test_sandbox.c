@@ -5,9 +5,12 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-struct inner { struct ec_str name; };
-static const struct ec_field inner_fields[] = {{.name = "name", .kind = EC_TEXT, .offset = offsetof(struct inner, name)}};
-static const struct ec_record inner_record = {"Inner", sizeof(struct inner), inner_fields, 1, NULL};
+struct inner { struct ec_str name, pin; };
+static const struct ec_field inner_fields[] = {
+    {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct inner, name)},
+    {.name = "pin", .kind = EC_SECRET, .flags = EC_OPTIONAL, .offset = offsetof(struct inner, pin)},
+};
+static const struct ec_record inner_record = {"Inner", sizeof(struct inner), inner_fields, 2, NULL};
 
 struct pay { int64_t amount; struct ec_str method; struct inner meta; struct ec_str note; };
 static const struct ec_field pay_fields[] = {
@@ -85,6 +88,29 @@ static struct ec_setting user = {.name = "account", .env = "TEST_ACCOUNT"},
 static const struct ec_sandbox sandbox = {
     .name = "bank", .auth = EC_AUTH_BASIC, .auth_user = &user, .auth_secret = &secret, .calls = calls};
 
+/* refuse when reason == "field" reply 422 { in: field text: message }   refuse when status >= 500 or reason == "key" reply { down: status }
+ */
+static const struct ec_sbx_value v_reason = {.kind = EC_SBX_REQUEST, .path = "reason"},
+                                 v_status = {.kind = EC_SBX_REQUEST, .path = "status"},
+                                 v_in = {.kind = EC_SBX_REQUEST, .path = "field"},
+                                 v_message = {.kind = EC_SBX_REQUEST, .path = "message"},
+                                 v_field = J("\"field\""), v_key = J("\"key\""), v_500 = J("500");
+static const struct ec_sbx_member m_in[] = {{"in", &v_in}, {"text", &v_message}, {NULL, NULL}};
+static const struct ec_sbx_member m_down[] = {{"down", &v_status}, {NULL, NULL}};
+static const struct ec_sbx_value v_refused = {.kind = EC_SBX_OBJECT, .members = m_in};
+static const struct ec_sbx_value v_down = {.kind = EC_SBX_OBJECT, .members = m_down};
+static const struct ec_sbx_cond c_field = {.test = EC_SBX_EQ, .left = &v_reason, .right = &v_field},
+                                c_500 = {.test = EC_SBX_GE, .left = &v_status, .right = &v_500},
+                                c_key = {.test = EC_SBX_EQ, .left = &v_reason, .right = &v_key},
+                                c_down = {.test = EC_SBX_OR, .a = &c_500, .b = &c_key};
+static const struct ec_sbx_rule refusals[] = {
+    {.when = &c_field, .status = 422, .body = &v_refused},
+    {.when = &c_down, .body = &v_down},
+    {0},
+};
+static const struct ec_sandbox worded = {
+    .name = "bank", .auth = EC_AUTH_BASIC, .auth_user = &user, .auth_secret = &secret, .calls = calls, .refusals = refusals};
+
 static pid_t child;
 static int port;
 
@@ -111,12 +137,11 @@ static int try_connect(void)
     return -1;
 }
 
-static int setup(void **state)
+static int start(const struct ec_sandbox *which)
 {
     char text[16];
     int fd, i;
 
-    (void)state;
     port = free_port();
     sprintf(text, "%d", port);
     setenv("PORT", text, 1);
@@ -125,12 +150,24 @@ static int setup(void **state)
     setenv("LOG_LEVEL", "error", 1);
     child = fork();
     if (child == 0)
-        exit(ec_sandbox_main(1, (char *[]){(char *)"bank-sandbox", NULL}, &sandbox));
+        exit(ec_sandbox_main(1, (char *[]){(char *)"bank-sandbox", NULL}, which));
     for (i = 0; (fd = try_connect()) < 0 && i < 1000; i++)
         usleep(10000);
     assert_true(fd >= 0);
     close(fd);
     return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return start(&sandbox);
+}
+
+static int setup_worded(void **state)
+{
+    (void)state;
+    return start(&worded);
 }
 
 static int teardown(void **state)
@@ -289,7 +326,7 @@ static void idempotency(void **state)
     assert_string_equal(body, first);
     assert_non_null(strstr(head, "idempotent-replayed: true"));
     assert_int_equal(ask("POST", "/v1/pay", KEY, "amount=13&method=card&meta[name]=x"), 400);
-    assert_non_null(strstr(body, "idempotency_error"));
+    assert_string_equal(body, "{\"error\":{\"type\":\"key\",\"message\":\"this idempotency key was used with another request\"}}");
     assert_int_equal(ask("POST", "/v1/pay", AUTH FORM "Idempotency-Key: k2\r\n", GOOD), 200);
     assert_string_not_equal(body, first);
     l = ledger();
@@ -348,6 +385,60 @@ static void faults(void **state)
     assert_int_equal(ask("DELETE", "/_sandbox/faults", "", ""), 204);
 }
 
+static void secrets_are_not_in_the_ledger(void **state)
+{
+    json_t *l, *meta;
+
+    (void)state;
+    assert_int_equal(ask("POST", "/v1/pay", KEY, GOOD "&meta[pin]=hidden"), 200);
+    assert_int_equal(ask("POST", "/v1/pay", KEY, GOOD "&meta[pin]=hiddem"), 400); /* it is compared all the same */
+    l = ledger();
+    assert_null(strstr(body, "hidden"));
+    assert_null(strstr(body, "tok"));
+    meta = json_object_get(json_object_get(json_array_get(l, 0), "request"), "meta");
+    assert_string_equal(json_string_value(json_object_get(meta, "name")), "x");
+    assert_string_equal(json_string_value(json_object_get(meta, "pin")), "***");
+    json_decref(l);
+}
+
+static void fault_headers(void **state)
+{
+    (void)state;
+    assert_int_equal(fault("{\"call\":\"Pay\",\"kind\":\"status\",\"headers\":{\"a b\":\"c\"}}"), 400);
+    assert_int_equal(fault("{\"call\":\"Pay\",\"kind\":\"status\",\"headers\":{\"a\":\"c\\r\\nd: e\"}}"), 400);
+    assert_int_equal(fault("{\"call\":\"Pay\",\"kind\":\"status\",\"headers\":{\"a\":1}}"), 400);
+    assert_int_equal(fault("{\"call\":\"Pay\",\"kind\":\"status\",\"status\":429,"
+                           "\"headers\":{\"Retry-After\":\"3\",\"X-Why\":\"slow down\"}}"),
+                     201);
+    assert_int_equal(pay(GOOD), 429);
+    assert_string_equal(body, "{\"error\":{\"type\":\"fault\",\"message\":\"a fault was asked for\"}}");
+    assert_non_null(strstr(head, "\r\nRetry-After: 3\r\nX-Why: slow down\r\n"));
+    assert_int_equal(pay(GOOD), 200);
+    assert_null(strstr(head, "Retry-After"));
+}
+
+/* In the provider's words; what no refusal takes, in ours. */
+static void refusals_in_words(void **state)
+{
+    (void)state;
+    assert_int_equal(pay("amount=0&method=card&meta[name]=x"), 422);
+    assert_string_equal(body, "{\"in\":\"amount\",\"text\":\"amount must be at least 1\"}");
+    assert_int_equal(pay("amount=1&method=card&meta[other]=x"), 422);
+    assert_memory_equal(body, "{\"in\":\"meta.other\"", 18);
+    assert_int_equal(ask("POST", "/v1/notes", AUTH "Content-Type: application/json\r\n", "nonsense"), 422);
+    assert_memory_equal(body, "{\"in\":null", 10);
+    assert_int_equal(ask("POST", "/v1/pay", FORM, GOOD), 401);
+    assert_memory_equal(body, "{\"error\":{\"type\":\"credentials\"", 30);
+    assert_int_equal(ask("GET", "/v1/pay", AUTH, ""), 405);
+    assert_memory_equal(body, "{\"error\":{\"type\":\"method\"", 25);
+    assert_int_equal(ask("POST", "/v1/pay", KEY, GOOD), 200);
+    assert_int_equal(ask("POST", "/v1/pay", KEY, GOOD "&note=n"), 400);
+    assert_string_equal(body, "{\"down\":400}");
+    assert_int_equal(fault("{\"call\":\"Pay\",\"kind\":\"status\",\"status\":503}"), 201);
+    assert_int_equal(pay(GOOD), 503);
+    assert_string_equal(body, "{\"down\":503}");
+}
+
 static void configuration(void **state)
 {
     char *argv[] = {(char *)"bank-sandbox", (char *)"more", NULL};
@@ -371,7 +462,10 @@ static void configuration(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {T(what_is_refused), T(rules_and_stores), T(idempotency), T(faults), cmocka_unit_test(configuration)};
+    const struct CMUnitTest tests[] = {T(what_is_refused), T(rules_and_stores), T(idempotency), T(faults),
+                                       T(secrets_are_not_in_the_ledger), T(fault_headers),
+                                       cmocka_unit_test_setup_teardown(refusals_in_words, setup_worded, teardown),
+                                       cmocka_unit_test(configuration)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

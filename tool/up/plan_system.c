@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,11 +13,26 @@
 
 extern char **environ;
 
+/* NAME or NAME_FILE; an empty value is absent, as in a process's own configuration. */
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    char *file;
+
+    if (value && *value)
+        return true;
+    if (asprintf(&file, "%s_FILE", name) < 0)
+        abort();
+    value = getenv(file);
+    free(file);
+    return value && *value;
+}
+
 bool ecc_external_is_real(const struct ecc_node *node)
 {
     const struct ecc_external *external = &node->u.external;
 
-    return !external->has_sandbox || (external->auth_secret && getenv(external->auth_secret)) || getenv(external->base_env);
+    return !external->has_sandbox || (external->auth_secret && is_set(external->auth_secret)) || is_set(external->base_env);
 }
 
 static struct ecc_proc *add(struct ecc_up *up, const char *name, const char *kind, enum ecc_stage stage)
@@ -43,7 +59,7 @@ static void env_inherit(struct ecc_up *up, struct ecc_proc *proc, const char *na
 {
     const char *value = getenv(name), *file = getenv(ecc_arena_printf(up->arena, "%s_FILE", name));
 
-    if (value)
+    if (value && (*value || !file || !*file))
         env(up, proc, name, value);
     else if (file)
         env(up, proc, ecc_arena_printf(up->arena, "%s_FILE", name), file);
@@ -52,7 +68,7 @@ static void env_inherit(struct ecc_up *up, struct ecc_proc *proc, const char *na
 /* A secret: ours when we have it, else the one made for development. */
 static void env_secret(struct ecc_up *up, struct ecc_proc *proc, const char *name)
 {
-    if (getenv(name) || getenv(ecc_arena_printf(up->arena, "%s_FILE", name)))
+    if (is_set(name))
         env_inherit(up, proc, name);
     else
         env(up, proc, ecc_arena_printf(up->arena, "%s_FILE", name), ecc_up_path(up, "secrets/%s", name));

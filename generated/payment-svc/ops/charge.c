@@ -5,6 +5,8 @@
  *   insert_payments: sql
  *   intent: call, stripe.CreatePayment; catch CardDeclined
  *   update_payments: sql
+ *   stripe_cancel_payment: call, stripe.CancelPayment
+ *   update_payments_2: sql
  *   payment: sql, one row
  *   PaymentCaptured: event, payment-events
  */
@@ -21,6 +23,8 @@ enum charge_step {
     CHARGE_INSERT_PAYMENTS,
     CHARGE_INTENT,
     CHARGE_UPDATE_PAYMENTS,
+    CHARGE_STRIPE_CANCEL_PAYMENT,
+    CHARGE_UPDATE_PAYMENTS_2,
     CHARGE_TX,
     CHARGE_PAYMENT,
     CHARGE_COMMIT,
@@ -53,6 +57,14 @@ static void charge_run(struct ec_task *task)
             return;
         }
         EC_CHECK(task);
+        if (!ec_str_eq(f->intent.status, EC_STR("succeeded"))) {
+            EC_AWAIT(task, CHARGE_STRIPE_CANCEL_PAYMENT,
+                stripe_cancel_payment(task, (struct ec_str){0}, &(struct stripe_cancel_payment_in){.intent = f->intent.id},
+                EC_ALLOC(task, struct stripe_cancel_payment_out)));
+            EC_AWAIT(task, CHARGE_UPDATE_PAYMENTS_2, db_charge_update_payments_2(task, f->in.order_id));
+            ec_fail_with(task, &error_card_declined);
+            return;
+        }
         EC_AWAIT(task, CHARGE_TX, ec_tx_begin(task));
         EC_AWAIT(task, CHARGE_PAYMENT, db_charge_payment(task, f->intent.id, f->in.order_id, &f->payment));
         EC_EXPECT_ROW(task);

@@ -5,16 +5,20 @@
  *   payment: sql, one row; none: return
  *   intent: call, stripe.CreatePayment; catch CardDeclined
  *   update_payments: sql
+ *   found: call, stripe.GetPayment
+ *   stripe_cancel_payment: call, stripe.CancelPayment
  *   update_payments_2: sql
+ *   update_payments_3: sql
  *   captured: sql, one row; none: return
  *   stripe_create_refund: call, stripe.CreateRefund
- *   update_payments_3: sql
+ *   update_payments_4: sql
  *   PaymentRefunded: event, payment-events
  */
 struct refund_frame {
     struct refund_in in;
     struct refund_payment payment;
     struct stripe_create_payment_out intent;
+    struct stripe_get_payment_out found;
     struct refund_captured captured;
 };
 
@@ -24,11 +28,14 @@ enum refund_step {
     REFUND_PAYMENT,
     REFUND_INTENT,
     REFUND_UPDATE_PAYMENTS,
+    REFUND_FOUND,
+    REFUND_STRIPE_CANCEL_PAYMENT,
     REFUND_UPDATE_PAYMENTS_2,
+    REFUND_UPDATE_PAYMENTS_3,
     REFUND_CAPTURED,
     REFUND_STRIPE_CREATE_REFUND,
     REFUND_TX,
-    REFUND_UPDATE_PAYMENTS_3,
+    REFUND_UPDATE_PAYMENTS_4,
     REFUND_COMMIT,
 };
 
@@ -63,7 +70,19 @@ static void refund_run(struct ec_task *task)
                 return;
             }
             EC_CHECK(task);
-            EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_2, db_refund_update_payments_2(task, f->intent.id, f->in.order_id));
+            EC_AWAIT(task, REFUND_FOUND,
+                stripe_get_payment(task, (struct ec_str){0}, &(struct stripe_get_payment_in){.intent = f->intent.id}, &f->found));
+            if (!ec_str_eq(f->found.status, EC_STR("succeeded"))) {
+                if (!ec_str_eq(f->found.status, EC_STR("canceled")) && !ec_str_eq(f->found.status, EC_STR("requires_payment_method"))) {
+                    EC_AWAIT(task, REFUND_STRIPE_CANCEL_PAYMENT,
+                        stripe_cancel_payment(task, (struct ec_str){0}, &(struct stripe_cancel_payment_in){.intent = f->intent.id},
+                        EC_ALLOC(task, struct stripe_cancel_payment_out)));
+                }
+                EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_2, db_refund_update_payments_2(task, f->in.order_id));
+                ec_reply(task, NULL);
+                return;
+            }
+            EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_3, db_refund_update_payments_3(task, f->intent.id, f->in.order_id));
         }
         EC_AWAIT(task, REFUND_CAPTURED, db_refund_captured(task, f->in.order_id, &f->captured));
         if (task->rows == 0) {
@@ -74,7 +93,7 @@ static void refund_run(struct ec_task *task)
             stripe_create_refund(task, ec_text_uuid(task, f->in.order_id),
             &(struct stripe_create_refund_in){.payment_intent = f->captured.provider_id}, EC_ALLOC(task, struct stripe_create_refund_out)));
         EC_AWAIT(task, REFUND_TX, ec_tx_begin(task));
-        EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_3, db_refund_update_payments_3(task, f->in.order_id));
+        EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_4, db_refund_update_payments_4(task, f->in.order_id));
         ec_publish(task, &payment_refunded_event, &(struct payment_refunded){
             .order_id = f->captured.order_id,
             .user_id = f->captured.user_id,

@@ -66,6 +66,29 @@ static const struct ec_sbx_rule refund_rules[] = {
     {0},
 };
 
+static const struct ec_sbx_rule refusals[] = {
+    {
+        .when = EC_COND_OR(EC_COND(EQ, EC_VAL_REQUEST("reason"), EC_VAL_JSON("\"credentials\"")),
+            EC_COND(GE, EC_VAL_REQUEST("status"), EC_VAL_JSON("500"))),
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"code", EC_VAL_REQUEST("reason")},
+            )},
+        ),
+    },
+    {
+        .status = 422,
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"code", EC_VAL_REQUEST("status")},
+                {"field", EC_VAL_REQUEST("field")},
+                {"text", EC_VAL_REQUEST("message")},
+            )},
+        ),
+    },
+    {0},
+};
+
 static const struct ec_sbx_call calls[] = {
     {
         .name = "Charge",
@@ -92,6 +115,7 @@ static const struct ec_sandbox sandbox = {
     .auth = EC_AUTH_BEARER,
     .auth_secret = &pay_key_setting,
     .calls = calls,
+    .refusals = refusals,
 };
 
 int main(int argc, char **argv)
