@@ -48,6 +48,7 @@ static void on_delivered(void *data, bool ok)
             uv_timer_start(&letter->timer, send_letter, AGAIN_MS, 0);
         return;
     }
+    EC_CRASH_AFTER("%s.dead-letter", ec_crash_program(letter->consumer->declared->program));
     ec_log(EC_LOG_ERROR, NULL, "an event is a dead letter", EC_L_STR("topic", letter->part->topic), EC_L_INT("partition", letter->part->partition),
            EC_L_INT("offset", letter->part->first->offset), EC_L_STR("reason", letter->reason));
     bus_part_done(letter->part, letter->consumer, BUS_DEAD_LETTER);
@@ -66,6 +67,7 @@ static void send_letter(uv_timer_t *timer)
 
     if (given_up(letter))
         return;
+    EC_CRASH_BEFORE("%s.dead-letter", ec_crash_program(letter->consumer->declared->program));
     headers = calloc(n + 4, sizeof(*headers));
     if (!headers)
         abort();

@@ -238,6 +238,7 @@ static void on_finish(struct ec_task *task)
         if (task->error) {
             failed(part, consumer, task);
         } else {
+            EC_CRASH_AFTER("%s.message", ec_crash_program(task->program));
             bus_part_done(part, consumer, BUS_DONE);
             bus_part_continue(part);
         }
