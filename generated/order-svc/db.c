@@ -109,7 +109,7 @@ void db_cancel_order_order(struct ec_task *task, struct ec_uuid found_id, struct
 /* order-svc.orders.OrderShipped.update_orders */
 static const struct ec_sql db_orders_order_shipped_update_orders_sql = {
     .name = "order-svc.orders.OrderShipped.update_orders",
-    .text = "UPDATE orders SET status = 'shipped' WHERE id = $1 AND status = 'confirmed'",
+    .text = "UPDATE orders SET status = 'shipped' WHERE id = $1 AND status IN ('pending', 'confirmed', 'cancelling')",
 };
 
 void db_orders_order_shipped_update_orders(struct ec_task *task, struct ec_uuid e_order_id)
@@ -120,7 +120,7 @@ void db_orders_order_shipped_update_orders(struct ec_task *task, struct ec_uuid 
 /* order-svc.place-order.done.update_orders */
 static const struct ec_sql db_place_order_done_update_orders_sql = {
     .name = "order-svc.place-order.done.update_orders",
-    .text = "UPDATE orders SET status = 'confirmed' WHERE id = $1",
+    .text = "UPDATE orders SET status = 'confirmed' WHERE id = $1 AND status = 'pending'",
 };
 
 void db_place_order_done_update_orders(struct ec_task *task, struct ec_uuid order_id)
@@ -144,7 +144,7 @@ void db_place_order_failed_update_orders(struct ec_task *task, struct ec_str err
 /* order-svc.cancel-order.done.update_orders */
 static const struct ec_sql db_cancel_order_done_update_orders_sql = {
     .name = "order-svc.cancel-order.done.update_orders",
-    .text = "UPDATE orders SET status = 'cancelled', reason = 'cancelled by the customer' WHERE id = $1",
+    .text = "UPDATE orders SET status = 'cancelled', reason = 'cancelled by the customer' WHERE id = $1 AND status = 'cancelling'",
 };
 
 void db_cancel_order_done_update_orders(struct ec_task *task, struct ec_uuid order_id)
