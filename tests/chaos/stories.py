@@ -81,7 +81,7 @@ class World:
         wish = Wish(customer, qty, method, sku or random.choice(SKUS), keyed)
         with self.lock:
             self.wishes[customer.id, qty] = wish
-        wish.place(self.stop)
+        wish.place(self.stop, tries=40)
         return (wish, wish.reply.json["id"]) if wish.reply and wish.reply.status == 201 else (wish, None)
 
     def fault(self, **fault):

@@ -60,7 +60,8 @@ class Wish:
             return False
         return not self.key or self.reply.json["type"].rsplit("/")[-1] in VERDICTS
 
-    def place(self, stop):
+    def place(self, stop, tries=None):
+        """Until there is an answer, or for so many tries: a saga that has failed by a mistake of the system answers so for ever."""
         headers = {"Idempotency_Key": self.key} if self.key else {}
         while True:
             self.tries += 1
@@ -68,6 +69,6 @@ class Wish:
                 self.reply = self.customer.order(self.sku, self.qty, self.method, **headers)
             except (OSError, http.client.HTTPException):
                 self.reply = None
-            if self.is_answered() or (stop.is_set() and self.tries > 200):
+            if self.is_answered() or (tries and self.tries >= tries) or (stop.is_set() and self.tries > 200):
                 return
             time.sleep(0.1)
