@@ -23,7 +23,13 @@ static struct {
     uv_timer_t tick;
     int ticks;
     int64_t session_ms; /* how long a consumer may be silent before its partitions are another's */
-} consumer = {.session_ms = 6000};
+    int64_t event_ms;   /* how long the handler of an event may take, and so how long a claim of one who has died is respected */
+} consumer = {.session_ms = 6000, .event_ms = 30000};
+
+int64_t bus_event_ms(void)
+{
+    return consumer.event_ms;
+}
 
 bool bus_draining(void)
 {
@@ -287,6 +293,7 @@ static void consumer_configure(struct ec_app *app, struct ec_config_errors *erro
     (void)app;
     ec_bus_configure(errors);
     consumer.session_ms = ec_config_int(errors, "EC_KAFKA_SESSION_MS", 6000, 300, 300000);
+    consumer.event_ms = ec_config_int(errors, "EC_EVENT_MS", 30000, 1000, 3600000);
 }
 
 static int consumer_start(struct ec_app *app, const char **why)

@@ -20,7 +20,7 @@
 #include "random.h"
 #include "trace.h"
 
-enum { HIGH = 256, LOW = 64, DEADLINE_MS = 30000, NOT_READY_MS = 1000 };
+enum { HIGH = 256, LOW = 64, NOT_READY_MS = 1000 };
 
 static size_t live;
 
@@ -274,7 +274,7 @@ static void start(struct bus_part *part, struct bus_consumer *consumer)
                                                 (long long)message->offset));
     if (ec_trace_parse(bus_message_header(message, "traceparent"), &parent))
         ec_trace_child(&task->trace, &parent);
-    task->deadline_ns = uv_hrtime() + (uint64_t)DEADLINE_MS * 1000000;
+    task->deadline_ns = uv_hrtime() + (uint64_t)bus_event_ms() * 1000000;
     task->owner = part;
     task->finish = on_finish;
     part->busy = true;
