@@ -81,7 +81,7 @@ void db_list_orders_page(struct ec_task *task, struct ec_uuid user_id, const str
 /* order-svc.CancelOrder.found */
 static const struct ec_sql db_cancel_order_found_sql = {
     .name = "order-svc.CancelOrder.found",
-    .text = "SELECT id FROM orders WHERE id = $1 AND user_id = $2",
+    .text = "SELECT id, user_id, status, total_cents, lines, created_at FROM orders WHERE id = $1 AND user_id = $2",
     .row = &cancel_order_found_record,
 };
 
@@ -96,7 +96,7 @@ void db_cancel_order_found(struct ec_task *task, struct ec_uuid id, struct ec_uu
 static const struct ec_sql db_cancel_order_order_sql = {
     .name = "order-svc.CancelOrder.order",
     .text =
-        "UPDATE orders SET status = 'cancelling' WHERE id = $1 AND status IN ('confirmed', 'cancelling')\n"
+        "UPDATE orders SET status = 'cancelling' WHERE id = $1 AND status = 'confirmed'\n"
         "RETURNING id, user_id, status, total_cents, lines, created_at",
     .row = &cancel_order_order_record,
 };
@@ -144,7 +144,7 @@ void db_place_order_failed_update_orders(struct ec_task *task, struct ec_str err
 /* order-svc.cancel-order.done.update_orders */
 static const struct ec_sql db_cancel_order_done_update_orders_sql = {
     .name = "order-svc.cancel-order.done.update_orders",
-    .text = "UPDATE orders SET status = 'cancelled', reason = 'cancelled by the customer' WHERE id = $1 AND status = 'cancelling'",
+    .text = "UPDATE orders SET status = 'cancelled', reason = 'cancelled by the customer' WHERE id = $1",
 };
 
 void db_cancel_order_done_update_orders(struct ec_task *task, struct ec_uuid order_id)

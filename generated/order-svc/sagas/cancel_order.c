@@ -40,7 +40,7 @@ static const struct ec_saga_step cancel_order_steps[] = {
 };
 
 /* order-svc.cancel-order.done
- *   update_orders: sql, none: return
+ *   update_orders: sql
  *   OrderCancelled: event, order-events
  */
 struct cancel_order_done_frame {
@@ -52,7 +52,6 @@ enum cancel_order_done_step {
     CANCEL_ORDER_DONE_TX,
     CANCEL_ORDER_DONE_UPDATE_ORDERS,
     CANCEL_ORDER_DONE_COMMIT,
-    CANCEL_ORDER_DONE_COMMIT_2,
 };
 
 static void cancel_order_done_run(struct ec_task *task)
@@ -63,17 +62,12 @@ static void cancel_order_done_run(struct ec_task *task)
     case CANCEL_ORDER_DONE_START:
         EC_AWAIT(task, CANCEL_ORDER_DONE_TX, ec_tx_begin(task));
         EC_AWAIT(task, CANCEL_ORDER_DONE_UPDATE_ORDERS, db_cancel_order_done_update_orders(task, f->saga->in.order.id));
-        if (task->rows == 0) {
-            EC_AWAIT(task, CANCEL_ORDER_DONE_COMMIT, ec_tx_commit(task, NULL, true));
-            ec_reply(task, NULL);
-            return;
-        }
         ec_publish(task, &order_cancelled_event, &(struct order_cancelled){
             .order_id = f->saga->in.order.id,
             .user_id = f->saga->in.order.user_id,
             .reason = EC_STR("cancelled by the customer"),
         });
-        EC_AWAIT(task, CANCEL_ORDER_DONE_COMMIT_2, ec_tx_commit(task, NULL, true));
+        EC_AWAIT(task, CANCEL_ORDER_DONE_COMMIT, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
         return;
     }
