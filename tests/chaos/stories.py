@@ -46,6 +46,14 @@ class World:
     def knob(self, name, odds):
         self.system.sql(KNOBS[name][0], f"UPDATE knob_{name} SET odds = {odds}")
 
+    def sql(self, service, text):
+        """Until a knob lets it pass."""
+        while True:
+            try:
+                return self.system.sql(service, text)
+            except AssertionError:
+                time.sleep(0.05)
+
     def customer(self):
         while True:
             try:
@@ -110,14 +118,15 @@ def cancel(world, customer):
     wish, order = world.place(customer)
     if order:
         wish.cancelled = True
-        world.once("POST", f"/v1/orders/{order}/cancel", token=customer.token)
+        wish.cancels.append(world.once("POST", f"/v1/orders/{order}/cancel", token=customer.token))
 
 
 def cancel_twice(world, customer):
     wish, order = world.place(customer)
     if order:
         wish.cancelled = True
-        both = [threading.Thread(target=world.once, args=("POST", f"/v1/orders/{order}/cancel"), kwargs={"token": customer.token}) for _ in range(2)]
+        both = [threading.Thread(target=lambda: wish.cancels.append(world.once("POST", f"/v1/orders/{order}/cancel", token=customer.token)))
+                for _ in range(2)]
         for thread in both:
             thread.start()
         for thread in both:
@@ -128,6 +137,24 @@ def ship(world, customer):
     _, order = world.place(customer)
     if order:
         world.once("POST", f"/v1/orders/{order}/ship", token=world.staff.token)
+
+
+def released_by_hand(world, customer):
+    """Somebody has given the stock back in the database; the saga that cancels finds nothing to give back."""
+    wish, order = world.place(customer)
+    if order:
+        world.sql("inventory-svc", f"""
+            WITH r AS (UPDATE reservations SET status = 'released' WHERE order_id = '{order}' AND status = 'held' RETURNING lines)
+            UPDATE stock s SET available = available + (l ->> 'qty')::int, reserved = reserved - (l ->> 'qty')::int
+              FROM r, jsonb_array_elements(r.lines) l WHERE s.sku = l ->> 'sku'""")
+        wish.cancelled = True
+        while True:
+            reply = world.ask("POST", f"/v1/orders/{order}/cancel", token=customer.token)
+            (status,), = world.system.sql("order-svc", f"SELECT status FROM orders WHERE id = '{order}'")
+            if status in ("cancelled", "cancelling"):
+                break
+            time.sleep(0.05)
+        wish.cancels.append(reply)
 
 
 def look(world, customer):
@@ -217,10 +244,10 @@ def cancel_shipped(world, customer):
     if order:
         wish.cancelled = True
         world.once("POST", f"/v1/orders/{order}/ship", token=world.staff.token)
-        world.once("POST", f"/v1/orders/{order}/cancel", token=customer.token)
+        wish.cancels.append(world.once("POST", f"/v1/orders/{order}/cancel", token=customer.token))
 
 
-FORWARD = [place, place_with_key, cancel, cancel_twice, ship, look, account, products, unknown, events]
+FORWARD = [place, place_with_key, cancel, cancel_twice, released_by_hand, ship, look, account, products, unknown, events]
 BACK = [declined, out_of_stock, provider_fails, provider_fails_to_decline, refund_fails, shipping_refuses, shipping_is_late, release_fails,
         cancel_shipped]
 ODDS = {shipping_refuses: ("refuse", 0.3), shipping_is_late: ("slow", 0.25), release_fails: ("release", 0.4)}

@@ -10,6 +10,13 @@ Order = collections.namedtuple("Order", "user status total method reason lines")
 STRANGER = "stranger-"  # the keys of events that a test made up
 
 
+def story_of(system, order):
+    """What the databases say of an order that is not as it should be."""
+    steps = f"""SELECT s.name, s.state, s.error, t.step, t.phase, t.state, t.attempts, t.error, t.at FROM ec.saga s JOIN ec.saga_step t ON t.saga_id = s.id
+                 WHERE s.params::text LIKE '%{order}%' ORDER BY t.at"""
+    return "".join("\n    " + " ".join(row) for row in system.sql("order-svc", steps))
+
+
 def calm(system):
     wait(lambda: all(p["state"] in ("ready", "ended") for p in system.processes().values()), 40, "everything runs again")
     open_sagas = "SELECT id, name, state, step, attempts, error FROM ec.saga WHERE state NOT IN ('done', 'failed')"
@@ -57,7 +64,7 @@ def check_money(system, orders):
     for order, (_, status, total, method, _, _) in orders.items():
         assert len(captured[order]) <= 1, f"{order} was charged {len(captured[order])} times"
         kept = sum(captured[order]) - refunded[order]
-        assert kept == (total if status in ("confirmed", "shipped") else 0), f"{order} is {status}, of {total} there is {kept} kept"
+        assert kept == (total if status in ("confirmed", "shipped") else 0), f"{order} is {status}, of {total} there is {kept} kept{story_of(system, order)}"
         assert method != DECLINED or not captured[order], f"{order} was declined, and charged"
     strangers = set(captured) - set(orders)
     assert not strangers, f"charged for orders that don't exist: {strangers}"
@@ -72,16 +79,16 @@ def check_goods(system, orders):
     for order, (_, status, _, _, _, lines) in orders.items():
         state = held.get(order), paid.get(order), sent.get(order)
         if status == "confirmed":
-            assert state == ("held", "captured", "scheduled"), (order, status, state)
+            assert state == ("held", "captured", "scheduled"), f"{order} {status} {state}{story_of(system, order)}"
             for line in lines:
                 reserved[line["sku"]] += line["qty"]
         elif status == "shipped":
-            assert state == ("shipped", "captured", "shipped"), (order, status, state)
+            assert state == ("shipped", "captured", "shipped"), f"{order} {status} {state}{story_of(system, order)}"
             for line in lines:
                 shipped[line["sku"]] += line["qty"]
         else:
-            assert state[0] in (None, "released") and state[1] in (None, "pending", "declined", "refunded"), (order, status, state)
-            assert state[2] in (None, "cancelled"), (order, status, state)
+            assert state[0] in (None, "released") and state[1] in (None, "pending", "declined", "refunded"), f"{order} {status} {state}{story_of(system, order)}"
+            assert state[2] in (None, "cancelled"), f"{order} {status} {state}{story_of(system, order)}"
     for sku in SKUS:
         assert stock(system, sku)[1:] == (reserved[sku], shipped[sku]), (sku, stock(system, sku), reserved[sku], shipped[sku])
     for name, rows in (("reservation", held), ("shipment", sent), ("payment", paid)):
@@ -145,6 +152,8 @@ def check_answers(orders, wishes):
         if reply is None:
             continue
         assert reply.status in (201, 202, 402, 409, 422, 502, 503, 504), f"nobody has earned {reply}"
+        if any(cancel and cancel.status == 200 for cancel in wish.cancels):
+            assert all(status == "cancelled" for _, status, _ in found), (wish.cancels, found)
         if reply.status in (201, 202):
             assert [order for order, _, _ in found] == [reply.json["id"]], (reply, found)
             if reply.status == 201:

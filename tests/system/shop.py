@@ -48,7 +48,8 @@ class Wish:
         self.method = method or (DECLINED if random.random() < 0.3 else VISA)
         self.key = f"wish-{qty}" if (random.random() < 0.5 if keyed is None else keyed) else None
         self.sku = sku or random.choice(SKUS)
-        self.reply, self.tries, self.cancelled = None, 0, False
+        self.reply, self.tries = None, 0
+        self.cancelled, self.cancels = False, []  # asked for; what was answered
 
     def is_answered(self):
         """With a key, whatever doesn't say what became of the order is asked again; without, only what was surely not begun."""
