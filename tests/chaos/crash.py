@@ -24,7 +24,7 @@ class Points:
                        capture_output=True)
         self.list = {entry["point"]: entry for entry in json.load(open(path))}
         # What is killed all the time has to be back soon. (The embedded broker waits 3 s for a new group to gather: less than that and nobody gets in.)
-        self.env = {"EC_CRASH_DIR": self.folder, "EC_BACKOFF_MS": "200", "EC_KAFKA_SESSION_MS": "3500", "EC_EVENT_MS": "6000"}
+        self.env = {"EC_CRASH_DIR": self.folder, "EC_BACKOFF_MS": "200", "EC_KAFKA_SESSION_MS": "3500", "EC_EVENT_MS": "4000"}
 
     def path(self, kind, point):
         return os.path.join(self.folder, kind, point.replace("/", "|"))

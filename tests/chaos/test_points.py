@@ -18,8 +18,8 @@ from lib import wait
 
 LONG = os.environ.get("EC_LONG") == "1"
 CUSTOMERS = 8
-AT_ONCE = 2      # armed a service, of those that fire soon
-PATIENCE_S = 8   # one that waits longer makes room for the next, and stays armed
+AT_ONCE = 3      # armed a service, of those that fire soon
+PATIENCE_S = 5   # one that waits longer makes room for the next, and stays armed
 LIMIT_S = 150    # until which it has fired
 
 
