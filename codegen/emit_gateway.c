@@ -203,7 +203,7 @@ static void emit_run(struct route_file *r, struct ecc_writer *w)
 
     if (route->call)
         name = ecc_shapes_call(r->shapes, route->call->u.call.op, NULL)->function;
-    step = ecc_shapes_claim(r->shapes, ecc_arena_printf(r->arena, "%s_%s", r->shape->upper, ecc_upper(r->arena, name)));
+    step = ecc_shapes_await(r->shapes, ecc_arena_printf(r->arena, "%s_%s", r->shape->upper, ecc_upper(r->arena, name)), r->shape->title, false);
     ecc_writer_init(&body, r->arena);
     body.indent = 2;
     if (route->call)
@@ -482,7 +482,7 @@ static void emit_auth_program(struct route_file *r, struct ecc_writer *w, const 
     ecc_w_blank(w);
     ecc_w_open(w, "enum auth_step {");
     ecc_wl(w, "AUTH_START,");
-    ecc_wl(w, "AUTH_VALIDATE,");
+    ecc_wl(w, "%s,", ecc_shapes_await(r->shapes, "AUTH_VALIDATE", "auth", false));
     ecc_w_close(w, "};");
     ecc_w_blank(w);
     ecc_emit_helpers(&r->x, w);

@@ -428,13 +428,23 @@ static bool print_frame(struct printer *p, struct ecc_writer *w)
     return any;
 }
 
+/* A write that is alone in no transaction is one of its own. */
+static bool commits(const struct printer *p, const struct ecc_act *act)
+{
+    if (act->kind == ECC_ACT_RUN)
+        return act->stmt->kind == ECC_STMT_SQL && act->stmt->u.sql->writes && !act->stmt->in_tx &&
+               p->plan->program->repeat != ECC_REPEAT_ATOMIC;
+    return act->kind == ECC_ACT_COMMIT || act->kind == ECC_ACT_CLAIM;
+}
+
 static void name_steps(struct printer *p)
 {
     p->start = ecc_shapes_claim(p->shapes, ecc_arena_printf(p->arena, "%s_START", p->shape->upper));
     p->steps = ECC_NEW_ARRAY(p->arena, const char *, p->plan->steps.n);
     for (size_t i = 0; i < p->plan->steps.n; i++)
-        p->steps[i] = ecc_shapes_claim(p->shapes, ecc_arena_printf(p->arena, "%s_%s", p->shape->upper,
-                                                                   ecc_upper(p->arena, p->plan->steps.items[i]->step)));
+        p->steps[i] =
+            ecc_shapes_await(p->shapes, ecc_arena_printf(p->arena, "%s_%s", p->shape->upper, ecc_upper(p->arena, p->plan->steps.items[i]->step)),
+                             p->shape->title, commits(p, p->plan->steps.items[i]));
 }
 
 static void print_steps(struct printer *p, struct ecc_writer *w)

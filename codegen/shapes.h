@@ -95,6 +95,12 @@ struct ecc_saga_shape {
     const struct ecc_shape *in;
 };
 
+struct ecc_await { /* a step of a program that waits: a crash point before and after it */
+    const char *label;   /* of its `case` */
+    const char *program; /* "thing-svc.MakeThing" */
+    bool commits;
+};
+
 /* Any other file-scope name: an edge, a keyspace, a topic, an event, an external, a setting. */
 struct ecc_thing {
     const void *of; /* the model's struct */
@@ -124,6 +130,7 @@ struct ecc_shapes {
     struct { const struct ecc_node **items; size_t n, cap; } externals;    /* that are called; sorted by name */
     struct { struct ecc_thing *items; size_t n, cap; } things;
     struct { struct ecc_thing *items; size_t n, cap; } secrets; /* of: the environment name */
+    struct { struct ecc_await *items; size_t n, cap; } awaits; /* as they are printed */
     struct ecc_index *index; /* address -> shape */
     bool uses_password, uses_jwt;
     const struct ecc_shape *claims; /* the runtime's struct ec_claims: has neither table nor list */
@@ -151,6 +158,8 @@ const char *ecc_shapes_secret(const struct ecc_shapes *shapes, const char *env);
 
 /* A name of file scope that nobody else has; for static names and step enumerators. */
 const char *ecc_shapes_claim(struct ecc_shapes *shapes, const char *wanted);
+/* The same for the label of an await, which is noted. */
+const char *ecc_shapes_await(struct ecc_shapes *shapes, const char *wanted, const char *program, bool commits);
 
 /* "struct ec_str", "int64_t *" (optional), "struct thing_part_list": what stands before a member's name. */
 const char *ecc_c_type(const struct ecc_shapes *shapes, const struct ecc_type *type);

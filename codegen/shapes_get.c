@@ -85,6 +85,14 @@ const char *ecc_shapes_claim(struct ecc_shapes *shapes, const char *wanted)
     return ecc_cnames_claim(&shapes->globals, wanted);
 }
 
+const char *ecc_shapes_await(struct ecc_shapes *shapes, const char *wanted, const char *program, bool commits)
+{
+    const char *label = ecc_shapes_claim(shapes, wanted);
+
+    ECC_PUSH(shapes->arena, &shapes->awaits, ((struct ecc_await){label, program, commits}));
+    return label;
+}
+
 bool ecc_c_optional_pointer(const struct ecc_type *type)
 {
     switch (type->kind) {

@@ -24,7 +24,14 @@ static struct {
     struct bus_group *groups;
     uv_timer_t tick;
     int ticks;
-} consumer;
+    int64_t session_ms; /* how long a consumer may be silent before its partitions are another's */
+    int64_t event_ms;   /* how long the handler of an event may take, and so how long a claim of one who has died is respected */
+} consumer = {.session_ms = 6000, .event_ms = 30000};
+
+int64_t bus_event_ms(void)
+{
+    return consumer.event_ms;
+}
 
 bool bus_draining(void)
 {
@@ -126,6 +133,7 @@ static void after_events(struct ec_bus_port *port)
 static int group_open(struct bus_group *group, const char **why)
 {
     rd_kafka_conf_t *conf = ec_bus_conf(group->name);
+    char ms[24];
 
     ec_bus_set(conf, "group.id", group->name);
     ec_bus_set(conf, "enable.auto.offset.store", "false");
@@ -133,8 +141,10 @@ static int group_open(struct bus_group *group, const char **why)
     ec_bus_set(conf, "auto.commit.interval.ms", "1000");
     ec_bus_set(conf, "auto.offset.reset", "earliest");
     ec_bus_set(conf, "partition.assignment.strategy", "roundrobin,range");
-    ec_bus_set(conf, "session.timeout.ms", "6000");
-    ec_bus_set(conf, "heartbeat.interval.ms", "1000");
+    snprintf(ms, sizeof(ms), "%lld", (long long)consumer.session_ms);
+    ec_bus_set(conf, "session.timeout.ms", ms);
+    snprintf(ms, sizeof(ms), "%lld", (long long)consumer.session_ms / 6);
+    ec_bus_set(conf, "heartbeat.interval.ms", ms);
     ec_bus_set(conf, "fetch.wait.max.ms", "20"); /* the embedded broker answers an empty fetch only after it, whatever comes meanwhile */
     ec_bus_set(conf, "fetch.error.backoff.ms", "100");
     ec_bus_set(conf, "queued.max.messages.kbytes", "4096");
@@ -289,6 +299,8 @@ static void consumer_configure(struct ec_app *app, struct ec_config_errors *erro
 {
     (void)app;
     ec_bus_configure(errors);
+    consumer.session_ms = ec_config_int(errors, "EC_KAFKA_SESSION_MS", 6000, 300, 300000);
+    consumer.event_ms = ec_config_int(errors, "EC_EVENT_MS", 30000, 1000, 3600000);
 }
 
 static int consumer_start(struct ec_app *app, const char **why)

@@ -83,5 +83,6 @@ void bus_dead_letter(struct bus_part *part, struct bus_consumer *consumer, const
 
 /* bus_consumer.c */
 bool bus_draining(void);
+int64_t bus_event_ms(void);
 
 #endif

@@ -68,6 +68,8 @@ static void on_delivered(void *data, bool ok)
             uv_timer_start(&letter->timer, send_letter, AGAIN_MS, 0);
         return;
     }
+    if (letter->consumer)
+        EC_CRASH_AFTER("%s.dead-letter", ec_crash_program(letter->consumer->declared->program));
     ec_log(EC_LOG_ERROR, NULL, "an event is a dead letter", EC_L_STR("group", letter->group), EC_L_STR("topic", letter->part->topic),
            EC_L_INT("partition", letter->part->partition), EC_L_INT("offset", letter->part->first->offset),
            EC_L_STR("reason", letter->reason), EC_L_STR("detail", letter->detail));
@@ -88,6 +90,8 @@ static void send_letter(uv_timer_t *timer)
 
     if (given_up(letter))
         return;
+    if (letter->consumer)
+        EC_CRASH_BEFORE("%s.dead-letter", ec_crash_program(letter->consumer->declared->program));
     headers = calloc(n + NHEADERS, sizeof(*headers));
     if (!headers)
         abort();

@@ -22,7 +22,7 @@
 #include "random.h"
 #include "trace.h"
 
-enum { HIGH = 256, LOW = 64, DEADLINE_MS = 30000, NOT_READY_MS = 1000 };
+enum { HIGH = 256, LOW = 64, NOT_READY_MS = 1000 };
 
 static size_t live;
 
@@ -243,6 +243,7 @@ static void on_finish(struct ec_task *task)
         if (task->error) {
             failed(part, consumer, task);
         } else {
+            EC_CRASH_AFTER("%s.message", ec_crash_program(task->program));
             bus_part_done(part, consumer, BUS_DONE);
             bus_part_continue(part);
         }
@@ -304,7 +305,7 @@ static void start(struct bus_part *part, struct bus_consumer *consumer)
     task->again = bus_message_header(message, BUS_REPLAY_GROUP).p != NULL;
     if (ec_trace_parse(bus_message_header(message, "traceparent"), &parent))
         ec_trace_child(&task->trace, &parent);
-    task->deadline_ns = uv_hrtime() + (uint64_t)DEADLINE_MS * 1000000;
+    task->deadline_ns = uv_hrtime() + (uint64_t)bus_event_ms() * 1000000;
     task->owner = part;
     task->finish = on_finish;
     part->busy = true;

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crash.h"
+
 /* ------------------------------------------------------------------ values */
 
 /* Text, secret, email, json (the raw document). Not NUL-terminated. p NULL: an optional value that is absent. */
@@ -30,7 +32,6 @@ struct ec_str {
 struct ec_uuid {
     uint8_t b[16];
 };
-
 
 /* Times are int64_t: microseconds since 1970-01-01T00:00:00Z. */
 #define EC_STR(literal) ((struct ec_str){(literal), sizeof(literal) - 1})
@@ -180,9 +181,11 @@ struct ec_task {
 /* The same, with the failure left in task->error for ec_caught; then EC_CHECK. */
 #define EC_AWAIT_CATCH(task, next, start)                                                                                             \
     (task)->step = (next);                                                                                                            \
+    EC_CRASH_BEFORE(#next);                                                                                                           \
     start;                                                                                                                            \
     return;                                                                                                                           \
-    case next:
+    case next:                                                                                                                        \
+    EC_CRASH_AFTER(#next)
 
 #define EC_CHECK(task)                                                                                                                \
     if ((task)->error) {                                                                                                              \

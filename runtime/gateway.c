@@ -39,6 +39,7 @@ static void after_redis(struct gw_request *request);
 
 static void on_finish(struct ec_task *task)
 {
+    EC_CRASH_BEFORE("%s.answer", ec_crash_program(task->program));
     gw_reply_task(task->owner);
 }
 

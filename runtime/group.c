@@ -83,6 +83,8 @@ static void land(void)
     uint64_t now = uv_hrtime();
 
     lane.flight = NULL;
+    if (!failed && !lost)
+        EC_CRASH_AFTER("group");
     for (; unit; unit = next) {
         bool repeat = !unit->error && (lost || (failed && !unit->alone));
 
@@ -162,6 +164,7 @@ static void flush(void)
 
     if (lane.flight || !lane.first || !lane.up || !ec_pg_conn_up(lane.conn) || ec_pg_conn_busy(lane.conn))
         return;
+    EC_CRASH_BEFORE("group");
     lane.failed = lane.lost = false;
     lane.flight = take(ec_group_limit);
     alone = lane.flight->alone;

@@ -255,6 +255,11 @@ void ec_client_finish(struct ec_http_call *call, enum ec_http_outcome outcome, c
     struct ec_http_client *client = call->client;
     void *data = call->data;
 
+    /* That the last connection could not be made does not say that nothing came over the one before. */
+    if (call->sent && outcome == EC_HTTP_REFUSED)
+        outcome = EC_HTTP_BROKEN;
+    else if (call->sent && outcome == EC_HTTP_LATE)
+        outcome = EC_HTTP_TIMED_OUT;
     detach(call);
     release(call);
     if (!client->stopping)
@@ -371,7 +376,7 @@ struct ec_http_call *ec_http_send(struct ec_http_client *client, struct ec_str h
     call->conn = NULL;
     call->tried = 0;
     call->repeatable = repeatable;
-    call->retried = call->queued = call->ended = false;
+    call->retried = call->queued = call->ended = call->sent = false;
     call->done = done;
     call->data = data;
     ec_buf_add(&call->request, head.p, head.n);

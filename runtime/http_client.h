@@ -50,6 +50,7 @@ struct ec_http_call {
     size_t head;                  /* where the body begins */
     uint32_t tried;               /* origins that refused */
     bool repeatable, retried, live, queued, ended;
+    bool sent;                    /* some byte of it, on a connection that is no more */
     enum ec_http_outcome outcome; /* with ended */
     void (*done)(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply);
     void *data;

@@ -102,6 +102,7 @@ static void broken(struct ec_client_conn *conn, enum ec_http_outcome outcome)
         ec_client_dispatch(conn->client);
         return;
     }
+    call->sent |= sent;
     if (outcome == EC_HTTP_BROKEN && !call->retried && ((stale && call->repeatable) || !sent)) {
         call->retried = true;
         ec_client_requeue(call);

@@ -432,6 +432,8 @@ static void ended(struct ec_group_unit *unit)
     struct ending *ending = (struct ending *)unit;
     struct ec_task *task = unit->data;
 
+    if (!unit->error)
+        EC_CRASH_AFTER("%s.outcome", ec_crash_program(task->program));
     /* What could not be stored is found out by whoever repeats the key; the outcome itself stands. */
     if (unit->error)
         ec_log(EC_LOG_WARN, task, "the outcome of a key could not be stored", EC_L_STR("program", task->program->name));
@@ -455,6 +457,7 @@ static void submit(struct ec_task *task, const struct ec_sql *sql, const struct 
 
     ending->unit = (struct ec_group_unit){.sql = sql, .values = encode(task, params, n), .row = row, .done = ended, .data = task};
     ending->then = then;
+    EC_CRASH_BEFORE("%s.outcome", ec_crash_program(task->program));
     ec_group_submit(&ending->unit);
 }
 

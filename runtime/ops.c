@@ -113,6 +113,7 @@ static void on_finish(struct ec_task *task)
     struct entry *entry = &ops.slots[slot_of((struct ec_str){name.p + 5, name.n - 5})];
     const struct ec_error *error = task->error;
 
+    EC_CRASH_BEFORE("%s.answer", ec_crash_program(task->program));
     ops.out.n = 0;
     if (error) {
         if (error->status >= 500)
@@ -127,6 +128,7 @@ static void on_finish(struct ec_task *task)
         ec_http_reply(exchange, task->accepted ? 202 : 200, EC_STR("application/json"), (struct ec_str){NULL, 0},
                       (struct ec_str){ops.out.p, ops.out.n});
     }
+    EC_CRASH_AFTER("%s.answer", ec_crash_program(task->program));
     ec_log(EC_LOG_DEBUG, task, "operation", EC_L_STR("op", entry->op->name),
            EC_L_INT("status", error            ? error->status
                               : task->accepted ? 202

@@ -130,6 +130,7 @@ static struct {
     const struct ec_relay_sink *sink;
     struct ec_pg_conn *conn;
     bool open, up, locked, asking; /* asking: a lock or a read is under way */
+    bool removing;                 /* with the read goes a delete */
     bool dirty;                    /* something was published since the last read began */
     struct ec_arena *batch;        /* NULL: none in flight */
     struct row *rows;
@@ -187,6 +188,7 @@ static size_t hand_over(struct row *row)
 {
     size_t n = 0;
 
+    EC_CRASH_BEFORE("outbox.%.*s", (int)row->row.topic.n, row->row.topic.p);
     if (relay.open && relay.sink && relay.sink->produce(&row->row, delivered, row))
         return 0;
     relay.failures++;
@@ -203,6 +205,7 @@ static void delivered(void *data, bool ok)
     if (!relay.batch)
         return;
     if (ok) {
+        EC_CRASH_AFTER("outbox.%.*s", (int)row->row.topic.n, row->row.topic.p);
         ec_metric_add(relay.relayed, 1);
         ec_buf_printf(&relay.delivered, "%s%lld", relay.ndelivered++ ? "," : "{", (long long)row->row.id);
         if (row->next_of_key)
@@ -291,7 +294,8 @@ static void read_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 static void read_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 {
     (void)cmd;
-    (void)reply;
+    if (relay.removing && reply->status == EC_PG_OK)
+        EC_CRASH_AFTER("outbox");
     relay.asking = false;
     if (!relay.batch && relay.dirty)
         wake();
@@ -307,6 +311,7 @@ static void read_batch(void)
         return;
     relay.asking = true;
     relay.dirty = false;
+    relay.removing = relay.ndelivered > 0;
     if (relay.ndelivered) {
         ec_buf_add(&relay.delivered, "}", 2);
         ids[0] = relay.delivered.p;

@@ -26,6 +26,11 @@ enum { BACKOFF_MIN_MS = 200, BACKOFF_MAX_MS = 30000, PROGRAM_MS = 30000 };
 static void call(struct ec_instance *instance);
 static void end_saga(struct ec_instance *instance);
 
+static inline const char *phase_of(const struct ec_instance *instance)
+{
+    return instance->state == EC_SAGA_RUNNING ? "do" : "undo";
+}
+
 /* ------------------------------------------------------------------ repeating */
 
 static int64_t backoff(int attempts, int at_least_s)
@@ -51,6 +56,7 @@ static void sleep_or_release(struct ec_instance *instance, int64_t ms, void (*wa
 
 static void repeat_stored(struct ec_instance *instance)
 {
+    EC_CRASH_AFTER("%s.%s.%s.store", instance->saga->name, instance->saga->steps[instance->step].name, phase_of(instance));
     sleep_or_release(instance, backoff(instance->attempts, 0), call);
 }
 
@@ -69,6 +75,7 @@ static void repeat(struct ec_instance *instance, const struct ec_error *error, i
 
 static void sent_next(struct ec_instance *instance)
 {
+    EC_CRASH_AFTER("%s.%s.%s.store", instance->saga->name, instance->saga->steps[instance->answer.step].name, instance->answer.phase);
     instance->answer.step = -1;
     instance->attempts = 0;
     instance->sent_before = false;
@@ -145,6 +152,7 @@ static void call_run(struct ec_task *task)
     switch (task->step) {
     case 0:
         task->step = 1;
+        EC_CRASH_BEFORE("%s.%s.%s", f->instance->saga->name, step->name, phase_of(f->instance));
         (f->instance->state == EC_SAGA_RUNNING ? step->run : step->undo)(task, f->instance->data);
         return;
     case 1:
@@ -214,6 +222,7 @@ static void call_finish(struct ec_task *task)
         ec_task_free(task);
         return;
     }
+    EC_CRASH_AFTER("%s.%s.%s", instance->saga->name, instance->saga->steps[instance->step].name, phase_of(instance));
     if (!f->error && instance->state == EC_SAGA_RUNNING && !keep_result(instance, &reply)) {
         f->error = &ec_error_bad_gateway;
         f->unknown = true;
@@ -265,6 +274,12 @@ static void ended(struct ec_instance *instance)
     ec_instance_drop(instance);
 }
 
+static void ended_alone(struct ec_instance *instance)
+{
+    EC_CRASH_AFTER("%s.%s", instance->saga->name, instance->error ? "failed" : "done");
+    ended(instance);
+}
+
 static const struct ec_program *last_program(const struct ec_instance *instance)
 {
     return instance->state == EC_SAGA_RUNNING ? instance->saga->done : instance->saga->failed;
@@ -309,7 +324,7 @@ static void end_saga(struct ec_instance *instance)
     struct ec_task *task;
 
     if (!program) {
-        ec_saga_end(instance, ended);
+        ec_saga_end(instance, ended_alone);
         return;
     }
     task = ec_task_new(&ec_app, program);

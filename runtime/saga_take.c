@@ -156,6 +156,8 @@ static void taken(struct ec_group_unit *unit)
         return;
     }
     take.n = 0;
+    if (n)
+        EC_CRASH_AFTER("take-over");
     for (i = 0; i < n; i++) {
         if (take.taken[i]->dropped)
             ec_instance_drop(take.taken[i]);

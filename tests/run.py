@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs the suites and adds up their counts. `run.py` runs all, `run.py NAME ...` the suites (or one unit test or one system test) so named;
-with `--long` (or EC_TEST_LONG=1) each fuzzer runs for 300 s, not 10. The last line is `N passed, N failed, N skipped`; each skip has its
+with `--long` (or EC_TEST_LONG=1) each fuzzer runs for 300 s, not 10, and chaos at full size (EC_LONG=1). The last line is `N passed, N failed, N skipped`; each skip has its
 reason above it."""
 import os
 import re
@@ -17,7 +17,7 @@ LONG = "--long" in sys.argv[1:] or os.environ.get("EC_TEST_LONG", "0") not in ("
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=false"]
 # Leaks of a library's own at exit are not ours to mend; everything else is fatal.
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
-           LSAN_OPTIONS="suppressions=" + os.path.join(HERE, "lsan.supp") + ":print_suppressions=0", LC_ALL="C.UTF-8")
+           LSAN_OPTIONS="suppressions=" + os.path.join(HERE, "lsan.supp") + ":print_suppressions=0", LC_ALL="C.UTF-8", EC_LONG="1" if LONG else "")
 
 
 class Tally:
@@ -48,8 +48,8 @@ def tail(text, lines=30):
     return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
 
-def build(name, compiler, options):
-    """Builds everything with a compiler into .ecom/test/NAME; returns the folder, or None after showing what failed."""
+def build(name, compiler, options, targets=()):
+    """Builds everything, or the targets, with a compiler into .ecom/test/NAME; returns the folder, or None after showing what failed."""
     folder = os.path.join(WORK, name)
     env = dict(ENV, CC=compiler)
     if not os.path.exists(os.path.join(folder, "build.ninja")):
@@ -57,7 +57,7 @@ def build(name, compiler, options):
         if code:
             print(tail(out))
             return None
-    code, out = run(["ninja", "-C", folder, "-j", JOBS], os.path.join(WORK, name + "-build.log"), env)
+    code, out = run(["ninja", "-C", folder, "-j", JOBS, *targets], os.path.join(WORK, name + "-build.log"), env)
     if code:
         print(tail(out))
         return None
@@ -136,7 +136,14 @@ def suite_system(only=None):
     """The whole system on real servers."""
     if not asan_build():
         return 0, 1, 0
-    return script("system/run.py", *( [only] if only else []), timeout=2400)
+    return script("system/run.py", *([only] if only else []), timeout=5400 if LONG else 2400)
+
+
+def suite_chaos(only=None):
+    """Processes end at each crash point, the parts around them fail; nothing is lost, doubled or left undone."""
+    if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "runtime/libecruntime.a"]):
+        return 0, 1, 0
+    return script("chaos/run.py", *([only] if only else []), timeout=6 * 3600 if LONG else 2400)
 
 
 def suite_fuzz():
@@ -149,7 +156,7 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "checks": suite_checks, "fuzz": suite_fuzz,
-          "system": suite_system}
+          "system": suite_system, "chaos": suite_chaos}
 
 
 def main():
@@ -167,8 +174,10 @@ def main():
             chosen.append((name, suite_unit, (name,)))
         elif os.path.exists(os.path.join(HERE, "system", f"test_{name}.py")):
             chosen.append((name, suite_system, (name,)))
+        elif os.path.exists(os.path.join(HERE, "chaos", f"test_{name}.py")):
+            chosen.append((name, suite_chaos, (name,)))
         else:
-            sys.exit(f"there is no test '{name}'; suites: {' '.join(SUITES)}, or a unit or system test by its name")
+            sys.exit(f"there is no test '{name}'; suites: {' '.join(SUITES)}, or a unit, system or chaos test by its name")
     for name, suite, args in chosen:
         print(f"== {name}: {suite.__doc__.splitlines()[0]}", flush=True)
         begun = time.monotonic()

@@ -135,6 +135,7 @@ int ecc_cmd_up(struct ecc_cli *cli)
 {
     struct ecc_up up = {.kafka = "embedded", .replicas = 1};
     const char *base = "0", *replicas = "1", *kafka = NULL, *ready = getenv("EC_READY_MS");
+    const char *backoff = getenv("EC_BACKOFF_MS");
     const struct ecc_option options[] = {
         {"--detach", NULL, &up.detach},
         {"--port-base", &base, NULL},
@@ -156,6 +157,9 @@ int ecc_cmd_up(struct ecc_cli *cli)
     if (!ecc_cli_int(ready && *ready ? ready : "30000", 100, 3600 * 1000, &number))
         return ecc_say_error(ECC_EXIT_USAGE, "EC_READY_MS is a number of milliseconds from 100 to 3600000, not '%s'", ready);
     up.ready_ms = (int)number;
+    if (!ecc_cli_int(backoff && *backoff ? backoff : "10000", 100, 3600 * 1000, &number))
+        return ecc_say_error(ECC_EXIT_USAGE, "EC_BACKOFF_MS is a number of milliseconds from 100 to 3600000, not '%s'", backoff);
+    up.backoff_ms = (int)number;
     if (kafka && strcmp(kafka, "embedded") && strcmp(kafka, "apache"))
         return ecc_say_error(ECC_EXIT_USAGE, "--kafka takes embedded or apache");
     if (kafka) {

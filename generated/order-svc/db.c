@@ -81,7 +81,7 @@ void db_list_orders_page(struct ec_task *task, struct ec_uuid user_id, const str
 /* order-svc.CancelOrder.found */
 static const struct ec_sql db_cancel_order_found_sql = {
     .name = "order-svc.CancelOrder.found",
-    .text = "SELECT id FROM orders WHERE id = $1 AND user_id = $2",
+    .text = "SELECT id, user_id, status, total_cents, lines, created_at FROM orders WHERE id = $1 AND user_id = $2",
     .row = &cancel_order_found_record,
 };
 
@@ -96,7 +96,7 @@ void db_cancel_order_found(struct ec_task *task, struct ec_uuid id, struct ec_uu
 static const struct ec_sql db_cancel_order_order_sql = {
     .name = "order-svc.CancelOrder.order",
     .text =
-        "UPDATE orders SET status = 'cancelling' WHERE id = $1 AND status IN ('confirmed', 'cancelling')\n"
+        "UPDATE orders SET status = 'cancelling' WHERE id = $1 AND status = 'confirmed'\n"
         "RETURNING id, user_id, status, total_cents, lines, created_at",
     .row = &cancel_order_order_record,
 };
@@ -109,7 +109,7 @@ void db_cancel_order_order(struct ec_task *task, struct ec_uuid found_id, struct
 /* order-svc.orders.OrderShipped.update_orders */
 static const struct ec_sql db_orders_order_shipped_update_orders_sql = {
     .name = "order-svc.orders.OrderShipped.update_orders",
-    .text = "UPDATE orders SET status = 'shipped' WHERE id = $1 AND status = 'confirmed'",
+    .text = "UPDATE orders SET status = 'shipped' WHERE id = $1 AND status IN ('pending', 'confirmed', 'cancelling')",
 };
 
 void db_orders_order_shipped_update_orders(struct ec_task *task, struct ec_uuid e_order_id)
@@ -120,7 +120,7 @@ void db_orders_order_shipped_update_orders(struct ec_task *task, struct ec_uuid 
 /* order-svc.place-order.done.update_orders */
 static const struct ec_sql db_place_order_done_update_orders_sql = {
     .name = "order-svc.place-order.done.update_orders",
-    .text = "UPDATE orders SET status = 'confirmed' WHERE id = $1",
+    .text = "UPDATE orders SET status = 'confirmed' WHERE id = $1 AND status = 'pending'",
 };
 
 void db_place_order_done_update_orders(struct ec_task *task, struct ec_uuid order_id)

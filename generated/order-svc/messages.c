@@ -224,6 +224,11 @@ const struct ec_record cancel_order_in_record = {
 
 static const struct ec_field cancel_order_found_fields[] = {
     {.name = "id", .kind = EC_UUID, .offset = offsetof(struct cancel_order_found, id)},
+    {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct cancel_order_found, user_id)},
+    {.name = "status", .kind = EC_ENUM, .of = &order_status_enum, .offset = offsetof(struct cancel_order_found, status)},
+    {.name = "total_cents", .kind = EC_INT, .offset = offsetof(struct cancel_order_found, total_cents)},
+    {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &order_line_record, .offset = offsetof(struct cancel_order_found, lines)},
+    {.name = "created_at", .kind = EC_TIME, .offset = offsetof(struct cancel_order_found, created_at)},
 };
 const struct ec_record cancel_order_found_record = {
     .name = "cancel_order_found",

@@ -141,6 +141,11 @@ extern const struct ec_record cancel_order_in_record;
 
 struct cancel_order_found {
     struct ec_uuid id;
+    struct ec_uuid user_id;
+    enum order_status status;
+    int64_t total_cents;
+    struct order_line_list lines;
+    int64_t created_at;
 };
 extern const struct ec_record cancel_order_found_record;
 

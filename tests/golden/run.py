@@ -28,12 +28,13 @@ def files(root):
 
 
 def build(ecomc, name, where):
-    """The files that come out, ecom.lock among them, or None and what the compiler said."""
+    """The files that come out, ecom.lock and the list of crash points among them, or None and what the compiler said."""
     os.makedirs(where)
     shutil.copy(os.path.join(HERE, name, "topology.ecom"), where)
-    done = subprocess.run([ecomc, "build"], cwd=where, capture_output=True, text=True)
-    if done.returncode:
-        return None, done.stdout + done.stderr
+    for args in ([], ["--crash-points", "crash-points.json"]):
+        done = subprocess.run([ecomc, "build", *args], cwd=where, capture_output=True, text=True)
+        if done.returncode:
+            return None, done.stdout + done.stderr
     found = files(where)
     found.pop("topology.ecom")
     return found, ""

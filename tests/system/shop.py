@@ -1,5 +1,13 @@
 """What a customer of the example does."""
+import http.client
+import random
+import time
+
 from lib import unique_email
+
+SKUS = ["kettle", "teapot", "mug", "filter"]
+VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
+VERDICTS = ("card-declined", "out-of-stock", "inventory-unavailable", "payment-unavailable", "unknown-sku")
 
 
 class Customer:
@@ -30,3 +38,38 @@ def stock(system, sku):
     initial, available, reserved, shipped = (int(v) for v in row)
     assert available >= 0 and available + reserved + shipped == initial, row
     return available, reserved, shipped
+
+
+class Wish:
+    """One order that a customer wants: what was asked, and the last answer."""
+
+    def __init__(self, customer, qty, method=None, sku=None, keyed=None):
+        self.customer, self.qty = customer, qty
+        self.method = method or (DECLINED if random.random() < 0.3 else VISA)
+        self.key = f"wish-{qty}" if (random.random() < 0.5 if keyed is None else keyed) else None
+        self.sku = sku or random.choice(SKUS)
+        self.reply, self.tries = None, 0
+        self.cancelled, self.cancels = False, []  # asked for; what was answered
+
+    def is_answered(self):
+        """With a key, whatever doesn't say what became of the order is asked again; without, only what was surely not begun."""
+        if self.reply is None:
+            return not self.key
+        if self.reply.status in (201, 202, 402):
+            return True
+        if self.reply.status == 429:
+            return False
+        return not self.key or self.reply.json["type"].rsplit("/")[-1] in VERDICTS
+
+    def place(self, stop, tries=None):
+        """Until there is an answer, or for so many tries: a saga that has failed by a mistake of the system answers so for ever."""
+        headers = {"Idempotency_Key": self.key} if self.key else {}
+        while True:
+            self.tries += 1
+            try:
+                self.reply = self.customer.order(self.sku, self.qty, self.method, **headers)
+            except (OSError, http.client.HTTPException):
+                self.reply = None
+            if self.is_answered() or (tries and self.tries >= tries) or (stop.is_set() and self.tries > 200):
+                return
+            time.sleep(0.1)

@@ -316,7 +316,14 @@ static void stale_connections(void **state)
     send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     TURN_UNTIL(&loop, o.done);
     assert_int_equal(o.outcome, EC_HTTP_OK);
+    /* Read, then the server is gone: that it can't be sent again does not mean that it was not sent. */
+    ask(client, "[1]", 5000, true, &o);
+    read_request(&loop, fd, "[1]");
+    close(f.fd);
     close(fd);
+    TURN_UNTIL(&loop, o.done);
+    assert_int_equal(o.outcome, EC_HTTP_BROKEN);
+    f = listen_fake();
     CLOSE(client);
 }
 

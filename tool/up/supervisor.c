@@ -20,7 +20,7 @@
 
 #include "show.h"
 
-enum { TICK_MS = 50, STOP_WITHIN_MS = 25000, PROBE_EVERY_MS = 1000, TRIES_AT_START = 3, CALM_MS = 30000, LONGEST_BACKOFF_MS = 10000 };
+enum { TICK_MS = 50, STOP_WITHIN_MS = 25000, PROBE_EVERY_MS = 1000, TRIES_AT_START = 3, CALM_MS = 30000 };
 
 const char *const ecc_proc_state_names[] = {
 #define X(e, n) n,
@@ -146,7 +146,7 @@ static void back_off(struct run *run)
 
     proc->state = ECC_PROC_BACKOFF;
     proc->failures++;
-    run->due = now(sup) + (wait < LONGEST_BACKOFF_MS ? wait : LONGEST_BACKOFF_MS);
+    run->due = now(sup) + (wait < (uint64_t)sup->up->backoff_ms ? wait : (uint64_t)sup->up->backoff_ms);
 }
 
 static void on_exit_(uv_process_t *process, int64_t status, int signal_number)

@@ -72,6 +72,7 @@ struct ecc_up {
     const char *brokers;     /* from outside, or the fixed address of Apache Kafka */
     int port_base, replicas;
     int ready_ms;            /* how long a process may take until it is ready */
+    int backoff_ms;          /* the longest wait before what has ended is started again */
     bool detach;
     bool color;
     uid_t pg_uid;

@@ -38,6 +38,18 @@ static void cancel_order_run(struct ec_task *task)
             ec_fail_with(task, &error_order_not_found);
             return;
         }
+        if (f->found.status == ORDER_STATUS_CANCELLING) {
+            f->out = (struct order){
+                .id = f->found.id,
+                .user_id = f->found.user_id,
+                .status = f->found.status,
+                .total_cents = f->found.total_cents,
+                .lines = f->found.lines,
+                .created_at = f->found.created_at,
+            };
+            ec_accept(task, &f->out);
+            return;
+        }
         EC_AWAIT(task, CANCEL_ORDER_TX, ec_tx_begin(task));
         EC_AWAIT(task, CANCEL_ORDER_ORDER, db_cancel_order_order(task, f->found.id, &f->order));
         if (task->rows == 0) {

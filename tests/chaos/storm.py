@@ -1,0 +1,66 @@
+"""Customers who order while something is done to the system; after it, all has to add up. With EC_LONG=1 there are more of them."""
+import itertools
+import os
+import random
+import signal
+import threading
+
+from invariants import calm, check
+from lib import wait
+from shop import Customer, Wish
+
+LONG = os.environ.get("EC_LONG") == "1"
+CUSTOMERS, ROUNDS, BETWEEN = (12, 4, 40) if LONG else (6, 1, 5)
+
+
+class Storm:
+    """`with Storm(system) as storm:` customers order inside; after it, all is calm and was checked."""
+
+    def __init__(self, system):
+        self.system, self.stop, self.answered, self.wrong = system, threading.Event(), 0, []
+        self.wishes = system.__dict__.setdefault("wishes", {})  # (customer's id, quantity) -> Wish, of all cases
+        self.customers = [Customer(system) for _ in range(CUSTOMERS)]
+
+    def life(self, customer):
+        try:
+            for qty in itertools.count(1):
+                if self.stop.is_set():
+                    return
+                wish = self.wishes[customer.id, qty] = Wish(customer, qty)
+                wish.place(self.stop)
+                self.answered += 1
+                if wish.reply and wish.reply.status == 201 and random.random() < 0.1:
+                    wish.cancelled = True  # asked for: whether it was answered doesn't matter
+                    try:
+                        customer.post(f"/v1/orders/{wish.reply.json['id']}/cancel")
+                    except OSError:
+                        pass
+        except Exception as error:  # a thread's failure is the test's
+            self.wrong.append(repr(error))
+
+    def __enter__(self):
+        self.threads = [threading.Thread(target=self.life, args=(customer,), daemon=True) for customer in self.customers]
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def go_on(self, n=BETWEEN):
+        """Until n more orders have been answered."""
+        target = self.answered + n
+        wait(lambda: self.answered >= target or self.wrong, 60, f"{n} more orders are answered")
+
+    def kill(self, name, sig=signal.SIGKILL):
+        before = self.system.processes()[name]["restarts"]
+        self.system.kill(name, sig)
+        wait(lambda: self.system.processes()[name]["restarts"] > before, 10, f"{name} has been started again")
+
+    def __exit__(self, kind, error, trace):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(90)
+        if kind:
+            return
+        assert not self.wrong, self.wrong
+        assert not any(thread.is_alive() for thread in self.threads), "every customer has an answer"
+        calm(self.system)
+        check(self.system, self.wishes)

@@ -1,0 +1,156 @@
+"""Every crash point fires, and nothing is lost, doubled or left undone.
+
+The system is a release build with crash points. First each story is lived alone, which shows the points that it passes. Then, while customers
+live the stories that pass what is armed, points are armed until each has fired: a few at a time for each service, or with EC_LONG=1 one
+at a time for the whole system, with calm and all checks after each. A point that does not fire fails the run, and so does a point that is
+passed and not on the compiler's list, or on the list and never passed.
+"""
+import os
+import random
+import threading
+import time
+
+import lib
+import stories
+from crash import BUILD, Points
+from invariants import calm, check
+from lib import wait
+
+LONG = os.environ.get("EC_LONG") == "1"
+CUSTOMERS = 8
+AT_ONCE = 3      # armed a service, of those that fire soon
+PATIENCE_S = 5   # one that waits longer makes room for the next, and stays armed
+SLOW_S = 60      # after which all stories are lived: what a story passed when it was alone may have been another's echo
+LIMIT_S = 150    # until which it has fired
+EVERYTHING = stories.FORWARD + stories.BACK
+
+
+class Lives:
+    """`with Lives(...) as lives:` customers live stories that pass what is armed."""
+
+    def __init__(self, run, chosen):
+        self.run, self.chosen, self.wrong, self.lived = run, chosen, [], 0
+        run.world.stop.clear()
+
+    def life(self, customer):
+        try:
+            while not self.run.world.stop.is_set():
+                armed = self.run.armed()
+                chosen = EVERYTHING if self.run.slow else self.chosen
+                wanted = [s for s in chosen if self.run.passes[s] & armed]
+                story = random.choice(wanted if wanted and random.random() < 0.8 else chosen)
+                story(self.run.world, customer)
+                self.lived += 1
+                if random.random() < 0.02:
+                    customer = self.run.world.customer()
+        except Exception as error:  # a thread's failure is the test's
+            self.wrong.append(f"{type(error).__name__}: {error}")
+
+    def __enter__(self):
+        customers = [self.run.world.customer() for _ in range(CUSTOMERS)]
+        for story in self.chosen:
+            if story in stories.ODDS:
+                self.run.world.knob(*stories.ODDS[story])
+        self.threads = [threading.Thread(target=self.life, args=(customer,), daemon=True) for customer in customers]
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.run.world.stop.set()
+        for knob in stories.KNOBS:
+            self.run.world.knob(knob, 0)
+        for thread in self.threads:
+            thread.join(120)
+        if kind is None:
+            assert not self.wrong, self.wrong
+            assert not any(thread.is_alive() for thread in self.threads), "every customer has an answer"
+
+
+class Run:
+    def __init__(self, system, points):
+        self.system, self.points, self.world = system, points, stories.World(system)
+        self.passes, self.seen, self.firings, self.now, self.slow = {}, set(), 0, set(), False
+
+    def armed(self):
+        return self.now
+
+    def learn(self):
+        """What each story passes when nothing fails but what it is about."""
+        customer = self.world.customer()
+        for story in EVERYTHING:
+            self.points.forget_passed()
+            if story in stories.ODDS:
+                self.world.knob(stories.ODDS[story][0], 0.9 if story is not stories.release_fails else 0.5)
+            story(self.world, customer)
+            if story in stories.ODDS:
+                self.world.knob(stories.ODDS[story][0], 0)
+            calm(self.system)
+            self.passes[story] = self.until_still()
+            self.seen |= self.passes[story]
+
+    def until_still(self):
+        last, since = set(), time.monotonic()
+        while time.monotonic() - since < 0.6:
+            passed = self.points.passed()
+            if passed != last:
+                last, since = passed, time.monotonic()
+            time.sleep(0.1)
+        return last
+
+    def fire(self, wanted, chosen):
+        """Arms and waits until each has fired. In the order of services in turn, so that not one process is hit all the time."""
+        service = {p: self.points.list[p]["service"] for p in wanted}
+        pending = {name: sorted(p for p in wanted if service[p] == name) for name in sorted(set(service.values()))}
+        begun, before = {}, self.points.fired()
+        with Lives(self, chosen) as lives:
+            while any(pending.values()) or begun:
+                time.sleep(0.1)
+                assert not lives.wrong, lives.wrong
+                now = time.monotonic()
+                for point in [p for p in begun if not self.points.is_armed(p)]:
+                    del begun[point]
+                    self.firings += 1
+                late = [p for p in begun if now - begun[p] > LIMIT_S]
+                assert not late, f"armed, and not fired: {late}"
+                for name, points in pending.items():
+                    eager = sum(1 for p in begun if service[p] == name and now - begun[p] < PATIENCE_S)
+                    while points and eager < AT_ONCE:
+                        point = points.pop(0)
+                        self.points.arm(point)
+                        begun[point] = now
+                        eager += 1
+                self.now = set(begun)
+                self.slow = any(now - since > SLOW_S for since in begun.values())
+        self.now, self.slow = set(), False
+        after = self.points.fired()
+        missing = [p for p in wanted if after.get(p, 0) <= before.get(p, 0)]
+        assert not missing, f"armed, and no trace of having fired: {missing}"
+        self.seen |= self.points.passed()
+        calm(self.system)
+        check(self.system, self.world.wishes, twice=12 * sum(n for p, n in after.items() if p.startswith("notify-svc:")))
+        print(f"  {len(wanted)} points fired while {lives.lived} stories were lived", flush=True)
+
+
+def test_every_point_fires():
+    points = Points()
+    with lib.System(os.path.join(lib.ROOT, "topology.ecom"), args=["--replicas", "2"], env=points.env, build=BUILD) as system:
+        begun = time.monotonic()
+        run = Run(system, points)
+        run.learn()
+        print(f"  {len(points.list)} points; the stories alone pass {len(run.seen)}, in {time.monotonic() - begun:.0f} s", flush=True)
+        back = set().union(*(run.passes[s] for s in stories.BACK))
+        forward = set().union(*(run.passes[s] for s in stories.FORWARD))
+        listed = set(points.list)
+        assert not run.seen - listed, f"passed, and not on the list: {sorted(run.seen - listed)}"
+        rounds = [(forward & listed, stories.FORWARD), (listed - forward, EVERYTHING)]
+        both = forward & back
+        if LONG:
+            rounds = [({p}, stories.FORWARD) for p in sorted(forward)] + [({p}, stories.BACK) for p in sorted(back)]
+            rounds += [({p}, EVERYTHING) for p in sorted(listed - forward - back)]
+        for wanted, chosen in rounds:
+            run.fire(wanted, chosen)
+        assert run.seen <= listed, f"passed, and not on the list: {sorted(run.seen - listed)}"
+        assert run.seen == listed, f"on the list, and never passed: {sorted(listed - run.seen)}"
+        print(f"  forward {len(forward)}, back {len(back)}, both {len(both)}: {run.firings} firings in {time.monotonic() - begun:.0f} s", flush=True)
+    points.remove()
