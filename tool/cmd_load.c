@@ -142,6 +142,7 @@ int ecc_cmd_load(struct ecc_cli *cli)
     json_t *state = ecc_state_read(ecc_arena_printf(&cli->arena, "%s/state.json", up.home));
     if (!state)
         return ecc_say_error(ECC_EXIT_IO, "nothing is up here; `ecomc up --detach` starts it");
+    up.port_base = (int)json_integer_value(json_object_get(state, "port_base"));
     code = ecc_load_plan(load, state);
     json_decref(state);
     if (!code)
