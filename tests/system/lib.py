@@ -21,13 +21,14 @@ ECOMC = os.path.join(SANITIZED, "tool", "ecomc")
 
 
 def free_base():
-    """A port base whose usual ports are free."""
+    """A port base whose usual ports are free, those of second replicas, too."""
+    usual = [8080, 8081, 9080, 9081, 9600, 9610, 9611, *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
     for _ in range(200):
         base = random.randrange(1000, 40000, 50)
         try:
-            for port in [8080 + base, 9080 + base, 9600 + base, 9610 + base, 9611 + base, *range(9100 + base, 9110 + base), *range(9500 + base, 9505 + base)]:
+            for port in usual:
                 with socket.socket() as sock:
-                    sock.bind(("127.0.0.1", port))
+                    sock.bind(("127.0.0.1", port + base))
             return base
         except (OSError, OverflowError):
             continue
