@@ -21,7 +21,8 @@ ECOMC = os.path.join(SANITIZED, "tool", "ecomc")
 
 
 def free_base():
-    """A port base whose usual ports are free, those of second replicas, too; all below 32768, where the kernel takes ports for connections."""
+    """A port base whose usual ports are free, those of second replicas, too; all are below 32768, from where on the kernel takes ports for
+    connections."""
     usual = [8080, 8081, 9080, 9081, 9600, 9610, 9611, *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
     for _ in range(200):
         base = random.randrange(1000, 23000, 50)
