@@ -26,12 +26,13 @@ class Skip(Exception):
 
 
 def free_base():
-    """A port base whose usual ports are free, those of a second replica too; below those that the kernel hands out to clients (from 32768), or
-    one is taken meanwhile."""
+    """A port base whose usual ports are free, those of second replicas, too; all are below 32768, from where on the kernel takes ports for
+    connections."""
+    usual = [8080, 8081, 9080, 9081, 9600, 9610, 9611, *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
     for _ in range(200):
         base = random.randrange(1000, 23000, 50)
         try:
-            for port in [8080, 8081, 9080, 9081, 9600, 9610, 9611, *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]:
+            for port in usual:
                 with socket.socket() as sock:
                     sock.bind(("127.0.0.1", port + base))
             return base

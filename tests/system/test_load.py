@@ -1,4 +1,5 @@
-"""`ecomc load` on the example: what it reports is what the databases, the provider's ledger and the gateways say. On a release build."""
+"""`ecomc load` on the example: what it reports is what the databases, the provider's ledger and the gateways say. The system is a release
+build, and ecomc the one under the sanitizers."""
 import collections
 import json
 import os
@@ -15,9 +16,13 @@ ARGS = ["--replicas", "2"]
 SETTLED = ("503 inventory-unavailable", "503 payment-unavailable")  # what a busy machine may answer: the order is undone
 
 
+def ecomc(system, *args):
+    return subprocess.run([lib.ECOMC, *args], cwd=system.folder, env=system.env, capture_output=True, text=True, timeout=300)
+
+
 def load(system, *args, code=0):
     """The report of a run."""
-    done = system.ecomc("load", *args, "--format=json", timeout=300)
+    done = ecomc(system, "load", *args, "--format=json")
     assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
     return adds_up(json.loads(done.stdout))
 
@@ -98,7 +103,7 @@ def test_count_is_exact(system):
 
 
 def test_text(system):
-    done = system.ecomc("load", "cache-hit", "--rate=40", "--count=20")
+    done = ecomc(system, "load", "cache-hit", "--rate=40", "--count=20")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "cache-hit: 20 sent", done.stdout
@@ -109,7 +114,7 @@ def test_text(system):
 def test_interrupt_ends_sending_and_is_reported(system):
     before = len(orders(system))
     process = subprocess.Popen(
-        [os.path.join(system.build, "tool", "ecomc"), "load", "happy-path", "--rate", "10", "--for", "10m", "--format=json"],
+        [lib.ECOMC, "load", "happy-path", "--rate", "10", "--for", "10m", "--format=json"],
         cwd=system.folder, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         wait(lambda: process.poll() is not None or len(orders(system)) > before + 3, 60, "orders come in")
@@ -128,7 +133,7 @@ def test_errors_are_told_and_strict_fails(system):
     """More from one address than the gateway lets in."""
     report = load(system, "cache-hit", "--rate", "600", "--for", "2s")
     assert report["errors"] > 0 and {kind["what"] for kind in report["scenarios"][0]["kinds"]} == {"429 rate-limited"}, report
-    done = system.ecomc("load", "cache-hit", "--rate", "600", "--for", "2s", "--strict")
+    done = ecomc(system, "load", "cache-hit", "--rate", "600", "--for", "2s", "--strict")
     assert done.returncode == 1 and "429 rate-limited" in done.stdout, (done.stdout, done.stderr)
     assert "note: 600/s are counted for one address" in done.stderr, done.stderr
     report = load(system, "happy-path", "--rate", "2", "--count", "2", "--identities", "3")  # signing in waits until it may
@@ -156,13 +161,13 @@ def test_what_is_refused(system):
             (["happy-path", "--rate", "5", "--format=sarif"], 64, "load has the formats text and json"),
             (["happy-path", "--rate", "5", "--wat"], 64, "load has no option --wat"),
             (["happy-path", "nothing.ecom", "--rate", "5"], 74, "nothing.ecom: there is no such file")):
-        done = system.ecomc("load", *args)
+        done = ecomc(system, "load", *args)
         assert done.returncode == code and text in done.stderr and done.stderr.count("\n") == 1 and not done.stdout, (args, done)
 
 
 def test_nothing_is_up():
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(os.path.join(lib.ROOT, "topology.ecom"), folder)
-        done = subprocess.run([os.path.join(BUILD, "tool", "ecomc"), "load", "happy-path", "--rate", "5"], cwd=folder, capture_output=True,
+        done = subprocess.run([lib.ECOMC, "load", "happy-path", "--rate", "5"], cwd=folder, capture_output=True,
                               text=True)
         assert done.returncode == 74 and done.stderr == "ecomc: nothing is up here; `ecomc up --detach` starts it\n", done

@@ -78,7 +78,7 @@ static char *read_file(const char *path, size_t *length)
 
 static const struct ecc_ast_file *parse_file(const char *path)
 {
-    size_t length;
+    size_t length = 0;
     char *text = read_file(path, &length);
 
     if (!text)
@@ -130,7 +130,7 @@ static void said_of_mistakes(void **state)
     for (size_t i = 0; i < files.gl_pathc; i++) {
         const char *path = files.gl_pathv[i], *base = strrchr(path, '/') + 1;
         char *expected_path = ecc_arena_printf(&arena, "%.*s.stderr", (int)strlen(path) - 5, path);
-        size_t length, expected_length = 0;
+        size_t length = 0, expected_length = 0;
         char *text = read_file(path, &length);
 
         assert_non_null(text);

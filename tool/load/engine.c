@@ -236,8 +236,9 @@ static void on_live(uv_timer_t *timer)
     ecc_load_number(ok, sizeof ok, ecc_load_count(load, ECC_LOAD_OK));
     ecc_load_number(accepted, sizeof accepted, ecc_load_count(load, ECC_LOAD_ACCEPTED));
     ecc_load_number(errors, sizeof errors, ecc_load_count(load, ECC_LOAD_ERROR));
-    fprintf(stderr, "%s%5.1f s  %6.0f/s  ok %s  accepted %s  errors %s  p50 %s  p99 %s  in flight %u%s", terminal ? "\r" : "",
-            (double)(now - e->start) / 1e9, rate, ok, accepted, errors, p50, p99, e->in_flight, terminal ? "\033[K" : "\n");
+    fprintf(stderr, "%s%5.1f s  %6.0f/s  ok %s  accepted %s  errors %s  p50 %s  p99 %s  in flight %u%s", terminal ? "\r\033[?7l" : "",
+            (double)(now - e->start) / 1e9, rate, ok, accepted, errors, p50, p99, e->in_flight,
+            terminal ? "\033[K\033[?7h" : "\n"); /* no wrap: a line is a row */
     ecc_histogram_clear(e->window);
     e->window_from = now;
     e->window_sent = load->sent;
