@@ -43,7 +43,8 @@ const char *ecc_schema_name(struct ecc_arena *arena, const struct ecc_node *node
 }
 
 /* False when it was reported. */
-static bool add_schema(struct ecc_resolver *r, const struct ecc_name *name, const struct ecc_node *node, bool wide, struct ecc_sql_schema *schema)
+static bool add_schema(struct ecc_resolver *r, const struct ecc_name *name, const struct ecc_node *node, bool wide,
+                       struct ecc_sql_schema *schema)
 {
     static const char *const taken[] = {"ec", "public", "information_schema"};
     const char *own = ecc_schema_name(r->arena, node);

@@ -6,26 +6,10 @@
 #include "up/up.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Where the bus is: state.json names a fixed address; the embedded broker's is in a file. NULL: nothing is up. */
-static const char *brokers_of(struct ecc_up *up)
-{
-    json_t *state = json_load_file(ecc_up_path(up, "state.json"), 0, NULL);
-    const char *brokers = json_string_value(json_object_get(state, "brokers"));
-    size_t n;
-
-    brokers = brokers ? ecc_arena_strdup(up->arena, brokers) : NULL;
-    for (size_t i = 0; state && !brokers && i < up->model->nnodes; i++)
-        if (up->model->nodes[i]->kind == ECC_NODE_BUS)
-            brokers = ecc_read_file(up->arena, ecc_up_path(up, "run/%s.address", up->model->nodes[i]->name), &n);
-    json_decref(state);
-    return brokers && *brokers ? brokers : NULL;
-}
 
 static const struct ecc_node *consumer_named(const struct ecc_model *model, const char *name)
 {
@@ -68,7 +52,7 @@ int ecc_cmd_dead_letters(struct ecc_cli *cli)
     if (access(binary, X_OK))
         return ecc_say_error(ECC_EXIT_FAILED, "%s is not built yet; `ecomc up` builds it", service);
     if (!getenv("KAFKA_BROKERS") && !getenv("KAFKA_BROKERS_FILE")) {
-        const char *brokers = brokers_of(&up);
+        const char *brokers = ecc_up_brokers(&up);
         if (!brokers)
             return ecc_say_error(ECC_EXIT_FAILED, "no bus is up here; start it with `ecomc up`, or name one in KAFKA_BROKERS");
         setenv("KAFKA_BROKERS", brokers, 1);

@@ -1,6 +1,6 @@
-/* ecomc invariants [--record] [--within SECONDS]: waits until nothing is under way in what `up` runs, and checks what must hold then: what the
- * compiler derives, and the topology's own invariants. --record notes from now on what is published, so that the next `invariants` can hold the
- * topics against it. Exit 1 when something does not hold. */
+/* ecomc invariants [--record] [--within SECONDS]: waits until nothing is under way in what `up` runs, and checks what must hold then: what
+ * the compiler derives, and the topology's own invariants. --record notes from now on what is published, so that the next `invariants` can
+ * hold the topics against it. Exit 1 when something does not hold. */
 #include "audit/audit.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* ecom-reader: what the audit reads through large libraries, which ecomc itself does without, so that it starts fast.
  *
  *   ecom-reader topics BROKERS TOPIC... every message up to now, a line each as PostgreSQL's COPY takes it:
- *                                       topic, partition, offset, key, id, type, group, value (key and value as bytea; group: of a dead letter)
- *   ecom-reader ends BROKERS TOPIC...   a line a partition: topic, partition, first offset, next offset
- *   ecom-reader ledger URL CA_FILE      the document at the URL, over TLS that this CA vouches for
+ *                                       topic, partition, offset, key, id, type, group, value (key and value as bytea; group: of a dead
+ * letter) ecom-reader ends BROKERS TOPIC...   a line a partition: topic, partition, first offset, next offset ecom-reader ledger URL
+ * CA_FILE      the document at the URL, over TLS that this CA vouches for
  *
  * Exit 0, or 1 after one line on stderr.
  */
@@ -34,9 +34,10 @@ __attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
 static int connect_to(const char *brokers)
 {
     const char *const settings[][2] = {
-        {"bootstrap.servers", brokers}, {"client.id", "ecom-reader"},         {"group.id", "ecom-reader"},    {"enable.auto.commit", "false"},
-        {"log_level", "2"},             {"enable.auto.offset.store", "false"}, {"check.crcs", "true"},
-        {"fetch.wait.max.ms", "10"}, /* a fetch that waits at the broker holds up the questions behind it */
+        {"bootstrap.servers", brokers},  {"client.id", "ecom-reader"}, {"group.id", "ecom-reader"},
+        {"enable.auto.commit", "false"}, {"log_level", "2"},           {"enable.auto.offset.store", "false"},
+        {"check.crcs", "true"},          {"fetch.wait.max.ms", "10"}, /* a fetch that waits at the broker holds up the questions behind it
+                                                                       */
     };
     char why[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -48,8 +49,8 @@ static int connect_to(const char *brokers)
     return rk ? 0 : fail("%s: %s", brokers, why);
 }
 
-/* The partitions of a topic, each with its next offset; *low gets their first ones, malloc'd. None when there is no such topic yet. NULL after
- * saying why. */
+/* The partitions of a topic, each with its next offset; *low gets their first ones, malloc'd. None when there is no such topic yet. NULL
+ * after saying why. */
 static rd_kafka_topic_partition_list_t *partitions_of(const char *topic, int64_t **low)
 {
     const struct rd_kafka_metadata *meta = NULL;

@@ -92,10 +92,12 @@ def test_a_wrong_saga_is_found(system):
     assert found == {"of a saga that failed every step that was done, or may have been, is undone": 3,
                      "the participants of a saga that failed have undone its steps, or never done them": 3}, found
     key = f"key = '{saga}/ship/do'"
-    found = broken_by(system, "shipping-svc", f"UPDATE ec.inbox SET state = 'failed' WHERE {key}", f"UPDATE ec.inbox SET state = 'done' WHERE {key}")
+    found = broken_by(system, "shipping-svc", f"UPDATE ec.inbox SET state = 'failed' WHERE {key}",
+                      f"UPDATE ec.inbox SET state = 'done' WHERE {key}")
     assert found == {"the participants of a saga that is done have done its steps": 1}, found
     # A lease that no engine takes over while we look: it is far in the future.
-    found = broken_by(system, "order-svc", f"UPDATE ec.saga SET state = 'running', lease_until = now() + interval '1 hour' WHERE id = '{saga}'",
+    found = broken_by(system, "order-svc",
+                      f"UPDATE ec.saga SET state = 'running', lease_until = now() + interval '1 hour' WHERE id = '{saga}'",
                       f"UPDATE ec.saga SET state = 'done' WHERE id = '{saga}'")
     assert found == {"every saga has ended": 1}, found
     system.sql("order-svc", f"CREATE TABLE kept AS SELECT * FROM ec.saga_step WHERE saga_id = '{saga}' AND step = 'ship'")
@@ -114,10 +116,12 @@ def test_a_wrong_topic_is_found(system):
     record(system)
     good, _, _ = orders(system)
     # the effect of an event that is in no topic; an event that nobody published
-    system.sql("notify-svc", "INSERT INTO ec.inbox (key, program, state) VALUES ('event/notify-svc.notify/0192f000-0000-7000-8000-000000000000', 'x', 'done')")
+    system.sql("notify-svc", "INSERT INTO ec.inbox (key, program, state) VALUES"
+               " ('event/notify-svc.notify/0192f000-0000-7000-8000-000000000000', 'x', 'done')")
     produce(system, "shipping-events", "k", "0192f000-0000-7000-8000-000000000001",
             '{"order_id": "0192f000-0000-7000-8000-000000000002", "tracking": "T"}')
-    wait(lambda: system.sql("order-svc", "SELECT 1 FROM ec.inbox WHERE key LIKE 'event/order-svc.orders/0192f000-%'"), 30, "the event has been taken")
+    wait(lambda: system.sql("order-svc", "SELECT 1 FROM ec.inbox WHERE key LIKE"
+                            " 'event/order-svc.orders/0192f000-%'"), 30, "the event has been taken")
     # an event that was noted and never sent; one that differs from what was sent
     system.sql("shipping-svc", "INSERT INTO ec.outbox_record (id, event_id, topic, key, type, body) VALUES"
                " (0, '0192f000-0000-7000-8000-000000000003', 'shipping-events', 'k', 'OrderShipped.v1', '{}')")

@@ -1,5 +1,5 @@
-"""Orders at a steady rate, three in ten of them declined, while the three services that a saga needs are killed again and again. After it every
-saga ends in half a minute, and everything adds up. With EC_LONG=1: a thousand orders, ten kills each."""
+"""Orders at a steady rate, three in ten of them declined, while the three services that a saga needs are killed again and again. After it
+every saga ends in half a minute, and everything adds up. With EC_LONG=1: a thousand orders, ten kills each."""
 import json
 import os
 import subprocess
@@ -15,8 +15,8 @@ VICTIMS = ["order-svc", "payment-svc", "inventory-svc"]
 
 
 def test_orders_while_services_are_killed(system):
-    argv = [os.path.join(system.build, "tool", "ecomc"), "load", "happy-path", "--rate", str(RATE), "--count", str(ORDERS), "--mix", "payment-failure=30",
-            "--format=json"]
+    argv = [os.path.join(system.build, "tool", "ecomc"), "load", "happy-path", "--rate", str(RATE), "--count", str(ORDERS),
+            "--mix", "payment-failure=30", "--format=json"]
     load = subprocess.Popen(argv, cwd=system.folder, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         placed = "SELECT count(*) FROM ec.saga"
@@ -42,6 +42,8 @@ def test_orders_while_services_are_killed(system):
     late = system.sql("order-svc", f"SELECT id, created_at, ended_at FROM ec.saga WHERE created_at <= '{last}' AND"
                                    f" (ended_at IS NULL OR ended_at > timestamptz '{last}' + interval '30 s')")
     assert not late, f"not ended 30 s after the last kill, at {last}: {late}"
-    (sagas, longest), = system.sql("order-svc", f"SELECT count(*), max(ended_at) FILTER (WHERE created_at <= '{last}') - timestamptz '{last}' FROM ec.saga")
+    (sagas, longest), = system.sql("order-svc", f"SELECT count(*), max(ended_at) FILTER (WHERE created_at <= '{last}') - timestamptz '{last}'"
+                                                " FROM ec.saga")
     answers = {s["name"]: {"ok": s["ok"], "accepted": s["accepted"], "errors": s["errors"]} for s in report["scenarios"]}
-    print(f"  {ORDERS} orders at {RATE}/s, {restarts} ended and started again: {sagas} sagas, the last of those before the last kill ended {longest} after it; {answers}")
+    print(f"  {ORDERS} orders at {RATE}/s, {restarts} ended and started again: {sagas} sagas,"
+          f" the last of those before the last kill ended {longest} after it; {answers}")

@@ -21,8 +21,6 @@ int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology
     int code;
 
     up->model = topology->model;
-    up->kafka = "embedded";
-    up->brokers = getenv("KAFKA_BROKERS") && *getenv("KAFKA_BROKERS") ? getenv("KAFKA_BROKERS") : NULL;
     if ((code = ecc_up_layout(up, cli, topology->path)))
         return code;
     *state = ecc_state_read(ecc_up_path(up, "state.json"));
@@ -161,8 +159,8 @@ json_t *ecc_audit_json(const struct ecc_audit_checks *checks)
         json_t *rows = json_array();
         for (int k = 0; k < ECC_AUDIT_SHOWN && check->rows[k]; k++)
             json_array_append_new(rows, json_string(check->rows[k]));
-        json_array_append_new(list, json_pack("{s:s, s:i, s:o, s:s?}", "check", check->title, "violations", check->violations, "rows", rows, "skipped",
-                                              check->skipped));
+        json_array_append_new(list, json_pack("{s:s, s:i, s:o, s:s?}", "check", check->title, "violations", check->violations, "rows", rows,
+                                              "skipped", check->skipped));
     }
     return list;
 }

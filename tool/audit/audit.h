@@ -25,7 +25,10 @@ struct ecc_audit_check {
     int violations;
     const char *rows[ECC_AUDIT_SHOWN]; /* the first ones: "column=value ..." */
 };
-struct ecc_audit_checks { struct ecc_audit_check *items; size_t n, cap; };
+struct ecc_audit_checks {
+    struct ecc_audit_check *items;
+    size_t n, cap;
+};
 
 /* ------------------------------------------------------------------ for commands */
 
@@ -48,14 +51,13 @@ bool ecc_audit_do(PGconn *conn, const char *what, const char *sql);
 /* ecom-reader with these words; its output. NULL with errno. ecc_audit_reader_close returns its exit code. */
 FILE *ecc_audit_reader(struct ecc_up *up, pid_t *pid, const char *const *words);
 int ecc_audit_reader_close(FILE *out, pid_t pid);
-const char *ecc_audit_brokers(struct ecc_up *up); /* NULL: there is no bus */
 bool ecc_audit_publishes(const struct ecc_node *node); /* a service with an edge that publishes */
 
 /* record.c */
 struct ecc_record_start { /* what stood in the topics when noting began */
     bool on;
-    const char *since;    /* timestamptz */
-    json_t *ends;         /* "topic/partition": offset */
+    const char *since; /* timestamptz */
+    json_t *ends;      /* "topic/partition": offset */
 };
 int ecc_record_begin(struct ecc_up *up);
 int ecc_record_load(struct ecc_up *up, struct ecc_record_start *start); /* on false: nothing is being noted */

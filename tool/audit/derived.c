@@ -4,6 +4,7 @@
 #include <string.h>
 
 /* X(title, sql): rows are violations. What has to do with recording stands in its own list. */
+/* clang-format off */
 #define QUESTIONS(X)                                                                                                                  \
     X("every saga has ended",                                                                                                         \
       "SELECT service, name AS saga, id, state, step, error FROM ec_audit.saga WHERE state NOT IN ('done', 'failed')")                 \
@@ -70,12 +71,15 @@
       " WHERE i.key ~ '^event/[^/]+/[^/]+$' AND i.created_at >= (SELECT since::timestamptz FROM ec_audit.began)"                       \
       "   AND NOT EXISTS (SELECT 1 FROM ec_audit.message m WHERE m.id = split_part(i.key, '/', 3))")
 
+/* clang-format on */
+
 static const char *row_text(struct ecc_arena *arena, const PGresult *result, int row)
 {
     const char *text = "";
 
     for (int c = 0; c < PQnfields(result); c++)
-        text = ecc_arena_printf(arena, "%s%s%s=%s", text, c ? " " : "", PQfname(result, c), PQgetisnull(result, row, c) ? "null" : PQgetvalue(result, row, c));
+        text = ecc_arena_printf(arena, "%s%s%s=%s", text, c ? " " : "", PQfname(result, c),
+                                PQgetisnull(result, row, c) ? "null" : PQgetvalue(result, row, c));
     return text;
 }
 
@@ -108,19 +112,22 @@ static void skip(struct ecc_arena *arena, struct ecc_audit_checks *checks, const
 void ecc_audit_derived(struct ecc_audit_stage *stage, struct ecc_audit_checks *checks)
 {
     struct ecc_arena *arena = stage->up->arena;
-    const char *why = stage->forgotten ? stage->forgotten : stage->record.on ? NULL : "nothing was recorded: `ecomc invariants --record` begins it";
+    const char *why = stage->forgotten   ? stage->forgotten
+                      : stage->record.on ? NULL
+                                         : "nothing was recorded: `ecomc invariants --record` begins it";
 
 #define X(title, sql) ecc_audit_ask(stage->conn, arena, checks, (title), (sql));
     QUESTIONS(X)
 #undef X
-    if (!ecc_audit_brokers(stage->up))
+    if (!ecc_up_brokers(stage->up))
         return;
     if (!why)
-        ecc_audit_do(stage->conn, "the audit", ecc_arena_printf(arena, "CREATE TABLE ec_audit.began AS SELECT '%s' AS since", stage->record.since));
-#define X(title, sql)                                                                                                                 \
-    if (why)                                                                                                                          \
-        skip(arena, checks, (title), why);                                                                                            \
-    else                                                                                                                              \
+        ecc_audit_do(stage->conn, "the audit",
+                     ecc_arena_printf(arena, "CREATE TABLE ec_audit.began AS SELECT '%s' AS since", stage->record.since));
+#define X(title, sql)                      \
+    if (why)                               \
+        skip(arena, checks, (title), why); \
+    else                                   \
         ecc_audit_ask(stage->conn, arena, checks, (title), (sql));
     RECORD_QUESTIONS(X)
 #undef X

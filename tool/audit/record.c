@@ -1,5 +1,5 @@
-/* Noting what is published: a trigger on each outbox copies its rows, with the transaction that wrote them and what that transaction saw, so
- * that it can be told which of two events came first. .ecom/audit.json has where the topics stood. */
+/* Noting what is published: a trigger on each outbox copies its rows, with the transaction that wrote them and what that transaction saw,
+ * so that it can be told which of two events came first. .ecom/audit.json has where the topics stood. */
 #include "audit.h"
 
 #include <errno.h>
@@ -10,10 +10,12 @@
 static const char record_sql[] =
     "SET client_min_messages = error; BEGIN;"
     "DROP TABLE IF EXISTS ec.outbox_record CASCADE;"
-    "CREATE TABLE ec.outbox_record (id bigint PRIMARY KEY, event_id uuid NOT NULL, topic text NOT NULL, key text NOT NULL, type text NOT NULL,"
+    "CREATE TABLE ec.outbox_record (id bigint PRIMARY KEY, event_id uuid NOT NULL, topic text NOT NULL, key text NOT NULL, type text NOT "
+    "NULL,"
     "  body text NOT NULL, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), snapshot pg_snapshot NOT NULL DEFAULT pg_current_snapshot());"
     "CREATE OR REPLACE FUNCTION ec.outbox_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-    "  INSERT INTO ec.outbox_record (id, event_id, topic, key, type, body) VALUES (new.id, new.event_id, new.topic, new.key, new.type, new.body);"
+    "  INSERT INTO ec.outbox_record (id, event_id, topic, key, type, body) VALUES (new.id, new.event_id, new.topic, new.key, new.type, "
+    "new.body);"
     "  RETURN NULL; END $$;"
     "CREATE OR REPLACE TRIGGER outbox_note AFTER INSERT ON ec.outbox FOR EACH ROW EXECUTE FUNCTION ec.outbox_note();"
     "INSERT INTO ec.outbox_record (id, event_id, topic, key, type, body) SELECT id, event_id, topic, key, type, body FROM ec.outbox;"
@@ -47,8 +49,11 @@ static const char *path(struct ecc_up *up)
 /* Where each partition of each topic of the model ends; NULL after saying why. */
 static json_t *topic_ends(struct ecc_up *up)
 {
-    struct { const char **items; size_t n, cap; } words = {0};
-    const char *brokers = ecc_audit_brokers(up);
+    struct {
+        const char **items;
+        size_t n, cap;
+    } words = {0};
+    const char *brokers = ecc_up_brokers(up);
     json_t *ends = json_object();
     char topic[300], key[400];
     int partition;

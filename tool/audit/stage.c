@@ -25,15 +25,18 @@ static const char tables_sql[] =
     "CREATE TABLE ec_audit.beginning (topic text, partition int, at bigint)";
 
 /* What is copied from each service: rows of the last days, since the inbox forgets after a week. %1$s: the service */
-static const struct { const char *table, *query; } copies[] = {
+static const struct {
+    const char *table, *query;
+} copies[] = {
     {"saga", "SELECT '%1$s', id, name, state, step, error FROM ec.saga WHERE created_at > now() - interval '6 days'"},
     {"saga_step", "SELECT '%1$s', s.saga_id, s.step, s.phase, s.state FROM ec.saga_step s JOIN ec.saga g ON g.id = s.saga_id"
                   " WHERE g.created_at > now() - interval '6 days'"},
     {"inbox", "SELECT '%1$s', key, program, state, created_at FROM ec.inbox WHERE key NOT LIKE 'client/%%'"},
     {"outbox", "SELECT '%1$s', topic, key, type FROM ec.outbox"},
 };
-static const char record_query[] = "SELECT '%1$s', id, event_id::text, topic, convert_to(key, 'UTF8'), type, convert_to(body, 'UTF8'), xid, snapshot"
-                                   " FROM ec.outbox_record";
+static const char record_query[] =
+    "SELECT '%1$s', id, event_id::text, topic, convert_to(key, 'UTF8'), type, convert_to(body, 'UTF8'), xid, snapshot"
+    " FROM ec.outbox_record";
 
 /* ------------------------------------------------------------------ connections and the reader */
 
@@ -96,23 +99,6 @@ int ecc_audit_reader_close(FILE *out, pid_t pid)
         if (errno != EINTR)
             return ECC_EXIT_FAILED;
     return WIFEXITED(status) ? WEXITSTATUS(status) : ECC_EXIT_FAILED;
-}
-
-const char *ecc_audit_brokers(struct ecc_up *up)
-{
-    for (size_t i = 0; i < up->model->nnodes; i++) {
-        if (up->model->nodes[i]->kind != ECC_NODE_BUS)
-            continue;
-        if (up->brokers)
-            return up->brokers;
-        size_t n;
-        char *text = ecc_read_file(up->arena, ecc_up_path(up, "run/%s.address", up->model->nodes[i]->name), &n);
-        if (!text) /* Apache Kafka of `up --kafka apache`, which has its port */
-            return ecc_arena_printf(up->arena, "127.0.0.1:%d", ECC_PORT_KAFKA + up->port_base);
-        text[strcspn(text, "\r\n")] = '\0';
-        return text;
-    }
-    return NULL;
 }
 
 bool ecc_audit_publishes(const struct ecc_node *node)
@@ -203,9 +189,12 @@ static bool copy_service(struct ecc_audit_stage *stage, const struct ecc_node *n
 /* Topics, and their dead letters. */
 static bool copy_topics(struct ecc_audit_stage *stage)
 {
-    struct { const char **items; size_t n, cap; } words = {0};
+    struct {
+        const char **items;
+        size_t n, cap;
+    } words = {0};
     struct ecc_up *up = stage->up;
-    const char *brokers = ecc_audit_brokers(up);
+    const char *brokers = ecc_up_brokers(up);
     char *line = NULL;
     size_t cap = 0;
     ssize_t n;
@@ -260,16 +249,18 @@ static bool put_model(struct ecc_audit_stage *stage)
         for (size_t k = 0; k < model->sagas[i]->nsteps; k++) {
             const struct ecc_saga_step *step = &model->sagas[i]->steps[k];
             const struct ecc_op *run = step->run->u.call.op, *undo = step->undo ? step->undo->u.call.op : NULL;
-            fine = fine && put_line(stage, ecc_arena_printf(arena, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", model->sagas[i]->service->name, model->sagas[i]->name,
-                                                            step->name, flag(undo), run->service->name, flag(barrier(run)), flag(barrier(undo))));
+            fine = fine && put_line(stage, ecc_arena_printf(arena, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", model->sagas[i]->service->name,
+                                                            model->sagas[i]->name, step->name, flag(undo), run->service->name,
+                                                            flag(barrier(run)), flag(barrier(undo))));
         }
     fine = copy_done(stage, "ec_audit.step", fine) && copy_in(stage, "ec_audit.consumer");
     for (size_t i = 0; fine && i < model->nnodes; i++)
         for (size_t k = 0; model->nodes[i]->kind == ECC_NODE_SERVICE && k < model->nodes[i]->u.service.nconsumers; k++) {
             const struct ecc_consumer *c = model->nodes[i]->u.service.consumers[k];
             if (model->nodes[i]->u.service.has_database && c->program.repeat != ECC_REPEAT_READ)
-                fine = fine && put_line(stage, ecc_arena_printf(arena, "%s\t%s.%s\t%s\t%s.v%d\n", model->nodes[i]->name, model->nodes[i]->name, c->group, c->topic->name,
-                                                                c->event->name, c->event->version));
+                fine =
+                    fine && put_line(stage, ecc_arena_printf(arena, "%s\t%s.%s\t%s\t%s.v%d\n", model->nodes[i]->name, model->nodes[i]->name,
+                                                             c->group, c->topic->name, c->event->name, c->event->version));
         }
     fine = copy_done(stage, "ec_audit.consumer", fine) && copy_in(stage, "ec_audit.beginning");
     json_object_foreach(stage->record.ends, key, value)
@@ -298,22 +289,25 @@ int ecc_audit_stage_open(struct ecc_up *up, struct ecc_audit_stage *stage)
         return 0;
     ecc_record_load(up, &stage->record);
     stage->conn = ecc_audit_connect(up, host->name);
-    bool fine = stage->conn && ecc_audit_do(stage->conn, "the audit", "SET client_min_messages = error; SET bytea_output = hex; SET jit = off") &&
+    bool fine = stage->conn &&
+                ecc_audit_do(stage->conn, "the audit", "SET client_min_messages = error; SET bytea_output = hex; SET jit = off") &&
                 ecc_audit_do(stage->conn, "the audit", "BEGIN") && ecc_audit_do(stage->conn, "the audit", tables_sql);
     for (size_t i = 0; fine && i < up->model->nnodes; i++)
         if (up->model->nodes[i]->kind == ECC_NODE_SERVICE && up->model->nodes[i]->u.service.has_database)
             fine = copy_service(stage, up->model->nodes[i]);
     fine = fine && copy_topics(stage) && put_model(stage) &&
-           ecc_audit_do(stage->conn, "the audit", "CREATE INDEX ON ec_audit.inbox (key); CREATE INDEX ON ec_audit.message (id);"
-                                                  "CREATE INDEX ON ec_audit.saga_step (saga_id); ANALYZE ec_audit.inbox, ec_audit.message,"
-                                                  "ec_audit.saga, ec_audit.saga_step, ec_audit.record");
+           ecc_audit_do(stage->conn, "the audit",
+                        "CREATE INDEX ON ec_audit.inbox (key); CREATE INDEX ON ec_audit.message (id);"
+                        "CREATE INDEX ON ec_audit.saga_step (saga_id); ANALYZE ec_audit.inbox, ec_audit.message,"
+                        "ec_audit.saga, ec_audit.saga_step, ec_audit.record");
     if (!fine) {
         ecc_audit_stage_close(stage);
         return ECC_EXIT_FAILED;
     }
-    PGresult *result = PQexec(stage->conn, "SELECT 1 FROM ec_audit.beginning b LEFT JOIN (SELECT topic, partition, min(at) AS low FROM ec_audit.message"
-                                           " GROUP BY topic, partition) m USING (topic, partition)"
-                                           " WHERE coalesce(m.low, b.at) > greatest(b.at - 1, 0) LIMIT 1");
+    PGresult *result =
+        PQexec(stage->conn, "SELECT 1 FROM ec_audit.beginning b LEFT JOIN (SELECT topic, partition, min(at) AS low FROM ec_audit.message"
+                            " GROUP BY topic, partition) m USING (topic, partition)"
+                            " WHERE coalesce(m.low, b.at) > greatest(b.at - 1, 0) LIMIT 1");
     if (PQntuples(result))
         stage->forgotten = "the broker does not have all that was published any more: it was restarted, or keeps too little";
     PQclear(result);
@@ -343,10 +337,11 @@ static bool copy_ledger(struct ecc_audit_stage *stage, const struct ecc_node *no
 
     if (!fine)
         ecc_say_error(ECC_EXIT_FAILED, "the ledger of %s could not be read", node->name);
-    const char *sql = ecc_arena_printf(up->arena,
-                                       "CREATE TABLE %s.ledger AS SELECT * FROM jsonb_to_recordset($1::jsonb) AS"
-                                       " l(call text, at timestamptz, request jsonb, key text, status bigint, reply jsonb, replayed bool, fault text)",
-                                       schema);
+    const char *sql =
+        ecc_arena_printf(up->arena,
+                         "CREATE TABLE %s.ledger AS SELECT * FROM jsonb_to_recordset($1::jsonb) AS"
+                         " l(call text, at timestamptz, request jsonb, key text, status bigint, reply jsonb, replayed bool, fault text)",
+                         schema);
     PGresult *result = fine ? PQexecParams(stage->conn, sql, 1, NULL, (const char *const[]){text}, NULL, NULL, 0) : NULL;
     if (fine && PQresultStatus(result) != PGRES_COMMAND_OK) {
         ecc_say_error(ECC_EXIT_FAILED, "the ledger of %s: %s", node->name, PQerrorMessage(stage->conn));
@@ -366,11 +361,12 @@ static bool copy_tables(struct ecc_audit_stage *stage, const struct ecc_node *no
 
     for (size_t i = 0; fine && i < node->u.service.ntables; i++) {
         const char *name = node->u.service.tables[i]->name, *table = ecc_arena_printf(arena, "%s.\"%s\"", schema, name);
-        PGresult *result = PQexec(from, ecc_arena_printf(arena,
-                                                         "SELECT string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY"
-                                                         " attnum) FROM pg_attribute WHERE attrelid = 'public.\"%s\"'::regclass AND attnum > 0 AND NOT"
-                                                         " attisdropped",
-                                                         name));
+        PGresult *result =
+            PQexec(from, ecc_arena_printf(arena,
+                                          "SELECT string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY"
+                                          " attnum) FROM pg_attribute WHERE attrelid = 'public.\"%s\"'::regclass AND attnum > 0 AND NOT"
+                                          " attisdropped",
+                                          name));
         fine = PQntuples(result) == 1 &&
                ecc_audit_do(stage->conn, table, ecc_arena_printf(arena, "CREATE TABLE %s (%s)", table, PQgetvalue(result, 0, 0))) &&
                copy_rows(stage, from, ecc_arena_printf(arena, "SELECT * FROM public.\"%s\"", name), table) &&

@@ -84,6 +84,22 @@ struct json_t *ecc_state_read(const char *path)
     return NULL;
 }
 
+const char *ecc_up_brokers(struct ecc_up *up)
+{
+    json_t *state = ecc_state_read(ecc_up_path(up, "state.json"));
+    const char *fixed = json_string_value(json_object_get(state, "brokers"));
+    char *brokers = fixed ? ecc_arena_strdup(up->arena, fixed) : NULL;
+    size_t n;
+
+    for (size_t i = 0; state && !brokers && i < up->model->nnodes; i++)
+        if (up->model->nodes[i]->kind == ECC_NODE_BUS)
+            brokers = ecc_read_file(up->arena, ecc_up_path(up, "run/%s.address", up->model->nodes[i]->name), &n);
+    json_decref(state);
+    if (brokers)
+        brokers[strcspn(brokers, "\r\n")] = '\0';
+    return brokers && *brokers ? brokers : NULL;
+}
+
 /* Is it one of those that end in this round? Gateways first, what holds data last. */
 static bool of_round(const char *kind, int round)
 {

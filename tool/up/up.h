@@ -114,6 +114,8 @@ const char *ecc_database_url(struct ecc_up *up, const char *service);
 uint32_t ecc_state_fingerprint(const struct ecc_up *up); /* changes when a process does; never 0 */
 int ecc_state_write(const struct ecc_up *up, bool ready);
 struct json_t *ecc_state_read(const char *path); /* NULL: nothing is up */
+/* Of the bus that is up: a fixed address, or the embedded broker's, which changes. NULL: there is none. */
+const char *ecc_up_brokers(struct ecc_up *up);
 uint64_t ecc_start_ticks(pid_t pid); /* 0: no such process */
 void ecc_state_sweep(const char *path); /* ends what a killed supervisor left behind */
 
