@@ -1,9 +1,12 @@
 """What a customer of the example does."""
-from lib import unique_email
+import concurrent.futures
+import json
+
+from lib import unique_email, wait
 
 
 class Customer:
-    def __init__(self, system, phone="+15005550010"):
+    def __init__(self, system, phone="+15005550010", staff=False):
         self.system, self.email, self.password = system, unique_email(), "correct horse battery"
         body = {"email": self.email, "password": self.password, "name": "Ada"}
         if phone:
@@ -11,7 +14,12 @@ class Customer:
         reply = system.request("POST", "/v1/users", body)
         assert reply.status == 201, reply
         self.id = reply.json["id"]
-        reply = system.request("POST", "/v1/sessions", {"email": self.email, "password": self.password})
+        if staff:
+            system.sql("user-svc", f"UPDATE users SET role = 'staff' WHERE id = '{self.id}'")
+        self.sign_in()
+
+    def sign_in(self):
+        reply = self.system.request("POST", "/v1/sessions", {"email": self.email, "password": self.password})
         assert reply.status == 201, reply
         self.token = reply.json["token"]
 
@@ -30,3 +38,36 @@ def stock(system, sku):
     initial, available, reserved, shipped = (int(v) for v in row)
     assert available >= 0 and available + reserved + shipped == initial, row
     return available, reserved, shipped
+
+
+def at_once(calls):
+    """Runs them side by side; their results, in order."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result(120) for future in [pool.submit(call) for call in calls]]
+
+
+def messages(system, sandbox, text):
+    """What a stand-in was asked that has this text in it."""
+    return [entry for entry in system.ledger(sandbox) if text in json.dumps(entry)]
+
+
+def events(system, order, *topics):
+    """The types of the order's events."""
+    return [headers["ce_type"] for topic in topics for key, headers, body in system.topic(topic) if key == order and body["order_id"] == order]
+
+
+def calm(system, seconds=60):
+    """Until no saga is under way and nothing waits to be published."""
+    left = "SELECT id, name, state, step, attempts, error FROM ec.saga WHERE state IN ('running', 'compensating')"
+    wait(lambda: not system.sql("order-svc", left), seconds, "every saga has ended")
+    for service in ("order-svc", "payment-svc", "shipping-svc"):
+        wait(lambda: system.sql(service, "SELECT count(*) FROM ec.outbox") == [["0"]], 30, f"the outbox of {service} is empty")
+
+
+def money(system, order):
+    """What the provider has captured and what it has refunded of an order, each as often as it did."""
+    captured = [e["reply"] for e in system.ledger("stripe-sandbox")
+                if e["call"] == "CreatePayment" and e["status"] == 200 and not e["replayed"] and e["reply"]["metadata"]["order_id"] == order]
+    refunded = [e["reply"] for e in system.ledger("stripe-sandbox") if e["call"] == "CreateRefund" and e["status"] == 200 and not e["replayed"]
+                and e["reply"]["payment_intent"] in [c["id"] for c in captured]]
+    return [int(c["amount"]) for c in captured], [int(r["amount"]) for r in refunded]
