@@ -27,7 +27,8 @@ def free_base():
     for _ in range(200):
         base = random.randrange(1000, 40000, 50)
         try:
-            for port in [8080 + base, 9080 + base, 9600 + base, 9610 + base, 9611 + base, *range(9100 + base, 9110 + base), *range(9500 + base, 9505 + base)]:
+            usual = [9600, 9610, 9611, *range(8080, 8084), *range(9080, 9084), *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
+            for port in [base + port for port in usual]:
                 with socket.socket() as sock:
                     sock.bind(("127.0.0.1", port))
             return base
