@@ -132,7 +132,9 @@ class System:
         try:
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
-            wait(lambda: all(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] == "T" for pid in pids), 5, f"{services} are stopped")
+            def stopped(pid):
+                return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] == "T"
+            wait(lambda: all(map(stopped, pids)), 5, f"{services} are stopped")
             yield
         finally:
             for pid in pids:

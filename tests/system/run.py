@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs the system tests: every test_*.py here, or the ones named. In a module, functions `test_*(system)` share one running system of the
-module's TOPOLOGY, once for each broker in KAFKA; functions without the parameter make their own. A test that a module imports from another is
-run there, too: on that module's system. The system tests run on Apache Kafka wherever Maven can fetch it. With EC_REPEAT=N the shared functions
-run N times on the same running system; the first round with a failure is the last. EC_KAFKA=embedded or apache leaves the other broker out."""
+module's TOPOLOGY, once for each broker in KAFKA; functions without the parameter make their own. A test that a module imports from another
+is run there, too: on that module's system. The system tests run on Apache Kafka wherever Maven can fetch it. With EC_REPEAT=N the shared
+functions run N times on the same running system; the first round with a failure is the last. EC_KAFKA=embedded or apache leaves the other
+broker out."""
 import importlib
 import inspect
 import os

@@ -33,11 +33,13 @@ def public_pem(system, service):
 
 def sign_es256(jwk, data):
     """r and s, of 32 bytes each, from the DER that openssl writes."""
-    der = bytes.fromhex("30770201010420") + unb64(jwk["d"]) + bytes.fromhex("a00a06082a8648ce3d030107a144034200") + b"\x04" + unb64(jwk["x"]) + unb64(jwk["y"])
+    d, x, y = (unb64(jwk[name]) for name in "dxy")
+    der = bytes.fromhex("30770201010420") + d + bytes.fromhex("a00a06082a8648ce3d030107a14403420004") + x + y
     with tempfile.NamedTemporaryFile() as key:
         key.write(der)
         key.flush()
-        out = subprocess.run(["openssl", "dgst", "-sha256", "-keyform", "DER", "-sign", key.name], input=data, capture_output=True, check=True).stdout
+        command = ["openssl", "dgst", "-sha256", "-keyform", "DER", "-sign", key.name]
+        out = subprocess.run(command, input=data, capture_output=True, check=True).stdout
     numbers, at = [], 2
     for _ in range(2):
         numbers.append(int.from_bytes(out[at + 2:at + 2 + out[at + 1]], "big"))

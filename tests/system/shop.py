@@ -53,7 +53,8 @@ def messages(system, sandbox, text):
 
 def events(system, order, *topics):
     """The types of the order's events."""
-    return [headers["ce_type"] for topic in topics for key, headers, body in system.topic(topic) if key == order and body["order_id"] == order]
+    return [headers["ce_type"] for topic in topics for key, headers, body in system.topic(topic)
+            if key == order and body["order_id"] == order]
 
 
 def calm(system, seconds=60):
@@ -66,8 +67,8 @@ def calm(system, seconds=60):
 
 def money(system, order):
     """What the provider has captured and what it has refunded of an order, each as often as it did."""
-    captured = [e["reply"] for e in system.ledger("stripe-sandbox")
-                if e["call"] == "CreatePayment" and e["status"] == 200 and not e["replayed"] and e["reply"]["metadata"]["order_id"] == order]
-    refunded = [e["reply"] for e in system.ledger("stripe-sandbox") if e["call"] == "CreateRefund" and e["status"] == 200 and not e["replayed"]
-                and e["reply"]["payment_intent"] in [c["id"] for c in captured]]
+    done = [e for e in system.ledger("stripe-sandbox") if e["status"] == 200 and not e["replayed"]]
+    captured = [e["reply"] for e in done if e["call"] == "CreatePayment" and e["reply"]["metadata"]["order_id"] == order]
+    intents = [reply["id"] for reply in captured]
+    refunded = [e["reply"] for e in done if e["call"] == "CreateRefund" and e["reply"]["payment_intent"] in intents]
     return [int(c["amount"]) for c in captured], [int(r["amount"]) for r in refunded]

@@ -37,7 +37,8 @@ def drain(port, source, n, out):
     request = b"GET /v1/products/mug HTTP/1.1\r\nHost: shop\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(source, 0)) as sock:
         begun = time.monotonic()
-        sender = threading.Thread(target=sock.sendall, args=(request * (n - 1) + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),))
+        last = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        sender = threading.Thread(target=sock.sendall, args=(request * (n - 1) + last,))
         sender.start()
         got = []
         for reply in replies(sock):
@@ -76,7 +77,8 @@ def test_one_limit_for_both(system):
         assert headers["ratelimit-policy"] == '"default";q=200;w=2', headers
         name, remaining, reset = headers["ratelimit"].split(";")
         assert name == '"default"' and 0 <= int(remaining[2:]) < 200 and 0 <= int(reset[2:]) <= 2, headers
-    assert all("retry-after" not in h for _, _, h in allowed) and all(int(h["retry-after"]) == 1 and h["ratelimit"].startswith('"default";r=0;') for _, _, h in denied)
+    assert not any("retry-after" in headers for _, _, headers in allowed)
+    assert all(h["retry-after"] == "1" and h["ratelimit"].startswith('"default";r=0;') for _, _, h in denied)
     assert 2 * n <= scripts(system) - before <= 2 * n + 50, "one call a request"
     wait(lambda: system.request("GET", "/v1/products/mug", source=source).status == 200, 5, "tokens come back")
     other = system.request("GET", "/v1/products/mug", source="127.0.0.77")
@@ -137,8 +139,8 @@ def test_a_required_part_is_required(system):
         for name in names:
             os.kill(processes[name]["pid"], signal.SIGKILL)
         reply = customer.get(f"/v1/orders/{order}/summary")
-        wait(lambda: all(p["state"] == "ready" and p["pid"] != processes[name]["pid"] for name, p in system.processes().items() if name in names), 30,
-             "order-svc is back")
+        wait(lambda: all(p["state"] == "ready" and p["pid"] != processes[n]["pid"] for n, p in system.processes().items() if n in names),
+             30, "order-svc is back")
         if reply.status != 200:  # back before it was asked
             break
     assert reply.status in (502, 503, 504) and reply.headers["content-type"] == "application/problem+json", reply
@@ -205,10 +207,11 @@ def test_too_large_a_body(system):
 def test_slow_clients_are_cut(system):
     """A head in 10 s, a body in 20 s, whoever sends a byte now and then; others are served meanwhile."""
     port = ports(system)[0]
+    post = b"POST /v1/users HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
     cases = {
         "head": (b"GET /v1/products/mug HTTP/1.1\r\nX-Slow: ", 9, 14),
-        "body": (b"POST /v1/users HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", 18, 26),
-        "chunked": (b"POST /v1/users HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n{", 18, 26),
+        "body": (post + b"Content-Length: 1000\r\n\r\n{", 18, 26),
+        "chunked": (post + b"Transfer-Encoding: chunked\r\n\r\n3e8\r\n{", 18, 26),
     }
     ends = {}
 
@@ -253,9 +256,9 @@ def test_repeats_reach_either_gateway(system):
     first, second = ports(system)
     customer = Customer(system)
 
-    def order(port, key, qty=1):
-        return system.request("POST", "/v1/orders", {"lines": [{"sku": "mug", "qty": qty}], "payment_method": "pm_card_visa"}, token=customer.token,
-                              headers={"Idempotency-Key": key}, port=port)
+    def order(port, key, qty=1, who=customer):
+        body = {"lines": [{"sku": "mug", "qty": qty}], "payment_method": "pm_card_visa"}
+        return system.request("POST", "/v1/orders", body, token=who.token, headers={"Idempotency-Key": key}, port=port)
     made, again = order(first, "a"), order(second, "a")
     assert made.status == again.status == 201 and made.json == again.json, (made, again)
     changed = order(second, "a", 2)
@@ -272,8 +275,7 @@ def test_repeats_reach_either_gateway(system):
     late = order(second, "b")
     assert slow[0].status == 201 and late.status == 201 and late.json == slow[0].json, (slow, late)
     other = Customer(system)  # a key is a customer's own
-    reply = system.request("POST", "/v1/orders", {"lines": [{"sku": "mug", "qty": 1}], "payment_method": "pm_card_visa"}, token=other.token,
-                           headers={"Idempotency-Key": "a"}, port=first)
+    reply = order(first, "a", who=other)
     assert reply.status == 201 and reply.json["id"] != made.json["id"], reply
     both = at_once([lambda port=port: order(port, "c") for port in (first, second) * 3])
     assert {r.status for r in both} <= {201, 409} and len({r.json["id"] for r in both if r.status == 201}) == 1, both

@@ -1,5 +1,5 @@
-"""Sagas seen from outside: what takes too long is answered 202 and goes on, a cancellation is one too, what is not known is found out with the
-same key, and the gauges tell how many are where."""
+"""Sagas seen from outside: what takes too long is answered 202 and goes on, a cancellation is one too, what is not known is found out
+with the same key, and the gauges tell how many are where."""
 import os
 import signal
 import threading
@@ -54,7 +54,7 @@ def order_of(system, customer):
 
 
 def test_late_is_202_and_goes_on(system):
-    """15 s after they came, at the same time: one order that will be confirmed, one that will be cancelled, and the cancellation of a third."""
+    """At the same time, 15 s after they came: an order that will be confirmed, one that will be cancelled, the cancellation of a third."""
     calm(system)
     assert sagas(system) == (0, 0, 0)
     slow, doomed, sorry = (Customer(system) for _ in range(3))
@@ -66,7 +66,8 @@ def test_late_is_202_and_goes_on(system):
     first = start(lambda: slow.order("teapot"))
     wait(lambda: len(system.ledger("stripe-sandbox")) > charges, 15, "the charge is at the provider")
     with system.transaction("order-svc", f"SELECT 1 FROM orders WHERE id = '{order_of(system, slow)}' FOR UPDATE"):
-        wait(lambda: system.sql("shipping-svc", f"SELECT 1 FROM shipments WHERE order_id = '{order_of(system, slow)}'"), 15, "it has come to its end")
+        shipped = f"SELECT 1 FROM shipments WHERE order_id = '{order_of(system, slow)}'"
+        wait(lambda: system.sql("shipping-svc", shipped), 15, "it has come to its end")
         assert sagas(system) == (1, 0, 0)
         with system.paused("payment-svc"):
             second, cancel = start(lambda: doomed.order("teapot")), start(lambda: sorry.post(f"/v1/orders/{third}/cancel"))
@@ -152,11 +153,12 @@ def restart_with(system, sql):
         system.sql("order-svc", sql)
         for name in names:
             os.kill(processes[name]["pid"], signal.SIGKILL)
-    wait(lambda: all(p["state"] == "ready" and p["pid"] != processes[n]["pid"] for n, p in system.processes().items() if n in names), 30, "it is back")
+    wait(lambda: all(p["state"] == "ready" and p["pid"] != processes[n]["pid"] for n, p in system.processes().items() if n in names),
+         30, "order-svc is back")
 
 
 def test_a_stuck_saga_is_seen(system):
-    """More than ten attempts that failed make it a stuck one, until it goes on. That they were ten is written into its row: they take minutes."""
+    """More than ten attempts that failed make it a stuck one, until it goes on. Ten are written into its row: they take minutes."""
     calm(system)
     customer, before = Customer(system), stock(system, "moka")
     with system.paused("inventory-svc"):
