@@ -65,10 +65,10 @@ def calm(system, seconds=60):
         wait(lambda: system.sql(service, "SELECT count(*) FROM ec.outbox") == [["0"]], 30, f"the outbox of {service} is empty")
 
 
-def money(system, order):
+def money(system, order, ledger=None):
     """What the provider has captured and what it has refunded of an order, each as often as it did."""
-    done = [e for e in system.ledger("stripe-sandbox") if e["status"] == 200 and not e["replayed"]]
+    done = [e for e in ledger or system.ledger("stripe-sandbox") if e["status"] == 200 and not e["replayed"]]
     captured = [e["reply"] for e in done if e["call"] == "CreatePayment" and e["reply"]["metadata"]["order_id"] == order]
     intents = [reply["id"] for reply in captured]
     refunded = [e["reply"] for e in done if e["call"] == "CreateRefund" and e["reply"]["payment_intent"] in intents]
-    return [int(c["amount"]) for c in captured], [int(r["amount"]) for r in refunded]
+    return [int(reply["amount"]) for reply in captured], [int(reply["amount"]) for reply in refunded]

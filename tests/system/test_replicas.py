@@ -65,8 +65,9 @@ def test_one_of_each_is_killed(system):
     assert set(placed) <= set(orders) and set(orders.values()) <= {"confirmed", "cancelled"}
     assert list(orders.values()).count("cancelled") >= len(refused), refused
     confirmed = [order for order, status in orders.items() if status == "confirmed"]
+    ledger = system.ledger("stripe-sandbox")
     for order in confirmed:
-        assert money(system, order) == ([600], []), order
+        assert money(system, order, ledger) == ([600], []), order
     after = stock(system, "filter")
     assert after == (before[0] - len(confirmed), before[1] + len(confirmed), before[2]), (before, after, len(confirmed))
     told = "SELECT order_id FROM messages WHERE kind = 'placed' AND status = 'sent'"
