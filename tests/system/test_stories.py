@@ -74,9 +74,9 @@ def test_nobody_calls_notify(system):
         "    let id = new_id()\n    tx {\n", "    let id = new_id()\n    notify-svc.Send(order_id: id)\n    tx {\n")
     assert calling.count("notify-svc.Send") == 1 and calling.count("op Send") == 1
     for topology, code, words in (
-            (text + "edge order-svc -> notify-svc { http }\n", "error[E0", "Notification is driven by events only"),
-            (text + "edge payment-svc -> notify-svc { http }\n", "error[E0", "Notification is driven by events only"),
-            (calling, "error[E0", "edge order-svc -> notify-svc")):
+            (text + "edge order-svc -> notify-svc { http }\n", "error[E0404]", "Notification is driven by events only"),
+            (text + "edge payment-svc -> notify-svc { http }\n", "error[E0404]", "Notification is driven by events only"),
+            (calling, "error[E0400]", "there is no edge order-svc -> notify-svc")):
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "topology.ecom"), "w") as file:
                 file.write(topology)
