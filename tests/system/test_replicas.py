@@ -14,7 +14,7 @@ SERVICES = ["api-gateway", "user-svc", "catalog-svc", "inventory-svc", "payment-
 
 def test_one_of_each_is_killed(system):
     assert all(len(system.replicas(service)) == 2 for service in SERVICES)
-    customers = [Customer(system) for _ in range(3)]
+    customers = [Customer(system) for _ in range(5)]
     before, stop, placed, wrong = stock(system, "filter"), threading.Event(), [], []
     refused = []
 
@@ -23,7 +23,7 @@ def test_one_of_each_is_killed(system):
         same key tells so each time."""
         for n in itertools.count():
             failures, end = 0, time.monotonic() + 60
-            while failures < 60:
+            while failures < 20:
                 try:
                     reply = customer.order("filter", Idempotency_Key=f"wish-{n}")
                 except OSError:  # its gateway was killed
@@ -45,10 +45,10 @@ def test_one_of_each_is_killed(system):
     for thread in threads:
         thread.start()
     try:
-        for service, which in itertools.product(SERVICES, ("", "-2")):
+        for service in SERVICES:
             target = len(placed) + 2
             wait(lambda: len(placed) >= target or wrong, 60, "orders are placed")
-            system.kill(service + which)
+            system.kill(service + "-2")
         target = len(placed) + 3
         wait(lambda: len(placed) >= target or wrong, 60, "orders are placed")
     finally:
@@ -58,7 +58,7 @@ def test_one_of_each_is_killed(system):
     assert not any(thread.is_alive() for thread in threads)
     assert not wrong, wrong
     wait(lambda: all(p["state"] in ("ready", "ended") for p in system.processes().values()), 40, "everything runs again")
-    assert all(system.processes()[service + which]["restarts"] >= 1 for service in SERVICES for which in ("", "-2"))
+    assert all(system.processes()[service + "-2"]["restarts"] >= 1 for service in SERVICES)
     calm(system, 90)
     theirs = f"SELECT id, status FROM orders WHERE user_id IN ({','.join(repr(customer.id) for customer in customers)})"
     orders = dict(system.sql("order-svc", theirs))
