@@ -215,9 +215,12 @@ class System:
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines() if line]
 
+    def redis_socket(self):
+        return socket.create_connection(("127.0.0.1", 9600 + self.base), timeout=10)
+
     def redis(self, *words):
         """One command's answer, as it comes over the wire."""
-        with socket.create_connection(("127.0.0.1", 9600 + self.base), timeout=10) as sock:
+        with self.redis_socket() as sock:
             sock.sendall(b"".join([b"*%d\r\n" % len(words)] + [b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words]))
             return sock.recv(1 << 20).decode()
 

@@ -85,18 +85,33 @@ def test_one_limit_for_both(system):
     assert other.status == 200 and int(other.headers["ratelimit"].split("r=")[1].split(";")[0]) >= 198, other.headers
 
 
-def test_the_limit_is_of_the_identity(system):
-    """Not of the address, once it is known who asks: another customer from there has a bucket of his own."""
-    first, second = Customer(system), Customer(system)
-    for customer in (first, second):
-        assert customer.get("/v1/me").status == 200
+def commands(system, action):
+    """What Redis was told meanwhile."""
+    with system.redis_socket() as sock:
+        sock.sendall(b"MONITOR\r\n")
+        text = sock.recv(4096)
+        action()
+        system.redis("ECHO", "that is all")
+        while b"that is all" not in text:
+            text += sock.recv(65536)
+    return text.decode()
 
-    def left(customer, source):
-        reply = system.request("GET", "/v1/me", token=customer.token, source=source)
-        return int(reply.headers["ratelimit"].split("r=")[1].split(";")[0])
-    at_once([lambda: [first.get("/v1/me") for _ in range(40)] for _ in range(2)])
-    low = left(first, "127.0.0.81")
-    assert low < left(second, "127.0.0.1"), low
+
+def test_the_limit_is_of_the_identity(system):
+    """Once it is known who asks, wherever he asks from; a token that is not known yet is counted by its address."""
+    first, second = Customer(system), Customer(system)
+    where = {first: "127.0.0.81", second: "127.0.0.82"}
+
+    def ask(customer):
+        assert system.request("GET", "/v1/me", token=customer.token, source=where[customer]).status == 200
+    for customer in where:
+        told = commands(system, lambda: ask(customer))
+        assert f'"limit:address/{where[customer]}"' in told and "limit:identity/" not in told, told
+    begun = time.monotonic()
+    told = commands(system, lambda: [ask(customer) for customer in where])
+    if time.monotonic() - begun < 2:  # while the verdicts are kept
+        assert f'"limit:identity/{first.id}"' in told and f'"limit:identity/{second.id}"' in told and "limit:address/127.0.0.8" not in told, told
+        assert told.lower().count('"evalsha"') == 2, "one call each"
 
 
 def test_no_limit_without_redis(system):
