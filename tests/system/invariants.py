@@ -1,5 +1,5 @@
-"""What must hold when nothing is under way any more, whatever has happened before: from the databases, the provider's ledger, the topics and the
-messages that went out. An order is known by its customer and its quantity, which no other order of that customer has (shop.Wish)."""
+"""What must hold when nothing is under way any more, whatever has happened before: from the databases, the provider's ledger, the topics
+and the messages that went out. An order is known by its customer and its quantity, which no other order of that customer has (shop.Wish)."""
 import collections
 import json
 
@@ -12,8 +12,8 @@ STRANGER = "stranger-"  # the keys of events that a test made up
 
 def story_of(system, order):
     """What the databases say of an order that is not as it should be."""
-    steps = f"""SELECT s.name, s.state, s.error, t.step, t.phase, t.state, t.attempts, t.error, t.at FROM ec.saga s JOIN ec.saga_step t ON t.saga_id = s.id
-                 WHERE s.params::text LIKE '%{order}%' ORDER BY t.at"""
+    steps = f"""SELECT s.name, s.state, s.error, t.step, t.phase, t.state, t.attempts, t.error, t.at
+                  FROM ec.saga s JOIN ec.saga_step t ON t.saga_id = s.id WHERE s.params::text LIKE '%{order}%' ORDER BY t.at"""
     return "".join("\n    " + " ".join(row) for row in system.sql("order-svc", steps))
 
 
@@ -96,8 +96,8 @@ def check_goods(system, orders):
 
 
 def check_events(system, orders, twice=0):
-    """I4 and I5: one event for what has happened, one effect for each event. A mail or a text message has no key that its provider knows: whoever
-    dies after it has sent one, and before it has noted that, sends it again; so there may be `twice` too many of them."""
+    """I4 and I5: one event for what has happened, one effect for each event. A mail or a text message has no key that its provider knows:
+    whoever dies after it has sent one, and before it has noted that, sends it again; so there may be `twice` too many of them."""
     of_orders, of_payments = events(system, "order-events"), events(system, "payment-events")
     paid = dict(system.sql("payment-svc", "SELECT order_id, status FROM payments"))
     messages = set()
