@@ -25,7 +25,7 @@ def calm(system):
     except AssertionError as late:
         raise AssertionError(f"{late}: {system.sql('order-svc', open_sagas)}")
     for service in ("order-svc", "payment-svc", "shipping-svc"):
-        wait(lambda: system.sql(service, "SELECT count(*) FROM ec.outbox") == [["0"]], 30, f"the outbox of {service} is empty")
+        wait(lambda: system.sql(service, "SELECT count(*) FROM ec.outbox") == [["0"]], 90, f"the outbox of {service} is empty")
     for service, table in (("order-svc", "orders WHERE status = 'shipped'"), ("inventory-svc", "reservations WHERE status = 'shipped'")):
         wait(lambda: int(system.sql(service, f"SELECT count(*) FROM {table}")[0][0]) >=
              int(system.sql("shipping-svc", "SELECT count(*) FROM shipments WHERE status = 'shipped'")[0][0]), 30, f"{service} knows what has been shipped")
