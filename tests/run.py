@@ -17,7 +17,8 @@ LONG = "--long" in sys.argv[1:] or os.environ.get("EC_TEST_LONG", "0") not in ("
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=false"]
 # Leaks of a library's own at exit are not ours to mend; everything else is fatal.
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
-           LSAN_OPTIONS="suppressions=" + os.path.join(HERE, "lsan.supp") + ":print_suppressions=0", LC_ALL="C.UTF-8", EC_LONG="1" if LONG else "")
+           LSAN_OPTIONS="suppressions=" + os.path.join(HERE, "lsan.supp") + ":print_suppressions=0", LC_ALL="C.UTF-8",
+           EC_LONG="1" if LONG else os.environ.get("EC_LONG", ""))
 
 
 class Tally:
