@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "ec_sandbox.h"
 #include "http.h"
 
 /* ------------------------------------------------------------------ sandbox_request.c */

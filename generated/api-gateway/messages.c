@@ -532,5 +532,7 @@ const struct ec_error error_out_of_stock = {.name = "out-of-stock", .status = 40
 const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503,
     .title = "Payments can't be taken at the moment"};
 const struct ec_error error_product_not_found = {.name = "product-not-found", .status = 404, .title = "There is no such product"};
+const struct ec_error error_shipping_unavailable = {.name = "shipping-unavailable", .status = 503,
+    .title = "Shipments can't be scheduled at the moment"};
 const struct ec_error error_staff_only = {.name = "staff-only", .status = 403, .title = "Only staff may do this"};
 const struct ec_error error_unknown_sku = {.name = "unknown-sku", .status = 422, .title = "A line names a product that does not exist"};

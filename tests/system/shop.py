@@ -9,7 +9,7 @@ from lib import unique_email, wait
 
 SKUS = ["kettle", "teapot", "mug", "filter"]
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
-VERDICTS = ("card-declined", "out-of-stock", "inventory-unavailable", "payment-unavailable", "unknown-sku")
+VERDICTS = ("card-declined", "out-of-stock", "inventory-unavailable", "payment-unavailable", "shipping-unavailable", "unknown-sku")
 
 
 class Customer:

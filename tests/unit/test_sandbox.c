@@ -1,4 +1,5 @@
 /* A sandbox as a process: what it takes and refuses, its rules, stores, idempotency, ledger and faults. */
+#include "ec_sandbox.h"
 #include "http_test.h"
 
 #include <jansson.h>
