@@ -23,7 +23,7 @@ static bool repeats_safely(struct ecc_resolver *r, const struct ecc_call_site *s
     const struct ecc_op *op = site->stmt->u.call.op;
 
     if (ext)
-        return ext->idempotency_header || strcmp(ext->method, "POST") != 0;
+        return ecc_ext_repeats(ext);
     return site->keyed || (site->route && site->route->idempotent) || ecc_op_reads(r, op);
 }
 

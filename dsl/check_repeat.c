@@ -54,6 +54,11 @@ static bool call_reads(struct ecc_resolver *r, const struct ecc_stmt *call)
     return ecc_op_reads(r, call->u.call.op);
 }
 
+bool ecc_ext_repeats(const struct ecc_ext_call *ext)
+{
+    return ext->idempotency_header || strcmp(ext->method, "POST") != 0;
+}
+
 bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op)
 {
     struct ecc_effects *e = ecc_find(r, op, "effects");

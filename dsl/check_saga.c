@@ -1,4 +1,5 @@
-/* Rules of sagas: what was done can be undone before anything after it can still fail, and undoing can't be refused. */
+/* Rules of sagas: what was done can be undone before anything after it can still fail, undoing can't be refused, and what is sent again has its
+ * effect once. */
 #include "resolve.h"
 
 #include <string.h>
@@ -46,13 +47,53 @@ static void check_order(struct ecc_resolver *r, const struct ecc_saga *saga)
     }
 }
 
+/* The call of a provider behind op that would have its effect twice when op is repeated, or NULL. Services remember a key, and so do providers
+ * that have a header for it. A circle of calls ends at what is being looked at; ecc_check_edges reports it. */
+static const struct ecc_stmt *doubled_by(struct ecc_resolver *r, const struct ecc_op *op)
+{
+    static const struct ecc_stmt none;
+    struct ecc_symbol *known = ecc_symbols_entry(&r->symbols, op, "doubled");
+    const struct ecc_effects *effects = ecc_find(r, op, "effects");
+    const struct ecc_stmt *found = NULL;
+
+    if (known->value)
+        return known->value == &none ? NULL : known->value;
+    known->value = (void *)(uintptr_t)&none;
+    for (size_t i = 0; effects && !found && i < effects->calls.n; i++) {
+        const struct ecc_stmt *call = effects->calls.items[i];
+        if (call->u.call.ext)
+            found = ecc_ext_repeats(call->u.call.ext) ? NULL : call;
+        else if (call->u.call.op)
+            found = doubled_by(r, call->u.call.op);
+    }
+    if (found) /* the table may have grown meanwhile */
+        ecc_symbols_entry(&r->symbols, op, "doubled")->value = (void *)(uintptr_t)found;
+    return found;
+}
+
+static void check_repeat(struct ecc_resolver *r, const struct ecc_saga_step *step, const struct ecc_stmt *call)
+{
+    const struct ecc_op *op = call ? call->u.call.op : NULL;
+    const struct ecc_stmt *twice = op ? doubled_by(r, op) : NULL;
+
+    if (!twice)
+        return;
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_STEP_REPEAT, call->span, "step `%s` is repeated when its answer is lost, but %s calls %s.%s, which is not idempotent",
+                                  step->name, op->name, twice->u.call.ext->external->name, twice->u.call.ext->name);
+    ecc_diag_second(d, twice->span, "this call would have its effect twice");
+    ecc_diag_help(r->diags, d, "name the header that makes it so, idempotency header \"...\", or let an event ask for it after the saga");
+}
+
 void ecc_check_sagas(struct ecc_resolver *r)
 {
     for (size_t i = 0; i < r->model->nsagas; i++) {
         const struct ecc_saga *saga = r->model->sagas[i];
-        for (size_t k = 0; k < saga->nsteps; k++)
+        for (size_t k = 0; k < saga->nsteps; k++) {
             if (saga->steps[k].undo)
                 check_undo(r, &saga->steps[k]);
+            check_repeat(r, &saga->steps[k], saga->steps[k].run);
+            check_repeat(r, &saga->steps[k], saga->steps[k].undo);
+        }
         check_order(r, saga);
     }
 }
