@@ -68,6 +68,29 @@ bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op)
     return e && e->pure;
 }
 
+/* A circle of calls ends at what is being looked at. */
+const struct ecc_stmt *ecc_op_doubles(struct ecc_resolver *r, const struct ecc_op *op)
+{
+    static const struct ecc_stmt none;
+    struct ecc_symbol *known = ecc_symbols_entry(&r->symbols, op, "doubled");
+    const struct ecc_effects *effects = ecc_find(r, op, "effects");
+    const struct ecc_stmt *found = NULL;
+
+    if (known->value)
+        return known->value == &none ? NULL : known->value;
+    known->value = (void *)(uintptr_t)&none;
+    for (size_t i = 0; effects && !found && i < effects->calls.n; i++) {
+        const struct ecc_stmt *call = effects->calls.items[i];
+        if (call->u.call.ext)
+            found = ecc_ext_repeats(call->u.call.ext) ? NULL : call;
+        else if (call->u.call.op)
+            found = ecc_op_doubles(r, call->u.call.op);
+    }
+    if (found) /* the table may have grown meanwhile */
+        ecc_symbols_entry(&r->symbols, op, "doubled")->value = (void *)(uintptr_t)found;
+    return found;
+}
+
 /* While it is being looked at it is not pure: a circle of calls, which ecc_check_edges reports. */
 static void look_at(struct ecc_resolver *r, struct ecc_effects *e)
 {

@@ -47,34 +47,10 @@ static void check_order(struct ecc_resolver *r, const struct ecc_saga *saga)
     }
 }
 
-/* The call of a provider behind op that would have its effect twice when op is repeated, or NULL. Services remember a key, and so do providers
- * that have a header for it. A circle of calls ends at what is being looked at; ecc_check_edges reports it. */
-static const struct ecc_stmt *doubled_by(struct ecc_resolver *r, const struct ecc_op *op)
-{
-    static const struct ecc_stmt none;
-    struct ecc_symbol *known = ecc_symbols_entry(&r->symbols, op, "doubled");
-    const struct ecc_effects *effects = ecc_find(r, op, "effects");
-    const struct ecc_stmt *found = NULL;
-
-    if (known->value)
-        return known->value == &none ? NULL : known->value;
-    known->value = (void *)(uintptr_t)&none;
-    for (size_t i = 0; effects && !found && i < effects->calls.n; i++) {
-        const struct ecc_stmt *call = effects->calls.items[i];
-        if (call->u.call.ext)
-            found = ecc_ext_repeats(call->u.call.ext) ? NULL : call;
-        else if (call->u.call.op)
-            found = doubled_by(r, call->u.call.op);
-    }
-    if (found) /* the table may have grown meanwhile */
-        ecc_symbols_entry(&r->symbols, op, "doubled")->value = (void *)(uintptr_t)found;
-    return found;
-}
-
 static void check_repeat(struct ecc_resolver *r, const struct ecc_saga_step *step, const struct ecc_stmt *call)
 {
     const struct ecc_op *op = call ? call->u.call.op : NULL;
-    const struct ecc_stmt *twice = op ? doubled_by(r, op) : NULL;
+    const struct ecc_stmt *twice = op ? ecc_op_doubles(r, op) : NULL;
 
     if (!twice)
         return;
