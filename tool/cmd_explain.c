@@ -92,6 +92,8 @@ int ecc_cmd_explain(struct ecc_cli *cli)
     }
     if (cli->format == ECC_FORMAT_TEXT) {
         ecc_page_write(page, cli->color_out, stdout);
+        if (strstr(page->text, "```ecom\n"))
+            puts("\nThe examples stand behind what `ecomc explain prelude` shows.");
         return ECC_EXIT_OK;
     }
     json_t *json = summary(page);

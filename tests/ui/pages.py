@@ -96,6 +96,8 @@ def check(ecomc, bless):
     yield "docs/diagnostics.md has each code", "" if INDEX.exists() and INDEX.read_text() == index(all_codes) else "run tests/ui/run.py --bless"
     listed = subprocess.run([ecomc, "explain"], capture_output=True, text=True, timeout=60)
     yield "ecomc explain lists them", "" if listed.stdout == "".join(f"{c}  {t}\n" for c, t in all_codes.items()) else listed.stdout + listed.stderr
+    named = {code for path in [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")] for code in re.findall(r"\b[EW]\d{4}\b", path.read_text())}
+    yield "codes that documents name are there", "" if named <= set(all_codes) else str(sorted(named - set(all_codes)))
     for code, title in all_codes.items():
         if code not in cases:
             yield f"{code} has a case", "no tests/ui/*.stderr has it"
@@ -113,6 +115,7 @@ def commands(ecomc):
     status, text, _ = explain("E0400")
     good = status == 0 and text.startswith("E0400: conversation without an edge\n") and "```" not in text and "\x1b" not in text
     yield "explain E0400 shows the page", "" if good and "\n    edge desk-svc -> shelf-svc { http }\n" in text else text
+    yield "explain tells of the prelude where it is needed", "" if "explain prelude" in text and "prelude" not in explain("W0703")[1] else text
     for same in ("400", "0400", "e0400", "e400"):
         yield f"explain {same} is E0400", "" if explain(same) == (0, text, "") else repr(explain(same))
     bold = explain("E0400", "--color=always")[1]
