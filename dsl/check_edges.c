@@ -44,8 +44,9 @@ static void check_retries(struct ecc_resolver *r)
         if (twice)
             ecc_diag_note(r->diags, d, "it calls %s.%s, which would have its effect twice", twice->u.call.ext->external->name,
                           twice->u.call.ext->name);
-        ecc_diag_help(r->diags, d, ext || twice ? "name the header that makes it so: idempotency header \"...\""
-                                                : "it writes, and this caller has no key: leave `retry` out, or call it from a saga or an event");
+        ecc_diag_help(r->diags, d,
+                      ext || twice ? "name the header that makes it so: idempotency header \"...\""
+                                   : "it writes, and this caller has no key: leave `retry` out, or call it from a saga or an event");
     }
 }
 

@@ -1,5 +1,5 @@
-/* Rules of sagas: what was done can be undone before anything after it can still fail, undoing can't be refused, and what is sent again has its
- * effect once. */
+/* Rules of sagas: what was done can be undone before anything after it can still fail, undoing can't be refused, and what is sent again has
+ * its effect once. */
 #include "resolve.h"
 
 #include <string.h>
@@ -54,8 +54,9 @@ static void check_repeat(struct ecc_resolver *r, const struct ecc_saga_step *ste
 
     if (!twice)
         return;
-    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_STEP_REPEAT, call->span, "step `%s` is repeated when its answer is lost, but %s calls %s.%s, which is not idempotent",
-                                  step->name, op->name, twice->u.call.ext->external->name, twice->u.call.ext->name);
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_STEP_REPEAT, call->span,
+                                  "step `%s` is repeated when its answer is lost, but %s calls %s.%s, which is not idempotent", step->name,
+                                  op->name, twice->u.call.ext->external->name, twice->u.call.ext->name);
     ecc_diag_second(d, twice->span, "this call would have its effect twice");
     ecc_diag_help(r->diags, d, "name the header that makes it so, idempotency header \"...\", or let an event ask for it after the saga");
 }

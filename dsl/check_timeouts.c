@@ -71,7 +71,11 @@ static int64_t worst_block(struct ecc_resolver *r, const struct ecc_block *block
 
 enum { MAX_HOPS = 16 };
 
-struct hops { struct ecc_resolver *r; const char *text; int n; };
+struct hops {
+    struct ecc_resolver *r;
+    const char *text;
+    int n;
+};
 
 static void add_hop(struct hops *h, const struct ecc_stmt *call)
 {
@@ -99,7 +103,8 @@ static void add_block(struct hops *h, const struct ecc_block *block)
             add_block(h, &s->u.loop.body);
             break;
         case ECC_STMT_WHEN:
-            add_block(h, worst_block(h->r, &s->u.when.then) >= worst_block(h->r, &s->u.when.otherwise) ? &s->u.when.then : &s->u.when.otherwise);
+            add_block(h, worst_block(h->r, &s->u.when.then) >= worst_block(h->r, &s->u.when.otherwise) ? &s->u.when.then
+                                                                                                       : &s->u.when.otherwise);
             break;
         case ECC_STMT_CALL:
             add_hop(h, s);

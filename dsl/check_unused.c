@@ -38,7 +38,8 @@ static void check_node(struct ecc_resolver *r, const struct ecc_node *n)
         const struct ecc_consumer *c = n->u.service.consumers[i];
         if (ecc_marked(r, c->event, "published"))
             continue;
-        struct ecc_diag *d = ecc_diag(r->diags, ECC_W_UNPUBLISHED, c->span, "%s waits for %s, which nobody publishes", n->name, c->event->name);
+        struct ecc_diag *d =
+            ecc_diag(r->diags, ECC_W_UNPUBLISHED, c->span, "%s waits for %s, which nobody publishes", n->name, c->event->name);
         ecc_diag_second(d, c->event->span, "declared here");
     }
 }

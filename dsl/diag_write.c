@@ -299,8 +299,8 @@ static void write_sarif(struct ecc_arena *arena, struct ecc_diag **order, size_t
 
         if (!is_used(order, n, page->code))
             continue;
-        fprintf(out, "%s\n      {\"id\": \"%s\", \"defaultConfiguration\": {\"level\": \"%s\"}, \"shortDescription\": {\"text\": ", comma, page->id,
-                page->severity == ECC_ERROR ? "error" : "warning");
+        fprintf(out, "%s\n      {\"id\": \"%s\", \"defaultConfiguration\": {\"level\": \"%s\"}, \"shortDescription\": {\"text\": ", comma,
+                page->id, page->severity == ECC_ERROR ? "error" : "warning");
         put_json_string(page->title, out);
         fputs("},\n       \"help\": {\"text\": ", out);
         put_json_string(ecc_page_about(arena, page), out);

@@ -3,8 +3,8 @@
 
 usage: embed_pages.py CODES FOLDER OUT DEPFILE
 
-Fails where a code has no page, a page has no code, or a page's title is not the code's, so that no binary is without one. The depfile names the
-folder, too: a page that is added or removed makes the table anew.
+Fails where a code has no page, a page has no code, or a page's title is not the code's, so that no binary is without one. The depfile
+names the folder, too: a page that is added or removed makes the table anew.
 """
 import pathlib
 import re
@@ -37,8 +37,8 @@ def main():
     if wrong or not rows:
         sys.exit("\n".join(wrong) or f"{codes}: no codes")
     prelude = folder / "prelude.ecom"
-    out.write_text("/* Made from docs/explain by embed_pages.py. */\n#include \"explain.h\"\n\nconst struct ecc_page ecc_pages[] = {\n" + "".join(rows) +
-                   "};\nconst size_t ecc_npages = sizeof ecc_pages / sizeof *ecc_pages;\n\nconst char *const ecc_page_prelude =\n    " +
+    out.write_text("/* Made from docs/explain by embed_pages.py. */\n#include \"explain.h\"\n\nconst struct ecc_page ecc_pages[] = {\n" +
+                   "".join(rows) + "};\nconst size_t ecc_npages = sizeof ecc_pages / sizeof *ecc_pages;\n\nconst char *const ecc_page_prelude =\n    " +
                    quoted(prelude.read_text(encoding="utf-8")) + ";\n", encoding="utf-8")
     needed = [folder, prelude, *sorted(folder.glob("[EW]*.md"))]
     depfile.write_text(f"{out}: " + " ".join(str(p).replace(" ", "\\ ") for p in needed) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 /* The page of each diagnostic code: what the rule is, why it is there, an example that breaks it and the mended one.
  *
- * The pages are docs/explain/<CODE>.md; embed_pages.py makes one table of them at build time and fails where a code has none. A page is a small
- * part of Markdown: `# CODE: title`, paragraphs, `## ...` and fenced examples, which ecc_page_write shows without its signs.
+ * The pages are docs/explain/<CODE>.md; embed_pages.py makes one table of them at build time and fails where a code has none. A page is a
+ * small part of Markdown: `# CODE: title`, paragraphs, `## ...` and fenced examples, which ecc_page_write shows without its signs.
  */
 #ifndef ECC_EXPLAIN_H
 #define ECC_EXPLAIN_H
@@ -11,9 +11,9 @@
 struct ecc_page {
     int code;
     enum ecc_severity severity;
-    const char *id;    /* E0400 */
+    const char *id; /* E0400 */
     const char *title;
-    const char *text;  /* Markdown */
+    const char *text; /* Markdown */
 };
 
 /* In the order of diag_codes.h. */

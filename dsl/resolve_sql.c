@@ -29,7 +29,8 @@ static bool is_of_another(struct ecc_resolver *r, const struct ecc_sql_problem *
         for (size_t k = 0; k < node->u.service.ntables; k++) {
             if (strcmp(node->u.service.tables[k]->name, p->table) != 0)
                 continue;
-            struct ecc_diag *d = ecc_diag(r->diags, ECC_E_FOREIGN_TABLE, span, "`%s` is a table of %s: a service reaches only its own", p->table, node->name);
+            struct ecc_diag *d = ecc_diag(r->diags, ECC_E_FOREIGN_TABLE, span, "`%s` is a table of %s: a service reaches only its own",
+                                          p->table, node->name);
             ecc_diag_second(d, node->u.service.tables[k]->span, "declared here");
             ecc_diag_help(r->diags, d, "ask %s by an operation, or keep what its events tell", node->name);
             return true;

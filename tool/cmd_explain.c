@@ -1,5 +1,5 @@
-/* ecomc explain [CODE]: the page of a diagnostic code; without a code, all codes with their titles. `prelude` shows what stands in front of the
- * examples. E0400, e400 and 400 are the same. */
+/* ecomc explain [CODE]: the page of a diagnostic code; without a code, all codes with their titles. `prelude` shows what stands in front of
+ * the examples. E0400, e400 and 400 are the same. */
 #include "cli.h"
 
 #include <ctype.h>
@@ -12,7 +12,8 @@
 
 static json_t *summary(const struct ecc_page *page)
 {
-    return json_pack("{s:s, s:s, s:s}", "code", page->id, "severity", page->severity == ECC_ERROR ? "error" : "warning", "title", page->title);
+    return json_pack("{s:s, s:s, s:s}", "code", page->id, "severity", page->severity == ECC_ERROR ? "error" : "warning", "title",
+                     page->title);
 }
 
 static void print_json(json_t *json)
@@ -57,7 +58,8 @@ static const char *meant(struct ecc_cli *cli, const char *word)
 {
     const char **ids = ECC_NEW_ARRAY(&cli->arena, const char *, ecc_npages);
     const char *digits = word + strcspn(word, "0123456789");
-    char *full = ecc_arena_printf(&cli->arena, "%c%04d", toupper((unsigned char)*word) == 'W' ? 'W' : 'E', (int)(strtoul(digits, NULL, 10) % 10000));
+    char *full =
+        ecc_arena_printf(&cli->arena, "%c%04d", toupper((unsigned char)*word) == 'W' ? 'W' : 'E', (int)(strtoul(digits, NULL, 10) % 10000));
 
     if (*digits && find(digits))
         return find(digits)->id;

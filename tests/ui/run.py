@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Runs `ecomc check FILE --color=never` on each .ecom beside this script and compares what it says with the .stderr beside the file; then what
-pages.py and sarif.py prove.
+"""Runs `ecomc check FILE --color=never` on each .ecom beside this script and compares what it says with the .stderr beside the file; then
+what pages.py and sarif.py prove.
 
 usage: run.py [--bless] ECOMC [FILE ...]
 
---bless writes what was said, and docs/diagnostics.md. A file whose name begins with ok_ or W (a warning) must pass with exit status 0; any other must
-fail. A file that has a .lock beside it is built, with that as its ecom.lock. The last line of a failed run sums up; it is not in the .stderr, but
-must be true of it.
+--bless writes what was said, and docs/diagnostics.md. A file whose name begins with ok_ or W (a warning) must pass with exit status 0; any
+other must fail. A file that has a .lock beside it is built, with that as its ecom.lock. The last line of a failed run sums up; it is not in
+the .stderr, but must be true of it.
 """
 import difflib
 import pathlib
@@ -38,7 +38,9 @@ def without_summary(said):
     errors, warnings = [c for kind, c in found if kind == "error"], [c for kind, c in found if kind == "warning"]
     if not errors:
         return said, True
-    expected = f"{len(errors)} error{'s' * (len(errors) > 1)}" + (f", {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else "")
+    expected = f"{len(errors)} error{'s' * (len(errors) > 1)}"
+    if warnings:
+        expected += f", {len(warnings)} warning{'s' * (len(warnings) > 1)}"
     expected += f"; learn more: ecomc explain {errors[0]}\n"
     return said.removesuffix(expected), said.endswith("\n" + expected)
 

@@ -1,7 +1,7 @@
 """What `ecomc check --format=sarif` says is SARIF 2.1.0: held against the JSON schema of the standard for each case beside this file.
 
-sarif-2.1.0-rtm.5.json is the schema as the npm package @microsoft/jest-sarif 1.0.0-beta.0 has it (MIT). The validator below knows the keywords that
-this schema uses and refuses to run on any other, so that none is passed over.
+sarif-2.1.0-rtm.5.json is the schema as the npm package @microsoft/jest-sarif 1.0.0-beta.0 has it (MIT). The validator below knows the
+keywords that this schema uses and refuses to run on any other, so that none is passed over.
 """
 import json
 import pathlib
@@ -22,8 +22,9 @@ def is_type(value, name):
 def is_format(value, name):
     if name == "date-time":
         return bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", value))
-    parts = urllib.parse.urlsplit(value)
-    return bool(re.fullmatch(r"(%[0-9A-Fa-f]{2}|[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-])*", value)) and (name == "uri-reference" or bool(parts.scheme))
+    if not re.fullmatch(r"(%[0-9A-Fa-f]{2}|[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-])*", value):
+        return False
+    return name == "uri-reference" or bool(urllib.parse.urlsplit(value).scheme)
 
 
 def faults(value, schema, at="$"):
@@ -111,7 +112,8 @@ def check(ecomc, files):
     run = subprocess.run([ecomc, "check", "E0100_duplicate.ecom", "--format=sarif"], cwd=HERE, capture_output=True, text=True,
                          timeout=60)
     sample = run.stdout
-    for what, spoil in (("a level that does not exist", ('"level": "error"', '"level": "fatal"')), ("another version", ('"2.1.0"', '"2.2.0"')),
+    for what, spoil in (("a level that does not exist", ('"level": "error"', '"level": "fatal"')),
+                        ("another version", ('"2.1.0"', '"2.2.0"')),
                         ("a column 0", ('"startColumn": ', '"startColumn": -')), ("an unknown member", ('"columnKind"', '"columnKinds"')),
                         ("no message", ('"message"', '"massage"')), ("a text that is none", ('"startLine": ', '"startLine": true, "x": '))):
         broken = json.loads(sample.replace(*spoil))

@@ -149,8 +149,8 @@ static void json_has_all_parts(void **state)
     (void)state;
     one_with_everything();
     json_t *json = parsed(ECC_FORMAT_JSON);
-    assert_int_equal(json_unpack(json, "[{s:s, s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:{s:i}, s:{s:i, s:s}}]", "code", &code, "message", &message, "note", &note,
-                                 "help", &help, "place", "line", &line, "column", &column, "end_column", &end_column, "second", "line",
+    assert_int_equal(json_unpack(json, "[{s:s, s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:{s:i}, s:{s:i, s:s}}]", "code", &code, "message", &message,
+                                 "note", &note, "help", &help, "place", "line", &line, "column", &column, "end_column", &end_column, "second", "line",
                                  &second, "fix", "start", &fix_start, "text", &text),
                      0);
     assert_string_equal(code, "E0013");
