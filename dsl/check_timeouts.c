@@ -1,13 +1,16 @@
 /* A caller must not give up before what it waits for has had its time.
  *
  * The worst a program can take is the sum of its calls' timeouts with their retries and pauses, the longer branch of each `when`, and the
- * steps of a saga that it awaits without `late`. Each edge that a request may wait on is held against the worst operation behind it.
+ * steps of a saga that it awaits without `late`. Each edge that a request may wait on is held against the worst operation behind it, and the
+ * calls of a route against the time that the gateway gives a request.
  * Compensations and repeats are left out: nobody waits for them. A loop counts once, and SQL not at all.
  */
 #include "resolve.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+enum { REQUEST_MS = 30000 }; /* of a request at the gateway, docs/design.md */
 
 static int64_t worst_block(struct ecc_resolver *r, const struct ecc_block *block);
 
@@ -144,8 +147,38 @@ static bool somebody_waits(const struct ecc_call_site *site)
     return false;
 }
 
+/* ------------------------------------------------------------------ routes */
+
+static void check_route(struct ecc_resolver *r, const struct ecc_gateway *g, const struct ecc_route *route)
+{
+    struct hops h = {r, "", 0};
+    const struct ecc_stmt *longest = route->call, *via = route->auth && g->auth ? g->auth->via : NULL;
+    int64_t worst = via ? worst_stmt(r, via) : 0;
+
+    for (size_t i = 0; i < route->nbranches; i++) /* these run side by side */
+        if (!longest || worst_stmt(r, route->branches[i].call) > worst_stmt(r, longest))
+            longest = route->branches[i].call;
+    if (longest)
+        worst += worst_stmt(r, longest);
+    if (worst <= REQUEST_MS)
+        return;
+    if (via)
+        add_hop(&h, via);
+    if (longest)
+        add_hop(&h, longest);
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_TIMEOUT, route->span, "a request has %d ms, but %s %s may wait %" PRId64 " ms for others",
+                                  (int)REQUEST_MS, route->method, route->path, worst);
+    ecc_diag_note(r->diags, d, "one after the other: %s", h.text);
+    ecc_diag_help(r->diags, d, "make the timeouts behind it shorter, or let the operation accept and go on by itself");
+}
+
 void ecc_check_timeouts(struct ecc_resolver *r)
 {
+    for (size_t i = 0; i < r->model->nnodes; i++) {
+        const struct ecc_node *node = r->model->nodes[i];
+        for (size_t k = 0; node->kind == ECC_NODE_GATEWAY && k < node->u.gateway.nroutes; k++)
+            check_route(r, &node->u.gateway, node->u.gateway.routes[k]);
+    }
     for (size_t i = 0; i < r->calls.n; i++) {
         const struct ecc_call_site *site = &r->calls.items[i];
         const struct ecc_edge *edge = site->stmt->u.call.edge;
