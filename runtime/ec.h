@@ -55,7 +55,13 @@ struct ec_enum {
     int n;
 };
 
-enum { EC_OPTIONAL = 1, EC_LIST = 2, EC_BOUNDED = 4, EC_DEFAULT = 8 /* absent is allowed: the struct is preset */ };
+enum {
+    EC_OPTIONAL = 1,
+    EC_LIST = 2,
+    EC_BOUNDED = 4,
+    EC_DEFAULT = 8, /* absent is allowed: the struct is preset */
+    EC_NULL = 16,   /* JSON has null when it is absent */
+};
 
 struct ec_field {
     const char *name;  /* JSON member, form key, SQL column */

@@ -184,6 +184,7 @@ static void do_failed(struct ec_instance *instance, const struct call_frame *f)
     /* The key is this step's alone, so an earlier sending of it, whose answer was lost with a process or a connection, is at work. */
     bool in_progress = strcmp(f->error->name, ec_error_conflict.name) == 0;
 
+    instance->retry_after_s = f->retry_after_s;
     if (in_progress || (!step->undo && (unknown || !step->can_fail)))
         repeat(instance, f->error, f->retry_after_s);
     else

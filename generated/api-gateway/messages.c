@@ -463,9 +463,9 @@ const struct ec_record shipment_record = {
 
 static const struct ec_field get_v1_orders_id_summary_out_fields[] = {
     {.name = "order", .kind = EC_RECORD, .of = &order_record, .offset = offsetof(struct get_v1_orders_id_summary_out, order)},
-    {.name = "payment", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &payment_record,
+    {.name = "payment", .kind = EC_RECORD, .flags = EC_OPTIONAL | EC_NULL, .of = &payment_record,
         .offset = offsetof(struct get_v1_orders_id_summary_out, payment)},
-    {.name = "shipment", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &shipment_record,
+    {.name = "shipment", .kind = EC_RECORD, .flags = EC_OPTIONAL | EC_NULL, .of = &shipment_record,
         .offset = offsetof(struct get_v1_orders_id_summary_out, shipment)},
 };
 const struct ec_record get_v1_orders_id_summary_out_record = {

@@ -56,10 +56,10 @@ def check_money(system, orders):
         if entry["status"] != 200 or entry["replayed"]:
             continue
         reply = entry["reply"]
-        if entry["call"] == "CreatePayment":
+        if entry["call"] == "CreatePayment" and reply["status"] == "succeeded":
             captured[reply["metadata"]["order_id"]].append(int(reply["amount"]))
             of_intent[reply["id"]] = reply["metadata"]["order_id"]
-        else:
+        elif entry["call"] == "CreateRefund":
             refunded[of_intent[reply["payment_intent"]]] += int(reply["amount"])
     for order, (_, status, total, method, _, _) in orders.items():
         assert len(captured[order]) <= 1, f"{order} was charged {len(captured[order])} times"
