@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { REQUEST_MS = 30000 }; /* of a request at the gateway, docs/design.md */
+enum { REQUEST_MS = 30000 }; /* what the gateway gives a request: runtime/gateway.c */
 
 static int64_t worst_block(struct ecc_resolver *r, const struct ecc_block *block);
 
