@@ -81,6 +81,14 @@ struct ecc_ast_route *ecc_route(struct ecc_parser *p, struct ecc_token k, struct
     return route;
 }
 
+struct ecc_ast_route *ecc_route_open(struct ecc_parser *p, struct ecc_token k, struct ecc_token method, struct ecc_token path)
+{
+    struct ecc_diag *diag = ecc_diag(p->diags, ECC_E_AUTH, ecc_span_of(path), "this route says neither `auth` nor `public`");
+
+    ecc_diag_help(p->diags, diag, "`auth` asks for a token, `public` lets everybody in");
+    return ecc_route(p, k, method, path, true);
+}
+
 void ecc_route_reply(struct ecc_parser *p, struct ecc_ast_route *route, struct ecc_token k, struct ecc_token status)
 {
     ecc_once(p, route->has_status, k, "`reply`");

@@ -56,7 +56,7 @@ static struct ecc_name spelled(struct ecc_parser *p, struct ecc_token t, bool ri
     struct ecc_diag *diag;
     const char *fix;
 
-    if (right)
+    if (right || (t.kind == ECC_TOK_PASCAL && strpbrk(name.text, "_-"))) /* of Foo_bar the lexer has spoken */
         return name;
     diag = ecc_diag(p->diags, ECC_E_SPELLING, name.span, "%s are %s, `%s` is not", what, spelling, name.text);
     fix = respell(p, name.text, mark, upper);

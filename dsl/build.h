@@ -202,6 +202,8 @@ void ecc_gateway_auth(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ec
     struct ecc_token cache, struct ecc_ast_keyed *while_);
 void ecc_gateway_limit(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_token rate, struct ecc_token burst,
     enum ecc_limit_per per, struct ecc_token cache, bool allow);
+struct ecc_ast_route *ecc_route_open(struct ecc_parser *p, struct ecc_token k, struct ecc_token method,
+                                     struct ecc_token path); /* an error */
 struct ecc_ast_route *ecc_route(struct ecc_parser *p, struct ecc_token k, struct ecc_token method, struct ecc_token path, bool auth);
 void ecc_route_reply(struct ecc_parser *p, struct ecc_ast_route *route, struct ecc_token k, struct ecc_token status);
 void ecc_route_accepted(struct ecc_parser *p, struct ecc_ast_route *route, struct ecc_token k, struct ecc_token path);

@@ -23,7 +23,9 @@ static bool repeats_safely(struct ecc_resolver *r, const struct ecc_call_site *s
     const struct ecc_op *op = site->stmt->u.call.op;
 
     if (ext)
-        return ext->idempotency_header || strcmp(ext->method, "POST") != 0;
+        return ecc_ext_repeats(ext);
+    if (!site->saga && ecc_op_doubles(r, op)) /* of a saga's steps ecc_check_sagas says so, with a retry or without */
+        return false;
     return site->keyed || (site->route && site->route->idempotent) || ecc_op_reads(r, op);
 }
 
@@ -38,8 +40,13 @@ static void check_retries(struct ecc_resolver *r)
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_RETRY, site->stmt->span, "%s.%s is retried, but it is not idempotent", edge->to->name,
                                       ext ? ext->name : site->stmt->u.call.op->name);
         ecc_diag_second(d, edge->span, "this edge retries");
-        ecc_diag_help(r->diags, d, ext ? "name the header that makes it so: idempotency header \"...\""
-                                       : "it writes, and this caller has no key: leave `retry` out, or call it from a saga or an event");
+        const struct ecc_stmt *twice = ext ? NULL : ecc_op_doubles(r, site->stmt->u.call.op);
+        if (twice)
+            ecc_diag_note(r->diags, d, "it calls %s.%s, which would have its effect twice", twice->u.call.ext->external->name,
+                          twice->u.call.ext->name);
+        ecc_diag_help(r->diags, d,
+                      ext || twice ? "name the header that makes it so: idempotency header \"...\""
+                                   : "it writes, and this caller has no key: leave `retry` out, or call it from a saga or an event");
     }
 }
 

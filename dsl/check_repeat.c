@@ -54,6 +54,11 @@ static bool call_reads(struct ecc_resolver *r, const struct ecc_stmt *call)
     return ecc_op_reads(r, call->u.call.op);
 }
 
+bool ecc_ext_repeats(const struct ecc_ext_call *ext)
+{
+    return ext->idempotency_header || strcmp(ext->method, "POST") != 0;
+}
+
 bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op)
 {
     struct ecc_effects *e = ecc_find(r, op, "effects");
@@ -61,6 +66,29 @@ bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op)
     if (e && !e->state)
         look_at(r, e);
     return e && e->pure;
+}
+
+/* A circle of calls ends at what is being looked at. */
+const struct ecc_stmt *ecc_op_doubles(struct ecc_resolver *r, const struct ecc_op *op)
+{
+    static const struct ecc_stmt none;
+    struct ecc_symbol *known = ecc_symbols_entry(&r->symbols, op, "doubled");
+    const struct ecc_effects *effects = ecc_find(r, op, "effects");
+    const struct ecc_stmt *found = NULL;
+
+    if (known->value)
+        return known->value == &none ? NULL : known->value;
+    known->value = (void *)(uintptr_t)&none;
+    for (size_t i = 0; effects && !found && i < effects->calls.n; i++) {
+        const struct ecc_stmt *call = effects->calls.items[i];
+        if (call->u.call.ext)
+            found = ecc_ext_repeats(call->u.call.ext) ? NULL : call;
+        else if (call->u.call.op)
+            found = ecc_op_doubles(r, call->u.call.op);
+    }
+    if (found) /* the table may have grown meanwhile */
+        ecc_symbols_entry(&r->symbols, op, "doubled")->value = (void *)(uintptr_t)found;
+    return found;
 }
 
 /* While it is being looked at it is not pure: a circle of calls, which ecc_check_edges reports. */

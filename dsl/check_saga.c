@@ -1,4 +1,5 @@
-/* Rules of sagas: what was done can be undone before anything after it can still fail, and undoing can't be refused. */
+/* Rules of sagas: what was done can be undone before anything after it can still fail, undoing can't be refused, and what is sent again has
+ * its effect once. */
 #include "resolve.h"
 
 #include <string.h>
@@ -46,13 +47,30 @@ static void check_order(struct ecc_resolver *r, const struct ecc_saga *saga)
     }
 }
 
+static void check_repeat(struct ecc_resolver *r, const struct ecc_saga_step *step, const struct ecc_stmt *call)
+{
+    const struct ecc_op *op = call ? call->u.call.op : NULL;
+    const struct ecc_stmt *twice = op ? ecc_op_doubles(r, op) : NULL;
+
+    if (!twice)
+        return;
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_STEP_REPEAT, call->span,
+                                  "step `%s` is repeated when its answer is lost, but %s calls %s.%s, which is not idempotent", step->name,
+                                  op->name, twice->u.call.ext->external->name, twice->u.call.ext->name);
+    ecc_diag_second(d, twice->span, "this call would have its effect twice");
+    ecc_diag_help(r->diags, d, "name the header that makes it so, idempotency header \"...\", or let an event ask for it after the saga");
+}
+
 void ecc_check_sagas(struct ecc_resolver *r)
 {
     for (size_t i = 0; i < r->model->nsagas; i++) {
         const struct ecc_saga *saga = r->model->sagas[i];
-        for (size_t k = 0; k < saga->nsteps; k++)
+        for (size_t k = 0; k < saga->nsteps; k++) {
             if (saga->steps[k].undo)
                 check_undo(r, &saga->steps[k]);
+            check_repeat(r, &saga->steps[k], saga->steps[k].run);
+            check_repeat(r, &saga->steps[k], saga->steps[k].undo);
+        }
         check_order(r, saga);
     }
 }

@@ -1,13 +1,16 @@
 /* A caller must not give up before what it waits for has had its time.
  *
  * The worst a program can take is the sum of its calls' timeouts with their retries and pauses, the longer branch of each `when`, and the
- * steps of a saga that it awaits without `late`. Each edge that a request may wait on is held against the worst operation behind it.
+ * steps of a saga that it awaits without `late`. Each edge that a request may wait on is held against the worst operation behind it, and the
+ * calls of a route against the time that the gateway gives a request.
  * Compensations and repeats are left out: nobody waits for them. A loop counts once, and SQL not at all.
  */
 #include "resolve.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+enum { REQUEST_MS = 30000 }; /* what the gateway gives a request: runtime/gateway.c */
 
 static int64_t worst_block(struct ecc_resolver *r, const struct ecc_block *block);
 
@@ -67,6 +70,72 @@ static int64_t worst_block(struct ecc_resolver *r, const struct ecc_block *block
     return total;
 }
 
+/* ------------------------------------------------------------------ the way, hop by hop */
+
+enum { MAX_HOPS = 16 };
+
+struct hops {
+    struct ecc_resolver *r;
+    const char *text;
+    int n;
+};
+
+static void add_hop(struct hops *h, const struct ecc_stmt *call)
+{
+    const struct ecc_edge *e = call->u.call.edge;
+
+    if (!e || h->n++ >= MAX_HOPS)
+        return;
+    h->text = ecc_arena_printf(h->r->arena, "%s%s%s -> %s.%s %" PRId64 " ms", h->text, h->n > 1 ? " + " : "", e->from->name, e->to->name,
+                               call->u.call.op ? call->u.call.op->name : call->u.call.ext->name, worst_edge(e));
+    if (e->retries)
+        h->text = ecc_arena_printf(h->r->arena, "%s (%d x %" PRId64 " ms and the pauses)", h->text, e->retries + 1, e->timeout_ms);
+}
+
+/* The same way through a program as worst_block takes. */
+static void add_block(struct hops *h, const struct ecc_block *block)
+{
+    for (size_t i = 0; i < block->nstmts; i++) {
+        const struct ecc_stmt *s = block->stmts[i];
+        const struct ecc_block *longest = NULL;
+        switch (s->kind) {
+        case ECC_STMT_TX:
+            add_block(h, &s->u.block);
+            break;
+        case ECC_STMT_FOR:
+            add_block(h, &s->u.loop.body);
+            break;
+        case ECC_STMT_WHEN:
+            add_block(h, worst_block(h->r, &s->u.when.then) >= worst_block(h->r, &s->u.when.otherwise) ? &s->u.when.then
+                                                                                                       : &s->u.when.otherwise);
+            break;
+        case ECC_STMT_CALL:
+            add_hop(h, s);
+            for (size_t k = 0; k < s->u.call.ncatches; k++)
+                if (!longest || worst_block(h->r, &s->u.call.catches[k].body) > worst_block(h->r, longest))
+                    longest = &s->u.call.catches[k].body;
+            if (longest)
+                add_block(h, longest);
+            break;
+        case ECC_STMT_AWAIT:
+            for (size_t k = 0; worst_stmt(h->r, s) && k < s->u.await.saga->type->saga->nsteps; k++)
+                if (s->u.await.saga->type->saga->steps[k].run)
+                    add_hop(h, s->u.await.saga->type->saga->steps[k].run);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static const char *way(struct ecc_resolver *r, const struct ecc_op *op)
+{
+    struct hops h = {r, "", 0};
+
+    add_block(&h, &op->program.body);
+    return h.n > MAX_HOPS ? ecc_arena_printf(r->arena, "%s + %d more", h.text, h.n - MAX_HOPS) : h.text;
+}
+
 /* Saga steps without an undo are repeated until they succeed, and undos run in the background: they may be cut short. */
 static bool somebody_waits(const struct ecc_call_site *site)
 {
@@ -78,8 +147,38 @@ static bool somebody_waits(const struct ecc_call_site *site)
     return false;
 }
 
+/* ------------------------------------------------------------------ routes */
+
+static void check_route(struct ecc_resolver *r, const struct ecc_gateway *g, const struct ecc_route *route)
+{
+    struct hops h = {r, "", 0};
+    const struct ecc_stmt *longest = route->call, *via = route->auth && g->auth ? g->auth->via : NULL;
+    int64_t worst = via ? worst_stmt(r, via) : 0;
+
+    for (size_t i = 0; i < route->nbranches; i++) /* these run side by side */
+        if (!longest || worst_stmt(r, route->branches[i].call) > worst_stmt(r, longest))
+            longest = route->branches[i].call;
+    if (longest)
+        worst += worst_stmt(r, longest);
+    if (worst <= REQUEST_MS)
+        return;
+    if (via)
+        add_hop(&h, via);
+    if (longest)
+        add_hop(&h, longest);
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_TIMEOUT, route->span, "a request has %d ms, but %s %s may wait %" PRId64 " ms for others",
+                                  (int)REQUEST_MS, route->method, route->path, worst);
+    ecc_diag_note(r->diags, d, "one after the other: %s", h.text);
+    ecc_diag_help(r->diags, d, "make the timeouts behind it shorter, or let the operation accept and go on by itself");
+}
+
 void ecc_check_timeouts(struct ecc_resolver *r)
 {
+    for (size_t i = 0; i < r->model->nnodes; i++) {
+        const struct ecc_node *node = r->model->nodes[i];
+        for (size_t k = 0; node->kind == ECC_NODE_GATEWAY && k < node->u.gateway.nroutes; k++)
+            check_route(r, &node->u.gateway, node->u.gateway.routes[k]);
+    }
     for (size_t i = 0; i < r->calls.n; i++) {
         const struct ecc_call_site *site = &r->calls.items[i];
         const struct ecc_edge *edge = site->stmt->u.call.edge;
@@ -96,6 +195,7 @@ void ecc_check_timeouts(struct ecc_resolver *r)
                                       "%s gives up after %" PRId64 " ms, but %s.%s may wait %" PRId64 " ms for others", edge->from->name,
                                       edge->timeout_ms, edge->to->name, op->name, worst);
         ecc_diag_second(d, op->span, "the operation that is waited for");
+        ecc_diag_note(r->diags, d, "one after the other: %s", way(r, op));
         ecc_diag_help(r->diags, d, "make this timeout at least %" PRId64 " ms, or those behind it shorter", worst);
     }
 }

@@ -69,6 +69,17 @@ void ecc_diag_help(struct ecc_diags *diags, struct ecc_diag *diag, const char *f
     va_end(args);
 }
 
+void ecc_diag_note(struct ecc_diags *diags, struct ecc_diag *diag, const char *format, ...)
+{
+    va_list args;
+
+    if (diag == &diags->dropped)
+        return;
+    va_start(args, format);
+    diag->note = format_text(diags->arena, format, args);
+    va_end(args);
+}
+
 void ecc_diag_second(struct ecc_diag *diag, struct ecc_span span, const char *label)
 {
     diag->has_second = true;

@@ -9,29 +9,25 @@
 #include <string.h>
 
 #include "arena.h"
+#include "explain.h"
 #include "source.h"
 
 enum { MAX_SHOWN = 160 }; /* code points of a source line */
 
-static const struct {
-    int code;
-    enum ecc_severity severity;
-    const char *title;
-} titles[] = {
-#define X(number, severity, name, title) {number, severity, title},
-#include "diag_codes.h"
-#undef X
-};
+void ecc_diag_id(const struct ecc_diag *diag, char id[ECC_ID_SIZE])
+{
+    snprintf(id, ECC_ID_SIZE, "%c%04u", diag->severity == ECC_ERROR ? 'E' : 'W', (unsigned)diag->code % 10000);
+}
 
 struct id {
-    char text[16];
+    char text[ECC_ID_SIZE];
 };
 
 static struct id id_of(const struct ecc_diag *diag)
 {
     struct id id;
 
-    snprintf(id.text, sizeof id.text, "%c%04d", diag->severity == ECC_ERROR ? 'E' : 'W', (int)diag->code % 10000);
+    ecc_diag_id(diag, id.text);
     return id;
 }
 
@@ -57,6 +53,16 @@ static struct ecc_diag **sorted(const struct ecc_diags *diags)
         qsort(order, diags->n, sizeof *order, by_place);
     }
     return order;
+}
+
+const struct ecc_diag *ecc_diags_first_error(const struct ecc_diags *diags)
+{
+    struct ecc_diag **order = sorted(diags);
+
+    for (size_t i = 0; i < diags->n; i++)
+        if (order[i]->severity == ECC_ERROR)
+            return order[i];
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ text */
@@ -156,6 +162,8 @@ static void put_text(const struct ecc_diag *diag, const struct ecc_source *sourc
                 diag->second_label ? diag->second_label : "");
         put_excerpt(source, diag->second, width, paint, paint->blue, out);
     }
+    if (diag->note)
+        fprintf(out, "%snote:%s %s\n", paint->blue, paint->off, diag->note);
     if (diag->help)
         fprintf(out, "%shelp:%s %s\n", paint->green, paint->off, diag->help);
     fputc('\n', out);
@@ -218,6 +226,10 @@ static void write_json(struct ecc_diag **order, size_t n, const struct ecc_sourc
             fputs(", \"label\": ", out);
             put_json_string(diag->second_label ? diag->second_label : "", out);
             fputc('}', out);
+        }
+        if (diag->note) {
+            fputs(",\n   \"note\": ", out);
+            put_json_string(diag->note, out);
         }
         if (diag->help) {
             fputs(",\n   \"help\": ", out);
@@ -282,12 +294,18 @@ static void write_sarif(struct ecc_arena *arena, struct ecc_diag **order, size_t
     fputs("{\n  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n  \"version\": \"2.1.0\",\n"
           "  \"runs\": [{\n    \"tool\": {\"driver\": {\"name\": \"ecomc\", \"rules\": [",
           out);
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++) {
-        if (!is_used(order, n, titles[i].code))
+    for (size_t i = 0; i < ecc_npages; i++) {
+        const struct ecc_page *page = &ecc_pages[i];
+
+        if (!is_used(order, n, page->code))
             continue;
-        fprintf(out, "%s\n      {\"id\": \"%c%04d\", \"shortDescription\": {\"text\": ", comma, titles[i].severity == ECC_ERROR ? 'E' : 'W',
-                titles[i].code);
-        put_json_string(titles[i].title, out);
+        fprintf(out, "%s\n      {\"id\": \"%s\", \"defaultConfiguration\": {\"level\": \"%s\"}, \"shortDescription\": {\"text\": ", comma,
+                page->id, page->severity == ECC_ERROR ? "error" : "warning");
+        put_json_string(page->title, out);
+        fputs("},\n       \"help\": {\"text\": ", out);
+        put_json_string(ecc_page_about(arena, page), out);
+        fputs(", \"markdown\": ", out);
+        put_json_string(page->text, out);
         fputs("}}", out);
         comma = ",";
     }
@@ -297,7 +315,9 @@ static void write_sarif(struct ecc_arena *arena, struct ecc_diag **order, size_t
 
         fprintf(out, "%s\n      {\"ruleId\": \"%s\", \"level\": \"%s\", \"message\": {\"text\": ", i ? "," : "", id_of(diag).text,
                 diag->severity == ECC_ERROR ? "error" : "warning");
-        put_json_string(diag->help ? ecc_arena_printf(arena, "%s\nhelp: %s", diag->message, diag->help) : diag->message, out);
+        put_json_string(ecc_arena_printf(arena, "%s%s%s%s%s", diag->message, diag->note ? "\nnote: " : "", diag->note ? diag->note : "",
+                                         diag->help ? "\nhelp: " : "", diag->help ? diag->help : ""),
+                        out);
         fputs("},\n       \"locations\": [{", out);
         put_sarif_location(source, diag->span, out);
         fputs("}]", out);
@@ -345,6 +365,10 @@ static void write_github(struct ecc_diag **order, size_t n, const struct ecc_sou
             fprintf(out, ",col=%" PRIu32 ",endColumn=%" PRIu32, r.start.column, r.end.column);
         fprintf(out, ",title=%s::", id_of(diag).text);
         put_github(diag->message, false, out);
+        if (diag->note) {
+            fputs("%0Anote: ", out);
+            put_github(diag->note, false, out);
+        }
         if (diag->help) {
             fputs("%0Ahelp: ", out);
             put_github(diag->help, false, out);

@@ -447,6 +447,7 @@ when_down(A) ::= REFUSE. { A = false; }
 
 route_head(A) ::= ROUTE(K) any(M) STRING(P) AUTH ARROW. { A = ecc_route(p, K, M, P, true); }
 route_head(A) ::= ROUTE(K) any(M) STRING(P) PUBLIC ARROW. { A = ecc_route(p, K, M, P, false); }
+route_head(A) ::= ROUTE(K) any(M) STRING(P) ARROW. { A = ecc_route_open(p, K, M, P); }
 route(A) ::= route_head(A) remote(R). { A->call = R; }
 route(A) ::= route_head(A) ALL LBRACE branches(B) RBRACE. { A->branches = *B; }
 route(A) ::= route(A) REPLY(K) INT(S). { ecc_route_reply(p, A, K, S); }

@@ -221,7 +221,11 @@ bool ecc_path_names(struct ecc_resolver *r, const struct ecc_text *path, struct 
 /* ------------------------------------------------------------------ checks of the whole */
 
 void ecc_find_repeats(struct ecc_resolver *r); /* every program's `repeat`, every operation's callers */
+bool ecc_ext_repeats(const struct ecc_ext_call *ext);               /* a provider's call that may be sent twice */
 bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op); /* changes nothing anywhere */
+/* The call of a provider behind op that would have its effect twice when op is repeated under its key, or NULL. Services remember a key,
+ * and so do providers that have a header for it. */
+const struct ecc_stmt *ecc_op_doubles(struct ecc_resolver *r, const struct ecc_op *op);
 void ecc_check_edges(struct ecc_resolver *r);
 void ecc_check_sagas(struct ecc_resolver *r);
 void ecc_check_timeouts(struct ecc_resolver *r);

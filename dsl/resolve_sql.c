@@ -1,5 +1,8 @@
 /* SQL statements: the analysis of sql_check.h with this body's names as parameters, and its problems at their place in the source. */
 #include "resolve.h"
+
+#include <string.h>
+
 #include "sql_check.h"
 
 struct lookup {
@@ -16,6 +19,26 @@ static const struct ecc_expr *resolve_param(void *context, const char *path, uin
     return ecc_resolve_path(l->r, l->body, path, span);
 }
 
+/* A table that this service has not, but another: by its name, or as `other_svc.name`. */
+static bool is_of_another(struct ecc_resolver *r, const struct ecc_sql_problem *p, struct ecc_span span)
+{
+    for (size_t i = 0; p->table && i < r->model->nnodes; i++) {
+        const struct ecc_node *node = r->model->nodes[i];
+        if (node->kind != ECC_NODE_SERVICE || (*p->schema && strcmp(p->schema, ecc_schema_name(r->arena, node)) != 0))
+            continue;
+        for (size_t k = 0; k < node->u.service.ntables; k++) {
+            if (strcmp(node->u.service.tables[k]->name, p->table) != 0)
+                continue;
+            struct ecc_diag *d = ecc_diag(r->diags, ECC_E_FOREIGN_TABLE, span, "`%s` is a table of %s: a service reaches only its own",
+                                          p->table, node->name);
+            ecc_diag_second(d, node->u.service.tables[k]->span, "declared here");
+            ecc_diag_help(r->diags, d, "ask %s by an operation, or keep what its events tell", node->name);
+            return true;
+        }
+    }
+    return false;
+}
+
 void ecc_report_sql(struct ecc_resolver *r, const struct ecc_text *text, const void *found)
 {
     const struct ecc_sql_problems *problems = found;
@@ -23,6 +46,8 @@ void ecc_report_sql(struct ecc_resolver *r, const struct ecc_text *text, const v
     for (size_t i = 0; i < problems->n; i++) {
         const struct ecc_sql_problem *p = &problems->items[i];
         struct ecc_span span = {text->span.start + p->at, text->span.start + p->at + p->length};
+        if (is_of_another(r, p, span))
+            continue;
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SQL, span, "%s", p->message);
         if (p->help)
             ecc_diag_help(r->diags, d, "%s", p->help);

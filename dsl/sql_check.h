@@ -20,6 +20,7 @@ struct ecc_sql_problem {
     uint32_t at, length; /* bytes of the SQL text; length is at least 1 unless the text is empty */
     const char *message;
     const char *help; /* or NULL */
+    const char *schema, *table; /* that are not there (schema "": none was given), or both NULL */
 };
 
 struct ecc_sql_problems {

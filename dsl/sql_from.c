@@ -90,10 +90,15 @@ const struct ecc_table *sql_find_table(struct sql_ctx *ctx, const struct ecc_sql
     if (scope->nschemas)
         return find_in_schema(ctx, schema, name, at);
     const struct ecc_table *table = *schema ? NULL : find_table(scope->tables, scope->ntables, name);
+    size_t before = ctx->problems->n;
     if (*schema)
         sql_problem(ctx, at, "only the service's own tables can be used, without a schema", "there is no table `%s.%s`", schema, name);
     else if (!table)
         sql_problem(ctx, at, meant(ctx, nearest_table(ctx, scope->tables, scope->ntables, name)), "this service has no table `%s`", name);
+    if (ctx->problems->n > before && !find_table(scope->tables, scope->ntables, name)) {
+        ctx->problems->items[ctx->problems->n - 1].schema = schema;
+        ctx->problems->items[ctx->problems->n - 1].table = name;
+    }
     return table;
 }
 

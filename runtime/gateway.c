@@ -23,6 +23,7 @@
 #include "redis.h"
 #include "trace.h"
 
+/* dsl/check_timeouts.c holds the routes against the deadline. */
 enum { DEADLINE_MS = 30000, MAX_TOKEN = 8192, MAX_CLIENT_KEY = 255, MAX_KEY = 200 };
 
 static struct {

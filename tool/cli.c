@@ -105,6 +105,21 @@ char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
     return text;
 }
 
+/* Bytes that are no text are not shown: the place is the beginning of an empty file, the offset is in the message. */
+static void refuse_source(struct ecc_cli *cli, struct ecc_topology *topology, enum ecc_source_error why, size_t at)
+{
+    const struct ecc_span start = {0, 0};
+    struct ecc_diags *diags = &topology->diags;
+
+    ecc_source_init(&topology->source, &cli->arena, topology->path, "", 0, &(size_t){0});
+    if (why == ECC_SOURCE_TOO_LARGE)
+        ecc_diag(diags, ECC_E_SOURCE, start, "larger than %d MiB", ECC_SOURCE_MAX / 1024 / 1024);
+    else if (why == ECC_SOURCE_HAS_NUL)
+        ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "a NUL byte at offset %zu", at), "a topology is text");
+    else
+        ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at), "save the file as UTF-8");
+}
+
 int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
 {
     size_t length, at = 0;
@@ -116,19 +131,32 @@ int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology
     if (!text)
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", path, strerror(errno));
 
-    switch (ecc_source_init(&topology->source, &cli->arena, path, text, length, &at)) {
-    case ECC_SOURCE_OK:
-        break;
-    case ECC_SOURCE_TOO_LARGE:
-        return ecc_say_error(ECC_EXIT_FAILED, "%s: larger than %d MiB", path, ECC_SOURCE_MAX / 1024 / 1024);
-    case ECC_SOURCE_HAS_NUL:
-        return ecc_say_error(ECC_EXIT_FAILED, "%s: a NUL byte at offset %zu; a topology is text", path, at);
-    case ECC_SOURCE_NOT_UTF8:
-        return ecc_say_error(ECC_EXIT_FAILED, "%s: the byte at offset %zu is not UTF-8; save the file as UTF-8", path, at);
-    }
     ecc_diags_init(&topology->diags, &cli->arena);
-    topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
+    enum ecc_source_error result = ecc_source_init(&topology->source, &cli->arena, path, text, length, &at);
+    if (result == ECC_SOURCE_OK)
+        topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
+    else
+        refuse_source(cli, topology, result, at);
     return 0;
+}
+
+/* `2 errors, 1 warning; learn more: ecomc explain E0400` */
+static void sum_up(const struct ecc_diags *diags)
+{
+    const struct ecc_diag *first = ecc_diags_first_error(diags);
+    size_t warnings = 0;
+    char id[ECC_ID_SIZE];
+
+    for (size_t i = 0; i < diags->n; i++)
+        warnings += diags->items[i]->severity == ECC_WARNING;
+    fprintf(stderr, "%zu error%s", diags->errors, diags->errors == 1 ? "" : "s");
+    if (warnings)
+        fprintf(stderr, ", %zu warning%s", warnings, warnings == 1 ? "" : "s");
+    if (first) {
+        ecc_diag_id(first, id);
+        fprintf(stderr, "; learn more: ecomc explain %s", id);
+    }
+    fputc('\n', stderr);
 }
 
 int ecc_topology_report(const struct ecc_cli *cli, const struct ecc_topology *topology)
@@ -137,5 +165,7 @@ int ecc_topology_report(const struct ecc_cli *cli, const struct ecc_topology *to
 
     if (topology->diags.n || cli->format != ECC_FORMAT_TEXT)
         ecc_diags_write(&topology->diags, &topology->source, cli->format, cli->color && out == stderr, out);
+    if (topology->diags.errors && out == stderr)
+        sum_up(&topology->diags);
     return topology->diags.errors ? ECC_EXIT_FAILED : ECC_EXIT_OK;
 }

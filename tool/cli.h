@@ -26,7 +26,8 @@ struct ecc_cli {
     char **args; /* what is left after the common options; NULL-terminated */
     int nargs;
     enum ecc_diag_format format;
-    bool color;
+    bool color;     /* of stderr */
+    bool color_out; /* of stdout */
     struct ecc_arena arena;
 };
 

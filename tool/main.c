@@ -67,9 +67,9 @@ static bool take_common(struct ecc_cli *cli, const char *arg, const char *value,
     if (!strncmp(arg, "--color=", 8)) {
         const char *when = arg + 8;
         if (!strcmp(when, "always"))
-            cli->color = true;
+            cli->color = cli->color_out = true;
         else if (!strcmp(when, "never"))
-            cli->color = false;
+            cli->color = cli->color_out = false;
         else if (strcmp(when, "auto"))
             *usage = true;
         return true;
@@ -109,6 +109,7 @@ int main(int argc, char **argv)
     struct ecc_cli cli = {.command = argv[1], .args = argv + 2};
     const char *no_color = getenv("NO_COLOR");
     cli.color = isatty(STDERR_FILENO) && !(no_color && *no_color);
+    cli.color_out = isatty(STDOUT_FILENO) && !(no_color && *no_color);
     for (int i = 2; i < argc; i++) {
         bool usage = false, skip = false;
         if (!take_common(&cli, argv[i], argv[i + 1], &skip, &usage))

@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "diag.h"
+#include "explain.h"
 #include "source.h"
 
 static struct ecc_arena arena;
@@ -135,6 +136,7 @@ static void one_with_everything(void)
     use("first\nse\"cond \xe2\x82\xac third");
     struct ecc_diag *diag = ecc_diag(&diags, ECC_E_SPELLING, of("third"), "say \"%s\" \\ \n%%", "x");
     ecc_diag_second(diag, of("first"), "this");
+    ecc_diag_note(&diags, diag, "1 + 1 = %d", 2);
     ecc_diag_help(&diags, diag, "try, this: now");
     ecc_diag_fix(diag, of("third"), "\"fourth\"");
 }
@@ -142,17 +144,18 @@ static void one_with_everything(void)
 static void json_has_all_parts(void **state)
 {
     int line, column, end_column, second, fix_start;
-    const char *code, *message, *help, *text;
+    const char *code, *message, *note, *help, *text;
 
     (void)state;
     one_with_everything();
     json_t *json = parsed(ECC_FORMAT_JSON);
-    assert_int_equal(json_unpack(json, "[{s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:{s:i}, s:{s:i, s:s}}]", "code", &code, "message", &message,
-                                 "help", &help, "place", "line", &line, "column", &column, "end_column", &end_column, "second", "line",
+    assert_int_equal(json_unpack(json, "[{s:s, s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:{s:i}, s:{s:i, s:s}}]", "code", &code, "message", &message,
+                                 "note", &note, "help", &help, "place", "line", &line, "column", &column, "end_column", &end_column, "second", "line",
                                  &second, "fix", "start", &fix_start, "text", &text),
                      0);
     assert_string_equal(code, "E0013");
     assert_string_equal(message, "say \"x\" \\ \n%");
+    assert_string_equal(note, "1 + 1 = 2");
     assert_string_equal(help, "try, this: now");
     assert_string_equal(text, "\"fourth\"");
     assert_int_equal(line, 2);
@@ -198,7 +201,40 @@ static void github_is_escaped(void **state)
     (void)state;
     one_with_everything();
     assert_string_equal(written(ECC_FORMAT_GITHUB, false), "::error file=dir/a b.ecom,line=2,endLine=2,col=11,endColumn=16,title=E0013::"
-                                                           "say \"x\" \\ %0A%25%0Ahelp: try, this: now\n");
+                                                           "say \"x\" \\ %0A%25%0Anote: 1 + 1 = 2%0Ahelp: try, this: now\n");
+    assert_non_null(strstr(written(ECC_FORMAT_TEXT, false), "note: 1 + 1 = 2\nhelp: try, this: now\n"));
+}
+
+static void first_error_is_by_place(void **state)
+{
+    char id[ECC_ID_SIZE];
+
+    (void)state;
+    use("one two three");
+    assert_null(ecc_diags_first_error(&diags));
+    ecc_diag(&diags, ECC_W_UNUSED_EDGE, of("one"), "a warning");
+    assert_null(ecc_diags_first_error(&diags));
+    ecc_diag(&diags, ECC_E_SYNTAX, of("three"), "said first");
+    ecc_diag(&diags, ECC_E_NO_EDGE, of("two"), "stands first");
+    ecc_diag_id(ecc_diags_first_error(&diags), id);
+    assert_string_equal(id, "E0400");
+}
+
+static void each_code_has_its_page(void **state)
+{
+    (void)state;
+    assert_null(ecc_page(0));
+    assert_string_equal(ecc_page(ECC_W_UNCONSUMED)->id, "W0702");
+    for (size_t i = 0; i < ecc_npages; i++) {
+        const struct ecc_page *page = &ecc_pages[i];
+        assert_ptr_equal(ecc_page(page->code), page);
+        char *about = ecc_page_about(&arena, page), *wrong = ecc_page_example(&arena, page, "Wrong");
+        char *mended = ecc_page_example(&arena, page, "Mended");
+        assert_true(strlen(about) > 40 && !strstr(about, "##") && !strstr(about, "```"));
+        assert_true(wrong && *wrong && !strstr(wrong, "```"));
+        assert_true(mended && *mended && !strstr(mended, "```"));
+        assert_null(ecc_page_example(&arena, page, "Nothing"));
+    }
 }
 
 static void did_you_mean(void **state)
@@ -250,6 +286,8 @@ int main(void)
         TEST(json_has_all_parts),
         TEST(sarif_has_all_parts),
         TEST(github_is_escaped),
+        TEST(first_error_is_by_place),
+        TEST(each_code_has_its_page),
         TEST(did_you_mean),
     };
 
