@@ -105,7 +105,7 @@ char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
     return text;
 }
 
-int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
+int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
 {
     size_t length, at = 0;
 
@@ -127,8 +127,16 @@ int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology
         return ecc_say_error(ECC_EXIT_FAILED, "%s: the byte at offset %zu is not UTF-8; save the file as UTF-8", path, at);
     }
     ecc_diags_init(&topology->diags, &cli->arena);
-    topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
     return 0;
+}
+
+int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
+{
+    int code = ecc_topology_read(cli, path, topology);
+
+    if (!code)
+        topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
+    return code;
 }
 
 int ecc_topology_report(const struct ecc_cli *cli, const struct ecc_topology *topology)

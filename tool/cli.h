@@ -57,7 +57,9 @@ struct ecc_topology {
     struct ecc_diags diags;
     const struct ecc_model *model; /* NULL: there were errors */
 };
-/* Reads (path "-": standard input) and compiles. Returns 0, or an exit code after saying why the file could not be read. Diagnostics are left to
+/* Reads (path "-": standard input). Returns 0, or an exit code after saying why the file could not be read. */
+int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology);
+/* Reads and compiles. Returns 0, or an exit code after saying why the file could not be read. Diagnostics are left to
  * ecc_topology_report. */
 int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology);
 /* Shows the diagnostics where the format wants them. Returns ECC_EXIT_FAILED when there was an error. */

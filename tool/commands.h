@@ -1,5 +1,6 @@
 /* X(name, summary): every command, in the order of the help. An underscore is a hyphen on the command line. */
 X(check, "report every diagnostic of a topology, write nothing")
+X(fmt, "write topologies in their canonical form; --check only says which are not")
 X(build, "write the generated folder; --check only says whether it would change")
 X(up, "build and start the whole system, and keep it running")
 X(down, "stop what `up` started")

@@ -67,6 +67,7 @@ def words_of_http():
 # name: seeds, words, largest input
 FUZZERS = {
     "compile": (topologies, words_of_language, 40000),
+    "format": (topologies, words_of_language, 4000),
     "http": (messages, words_of_http, 600),
     "json": (documents, lambda: ["null", "true", "false", '\\u', '":', "leaf", "leaves", "words", "tree", "doc", "docs", "color"], 2000),
     "parse": (topologies, words_of_language, 4000),
