@@ -108,8 +108,13 @@ static bool breaks(const struct printer *p, size_t i)
 /* The last of the tokens after i that have to be on its line. */
 static size_t tail(const struct printer *p, size_t i, size_t to)
 {
-    while (i < to && !breaks(p, i) && p->t[i + 1].clause != ECC_FMT_FILL && !p->t[i + 1].may_break && !p->t[i + 1].ncomments)
-        i++;
+    while (i < to && !breaks(p, i)) {
+        const struct ecc_fmt_token *next = &p->t[i + 1];
+
+        if (next->clause == ECC_FMT_FILL || next->may_break || next->ncomments)
+            break;
+        i = next->shape == ECC_FMT_TIGHT ? next->match : i + 1;
+    }
     return i;
 }
 
@@ -117,10 +122,13 @@ static size_t tail(const struct printer *p, size_t i, size_t to)
 static bool hugs(const struct printer *p, size_t open)
 {
     size_t close = p->t[open].match, inner = p->t[close - 1].match;
+    bool list = p->t[open].shape == ECC_FMT_LIST;
 
-    return close > open + 1 && inner < close - 1 && inner > open && p->t[inner].shape != ECC_FMT_TIGHT && !p->t[open + 1].ncomments &&
-           !p->t[close].ncomments && (p->t[open].shape == ECC_FMT_LIST || !p->t[open + 1].newline) &&
-           ecc_fmt_next(p->f, open + 1, close, true) == close;
+    if (!list && (p->t[open].shape != ECC_FMT_MEMBERS || p->t[open + 1].newline))
+        return false;
+    if (inner <= open || inner >= close - 1 || p->t[inner].shape == ECC_FMT_TIGHT)
+        return false;
+    return !p->t[open + 1].ncomments && !p->t[close].ncomments && ecc_fmt_next(p->f, open + 1, close, true) == close;
 }
 
 static void elements(struct printer *p, size_t open, size_t indent)

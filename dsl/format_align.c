@@ -144,8 +144,10 @@ static void set_column(struct ecc_fmt *f, struct row *rows, size_t n, size_t c)
             struct ecc_fmt_token *t = &f->tokens.items[r->cells[c]];
             size_t own = t->ncomments ? SIZE_MAX : width(f, c ? r->cells[c - 1] : r->from, r->cells[c] - 1);
 
-            if (own > LONGEST)
+            if (own > LONGEST) { /* nothing behind it has a column either */
+                r->ncells = c;
                 continue;
+            }
             if (!set && own + t->cell > widest)
                 widest = own + t->cell;
             if (set)
