@@ -9,10 +9,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Do the command and options.h agree on what there is? Else the help would lie. */
+static const char *disagreement(const struct ecc_cli *cli, const struct ecc_option *options, size_t n)
+{
+    const struct ecc_option_text *text;
+    size_t listed = 0;
+
+    for (; (text = ecc_command_option(cli->command, listed)); listed++) {
+        size_t k = 0;
+
+        while (k < n && strcmp(options[k].name, text->name))
+            k++;
+        if (k == n || !*text->value != !!options[k].flag)
+            return text->name;
+    }
+    return listed < n ? "one" : NULL;
+}
+
 int ecc_cli_options(struct ecc_cli *cli, const struct ecc_option *options, size_t n, int max_args)
 {
     int kept = 0;
+    const char *wrong = disagreement(cli, options, n);
 
+    if (wrong)
+        return ecc_say_error(ECC_EXIT_INTERNAL, "%s and tool/options.h do not agree on its options: %s", cli->command, wrong);
     for (int i = 0; i < cli->nargs; i++) {
         char *arg = cli->args[i];
         if (arg[0] != '-' || !arg[1]) {
