@@ -1,8 +1,8 @@
 /* Columns: items of one kind that follow each other without a blank line between begin their parts at the same column.
  *
- * A column begins at a multiple of four, counted from where the item begins, so that a name that is a little longer does not move the others. What
- * is longer than LONGEST moves nobody. An item that is not one line takes no part where it depends on the columns whether it is one: otherwise
- * the next run would see another text.
+ * A column begins at a multiple of four, counted from where the item begins, so that a name that is a little longer does not move the
+ * others. What is longer than LONGEST moves nobody. An item that is not one line takes no part where it depends on the columns whether it
+ * is one: otherwise the next run would see another text.
  */
 #include "formatter.h"
 

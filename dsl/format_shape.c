@@ -301,8 +301,8 @@ static bool begins_element(const struct shaper *s, const struct frame *top, size
     case BREAKER:
         return ONE_OF(k, ECC_TOK_TRIP, ECC_TOK_OPEN, ECC_TOK_PROBE);
     case PROPS:
-        return ONE_OF(k, ECC_TOK_HTTP, ECC_TOK_HTTPS, ECC_TOK_EXTERNAL, ECC_TOK_TIMEOUT, ECC_TOK_RETRY, ECC_TOK_BREAKER, ECC_TOK_CONCURRENCY,
-                      ECC_TOK_ON, ECC_TOK_PUBLISH, ECC_TOK_CONSUME, ECC_TOK_KEYSPACE, ECC_TOK_USE);
+        return ONE_OF(k, ECC_TOK_HTTP, ECC_TOK_HTTPS, ECC_TOK_EXTERNAL, ECC_TOK_TIMEOUT, ECC_TOK_RETRY, ECC_TOK_BREAKER,
+                      ECC_TOK_CONCURRENCY, ECC_TOK_ON, ECC_TOK_PUBLISH, ECC_TOK_CONSUME, ECC_TOK_KEYSPACE, ECC_TOK_USE);
     case PARAMS:
     case ARGS:
     case LIST:

@@ -1,7 +1,8 @@
 /* The formatter's tokens: the source's, with comments hung on the token after them, and commas made canonical.
  *
  * Commas are left out between the members of braces and between names, where they mean nothing, and put between the elements of
- * parentheses and square brackets, where some may be missing. One stays in braces: after a name `missing`, which would be the keyword without it.
+ * parentheses and square brackets, where some may be missing. One stays in braces: after a name `missing`, which would be the keyword
+ * without it.
  */
 #include "formatter.h"
 
@@ -41,8 +42,8 @@ static uint32_t without_space(const char *text, uint32_t length)
 }
 
 /* Takes the comments that stand before `until`. *at is where what came before them ends, and is moved behind them. */
-static void hang_comments(struct ecc_fmt *f, const struct ecc_source *source, const struct ecc_spans *comments, size_t *next, uint32_t until,
-                          uint32_t *at, struct ecc_fmt_token *token)
+static void hang_comments(struct ecc_fmt *f, const struct ecc_source *source, const struct ecc_spans *comments, size_t *next,
+                          uint32_t until, uint32_t *at, struct ecc_fmt_token *token)
 {
     for (; *next < comments->n && comments->items[*next].start < until; (*next)++) {
         struct ecc_span span = comments->items[*next];

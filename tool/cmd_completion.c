@@ -84,7 +84,7 @@ static void bash(void)
          "_ecomc() {\n"
          "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= words= files= i\n"
          "  # With = among the characters that part words, `--name=va` comes as three of them.\n"
-         "  [ \"$cur\" = = ] && cur= && prev=='='\n"
+         "  [ \"$cur\" = = ] && cur=\n"
          "  [ \"$prev\" = = ] && prev=${COMP_WORDS[COMP_CWORD-2]}\n"
          "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
          "    case ${COMP_WORDS[i]} in -*) ;; *) command=${COMP_WORDS[i]}; break ;; esac\n"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""`ecomc fmt`: each .ecom beside this script against the .expected beside it; every topology of the project against what must hold of any; files.
+"""`ecomc fmt`: each .ecom beside this script against the .expected beside it; every topology of the project against what holds of any; files.
 
 usage: run.py [--bless] ECOMC
 
---bless writes each .expected. Of any topology that parses, the canonical form is its own canonical form, does not depend on the spaces in the
-source, and means the same: the compiler says the same of it, and makes the same files.
+--bless writes each .expected. Of any topology that parses, the canonical form is its own, does not depend on the spaces in the source, and
+means the same: the compiler says the same of it, and makes the same files.
 """
 import difflib
 import json
@@ -30,9 +30,8 @@ def check(name, good, why=""):
         print(f"FAIL {name}: {why}")
 
 
-def ecomc(*args, stdin=None, cwd=None, user=None):
-    more = {"user": user, "group": "nogroup", "extra_groups": []} if user else {}
-    return subprocess.run([ECOMC, *args, "--color=never"], input=stdin, cwd=cwd, capture_output=True, timeout=60, **more)
+def ecomc(*args, stdin=None, cwd=None):
+    return subprocess.run([ECOMC, *args, "--color=never"], input=stdin, cwd=cwd, capture_output=True, timeout=60)
 
 
 def formatted(text):
@@ -44,7 +43,8 @@ def difference(a, b):
 
 
 # What white space does not separate: it stays as it is. The last is SQL in parentheses.
-VERBATIM = re.compile(rb'"""(?:.|\n)*?"""+"*|"(?:\\.|[^"\\\n])*"|//[^\n]*|\b(?:check|index|unique|key)\s*\((?:/\*.*?\*/|[^()\']|\'[^\'\n]*\'|\([^()]*\))*\)|[^\s"/cikpu]+|.|\n')
+VERBATIM = re.compile(rb'"""(?:.|\n)*?"""+"*|"(?:\\.|[^"\\\n])*"|//[^\n]*|'
+                      rb'\b(?:check|index|unique|key)\s*\((?:/\*.*?\*/|[^()\']|\'[^\'\n]*\'|\([^()]*\))*\)|[^\s"/cikpu]+|.|\n')
 
 
 def shaken(text, seed):
@@ -110,6 +110,10 @@ def everywhere(temp):
 UGLY, PRETTY, WRONG = b'topology   "T"\n', b'topology "T"\n', b'topology "T" {\n'
 
 
+def by_nobody(temp):
+    return subprocess.run([temp / "ecomc", "fmt", "ugly.ecom"], cwd=temp, capture_output=True, user="nobody", group="nogroup", extra_groups=[])
+
+
 def files(temp):
     ugly, pretty, wrong, link = (temp / name for name in ("ugly.ecom", "pretty.ecom", "wrong.ecom", "link.ecom"))
 
@@ -129,7 +133,8 @@ def files(temp):
     run = ecomc("fmt", "--check", "pretty.ecom", cwd=temp)
     check("--check is content", run.returncode == 0 and not run.stdout, str(run))
     run = ecomc("fmt", "ugly.ecom", "wrong.ecom", "pretty.ecom", cwd=temp)
-    check("a file with an error is told of, the others are written", run.returncode == 1 and run.stdout == b"ugly.ecom\n" and b"wrong.ecom" in run.stderr, str(run))
+    check("a file with an error is told of, the others are written",
+          run.returncode == 1 and run.stdout == b"ugly.ecom\n" and b"wrong.ecom" in run.stderr, str(run))
     check("it is written", ugly.read_bytes() == PRETTY and wrong.read_bytes() == WRONG)
     check("its mode is kept", stat.S_IMODE(ugly.stat().st_mode) == 0o640, oct(ugly.stat().st_mode))
     check("what is canonical is not touched", pretty.stat().st_ino == inode)
@@ -147,15 +152,16 @@ def files(temp):
     check("standard input, checked", run.returncode == 2 and run.stdout == b"-\n", str(run))
     run = ecomc("fmt", "-", stdin=b"\xef\xbb\xbf" + UGLY.replace(b"\n", b"\r\n"), cwd=temp)
     check("a byte order mark and CR LF", run.returncode == 0 and run.stdout == PRETTY, str(run))
-    check("nothing is left behind", sorted(os.listdir(temp)) == ["link.ecom", "pretty.ecom", "ugly.ecom", "wrong.ecom"], str(os.listdir(temp)))
+    left = sorted(os.listdir(temp))
+    check("nothing is left behind", left == ["link.ecom", "pretty.ecom", "ugly.ecom", "wrong.ecom"], str(left))
     if os.geteuid() == 0:
         ugly.chmod(0o444)
         temp.chmod(0o755)
         shutil.copy(ECOMC, temp / "ecomc")
-        run = subprocess.run([temp / "ecomc", "fmt", "ugly.ecom"], cwd=temp, capture_output=True, user="nobody", group="nogroup", extra_groups=[])
+        run = by_nobody(temp)
         check("what may not be written", run.returncode == 74 and ugly.read_bytes() == UGLY and b"may not be written" in run.stderr, str(run))
         ugly.chmod(0o666)
-        run = subprocess.run([temp / "ecomc", "fmt", "ugly.ecom"], cwd=temp, capture_output=True, user="nobody", group="nogroup", extra_groups=[])
+        run = by_nobody(temp)
         check("a folder that may not be written", run.returncode == 74 and ugly.read_bytes() == UGLY and b"as it was" in run.stderr, str(run))
 
 
