@@ -91,8 +91,8 @@ static int format(struct ecc_cli *cli, const char *path, bool check)
     if (code)
         return code;
     if (!text)
-        return ecc_say_error(ECC_EXIT_INTERNAL, "%s: its canonical form would not mean the same; that is a mistake of ecomc, and the file is as it was",
-                             path);
+        return ecc_say_error(ECC_EXIT_INTERNAL, "%s: its canonical form would not mean the same; that is a mistake of ecomc, "
+                             "and the file is as it was", path);
     bool same = length == topology.source.length && !memcmp(text, topology.source.text, length);
     if (check) {
         if (!same)

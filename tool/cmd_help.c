@@ -82,7 +82,8 @@ static void man(void)
          ".SH NAME\necomc \\- compiles one text file into a running backend\n"
          ".SH SYNOPSIS\n.B ecomc\n.I COMMAND\n.RI [ OPTIONS ]\n.RI [ ARGUMENTS ]\n"
          ".SH DESCRIPTION\n"
-         "One text file says what a backend is: its services, who may talk to whom, their data, their sagas, what happens when something fails.\n"
+         "One text file says what a backend is: its services, who may talk to whom, their data, their sagas,\n"
+         "what happens when something fails.\n"
          ".B ecomc\nchecks it, writes the services from it, and runs them.\n"
          "The topology is\n.I topology.ecom\nin the working folder unless a file is named.\n"
          ".SH COMMANDS");

@@ -1,4 +1,5 @@
-/* X(name, summary): every command, in the order of the help. An underscore is a hyphen on the command line. options.h has what each takes. */
+/* X(name, summary): every command, in the order of the help. An underscore is a hyphen on the command line. What each takes is in
+ * options.h. */
 X(init, "write a small topology to begin with")
 X(check, "report every diagnostic of a topology, write nothing")
 X(fmt, "write topologies in their canonical form; --check only says which are not")

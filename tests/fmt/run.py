@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`ecomc fmt`: each .ecom beside this script against the .expected beside it; every topology of the project against what holds of any; files.
+"""`ecomc fmt`: each .ecom beside this script against the .expected beside it; what holds of every topology of the project; files.
 
 usage: run.py [--bless] ECOMC
 
@@ -95,7 +95,8 @@ def everywhere(temp):
         check(name + " is the same the second time", again.stdout == run.stdout, difference(run.stdout, again.stdout))
         for seed in range(2):
             other = formatted(shaken(text, seed))
-            check(f"{name} does not depend on spaces", other.stdout == run.stdout, other.stderr.decode() + difference(run.stdout, other.stdout))
+            why = other.stderr.decode() + difference(run.stdout, other.stdout)
+            check(f"{name} does not depend on spaces", other.stdout == run.stdout, why)
         before, after = said(text, temp), said(run.stdout, temp)
         check(name + " means the same", before == after, f"{before} and {after}")
         if before[0] == 0:
@@ -111,7 +112,8 @@ UGLY, PRETTY, WRONG = b'topology   "T"\n', b'topology "T"\n', b'topology "T" {\n
 
 
 def by_nobody(temp):
-    return subprocess.run([temp / "ecomc", "fmt", "ugly.ecom"], cwd=temp, capture_output=True, user="nobody", group="nogroup", extra_groups=[])
+    argv = [temp / "ecomc", "fmt", "ugly.ecom"]
+    return subprocess.run(argv, cwd=temp, capture_output=True, user="nobody", group="nogroup", extra_groups=[])
 
 
 def files(temp):
@@ -159,10 +161,12 @@ def files(temp):
         temp.chmod(0o755)
         shutil.copy(ECOMC, temp / "ecomc")
         run = by_nobody(temp)
-        check("what may not be written", run.returncode == 74 and ugly.read_bytes() == UGLY and b"may not be written" in run.stderr, str(run))
+        check("what may not be written", run.returncode == 74 and b"may not be written" in run.stderr, str(run))
+        check("and is not", ugly.read_bytes() == UGLY)
         ugly.chmod(0o666)
         run = by_nobody(temp)
-        check("a folder that may not be written", run.returncode == 74 and ugly.read_bytes() == UGLY and b"as it was" in run.stderr, str(run))
+        check("a folder that may not be written", run.returncode == 74 and b"as it was" in run.stderr, str(run))
+        check("and the file is as it was", ugly.read_bytes() == UGLY)
 
 
 def main():

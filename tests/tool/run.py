@@ -45,7 +45,8 @@ def help_of_each(temp):
     for name, summary in COMMANDS.items():
         run = ecomc(name, "--help")
         wanted = [option for command, option, _ in OPTIONS if command == name]
-        check(f"{name} --help", run.returncode == 0 and not run.stderr and summary in run.stdout and f"usage: ecomc {name}" in run.stdout, str(run))
+        check(f"{name} --help", run.returncode == 0 and not run.stderr, str(run))
+        check(f"{name} --help says what it is", summary in run.stdout and f"usage: ecomc {name}" in run.stdout, str(run))
         found = re.findall(r"^  (-\S+)", run.stdout, re.M)
         check(f"{name} --help has its options", found == wanted + [option for option, _ in COMMON], f"{found}")
         check(f"help {name} says the same", ecomc("help", name).stdout == run.stdout)
@@ -103,7 +104,8 @@ def completions(temp):
         else:
             skip(f"{shell} reads its completion", f"there is no {shell}")
         quotes = re.sub(r"\\.", "", scripts[shell].read_text().replace("'\\''", ""))
-        check(f"the quotes of {shell} pair on each line", all(line.count("'") % 2 == 0 for line in quotes.splitlines() if not line.startswith("#")))
+        odd = [line for line in quotes.splitlines() if not line.startswith("#") and line.count("'") % 2]
+        check(f"the quotes of {shell} pair on each line", not odd, str(odd))
 
 
 def manual(temp):
@@ -113,8 +115,10 @@ def manual(temp):
     lines = run.stdout.splitlines()
     check("the manual page", run.returncode == 0 and lines[0].startswith(".TH ECOMC 1 ") and not run.stderr, str(run)[:300])
     sections = [line[4:] for line in lines if line.startswith(".SH ")]
-    check("its sections", sections == ["NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "EXIT STATUS", "FILES", "ENVIRONMENT"], str(sections))
-    unknown = [line for line in lines if line.startswith((".", "'")) and line.split()[0] not in (".TH", ".SH", ".SS", ".TP", ".B", ".I", ".RI")]
+    wanted = ["NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "EXIT STATUS", "FILES", "ENVIRONMENT"]
+    check("its sections", sections == wanted, str(sections))
+    requests = (".TH", ".SH", ".SS", ".TP", ".B", ".I", ".RI")
+    unknown = [line for line in lines if line.startswith((".", "'")) and line.split()[0] not in requests]
     check("it has only the requests of man", not unknown, str(unknown))
     subsections = [line for line in lines if line.startswith(".SS ")]
     check("a part for each command", len(subsections) == len(COMMANDS), str(subsections))
