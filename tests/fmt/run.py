@@ -53,6 +53,14 @@ def shaken(text, seed):
     return b"".join(b" " * chance.randint(1, 3) if part == b" " else part for part in VERBATIM.findall(text))
 
 
+def joined(text):
+    """The same without a line break that is not needed: all brackets look as if their author wanted them on one line."""
+    parts, out = VERBATIM.findall(text), []
+    for part in parts:
+        out.append(b" " if part == b"\n" and not (out and out[-1].startswith(b"//")) else part)
+    return b"".join(out)
+
+
 def said(text, folder):
     """What the compiler says, without places."""
     (folder / "topology.ecom").write_bytes(text)
@@ -97,6 +105,11 @@ def everywhere(temp):
             other = formatted(shaken(text, seed))
             why = other.stderr.decode() + difference(run.stdout, other.stdout)
             check(f"{name} does not depend on spaces", other.stdout == run.stdout, why)
+        short = formatted(joined(text))
+        check(f"{name} on one line is formatted", short.returncode == 0, short.stderr.decode())
+        again = formatted(short.stdout)
+        check(f"{name} on one line is the same the second time", again.stdout == short.stdout, difference(short.stdout, again.stdout))
+        check(f"{name} on one line means the same", said(short.stdout, temp) == said(text, temp))
         before, after = said(text, temp), said(run.stdout, temp)
         check(name + " means the same", before == after, f"{before} and {after}")
         if before[0] == 0:
