@@ -46,7 +46,12 @@ static bool broken(const struct ecc_fmt *f, size_t i)
     case ECC_FMT_ITEMS:
         return true;
     case ECC_FMT_BLOCK:
-        return t[1].newline || ecc_fmt_next(f, i + 1, t->match, false) < t->match;
+        if (t[1].newline || ecc_fmt_next(f, i + 1, t->match, false) < t->match)
+            return true;
+        for (size_t k = i + 1; k < t->match; k++) /* SQL over several lines */
+            if (memchr(f->tokens.items[k].text, '\n', f->tokens.items[k].length))
+                return true;
+        return false;
     case ECC_FMT_MEMBERS:
     case ECC_FMT_NAMES:
         return t[1].newline;
