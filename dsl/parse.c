@@ -206,6 +206,8 @@ static void run(struct ecc_parser *p, struct ecc_machine *m, bool whole)
 
         if (accepted) {
             ecc_machine_feed(m, &token);
+            if (p->taken)
+                ECC_PUSH(p->arena, p->taken, token);
             if (!token.kind)
                 return;
             p->last = token.end;
@@ -230,7 +232,14 @@ static void run(struct ecc_parser *p, struct ecc_machine *m, bool whole)
 
 const struct ecc_ast_file *ecc_parse(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags)
 {
-    struct ecc_parser p = {.arena = arena, .source = source, .diags = diags, .file = ECC_NEW(arena, struct ecc_ast_file)};
+    return ecc_parse_tokens(arena, source, diags, NULL);
+}
+
+const struct ecc_ast_file *ecc_parse_tokens(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags,
+                                            struct ecc_tokens *taken)
+{
+    struct ecc_parser p = {
+        .arena = arena, .source = source, .diags = diags, .taken = taken, .file = ECC_NEW(arena, struct ecc_ast_file)};
     bool whole = ecc_lex(arena, source, diags, &p.tokens, &p.file->comments);
 
     const struct ecc_token end = {source->length, source->length, 0, 0};

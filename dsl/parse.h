@@ -2,7 +2,7 @@
 #ifndef ECC_PARSE_H
 #define ECC_PARSE_H
 
-#include "ast.h"
+#include "lexer.h"
 
 struct ecc_arena;
 struct ecc_diags;
@@ -10,5 +10,9 @@ struct ecc_source;
 
 /* Always returns a tree. When diags has got an error from here, the tree may lack what could not be read (see ast.h). */
 const struct ecc_ast_file *ecc_parse(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags);
+
+/* The same; *taken are the tokens as the grammar took them: a keyword that was a name there is one. */
+const struct ecc_ast_file *ecc_parse_tokens(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags,
+                                            struct ecc_tokens *taken);
 
 #endif

@@ -22,6 +22,7 @@ struct ecc_parser {
     struct ecc_diags *diags;
     struct ecc_ast_file *file;
     struct ecc_tokens tokens;
+    struct ecc_tokens *taken; /* what the machine was given, or NULL: nobody asks */
     uint32_t last; /* where the last token that was given to the machine ends */
     struct ecc_remotes remotes; /* calls of operations that no statement has claimed yet */
     struct ecc_ast_constraints checks; /* of the column that is being read, beyond its first */

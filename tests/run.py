@@ -128,6 +128,16 @@ def suite_golden():
     return script("golden/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
+def suite_fmt():
+    """The canonical form: expected texts, and of every topology that it is stable and means the same."""
+    return script("fmt/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
+def suite_tool():
+    """Help, completions, the manual page, `init`: all from one table."""
+    return script("tool/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
 def suite_checks():
     """What is checked in is what the compiler writes; the general part knows no word of the example."""
     return script("checks.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"))
@@ -156,7 +166,7 @@ def suite_fuzz():
     return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "300" if LONG else "10", findings, timeout=3000)
 
 
-SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "checks": suite_checks, "fuzz": suite_fuzz,
+SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "fmt": suite_fmt, "tool": suite_tool, "checks": suite_checks, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 
 

@@ -9,10 +9,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Do the command and options.h agree on what there is? Else the help would lie. */
+static const char *disagreement(const struct ecc_cli *cli, const struct ecc_option *options, size_t n)
+{
+    const struct ecc_option_text *text;
+    size_t listed = 0;
+
+    for (; (text = ecc_command_option(cli->command, listed)); listed++) {
+        size_t k = 0;
+
+        while (k < n && strcmp(options[k].name, text->name))
+            k++;
+        if (k == n || !*text->value != !!options[k].flag)
+            return text->name;
+    }
+    return listed < n ? "one" : NULL;
+}
+
 int ecc_cli_options(struct ecc_cli *cli, const struct ecc_option *options, size_t n, int max_args)
 {
     int kept = 0;
+    const char *wrong = disagreement(cli, options, n);
 
+    if (wrong)
+        return ecc_say_error(ECC_EXIT_INTERNAL, "%s and tool/options.h do not agree on its options: %s", cli->command, wrong);
     for (int i = 0; i < cli->nargs; i++) {
         char *arg = cli->args[i];
         if (arg[0] != '-' || !arg[1]) {
@@ -120,7 +140,7 @@ static void refuse_source(struct ecc_cli *cli, struct ecc_topology *topology, en
         ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at), "save the file as UTF-8");
 }
 
-int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
+int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
 {
     size_t length, at = 0;
 
@@ -133,11 +153,18 @@ int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology
 
     ecc_diags_init(&topology->diags, &cli->arena);
     enum ecc_source_error result = ecc_source_init(&topology->source, &cli->arena, path, text, length, &at);
-    if (result == ECC_SOURCE_OK)
-        topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
-    else
+    if (result != ECC_SOURCE_OK)
         refuse_source(cli, topology, result, at);
     return 0;
+}
+
+int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
+{
+    int code = ecc_topology_read(cli, path, topology);
+
+    if (!code && !topology->diags.errors)
+        topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
+    return code;
 }
 
 /* `2 errors, 1 warning; learn more: ecomc explain E0400` */

@@ -1,12 +1,14 @@
 /* What every command of ecomc shares: its table, the options that are everywhere, exit codes, and reading a topology.
  *
- * A command is one file with one function; the table in commands.h is the only list of them (help and dispatch derive from it).
+ * A command is one file with one function; the tables in commands.h and options.h are the only lists of them and of what they take (help,
+ * dispatch, completions and the manual page derive from them).
  */
 #ifndef ECC_CLI_H
 #define ECC_CLI_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "arena.h"
 #include "diag.h"
@@ -35,12 +37,27 @@ struct ecc_cli {
 #include "commands.h"
 #undef X
 
+struct ecc_command {
+    char *name;
+    const char *summary, *arguments;
+    int (*run)(struct ecc_cli *cli);
+};
+struct ecc_option_text { const char *name, *value, *summary; }; /* see options.h */
+
+const struct ecc_command *ecc_commands(size_t *n);
+const struct ecc_command *ecc_command_named(const char *name); /* or NULL */
+int ecc_unknown_command(const char *name); /* says so, with what may have been meant */
+/* Its option number i, or NULL; of the command "": those that are everywhere. */
+const struct ecc_option_text *ecc_command_option(const char *command, size_t i);
+/* What is said of one command on --help; NULL: of all of them. */
+void ecc_help(const struct ecc_command *command, FILE *out);
+
 /* One line on stderr: "ecomc: ...". Returns code, so that a command can `return ecc_say_error(ECC_EXIT_IO, ...)`. */
 int ecc_say_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 struct ecc_cli_values { const char *items[16]; size_t n; };
 
-/* Options of a command: `--name value` or `--name=value`; one of the three says where it goes. Removes what it found from args. */
+/* Options of a command, each of which stands in options.h, too: `--name value` or `--name=value`; one of the three says where it goes. Removes what it found from args. */
 struct ecc_option {
     const char *name;   /* "--port-base" */
     const char **value;
@@ -58,7 +75,9 @@ struct ecc_topology {
     struct ecc_diags diags;
     const struct ecc_model *model; /* NULL: there were errors */
 };
-/* Reads (path "-": standard input) and compiles. Returns 0, or an exit code after saying why the file could not be read. Diagnostics are left to
+/* Reads (path "-": standard input). Returns 0, or an exit code after saying why the file could not be read. */
+int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology);
+/* Reads and compiles. Returns 0, or an exit code after saying why the file could not be read. Diagnostics are left to
  * ecc_topology_report. */
 int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology);
 /* Shows the diagnostics where the format wants them. Returns ECC_EXIT_FAILED when there was an error. */

@@ -1,5 +1,8 @@
-/* X(name, summary): every command, in the order of the help. An underscore is a hyphen on the command line. */
+/* X(name, summary): every command, in the order of the help. An underscore is a hyphen on the command line. What each takes is in
+ * options.h. */
+X(init, "write a small topology to begin with")
 X(check, "report every diagnostic of a topology, write nothing")
+X(fmt, "write topologies in their canonical form; --check only says which are not")
 X(build, "write the generated folder; --check only says whether it would change")
 X(explain, "what a diagnostic code means, with an example; without a code: all of them")
 X(up, "build and start the whole system, and keep it running")
@@ -10,4 +13,6 @@ X(load, "play a scenario against what is up, at a rate, and check the invariants
 X(migrate, "apply, revert or list the migrations of one service")
 X(dead_letters, "what a service could not handle: list it, show it, send it back")
 X(doctor, "what this machine has and what is missing")
+X(completion, "write the completions of a shell")
+X(help, "this list, or what one command takes")
 X(version, "the version of ecomc")

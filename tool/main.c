@@ -7,28 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-struct command {
-    char *name;
-    const char *summary;
-    int (*run)(struct ecc_cli *cli);
-};
-
-static struct command commands[] = {
-#define X(name, summary) {(char[]){#name}, summary, ecc_cmd_##name},
-#include "commands.h"
-#undef X
-};
-
-enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
-
-static void spell_names(void)
-{
-    for (size_t i = 0; i < NCOMMANDS; i++)
-        for (char *p = commands[i].name; *p; p++)
-            if (*p == '_')
-                *p = '-';
-}
-
 int ecc_say_error(int code, const char *format, ...)
 {
     va_list args;
@@ -40,16 +18,6 @@ int ecc_say_error(int code, const char *format, ...)
     va_end(args);
     fputc('\n', stderr);
     return code;
-}
-
-static void help(FILE *out)
-{
-    fputs("usage: ecomc COMMAND [OPTIONS] [ARGUMENTS]\n\n", out);
-    for (size_t i = 0; i < NCOMMANDS; i++)
-        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
-    fputs("\nEverywhere: --color=auto|always|never  --format=text|json|sarif|github\n"
-          "The topology is ./topology.ecom unless a file is named.\n",
-          out);
 }
 
 /* value: the next word, for `--format json`; *skip says that it was taken. */
@@ -92,17 +60,49 @@ static void out_of_memory(void *unused)
     _exit(ecc_say_error(ECC_EXIT_INTERNAL, "out of memory"));
 }
 
+int ecc_unknown_command(const char *name)
+{
+    const char *names[64];
+    size_t n;
+    const struct ecc_command *commands = ecc_commands(&n);
+
+    for (size_t i = 0; i < n && i < 64; i++)
+        names[i] = commands[i].name;
+    const char *meant = ecc_did_you_mean(name, names, n);
+    if (meant)
+        return ecc_say_error(ECC_EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, meant);
+    return ecc_say_error(ECC_EXIT_USAGE, "there is no command '%s'; `ecomc help` lists them", name);
+}
+
+static int run(const struct ecc_command *command, struct ecc_cli *cli)
+{
+    int code = ECC_EXIT_OK;
+
+    for (int i = 0; i < cli->nargs; i++)
+        if (!strcmp(cli->args[i], "--help") || !strcmp(cli->args[i], "-h")) {
+            ecc_help(command, stdout);
+            command = NULL;
+            break;
+        }
+    if (command) {
+        ecc_arena_init(&cli->arena);
+        cli->arena.oom = out_of_memory;
+        code = command->run(cli);
+        ecc_arena_free(&cli->arena);
+    }
+    if (fflush(stdout) || ferror(stdout))
+        return ecc_say_error(ECC_EXIT_IO, "standard output can't be written");
+    return code;
+}
+
 int main(int argc, char **argv)
 {
-    spell_names();
     if (argc < 2) {
-        help(stderr);
+        ecc_help(NULL, stderr);
         return ECC_EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-        help(stdout);
-        return ECC_EXIT_OK;
-    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+        argv[1] = "help";
     if (!strcmp(argv[1], "--version"))
         argv[1] = "version";
 
@@ -120,22 +120,6 @@ int main(int argc, char **argv)
     }
     cli.args[cli.nargs] = NULL;
 
-    for (size_t i = 0; i < NCOMMANDS; i++)
-        if (!strcmp(commands[i].name, argv[1])) {
-            ecc_arena_init(&cli.arena);
-            cli.arena.oom = out_of_memory;
-            int code = commands[i].run(&cli);
-            ecc_arena_free(&cli.arena);
-            if (fflush(stdout) || ferror(stdout))
-                return ecc_say_error(ECC_EXIT_IO, "standard output can't be written");
-            return code;
-        }
-
-    const char *names[NCOMMANDS];
-    for (size_t i = 0; i < NCOMMANDS; i++)
-        names[i] = commands[i].name;
-    const char *meant = ecc_did_you_mean(argv[1], names, NCOMMANDS);
-    if (meant)
-        return ecc_say_error(ECC_EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", argv[1], meant);
-    return ecc_say_error(ECC_EXIT_USAGE, "there is no command '%s'; `ecomc help` lists them", argv[1]);
+    const struct ecc_command *command = ecc_command_named(argv[1]);
+    return command ? run(command, &cli) : ecc_unknown_command(argv[1]);
 }

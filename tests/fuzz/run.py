@@ -21,6 +21,11 @@ def topologies():
     return [path.read_bytes() for path in [ROOT / "topology.ecom", *sorted((ROOT / "tests").glob("**/*.ecom"))]]
 
 
+def declarations():
+    """Each of them by itself: small enough, and most of them still parse when a word is exchanged."""
+    return sorted({part for text in topologies() for part in re.split(rb"\n(?=[a-z])", text)})
+
+
 def unescaped(text):
     return re.sub(r"\\(.)", lambda m: {"n": "\n", "r": "\r", "t": "\t"}.get(m[1], m[1]), text).encode()
 
@@ -67,6 +72,7 @@ def words_of_http():
 # name: seeds, words, largest input
 FUZZERS = {
     "compile": (topologies, words_of_language, 40000),
+    "format": (declarations, words_of_language, 4000),
     "http": (messages, words_of_http, 600),
     "json": (documents, lambda: ["null", "true", "false", '\\u', '":', "leaf", "leaves", "words", "tree", "doc", "docs", "color"], 2000),
     "parse": (topologies, words_of_language, 4000),
