@@ -1,5 +1,6 @@
 """What the system tests share: a system of their own in a temporary folder, HTTP, SQL and the topics."""
 import contextlib
+import fcntl
 import glob
 import http.client
 import json
@@ -27,18 +28,21 @@ class Skip(Exception):
 
 
 def free_base():
-    """A port base whose usual ports are free, those of second replicas, too; all are below 32768, from where on the kernel takes ports for
-    connections."""
+    """A port base whose usual ports are free, and the file whose lock keeps it ours among tests that run side by side. The ranges of two bases
+    never meet, and all are below 32768, from where on the kernel takes ports for connections."""
     usual = [9600, 9610, 9611, *range(8080, 8084), *range(9080, 9084), *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
-    for _ in range(200):
-        base = random.randrange(1000, 23000, 50)
+    bases = list(range(1000, 23000, 1600))
+    random.shuffle(bases)
+    for base in bases:
+        lock = open(os.path.join(tempfile.gettempdir(), f"ecom-ports-{os.getuid()}-{base}.lock"), "w")
         try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for port in usual:
                 with socket.socket() as sock:
                     sock.bind(("127.0.0.1", port + base))
-            return base
+            return base, lock
         except (OSError, OverflowError):
-            continue
+            lock.close()
     raise RuntimeError("no free range of ports")
 
 
@@ -72,7 +76,7 @@ class System:
         self.folder = tempfile.mkdtemp(prefix="ecom-test-")
         os.chmod(self.folder, 0o755)
         shutil.copy(topology, os.path.join(self.folder, "topology.ecom"))
-        self.base = free_base()
+        self.base, self.lock = free_base()
         self.kafka = kafka
         self.args = ["--port-base", str(self.base), "--kafka", kafka, *args]
         # A real provider's key in the tester's environment must not be used.
@@ -108,6 +112,7 @@ class System:
 
     def __exit__(self, kind, error, trace):
         down = self.ecomc("down")
+        self.lock.close()
         if kind is None:
             for log in glob.glob(os.path.join(self.folder, ".ecom", "logs", "*.log")):
                 text = open(log, errors="replace").read()

@@ -3,9 +3,12 @@ module's TOPOLOGY, once for each broker in KAFKA; functions without the paramete
 is run there, too: on that module's system. The system tests run on Apache Kafka wherever Maven can fetch it. With EC_REPEAT=N the shared
 functions run N times on the same running system; the first round with a failure is the last. EC_KAFKA=embedded or apache leaves the other
 broker out."""
+import concurrent.futures
 import importlib
 import inspect
 import os
+import re
+import subprocess
 import sys
 import time
 import traceback
@@ -68,9 +71,37 @@ def run_module(name):
         attempt(f"{name}: stops clean [{kafka}]", system.__exit__, *((None, None, None) if all(good) else (AssertionError, None, None)))
 
 
+def in_process(folder, name):
+    """One module in a process of its own; its output."""
+    done = subprocess.run([sys.executable, os.path.join(folder, "run.py"), "--one", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return name, done.stdout
+
+
+def is_alone(folder, name):
+    with open(os.path.join(folder, f"test_{name}.py")) as file:
+        return re.search(r"^ALONE = True", file.read(), re.M) is not None
+
+
 def main(folder):
+    """Modules run side by side, EC_JOBS (2) at once, each in a process of its own, for much of their time is waiting. Those that measure say
+    ALONE = True and come last, one by one."""
+    global passed, failed, skipped
+    if sys.argv[1:2] == ["--one"]:
+        run_module("test_" + sys.argv[2])
+        print(f"{passed} passed, {failed} failed, {skipped} skipped")
+        sys.exit(1 if failed else 0)
     names = sys.argv[1:] or sorted(f[5:-3] for f in os.listdir(folder) if f.startswith("test_") and f.endswith(".py"))
-    for each in names:
-        run_module("test_" + each)
+    alone = [name for name in names if is_alone(folder, name)]
+    for group, jobs in (([name for name in names if name not in alone], int(os.environ.get("EC_JOBS", "2"))), (alone, 1)):
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            for done in concurrent.futures.as_completed([pool.submit(in_process, folder, name) for name in group]):
+                name, out = done.result()
+                counts = re.findall(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", out, re.M)
+                print(f"== {name}\n{out}", end="", flush=True)
+                if counts:
+                    passed, failed, skipped = (a + int(b) for a, b in zip((passed, failed, skipped), counts[-1]))
+                else:
+                    failed += 1
+                    print(f"FAIL {name}: it ended without its counts", flush=True)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed else 0)

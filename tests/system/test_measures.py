@@ -6,6 +6,8 @@ import time
 
 import lib
 
+ALONE = True
+
 
 def resident(pid):
     for line in open(f"/proc/{pid}/status"):
