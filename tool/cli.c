@@ -107,15 +107,21 @@ char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
 
 int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
 {
-    size_t length, at = 0;
-
-    *topology = (struct ecc_topology){.path = path};
+    size_t length;
     char *text = ecc_read_file(&cli->arena, path, &length);
+
     if (!text && errno == ENOENT)
         return ecc_say_error(ECC_EXIT_IO, "%s: there is no such file; name a topology, or work in the folder that has topology.ecom", path);
     if (!text)
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", path, strerror(errno));
+    return ecc_topology_compile(cli, path, text, length, topology);
+}
 
+int ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology)
+{
+    size_t at = 0;
+
+    *topology = (struct ecc_topology){.path = path};
     switch (ecc_source_init(&topology->source, &cli->arena, path, text, length, &at)) {
     case ECC_SOURCE_OK:
         break;

@@ -1,6 +1,7 @@
 /* X(name, summary): every command, in the order of the help. An underscore is a hyphen on the command line. */
 X(check, "report every diagnostic of a topology, write nothing")
 X(build, "write the generated folder; --check only says whether it would change")
+X(plan, "what a change of the topology means: breaking, destructive, behaviour, safe")
 X(up, "build and start the whole system, and keep it running")
 X(down, "stop what `up` started")
 X(status, "what is running, and whether it is ready")
