@@ -137,11 +137,47 @@ static struct ecc_schema_part *find_part(struct parts parts, const char *name)
     return NULL;
 }
 
+/* The values of `CHECK (x IN ('a', 'b'))`, or NULL. An enum's values are words: none has a comma in it. */
+static const char *listed(const char *sql)
+{
+    const char *list = strstr(sql, " IN ('");
+
+    return strncmp(sql, "CHECK (", 7) == 0 && list ? list + strlen(" IN (") : NULL;
+}
+
+static bool lists_all(const char *from, const char *in)
+{
+    for (size_t n; (n = strcspn(from, ",)")) > 0; from += n + (from[n] == ',' ? 2 : 0)) {
+        const char *at = in;
+        while (at && (strncmp(at, from, n) != 0 || strcspn(at, ",)") != n)) {
+            at = strchr(at, ',');
+            at = at ? at + 2 : NULL;
+        }
+        if (!at)
+            return false;
+        if (from[n] != ',')
+            break;
+    }
+    return true;
+}
+
+/* Another order of an enum's values is not another constraint: a migration would lock the table for nothing. */
+static bool same_sql(const char *a, const char *b, const char *name)
+{
+    const char *x = listed(a), *y = listed(b);
+    size_t n = strlen(name);
+
+    if (strcmp(a, b) == 0)
+        return true;
+    return x && y && n > 5 && strcmp(name + n - 5, "_enum") == 0 && x - a == y - b && strncmp(a, b, (size_t)(x - a)) == 0 && lists_all(x, y) &&
+           lists_all(y, x);
+}
+
 static bool same_part(struct parts parts, const struct ecc_schema_part *part)
 {
     const struct ecc_schema_part *other = find_part(parts, part->name);
 
-    return other && strcmp(other->sql, part->sql) == 0;
+    return other && same_sql(other->sql, part->sql, part->name);
 }
 
 /* The name of a constraint follows its table and columns; where only that changed, it is renamed. */
