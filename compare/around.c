@@ -120,7 +120,7 @@ static void compare_call(struct ecc_comparer *c, const char *subject, const stru
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strcmp(parts[i].was, parts[i].now) != 0)
-            ecc_differ(c, ECC_DIFF_CALL_CHANGED, false, new_->span, subject, "its %s was `%s` and is `%s`", parts[i].word, *parts[i].was ? parts[i].was : "none",
+            ecc_differ(c, ECC_DIFF_CALL_CHANGED, false, new_->span, subject, "%s: was `%s`, is `%s`", parts[i].word, *parts[i].was ? parts[i].was : "none",
                        *parts[i].now ? parts[i].now : "none");
 }
 

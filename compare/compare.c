@@ -137,6 +137,7 @@ void ecc_compare(struct ecc_arena *arena, const struct ecc_model *old, const str
     for (size_t i = 0; i < old->nnodes; i++)
         if (!same_node(new_, old->nodes[i]))
             compare_node(&c, old->nodes[i], NULL);
+    ecc_compare_errors(&c);
     ecc_compare_events(&c);
     ecc_compare_sagas(&c);
     ecc_compare_rules(&c);

@@ -7,16 +7,29 @@ static const char *sql_or_none(const char *sql)
     return sql ? sql : "none";
 }
 
+/* Is it `<table>_<column>_` and what the schema names a column's own constraints by? */
+static bool names_column(const char *part, const char *table, const char *column)
+{
+    static const char *const ends[] = {"key", "enum", "range", "check", "fkey"};
+    size_t t = strlen(table), c = strlen(column);
+
+    if (strncmp(part, table, t) != 0 || part[t] != '_' || strncmp(part + t + 1, column, c) != 0 || part[t + 1 + c] != '_')
+        return false;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (strcmp(part + t + 1 + c + 1, ends[i]) == 0)
+            return true;
+    return false;
+}
+
 /* The constraint that a bounded or enum type stands for became wider: `x BETWEEN 1 AND 5` to `... 9`. Only those are understood; of what a person
  * wrote, PostgreSQL alone knows. */
 static bool is_wider(const struct ecc_table *old, const struct ecc_table *new_, const char *constraint)
 {
     for (size_t i = 0; old && new_ && i < new_->ncolumns; i++) {
         const struct ecc_type *now = new_->columns[i].type, *was = NULL;
-        size_t table = strlen(new_->name), column = strlen(new_->columns[i].name);
-        if (strncmp(constraint, new_->name, table) != 0 || constraint[table] != '_' ||
-            strncmp(constraint + table + 1, new_->columns[i].name, column) != 0 ||
-            (strcmp(constraint + table + 1 + column, "_range") != 0 && strcmp(constraint + table + 1 + column, "_enum") != 0))
+        size_t end = strlen(constraint);
+        if (!names_column(constraint, new_->name, new_->columns[i].name) || end < 6 ||
+            (strcmp(constraint + end - 6, "_range") != 0 && strcmp(constraint + end - 5, "_enum") != 0))
             continue;
         for (size_t j = 0; j < old->ncolumns; j++)
             if (strcmp(old->columns[j].name, new_->columns[i].name) == 0 ||
@@ -48,7 +61,6 @@ static const struct ecc_schema_step *same_part(const struct ecc_schema_steps *st
     return NULL;
 }
 
-/* The other order of a list of values is not another list. */
 static void tell_part(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_, const struct ecc_schema_steps *steps,
                       const struct ecc_schema_step *s)
 {
@@ -79,9 +91,7 @@ static bool of_a_column(const struct ecc_schema_steps *steps, const struct ecc_s
 
     for (size_t i = 0; i < steps->n; i++) {
         const struct ecc_schema_step *s = &steps->items[i];
-        size_t table = strlen(s->table), column = s->name ? strlen(s->name) : 0;
-        if (s->kind == kind && strcmp(s->table, part->table) == 0 && strncmp(part->name, s->table, table) == 0 && part->name[table] == '_' &&
-            strncmp(part->name + table + 1, s->name, column) == 0 && part->name[table + 1 + column] == '_')
+        if (s->kind == kind && !part->index && strcmp(s->table, part->table) == 0 && names_column(part->name, s->table, s->name))
             return true;
     }
     return false;
@@ -167,6 +177,6 @@ void ecc_compare_database(struct ecc_comparer *c, const struct ecc_node *old, co
     for (size_t i = 0; i < steps.n; i++)
         tell(c, old, new_, &steps, &steps.items[i]);
     if (old != &none && strcmp(seeds_of(c->arena, &old->u.service), seeds_of(c->arena, &new_->u.service)) != 0)
-        ecc_differ(c, ECC_DIFF_SEEDS_CHANGED, false, new_->span, CFMT(c, "service %s", new_->name), "its seeds had %zu rows and have %zu",
+        ecc_differ(c, ECC_DIFF_SEEDS_CHANGED, false, new_->span, CFMT(c, "service %s", new_->name), "other seeds, %zu before and %zu now",
                    old->u.service.nseeds, new_->u.service.nseeds);
 }

@@ -30,9 +30,39 @@ static const struct ecc_route *same_route(struct ecc_arena *arena, const struct 
     return NULL;
 }
 
-static const char *call_text(struct ecc_arena *arena, const struct ecc_stmt *call)
+/* An argument: a parameter of the path by its place, because its name is nobody's business. */
+static const char *argument(struct ecc_arena *arena, const struct ecc_route *route, const struct ecc_expr *expr)
 {
-    return call ? ecc_canon_stmt(arena, call) : "";
+    const char *text = ecc_canon_expr(arena, expr);
+    int n = 0;
+
+    if (strncmp(text, "path.", 5) != 0)
+        return text;
+    for (const char *p = strchr(route->path, '{'); p; p = strchr(p + 1, '{')) {
+        n++;
+        if (strncmp(p + 1, text + 5, strlen(text + 5)) == 0 && p[1 + strlen(text + 5)] == '}')
+            return ecc_arena_printf(arena, "path parameter %d", n);
+    }
+    return text;
+}
+
+/* `node.Op(a: identity.a)`. What is handed on under the name that the client sends it by is left out: it is told as a field of the request. */
+static const char *call_text(struct ecc_arena *arena, const struct ecc_route *route, const struct ecc_stmt *call)
+{
+    const struct ecc_expr *args = call->u.call.args;
+    size_t n = 0, all = args && args->kind == ECC_EXPR_RECORD ? args->u.record.ninits : 0;
+    const char **items = ECC_NEW_ARRAY(arena, const char *, all);
+
+    for (size_t i = 0; i < all; i++) {
+        const struct ecc_init *init = &args->u.record.inits[i];
+        if (!init->value)
+            continue;
+        const char *text = argument(arena, route, init->value), *dot = strchr(text, '.');
+        bool own = (strncmp(text, "body.", 5) == 0 || strncmp(text, "query.", 6) == 0) && strcmp(dot + 1, init->field->name) == 0;
+        if (!own)
+            items[n++] = ecc_arena_printf(arena, "%s: %s", init->field->name, text);
+    }
+    return ecc_arena_printf(arena, "%s.%s(%s)", call->u.call.op->service->name, call->u.call.op->name, ecc_join_sorted(arena, items, n));
 }
 
 static const char *target_of(struct ecc_arena *arena, const struct ecc_route *route)
@@ -40,18 +70,19 @@ static const char *target_of(struct ecc_arena *arena, const struct ecc_route *ro
     const char **items = ECC_NEW_ARRAY(arena, const char *, route->nbranches);
 
     if (route->call)
-        return call_text(arena, route->call);
+        return call_text(arena, route, route->call);
     for (size_t i = 0; i < route->nbranches; i++)
         items[i] = ecc_arena_printf(arena, "%s: %s %s", route->branches[i].name, route->branches[i].required ? "required" : "optional",
-                                    call_text(arena, route->branches[i].call));
+                                    call_text(arena, route, route->branches[i].call));
     return ecc_join_sorted(arena, items, route->nbranches);
 }
 
-static const char *cache_of(struct ecc_arena *arena, const struct ecc_cache_ref *ref)
+static const char *cache_of(struct ecc_arena *arena, const struct ecc_route *route, const struct ecc_cache_ref *ref)
 {
     const struct ecc_keyspace *k = ref->keyspace;
 
-    return k ? ecc_arena_printf(arena, "%s.%s[%s]", k->cache->name, k->name, ecc_canon_expr(arena, ref->key)) : "none";
+    return k ? ecc_arena_printf(arena, "%s.%s[%s]", k->cache->name, k->name, route ? argument(arena, route, ref->key) : ecc_canon_expr(arena, ref->key))
+             : "none";
 }
 
 /* ------------------------------------------------------------------ errors */
@@ -86,7 +117,7 @@ static struct errors errors_of(struct ecc_arena *arena, const struct ecc_route *
     return all;
 }
 
-static void compare_errors(struct ecc_comparer *c, const char *subject, const struct ecc_route *old, const struct ecc_route *new_)
+static void compare_route_errors(struct ecc_comparer *c, const char *subject, const struct ecc_route *old, const struct ecc_route *new_)
 {
     struct errors before = errors_of(c->arena, old), after = errors_of(c->arena, new_);
 
@@ -99,26 +130,37 @@ static void compare_errors(struct ecc_comparer *c, const char *subject, const st
                        before.items[i]->status);
 }
 
-/* Errors that a route of both gateways gives. */
-static void compare_statuses(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_)
+/* Errors that a gateway of the new model gives: by a route that was there before, or by whoever looks at tokens. */
+static struct errors shown_errors(struct ecc_comparer *c)
 {
     struct errors shown = {0};
 
-    for (size_t i = 0; i < new_->u.gateway.nroutes; i++) {
-        const struct ecc_route *was = same_route(c->arena, old, new_->u.gateway.routes[i]);
-        struct errors before = {0}, after = errors_of(c->arena, new_->u.gateway.routes[i]);
-        if (was)
-            before = errors_of(c->arena, was);
-        for (size_t j = 0; j < after.n; j++)
-            if (FIND(before.items, before.n, after.items[j]->name))
-                add_error(c->arena, &shown, after.items[j]);
+    for (size_t n = 0; n < c->new_->nnodes; n++) {
+        const struct ecc_node *node = c->new_->nodes[n], *was = FIND(c->old->nodes, c->old->nnodes, node->name);
+        if (node->kind != ECC_NODE_GATEWAY || !was || was->kind != ECC_NODE_GATEWAY)
+            continue;
+        if (node->u.gateway.auth)
+            add_call(c->arena, &shown, node->u.gateway.auth->via);
+        for (size_t i = 0; i < node->u.gateway.nroutes; i++) {
+            struct errors all = errors_of(c->arena, node->u.gateway.routes[i]);
+            for (size_t j = 0; j < all.n && same_route(c->arena, was, node->u.gateway.routes[i]); j++)
+                add_error(c->arena, &shown, all.items[j]);
+        }
     }
-    for (size_t i = 0; i < shown.n; i++) {
-        const struct ecc_error *now = shown.items[i], *was = FIND(c->old->errors, c->old->nerrors, now->name);
+    return shown;
+}
+
+void ecc_compare_errors(struct ecc_comparer *c)
+{
+    struct errors shown = shown_errors(c);
+
+    for (size_t i = 0; i < c->new_->nerrors; i++) {
+        const struct ecc_error *now = c->new_->errors[i], *was = FIND(c->old->errors, c->old->nerrors, now->name);
         const char *subject = CFMT(c, "error %s", now->name);
-        if (was->status != now->status)
-            ecc_differ(c, ECC_DIFF_ERROR_STATUS_CHANGED, false, now->span, subject, "its status was %d and is %d", was->status, now->status);
-        if (!ecc_same_text(was->title, now->title))
+        if (was && was->status != now->status)
+            ecc_differ(c, FIND(shown.items, shown.n, now->name) ? ECC_DIFF_ERROR_STATUS_CHANGED : ECC_DIFF_ERROR_STATUS_CHANGED_INSIDE, false, now->span,
+                       subject, "its status was %d and is %d", was->status, now->status);
+        if (was && !ecc_same_text(was->title, now->title))
             ecc_differ(c, ECC_DIFF_ERROR_TITLE_CHANGED, false, now->span, subject, "its title was \"%s\" and is \"%s\"", was->title, now->title);
     }
 }
@@ -166,25 +208,32 @@ static void compare_route(struct ecc_comparer *c, const struct ecc_route *old, c
     if (old->idempotent != new_->idempotent)
         ecc_differ(c, new_->idempotent ? ECC_DIFF_ROUTE_IDEMPOTENT_ADDED : ECC_DIFF_ROUTE_IDEMPOTENT_REMOVED, false, new_->span, subject, "%s",
                    new_->idempotent ? "is idempotent" : "is not idempotent any more");
-    if (strcmp(cache_of(arena, &old->cache), cache_of(arena, &new_->cache)) != 0)
-        ecc_differ(c, ECC_DIFF_ROUTE_CACHE_CHANGED, false, new_->span, subject, "its cache was %s and is %s", cache_of(arena, &old->cache),
-                   cache_of(arena, &new_->cache));
+    const char *cached = cache_of(arena, old, &old->cache), *caches = cache_of(arena, new_, &new_->cache);
+    if (strcmp(cached, caches) != 0)
+        ecc_differ(c, ECC_DIFF_ROUTE_CACHE_CHANGED, false, new_->span, subject, "its cache was %s and is %s", cached, caches);
     if (strcmp(before, after) != 0)
         ecc_differ(c, ECC_DIFF_ROUTE_TARGET_CHANGED, false, new_->span, subject, "called %s and calls %s", before, after);
     ecc_compare_records(c, ECC_AT_REQUEST, subject, path_record(arena, old, new_), path_record(arena, new_, new_), old->span, new_->span);
     ecc_compare_records(c, ECC_AT_REQUEST, subject, old->query, new_->query, old->span, new_->span);
     ecc_compare_records(c, ECC_AT_REQUEST, subject, old->body, new_->body, old->span, new_->span);
     ecc_compare_types(c, ECC_AT_REPLY, reply, old->span, new_->span, old->result, new_->result);
-    compare_errors(c, subject, old, new_);
+    compare_route_errors(c, subject, old, new_);
 }
 
 /* ------------------------------------------------------------------ the gateway */
 
-static const char *auth_text(struct ecc_arena *arena, const struct ecc_auth *auth)
+static void compare_auth(struct ecc_comparer *c, const char *subject, const struct ecc_node *new_, const struct ecc_auth *old, const struct ecc_auth *now)
 {
-    return auth ? ecc_arena_printf(arena, "%s, cached %s, while %s", call_text(arena, auth->via), ecc_duration_words(arena, auth->cache_ms),
-                                   cache_of(arena, &auth->while_))
-                : "none";
+    struct ecc_arena *arena = c->arena;
+    const struct { const char *word, *was, *is; } parts[] = {
+        {"operation", old ? ecc_canon_stmt(arena, old->via) : "none", now ? ecc_canon_stmt(arena, now->via) : "none"},
+        {"cache", old ? ecc_duration_words(arena, old->cache_ms) : "none", now ? ecc_duration_words(arena, now->cache_ms) : "none"},
+        {"session", old ? cache_of(arena, NULL, &old->while_) : "none", now ? cache_of(arena, NULL, &now->while_) : "none"},
+    };
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (strcmp(parts[i].was, parts[i].is) != 0)
+            ecc_differ(c, ECC_DIFF_AUTH_CHANGED, false, new_->span, subject, "the %s of auth was %s and is %s", parts[i].word, parts[i].was, parts[i].is);
 }
 
 static const char *limit_text(struct ecc_arena *arena, const struct ecc_limit *limit)
@@ -215,14 +264,12 @@ void ecc_compare_gateway(struct ecc_comparer *c, const struct ecc_node *old, con
     }
     if (!old || !new_)
         return;
-    compare_statuses(c, old, new_);
     const struct ecc_gateway *a = &old->u.gateway, *b = &new_->u.gateway;
     const char *subject = CFMT(c, "gateway %s", new_->name);
     if (a->port != b->port || a->tls != b->tls)
         ecc_differ(c, ECC_DIFF_LISTEN_CHANGED, false, new_->span, subject, "listened on %d%s and listens on %d%s", a->port, a->tls ? " tls" : "", b->port,
                    b->tls ? " tls" : "");
-    if (strcmp(auth_text(arena, a->auth), auth_text(arena, b->auth)) != 0)
-        ecc_differ(c, ECC_DIFF_AUTH_CHANGED, false, new_->span, subject, "auth was by %s and is by %s", auth_text(arena, a->auth), auth_text(arena, b->auth));
+    compare_auth(c, subject, new_, a->auth, b->auth);
     if (strcmp(limit_text(arena, a->limit), limit_text(arena, b->limit)) != 0)
         ecc_differ(c, !a->limit ? ECC_DIFF_LIMIT_ADDED : !b->limit ? ECC_DIFF_LIMIT_REMOVED : ECC_DIFF_LIMIT_CHANGED, false, new_->span, subject,
                    "its limit was %s and is %s", limit_text(arena, a->limit), limit_text(arena, b->limit));

@@ -60,6 +60,7 @@ void ecc_compare_around(struct ecc_comparer *c, const struct ecc_node *old, cons
 void ecc_compare_settings(struct ecc_comparer *c, const char *subject, struct ecc_setting **old, size_t nold, struct ecc_setting **new_, size_t nnew);
 void ecc_compare_sagas(struct ecc_comparer *c);
 void ecc_compare_events(struct ecc_comparer *c);
+void ecc_compare_errors(struct ecc_comparer *c);
 void ecc_compare_rules(struct ecc_comparer *c); /* edges, forbids, invariants, identities, scenarios */
 
 /* canon.c: what a construct says, as text that does not know where it stood or how it was laid out. One statement a line. */

@@ -22,6 +22,11 @@ static bool has_error(const struct ecc_op *op, const char *name)
     return FIND(op->errors, op->nerrors, name) != NULL;
 }
 
+static const char *types_of(struct ecc_comparer *c, const struct ecc_op *op)
+{
+    return CFMT(c, "(%s) -> %s", ecc_canon_record(c->arena, op->params), ecc_canon_type(c->arena, op->result));
+}
+
 static void compare_op(struct ecc_comparer *c, const struct ecc_op *old, const struct ecc_op *new_)
 {
     const char *subject = CFMT(c, "%s.%s", new_->service->name, new_->name), *words;
@@ -33,6 +38,8 @@ static void compare_op(struct ecc_comparer *c, const struct ecc_op *old, const s
         for (size_t i = 0; i < new_->nerrors; i++)
             if (!has_error(old, new_->errors[i]->name))
                 ecc_differ(c, ECC_DIFF_OP_ERROR_ADDED, false, new_->span, subject, "new error %s", new_->errors[i]->name);
+    } else if (strcmp(types_of(c, old), types_of(c, new_)) != 0) {
+        ecc_differ(c, ECC_DIFF_OP_TYPES_CHANGED, false, new_->span, subject, "was %s and is %s", types_of(c, old), types_of(c, new_));
     }
     for (size_t i = 0; i < old->nerrors; i++)
         if (!has_error(new_, old->errors[i]->name))

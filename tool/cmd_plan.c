@@ -99,6 +99,18 @@ static bool generate(struct ecc_cli *cli, struct side *side)
     return ecc_codegen(&side->cg);
 }
 
+/* The lock beside the old file may be ahead of it, when both files stand in one folder and the other has been built: then it is not its own. */
+static bool generate_old(struct ecc_cli *cli, struct side *old)
+{
+    if (generate(cli, old))
+        return true;
+    if (!old->lock)
+        return false;
+    old->lock = NULL;
+    ecc_diags_init(&old->topology.diags, &cli->arena);
+    return generate(cli, old);
+}
+
 static int take_format(const char *word, enum ecc_plan_format *format)
 {
     static const char *const words[] = {"text", "md", "json"};
@@ -118,7 +130,7 @@ static int compare(struct ecc_cli *cli, struct side *old, struct side *now, cons
 
     ecc_compare(&cli->arena, old->absent ? &ecc_no_model : old->topology.model, now->topology.model, &comparison);
     ecc_outset_init(&old->out, &cli->arena);
-    if (!old->absent && !generate(cli, old))
+    if (!old->absent && !generate_old(cli, old))
         return ecc_say_error(ECC_EXIT_IO, "%s can't be generated, so nothing can be compared with it: %s", old->topology.path,
                              old->out.error ? old->out.error : first_error(&old->topology.diags));
     now->lock = old->cg.new_lock;
