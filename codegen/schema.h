@@ -56,8 +56,9 @@ struct ecc_migration *ecc_schema_initial(struct ecc_arena *arena, const struct e
 struct ecc_migration *ecc_schema_diff(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *service,
                                       const struct ecc_schema *old, const struct ecc_schema *next, size_t number, struct ecc_diags *diags);
 
-/* The same comparison for people. was and now: what changed, as the kind has it (a name, a type, a default, a definition); NULL: none. A step that
- * the migration refuses, because the topology does not say the word it needs, is a step as well. The span of what is gone is in the old source. */
+/* The same comparison for people. was and now: what changed, as the kind has it (a name, a type, a default, a definition); NULL: none. A
+ * step that the migration refuses, because the topology does not say the word it needs, is a step as well. The span of what is gone is in
+ * the old source. */
 #define ECC_SCHEMA_STEPS(X)                                                                                                            \
     X(TABLE_ADDED) X(TABLE_REMOVED) X(TABLE_RENAMED)                                                                                   \
     X(COLUMN_ADDED) X(COLUMN_REMOVED) X(COLUMN_RENAMED) X(COLUMN_TYPE) X(COLUMN_DEFAULT) X(COLUMN_NULLABLE) X(COLUMN_NOT_NULL)         \

@@ -117,7 +117,8 @@ static void rename_columns(struct diff *d, const struct ecc_schema_table *table,
         struct ecc_schema_column *was = (struct ecc_schema_column *)ecc_schema_column(old, column->was);
         if (!was)
             continue;
-        STEP(d, COLUMN_RENAMED, .table = table->name, .name = column->name, .was = column->was, .now = column->name, .span = column->span);
+        STEP(d, COLUMN_RENAMED, .table = table->name, .name = column->name, .was = column->was, .now = column->name,
+             .span = column->span);
         change(d, FMT(d, "rename_%s_%s", table->name, column->was),
                FMT(d, "ALTER TABLE %s RENAME COLUMN %s TO %s;\n", Q(d, table->name), Q(d, column->was), Q(d, column->name)),
                FMT(d, "ALTER TABLE %s RENAME COLUMN %s TO %s;\n", Q(d, table->name), Q(d, column->name), Q(d, column->was)));
@@ -169,8 +170,8 @@ static bool same_sql(const char *a, const char *b, const char *name)
 
     if (strcmp(a, b) == 0)
         return true;
-    return x && y && n > 5 && strcmp(name + n - 5, "_enum") == 0 && x - a == y - b && strncmp(a, b, (size_t)(x - a)) == 0 && lists_all(x, y) &&
-           lists_all(y, x);
+    return x && y && n > 5 && strcmp(name + n - 5, "_enum") == 0 && x - a == y - b && strncmp(a, b, (size_t)(x - a)) == 0 &&
+           lists_all(x, y) && lists_all(y, x);
 }
 
 static bool same_part(struct parts parts, const struct ecc_schema_part *part)
@@ -311,7 +312,8 @@ static void change_type(struct diff *d, const char *t, const struct ecc_schema_t
     const char *c = Q(d, column->name);
     bool fits = converts(old->type, column->type);
 
-    STEP(d, COLUMN_TYPE, .table = table->name, .name = column->name, .was = old->type, .now = column->type, .refused = !fits, .span = column->span);
+    STEP(d, COLUMN_TYPE, .table = table->name, .name = column->name, .was = old->type, .now = column->type, .refused = !fits,
+         .span = column->span);
     if (!fits) {
         struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span, "`%s` was %s and becomes %s, which not every value can", column->name,
                                          old->type, column->type);
@@ -334,7 +336,8 @@ static void change_default(struct diff *d, const char *t, const struct ecc_schem
     const char *set = column->dflt ? FMT(d, "SET DEFAULT %s", column->dflt) : "DROP DEFAULT";
     const char *back = old->dflt ? FMT(d, "SET DEFAULT %s", old->dflt) : "DROP DEFAULT";
 
-    STEP(d, COLUMN_DEFAULT, .table = table->name, .name = column->name, .was = old->dflt, .now = column->dflt, .span = column->span);
+    STEP(d, COLUMN_DEFAULT, .table = table->name, .name = column->name, .was = old->dflt, .now = column->dflt,
+         .span = column->span);
     change(d, FMT(d, "alter_%s_%s", table->name, column->name), FMT(d, "ALTER TABLE %s ALTER COLUMN %s %s;\n", t, c, set),
            FMT(d, "ALTER TABLE %s ALTER COLUMN %s %s;\n", t, c, back));
 }

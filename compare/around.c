@@ -15,12 +15,13 @@ void ecc_compare_events(struct ecc_comparer *c)
             continue;
         }
         if (now->version != was->version)
-            ecc_differ(c, now->version > was->version ? ECC_DIFF_EVENT_VERSION_RAISED : ECC_DIFF_EVENT_VERSION_REUSED, false, now->span, subject,
-                       "was v%d and is v%d", was->version, now->version);
+            ecc_differ(c, now->version > was->version ? ECC_DIFF_EVENT_VERSION_RAISED : ECC_DIFF_EVENT_VERSION_REUSED, false, now->span,
+                       subject, "was v%d and is v%d", was->version, now->version);
         else
             ecc_compare_records(c, ECC_AT_EVENT, subject, was->body, now->body, was->span, now->span);
         if (was->topic && now->topic && strcmp(was->topic->name, now->topic->name) != 0)
-            ecc_differ(c, ECC_DIFF_EVENT_MOVED, false, now->span, subject, "was in topic %s and is in %s", was->topic->name, now->topic->name);
+            ecc_differ(c, ECC_DIFF_EVENT_MOVED, false, now->span, subject, "was in topic %s and is in %s", was->topic->name,
+                       now->topic->name);
     }
     for (size_t i = 0; i < old->nevents; i++)
         if (!FIND(new_->events, new_->nevents, old->events[i]->name))
@@ -35,7 +36,8 @@ static void compare_topic(struct ecc_comparer *c, const char *subject, const str
     if (strcmp(old->key, new_->key) != 0)
         ecc_differ(c, ECC_DIFF_TOPIC_KEY_CHANGED, false, new_->span, subject, "its key was %s and is %s", old->key, new_->key);
     if (old->partitions != new_->partitions)
-        ecc_differ(c, ECC_DIFF_TOPIC_PARTITIONS_CHANGED, false, new_->span, subject, "had %d partitions and has %d", old->partitions, new_->partitions);
+        ecc_differ(c, ECC_DIFF_TOPIC_PARTITIONS_CHANGED, false, new_->span, subject, "had %d partitions and has %d", old->partitions,
+                   new_->partitions);
     if (old->retention_ms != new_->retention_ms) {
         bool shorter = new_->retention_ms && (!old->retention_ms || new_->retention_ms < old->retention_ms);
         ecc_differ(c, shorter ? ECC_DIFF_TOPIC_RETENTION_SHORTER : ECC_DIFF_TOPIC_RETENTION_LONGER, false, new_->span, subject,
@@ -74,14 +76,15 @@ static void compare_keyspaces(struct ecc_comparer *c, const char *cache, const s
         if (strcmp(before, after) != 0)
             ecc_differ(c, ECC_DIFF_KEYSPACE_KEY_CHANGED, false, now->span, subject, "its key was %s and is %s", before, after);
         if (was->ttl_ms != now->ttl_ms)
-            ecc_differ(c, ECC_DIFF_KEYSPACE_TTL_CHANGED, false, now->span, subject, "its ttl was %s and is %s", ecc_duration_words(c->arena, was->ttl_ms),
-                       ecc_duration_words(c->arena, now->ttl_ms));
+            ecc_differ(c, ECC_DIFF_KEYSPACE_TTL_CHANGED, false, now->span, subject, "its ttl was %s and is %s",
+                       ecc_duration_words(c->arena, was->ttl_ms), ecc_duration_words(c->arena, now->ttl_ms));
         struct ecc_type a = {.kind = ECC_TYPE_RECORD, .record = was->value}, b = {.kind = ECC_TYPE_RECORD, .record = now->value};
         ecc_compare_types(c, ECC_AT_CACHE, subject, was->span, now->span, &a, &b);
     }
     for (size_t i = 0; i < old->nkeyspaces; i++)
         if (!FIND(new_->keyspaces, new_->nkeyspaces, old->keyspaces[i]->name))
-            ecc_differ(c, ECC_DIFF_KEYSPACE_REMOVED, true, old->keyspaces[i]->span, CFMT(c, "keyspace %s.%s", cache, old->keyspaces[i]->name), "is gone");
+            ecc_differ(c, ECC_DIFF_KEYSPACE_REMOVED, true, old->keyspaces[i]->span,
+                       CFMT(c, "keyspace %s.%s", cache, old->keyspaces[i]->name), "is gone");
 }
 
 /* ------------------------------------------------------------------ providers */
@@ -90,8 +93,9 @@ static const char *auth_text(struct ecc_comparer *c, const struct ecc_external *
 {
     static const char *const kinds[] = {"none", "bearer", "basic", "header"};
 
-    return CFMT(c, "%s%s%s%s%s%s%s", kinds[e->auth], e->auth_header ? " " : "", e->auth_header ? e->auth_header : "", e->auth_user ? " " : "",
-                e->auth_user ? e->auth_user->name : "", e->auth_secret ? " secret " : "", e->auth_secret ? e->auth_secret : "");
+    return CFMT(c, "%s%s%s%s%s%s%s", kinds[e->auth], e->auth_header ? " " : "", e->auth_header ? e->auth_header : "",
+                e->auth_user ? " " : "", e->auth_user ? e->auth_user->name : "", e->auth_secret ? " secret " : "",
+                e->auth_secret ? e->auth_secret : "");
 }
 
 /* What of a call differs, by its parts, so that a long one is not told whole. */
@@ -108,8 +112,11 @@ static void compare_call(struct ecc_comparer *c, const char *subject, const stru
             items[j] = CFMT(c, "%d -> %s", sides[i]->errors[j].status, sides[i]->errors[j].error->name);
         errors[i] = ecc_join_sorted(arena, items, sides[i]->nerrors);
     }
-    const char *idempotency[2] = {old->idempotency_header ? old->idempotency_header : "", new_->idempotency_header ? new_->idempotency_header : ""};
-    const struct { const char *word, *was, *now; } parts[] = {
+    const char *idempotency[2] = {old->idempotency_header ? old->idempotency_header : "",
+                                  new_->idempotency_header ? new_->idempotency_header : ""};
+    const struct {
+        const char *word, *was, *now;
+    } parts[] = {
         {"method", old->method, new_->method},
         {"path", old->path, new_->path},
         {"encoding", encodings[old->encoding], encodings[new_->encoding]},
@@ -120,8 +127,8 @@ static void compare_call(struct ecc_comparer *c, const char *subject, const stru
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strcmp(parts[i].was, parts[i].now) != 0)
-            ecc_differ(c, ECC_DIFF_CALL_CHANGED, false, new_->span, subject, "%s: was `%s`, is `%s`", parts[i].word, *parts[i].was ? parts[i].was : "none",
-                       *parts[i].now ? parts[i].now : "none");
+            ecc_differ(c, ECC_DIFF_CALL_CHANGED, false, new_->span, subject, "%s: was `%s`, is `%s`", parts[i].word,
+                       *parts[i].was ? parts[i].was : "none", *parts[i].now ? parts[i].now : "none");
 }
 
 static void compare_external(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_)
@@ -135,7 +142,8 @@ static void compare_external(struct ecc_comparer *c, const struct ecc_node *old,
         if (was)
             compare_call(c, CFMT(c, "%s.%s", name, now->name), was, now);
         else
-            ecc_differ(c, ECC_DIFF_CALL_ADDED, false, now->span, CFMT(c, "%s.%s", name, now->name), "new call, %s %s", now->method, now->path);
+            ecc_differ(c, ECC_DIFF_CALL_ADDED, false, now->span, CFMT(c, "%s.%s", name, now->name), "new call, %s %s", now->method,
+                       now->path);
     }
     for (size_t i = 0; i < a->ncalls; i++)
         if (!FIND(b->calls, b->ncalls, a->calls[i]->name))
@@ -143,8 +151,8 @@ static void compare_external(struct ecc_comparer *c, const struct ecc_node *old,
     if (!old || !new_)
         return;
     if (strcmp(a->base, b->base) != 0 || !ecc_same_text(a->base_env, b->base_env))
-        ecc_differ(c, ECC_DIFF_EXTERNAL_CHANGED, false, new_->span, subject, "its base was %s env %s and is %s env %s", a->base, a->base_env ? a->base_env : "none",
-                   b->base, b->base_env ? b->base_env : "none");
+        ecc_differ(c, ECC_DIFF_EXTERNAL_CHANGED, false, new_->span, subject, "its base was %s env %s and is %s env %s", a->base,
+                   a->base_env ? a->base_env : "none", b->base, b->base_env ? b->base_env : "none");
     if (strcmp(auth_text(c, a), auth_text(c, b)) != 0)
         ecc_differ(c, ECC_DIFF_EXTERNAL_CHANGED, false, new_->span, subject, "auth was %s and is %s", auth_text(c, a), auth_text(c, b));
     ecc_compare_settings(c, subject, a->settings, a->nsettings, b->settings, b->nsettings);

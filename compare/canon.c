@@ -1,4 +1,5 @@
-/* What a construct says, as text: without its place, its layout, or an order that means nothing. Two constructs are the same when their texts are. */
+/* What a construct says, as text: without its place, its layout, or an order that means nothing. Two constructs are the same when their
+ * texts are. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -81,7 +82,8 @@ const char *ecc_canon_type(struct ecc_arena *arena, const struct ecc_type *type)
     else if (type->kind == ECC_TYPE_SAGA)
         text = FMT("saga %s", type->saga->name);
     if (type->bounded) {
-        const char *min = type->min == INT64_MIN ? "" : FMT("%" PRId64, type->min), *max = type->max == INT64_MAX ? "" : FMT("%" PRId64, type->max);
+        const char *min = type->min == INT64_MIN ? "" : FMT("%" PRId64, type->min),
+                   *max = type->max == INT64_MAX ? "" : FMT("%" PRId64, type->max);
         bounds = FMT("(%s..%s)", min, max);
     }
     return FMT("%s%s%s", text, bounds, type->optional ? "?" : "");
@@ -132,7 +134,8 @@ const char *ecc_canon_expr(struct ecc_arena *arena, const struct ecc_expr *expr)
     case ECC_EXPR_UNARY:
         return FMT("%s (%s)", operator_of(expr->u.op.op), ecc_canon_expr(arena, expr->u.op.left));
     case ECC_EXPR_BINARY:
-        return FMT("(%s %s %s)", ecc_canon_expr(arena, expr->u.op.left), operator_of(expr->u.op.op), ecc_canon_expr(arena, expr->u.op.right));
+        return FMT("(%s %s %s)", ecc_canon_expr(arena, expr->u.op.left), operator_of(expr->u.op.op),
+                   ecc_canon_expr(arena, expr->u.op.right));
     case ECC_EXPR_CALL:
         return FMT("%s(%s)", expr->u.call.fn == ECC_FN_LEN ? "len" : "now", ecc_canon_expr(arena, expr->u.call.arg));
     case ECC_EXPR_CONVERT:
@@ -214,8 +217,8 @@ static void stmt(struct ecc_writer *w, const struct ecc_stmt *s)
     case ECC_STMT_VERIFY:
     case ECC_STMT_SIGN:
     case ECC_STMT_CLAIMS:
-        ecc_wl(w, "%sbuiltin %d (%s, %s, %s)%s", let, (int)s->kind, ecc_canon_expr(arena, s->u.builtin.a), ecc_canon_expr(arena, s->u.builtin.b),
-               ecc_canon_expr(arena, s->u.builtin.c), none);
+        ecc_wl(w, "%sbuiltin %d (%s, %s, %s)%s", let, (int)s->kind, ecc_canon_expr(arena, s->u.builtin.a),
+               ecc_canon_expr(arena, s->u.builtin.b), ecc_canon_expr(arena, s->u.builtin.c), none);
         break;
     case ECC_STMT_NEW_ID:
         ecc_wl(w, "%snew_id()", let);
@@ -349,7 +352,8 @@ const char *ecc_canon_sandbox(struct ecc_arena *arena, const struct ecc_external
             const struct ecc_sbx_rule *r = rules[i];
             if (call && r->call != call)
                 continue;
-            ecc_wl(&w, "when %s reply %d %s keep %s", cond_of(arena, r->when), r->status, value_of(arena, r->body), value_of(arena, r->keep));
+            ecc_wl(&w, "when %s reply %d %s keep %s", cond_of(arena, r->when), r->status, value_of(arena, r->body),
+                   value_of(arena, r->keep));
             for (size_t j = 0; j < r->nsets; j++)
                 ecc_wl(&w, "set %s = %s", value_of(arena, r->sets[j].target), value_of(arena, r->sets[j].value));
         }
@@ -360,6 +364,7 @@ const char *ecc_canon_sandbox(struct ecc_arena *arena, const struct ecc_external
 
 const char *ecc_canon_request(struct ecc_arena *arena, const struct ecc_request *r)
 {
-    return r ? FMT("%s %s %s %s %s times %d", r->let ? r->let : "", r->client ? r->client->name : "", r->method, r->path, value_of(arena, r->body), r->times)
+    return r ? FMT("%s %s %s %s %s times %d", r->let ? r->let : "", r->client ? r->client->name : "", r->method, r->path,
+                   value_of(arena, r->body), r->times)
              : "";
 }

@@ -38,7 +38,8 @@ static enum ecc_plan_class class_of(enum ecc_difference_kind kind)
     return classes[kind];
 }
 
-void ecc_differ(struct ecc_comparer *c, enum ecc_difference_kind kind, bool old, struct ecc_span span, const char *subject, const char *what, ...)
+void ecc_differ(struct ecc_comparer *c, enum ecc_difference_kind kind, bool old, struct ecc_span span, const char *subject,
+                const char *what, ...)
 {
     va_list args, again;
 
@@ -62,7 +63,10 @@ bool ecc_same_text(const char *a, const char *b)
 
 const char *ecc_duration_words(struct ecc_arena *arena, int64_t ms)
 {
-    static const struct { int64_t ms; const char *unit; } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
 
     for (size_t i = 0; ms && i < sizeof units / sizeof units[0]; i++)
         if (ms % units[i].ms == 0)
@@ -72,7 +76,10 @@ const char *ecc_duration_words(struct ecc_arena *arena, int64_t ms)
 
 /* ------------------------------------------------------------------ nodes */
 
-static const struct { const char *word; enum ecc_difference_kind added, removed; } node_kinds[] = {
+static const struct {
+    const char *word;
+    enum ecc_difference_kind added, removed;
+} node_kinds[] = {
     [ECC_NODE_CLIENT] = {"client", ECC_DIFF_CLIENT_ADDED, ECC_DIFF_CLIENT_REMOVED},
     [ECC_NODE_BUS] = {"bus", ECC_DIFF_BUS_ADDED, ECC_DIFF_BUS_REMOVED},
     [ECC_NODE_CACHE] = {"cache", ECC_DIFF_CACHE_ADDED, ECC_DIFF_CACHE_REMOVED},
@@ -131,7 +138,8 @@ void ecc_compare(struct ecc_arena *arena, const struct ecc_model *old, const str
 
     *out = (struct ecc_comparison){0};
     if (old != &ecc_no_model && new_ != &ecc_no_model && !ecc_same_text(old->title, new_->title))
-        ecc_differ(&c, ECC_DIFF_TITLE_CHANGED, false, (struct ecc_span){0, 0}, "topology", "its title was \"%s\" and is \"%s\"", old->title, new_->title);
+        ecc_differ(&c, ECC_DIFF_TITLE_CHANGED, false, (struct ecc_span){0, 0}, "topology", "its title was \"%s\" and is \"%s\"", old->title,
+                   new_->title);
     for (size_t i = 0; i < new_->nnodes; i++)
         compare_node(&c, same_node(old, new_->nodes[i]), new_->nodes[i]);
     for (size_t i = 0; i < old->nnodes; i++)

@@ -1,8 +1,8 @@
 /* What a change of a topology means: two checked models in, a list of differences out.
  *
- * Things are matched by what the outside knows them by (a route by method and path, a field by its name on the wire), so that the order of a source
- * never counts, and `was(old)` is a new name, not a loss. Databases are compared by the step that makes migrations (codegen/schema.h). Nothing is read
- * or written here; all lives in the arena and points into the models.
+ * Things are matched by what the outside knows them by (a route by method and path, a field by its name on the wire), so that the order of
+ * a source never counts, and `was(old)` is a new name, not a loss. Databases are compared by the step that makes migrations
+ * (codegen/schema.h). Nothing is read or written here; all lives in the arena and points into the models.
  */
 #ifndef ECC_COMPARE_H
 #define ECC_COMPARE_H

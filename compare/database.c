@@ -1,4 +1,5 @@
-/* Databases: the steps of a migration (codegen/schema.h), told to people. The tables of a service that is gone altogether are only left behind. */
+/* Databases: the steps of a migration (codegen/schema.h), told to people. The tables of a service that is gone altogether are only left
+ * behind. */
 #include "internal.h"
 #include "schema.h"
 
@@ -21,8 +22,8 @@ static bool names_column(const char *part, const char *table, const char *column
     return false;
 }
 
-/* The constraint that a bounded or enum type stands for became wider: `x BETWEEN 1 AND 5` to `... 9`. Only those are understood; of what a person
- * wrote, PostgreSQL alone knows. */
+/* The constraint that a bounded or enum type stands for became wider: `x BETWEEN 1 AND 5` to `... 9`. Only those are understood; of what a
+ * person wrote, PostgreSQL alone knows. */
 static bool is_wider(const struct ecc_table *old, const struct ecc_table *new_, const char *constraint)
 {
     for (size_t i = 0; old && new_ && i < new_->ncolumns; i++) {
@@ -32,8 +33,7 @@ static bool is_wider(const struct ecc_table *old, const struct ecc_table *new_, 
             (strcmp(constraint + end - 6, "_range") != 0 && strcmp(constraint + end - 5, "_enum") != 0))
             continue;
         for (size_t j = 0; j < old->ncolumns; j++)
-            if (strcmp(old->columns[j].name, new_->columns[i].name) == 0 ||
-                ecc_same_text(old->columns[j].name, new_->columns[i].was))
+            if (strcmp(old->columns[j].name, new_->columns[i].name) == 0 || ecc_same_text(old->columns[j].name, new_->columns[i].was))
                 was = old->columns[j].type;
         if (!was || was->kind != now->kind)
             return false;
@@ -51,7 +51,8 @@ static bool is_wider(const struct ecc_table *old, const struct ecc_table *new_, 
     return false;
 }
 
-static const struct ecc_schema_step *same_part(const struct ecc_schema_steps *steps, const struct ecc_schema_step *part, enum ecc_schema_step_kind kind)
+static const struct ecc_schema_step *same_part(const struct ecc_schema_steps *steps, const struct ecc_schema_step *part,
+                                               enum ecc_schema_step_kind kind)
 {
     for (size_t i = 0; i < steps->n; i++) {
         const struct ecc_schema_step *s = &steps->items[i];
@@ -101,14 +102,16 @@ static void tell(struct ecc_comparer *c, const struct ecc_node *old, const struc
                  const struct ecc_schema_step *s)
 {
     const char *service = new_->name;
-    const char *table = CFMT(c, "table %s of %s", s->table, service), *column = s->name ? CFMT(c, "column %s.%s of %s", s->table, s->name, service) : "";
+    const char *table = CFMT(c, "table %s of %s", s->table, service),
+               *column = s->name ? CFMT(c, "column %s.%s of %s", s->table, s->name, service) : "";
 
     switch (s->kind) {
     case ECC_STEP_TABLE_ADDED:
         ecc_differ(c, ECC_DIFF_TABLE_ADDED, false, s->span, table, "new table");
         break;
     case ECC_STEP_TABLE_REMOVED:
-        ecc_differ(c, ECC_DIFF_TABLE_REMOVED, true, s->span, table, "table is gone%s", s->refused ? CFMT(c, ", without a `drop %s.%s \"why\"`", service, s->table) : "");
+        ecc_differ(c, ECC_DIFF_TABLE_REMOVED, true, s->span, table, "table is gone%s",
+                   s->refused ? CFMT(c, ", without a `drop %s.%s \"why\"`", service, s->table) : "");
         break;
     case ECC_STEP_TABLE_RENAMED:
         ecc_differ(c, ECC_DIFF_TABLE_RENAMED, false, s->span, table, "was %s", s->was);
@@ -125,16 +128,19 @@ static void tell(struct ecc_comparer *c, const struct ecc_node *old, const struc
         ecc_differ(c, ECC_DIFF_COLUMN_RENAMED, false, s->span, column, "was %s", s->was);
         break;
     case ECC_STEP_COLUMN_TYPE:
-        ecc_differ(c, s->refused ? ECC_DIFF_COLUMN_NARROWED : ECC_DIFF_COLUMN_WIDENED, false, s->span, column, "was %s and is %s", s->was, s->now);
+        ecc_differ(c, s->refused ? ECC_DIFF_COLUMN_NARROWED : ECC_DIFF_COLUMN_WIDENED, false, s->span, column, "was %s and is %s", s->was,
+                   s->now);
         break;
     case ECC_STEP_COLUMN_DEFAULT:
-        ecc_differ(c, ECC_DIFF_COLUMN_DEFAULT_CHANGED, false, s->span, column, "its default was %s and is %s", sql_or_none(s->was), sql_or_none(s->now));
+        ecc_differ(c, ECC_DIFF_COLUMN_DEFAULT_CHANGED, false, s->span, column, "its default was %s and is %s", sql_or_none(s->was),
+                   sql_or_none(s->now));
         break;
     case ECC_STEP_COLUMN_NULLABLE:
         ecc_differ(c, ECC_DIFF_COLUMN_NULLABLE, false, s->span, column, "may be null now");
         break;
     case ECC_STEP_COLUMN_NOT_NULL:
-        ecc_differ(c, s->refused ? ECC_DIFF_COLUMN_NOT_NULL_BARE : ECC_DIFF_COLUMN_NOT_NULL, false, s->span, column, "may not be null any more");
+        ecc_differ(c, s->refused ? ECC_DIFF_COLUMN_NOT_NULL_BARE : ECC_DIFF_COLUMN_NOT_NULL, false, s->span, column,
+                   "may not be null any more");
         break;
     case ECC_STEP_PART_ADDED:
     case ECC_STEP_PART_REMOVED:
@@ -165,15 +171,17 @@ void ecc_compare_database(struct ecc_comparer *c, const struct ecc_node *old, co
     static const struct ecc_node none = {.name = ""};
     struct ecc_schema_steps steps = {0};
 
-    if (!new_) {
-        for (size_t i = 0; i < old->u.service.ntables; i++)
-            ecc_differ(c, ECC_DIFF_TABLE_ABANDONED, true, old->u.service.tables[i]->span,
-                       CFMT(c, "table %s of %s", old->u.service.tables[i]->name, old->name), "its service is gone");
-        return;
-    }
     if (!old)
         old = &none;
-    ecc_schema_compare(c->arena, c->new_, new_, ecc_schema_of(c->arena, &old->u.service), ecc_schema_of(c->arena, &new_->u.service), &steps);
+    if (!new_ || !new_->u.service.has_database) {
+        for (size_t i = 0; i < old->u.service.ntables; i++)
+            ecc_differ(c, ECC_DIFF_TABLE_ABANDONED, true, old->u.service.tables[i]->span,
+                       CFMT(c, "table %s of %s", old->u.service.tables[i]->name, old->name),
+                       new_ ? "its service has no database any more" : "its service is gone");
+        return;
+    }
+    ecc_schema_compare(c->arena, c->new_, new_, ecc_schema_of(c->arena, &old->u.service), ecc_schema_of(c->arena, &new_->u.service),
+                       &steps);
     for (size_t i = 0; i < steps.n; i++)
         tell(c, old, new_, &steps, &steps.items[i]);
     if (old != &none && strcmp(seeds_of(c->arena, &old->u.service), seeds_of(c->arena, &new_->u.service)) != 0)

@@ -1,7 +1,7 @@
 /* Types that are read by somebody who is not deployed together with who writes them. A field is known by its name on the wire.
  *
- * What differs in a record or enum that is declared by name is told once for each kind of place that shows it, however many places there are: the
- * first pass only notes who shows what (ecc_shown), ecc_compare_shown then compares each noted pair once. */
+ * What differs in a record or enum that is declared by name is told once for each kind of place that shows it, however many places there
+ * are: the first pass only notes who shows what (ecc_shown), ecc_compare_shown then compares each noted pair once. */
 #include "internal.h"
 
 enum verdict { NEEDED, OFFERED, GONE, RENAMED, NARROWER, WIDER, DEFAULTED, NVERDICTS };
@@ -17,12 +17,12 @@ static const enum ecc_difference_kind kinds[ECC_NSURFACES][NVERDICTS] = {
                       D(EVENT_FIELD_CHANGED), D(EVENT_FIELD_CHANGED)},
     [ECC_AT_PARAM] = {D(PARAM_NEEDED), D(PARAM_ADDED), D(PARAM_REMOVED), D(PARAM_RENAMED), D(PARAM_NARROWED), D(PARAM_WIDENED),
                       D(PARAM_DEFAULT_CHANGED)},
-    [ECC_AT_RESULT] = {D(RESULT_FIELD_ADDED), D(RESULT_FIELD_ADDED), D(RESULT_FIELD_REMOVED), D(RESULT_FIELD_RENAMED), D(RESULT_FIELD_CHANGED),
-                       D(RESULT_FIELD_CHANGED), D(RESULT_FIELD_CHANGED)},
+    [ECC_AT_RESULT] = {D(RESULT_FIELD_ADDED), D(RESULT_FIELD_ADDED), D(RESULT_FIELD_REMOVED), D(RESULT_FIELD_RENAMED),
+                       D(RESULT_FIELD_CHANGED), D(RESULT_FIELD_CHANGED), D(RESULT_FIELD_CHANGED)},
     [ECC_AT_SAGA] = {D(SAGA_PARAM_NEEDED), D(SAGA_PARAM_ADDED), D(SAGA_PARAM_REMOVED), D(SAGA_PARAM_RENAMED), D(SAGA_PARAM_NARROWED),
                      D(SAGA_PARAM_WIDENED), D(SAGA_PARAM_WIDENED)},
-    [ECC_AT_CACHE] = {D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED),
-                      D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED)},
+    [ECC_AT_CACHE] = {D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED),
+                      D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED)},
 #undef D
 };
 
@@ -181,7 +181,8 @@ static void types(struct walk w, const struct ecc_type *old, const struct ecc_ty
     } else {
         int step = ecc_type_step(old, new_);
         int back = ecc_type_step(new_, old);
-        const char *words = ecc_arena_printf(arena, "%s was %s and is %s", *field ? field + 1 : "it", ecc_canon_type(arena, old), ecc_canon_type(arena, new_));
+        const char *words = ecc_arena_printf(arena, "%s was %s and is %s", *field ? field + 1 : "it", ecc_canon_type(arena, old),
+                                             ecc_canon_type(arena, new_));
         /* Neither holds the other: whoever reads it may not know it, whoever wrote it does not write it any more. */
         bool reads = w.surface == ECC_AT_REQUEST || w.surface == ECC_AT_PARAM || w.surface == ECC_AT_SAGA;
         if (step < 0 && back < 0)
@@ -229,7 +230,8 @@ static void one_field(struct walk w, const struct ecc_field *old, const struct e
     const char *before = ecc_canon_expr(arena, old->dflt), *after = ecc_canon_expr(arena, new_->dflt);
     if (old_may && new_may && strcmp(before, after) != 0)
         tell(&w, DEFAULTED,
-             ecc_arena_printf(arena, "the default of%s was %s and is %s", field_name(&w, new_->wire), *before ? before : "null", *after ? after : "null"));
+             ecc_arena_printf(arena, "the default of%s was %s and is %s", field_name(&w, new_->wire), *before ? before : "null",
+                              *after ? after : "null"));
 }
 
 static void records(struct walk w, const struct ecc_record *old, const struct ecc_record *new_)
@@ -249,7 +251,12 @@ static void records(struct walk w, const struct ecc_record *old, const struct ec
         } else {
             bool may = field->type->optional || field->dflt;
             bool read = w.surface != ECC_AT_REPLY && w.surface != ECC_AT_RESULT && w.surface != ECC_AT_CACHE;
-            tell(&w, may ? OFFERED : NEEDED, ecc_arena_printf(arena, "new %sfield%s", !read ? "" : may ? "optional " : "required ", field_name(&w, field->wire)));
+            tell(&w, may ? OFFERED : NEEDED,
+                 ecc_arena_printf(arena, "new %sfield%s",
+                                  !read ? ""
+                                  : may ? "optional "
+                                        : "required ",
+                                  field_name(&w, field->wire)));
         }
     }
     for (size_t i = 0; old && i < old->nfields; i++) {
@@ -263,10 +270,11 @@ static void records(struct walk w, const struct ecc_record *old, const struct ec
     }
 }
 
-void ecc_compare_types(struct ecc_comparer *c, enum ecc_surface surface, const char *place, struct ecc_span old_span, struct ecc_span new_span,
-                       const struct ecc_type *old, const struct ecc_type *new_)
+void ecc_compare_types(struct ecc_comparer *c, enum ecc_surface surface, const char *place, struct ecc_span old_span,
+                       struct ecc_span new_span, const struct ecc_type *old, const struct ecc_type *new_)
 {
-    struct walk w = {.c = c, .surface = surface, .subject = place, .suffix = "", .place = place, .path = "", .old_span = old_span, .new_span = new_span};
+    struct walk w = {
+        .c = c, .surface = surface, .subject = place, .suffix = "", .place = place, .path = "", .old_span = old_span, .new_span = new_span};
 
     if (old->kind == ECC_TYPE_VOID && new_->kind == ECC_TYPE_VOID)
         return;
@@ -281,7 +289,8 @@ void ecc_compare_types(struct ecc_comparer *c, enum ecc_surface surface, const c
 void ecc_compare_records(struct ecc_comparer *c, enum ecc_surface surface, const char *place, const struct ecc_record *old,
                          const struct ecc_record *new_, struct ecc_span old_span, struct ecc_span new_span)
 {
-    struct walk w = {.c = c, .surface = surface, .subject = place, .suffix = "", .place = place, .path = "", .old_span = old_span, .new_span = new_span};
+    struct walk w = {
+        .c = c, .surface = surface, .subject = place, .suffix = "", .place = place, .path = "", .old_span = old_span, .new_span = new_span};
 
     records(w, old, new_);
 }

@@ -1,12 +1,16 @@
 /* The generated files of two models, both in memory: which differ, and by how many lines.
  *
- * Lines are numbered by what they say, the common beginning and end are cut off, and the length of the shortest edit is found by Myers' greedy way:
- * the furthest reach on each diagonal, for one more edit at a time. Only its length is wanted, so nothing of the way is kept. */
+ * Lines are numbered by what they say, the common beginning and end are cut off, and the length of the shortest edit is found by Myers'
+ * greedy way: the furthest reach on each diagonal, for one more edit at a time. Only its length is wanted, so nothing of the way is kept.
+ */
 #include <stdlib.h>
 
 #include "internal.h"
 
-struct lines { const uint64_t *ids; size_t n; };
+struct lines {
+    const uint64_t *ids;
+    size_t n;
+};
 
 static struct lines lines_of(struct ecc_arena *arena, const char *text, size_t length)
 {
@@ -75,10 +79,13 @@ static int by_path(const void *a, const void *b)
 
 static void add(struct ecc_arena *arena, struct ecc_comparison *out, const struct ecc_outfile *old, const struct ecc_outfile *new_)
 {
-    struct ecc_file_change change = {.path = new_ ? new_->path : old->path, .kind = !old ? ECC_CHANGE_ADD : new_ ? ECC_CHANGE_REPLACE : ECC_CHANGE_REMOVE};
+    struct ecc_file_change change = {.path = new_ ? new_->path : old->path,
+                                     .kind = !old   ? ECC_CHANGE_ADD
+                                             : new_ ? ECC_CHANGE_REPLACE
+                                                    : ECC_CHANGE_REMOVE};
 
-    ecc_count_lines(arena, old ? old->content : "", old ? old->length : 0, new_ ? new_->content : "", new_ ? new_->length : 0, &change.added,
-                    &change.removed);
+    ecc_count_lines(arena, old ? old->content : "", old ? old->length : 0, new_ ? new_->content : "", new_ ? new_->length : 0,
+                    &change.added, &change.removed);
     ECC_PUSH(arena, &out->files, change);
 }
 

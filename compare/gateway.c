@@ -1,5 +1,5 @@
-/* The public side: routes, who may call them, what they take and give. A route is its method and path; how a parameter of the path is called is
- * nobody's business outside. */
+/* The public side: routes, who may call them, what they take and give. A route is its method and path; how a parameter of the path is
+ * called is nobody's business outside. */
 #include "internal.h"
 
 /* The path with every parameter as {}. */
@@ -46,7 +46,8 @@ static const char *argument(struct ecc_arena *arena, const struct ecc_route *rou
     return text;
 }
 
-/* `node.Op(a: identity.a)`. What is handed on under the name that the client sends it by is left out: it is told as a field of the request. */
+/* `node.Op(a: identity.a)`. What is handed on under the name that the client sends it by is left out: it is told as a field of the request.
+ */
 static const char *call_text(struct ecc_arena *arena, const struct ecc_route *route, const struct ecc_stmt *call)
 {
     const struct ecc_expr *args = call->u.call.args;
@@ -81,13 +82,17 @@ static const char *cache_of(struct ecc_arena *arena, const struct ecc_route *rou
 {
     const struct ecc_keyspace *k = ref->keyspace;
 
-    return k ? ecc_arena_printf(arena, "%s.%s[%s]", k->cache->name, k->name, route ? argument(arena, route, ref->key) : ecc_canon_expr(arena, ref->key))
+    return k ? ecc_arena_printf(arena, "%s.%s[%s]", k->cache->name, k->name,
+                                route ? argument(arena, route, ref->key) : ecc_canon_expr(arena, ref->key))
              : "none";
 }
 
 /* ------------------------------------------------------------------ errors */
 
-struct errors { const struct ecc_error **items; size_t n, cap; };
+struct errors {
+    const struct ecc_error **items;
+    size_t n, cap;
+};
 
 static void add_error(struct ecc_arena *arena, struct errors *to, const struct ecc_error *error)
 {
@@ -123,7 +128,8 @@ static void compare_route_errors(struct ecc_comparer *c, const char *subject, co
 
     for (size_t i = 0; i < after.n; i++)
         if (!FIND(before.items, before.n, after.items[i]->name))
-            ecc_differ(c, ECC_DIFF_ROUTE_ERROR_ADDED, false, new_->span, subject, "new error %s, %d", after.items[i]->name, after.items[i]->status);
+            ecc_differ(c, ECC_DIFF_ROUTE_ERROR_ADDED, false, new_->span, subject, "new error %s, %d", after.items[i]->name,
+                       after.items[i]->status);
     for (size_t i = 0; i < before.n; i++)
         if (!FIND(after.items, after.n, before.items[i]->name))
             ecc_differ(c, ECC_DIFF_ROUTE_ERROR_REMOVED, false, new_->span, subject, "no error %s, %d, any more", before.items[i]->name,
@@ -158,10 +164,11 @@ void ecc_compare_errors(struct ecc_comparer *c)
         const struct ecc_error *now = c->new_->errors[i], *was = FIND(c->old->errors, c->old->nerrors, now->name);
         const char *subject = CFMT(c, "error %s", now->name);
         if (was && was->status != now->status)
-            ecc_differ(c, FIND(shown.items, shown.n, now->name) ? ECC_DIFF_ERROR_STATUS_CHANGED : ECC_DIFF_ERROR_STATUS_CHANGED_INSIDE, false, now->span,
-                       subject, "its status was %d and is %d", was->status, now->status);
+            ecc_differ(c, FIND(shown.items, shown.n, now->name) ? ECC_DIFF_ERROR_STATUS_CHANGED : ECC_DIFF_ERROR_STATUS_CHANGED_INSIDE,
+                       false, now->span, subject, "its status was %d and is %d", was->status, now->status);
         if (was && !ecc_same_text(was->title, now->title))
-            ecc_differ(c, ECC_DIFF_ERROR_TITLE_CHANGED, false, now->span, subject, "its title was \"%s\" and is \"%s\"", was->title, now->title);
+            ecc_differ(c, ECC_DIFF_ERROR_TITLE_CHANGED, false, now->span, subject, "its title was \"%s\" and is \"%s\"", was->title,
+                       now->title);
     }
 }
 
@@ -206,8 +213,8 @@ static void compare_route(struct ecc_comparer *c, const struct ecc_route *old, c
         ecc_differ(c, ECC_DIFF_ROUTE_ACCEPTED_CHANGED, false, new_->span, subject, "was accepted at %s and is at %s", old->accepted,
                    new_->accepted ? new_->accepted : "nowhere");
     if (old->idempotent != new_->idempotent)
-        ecc_differ(c, new_->idempotent ? ECC_DIFF_ROUTE_IDEMPOTENT_ADDED : ECC_DIFF_ROUTE_IDEMPOTENT_REMOVED, false, new_->span, subject, "%s",
-                   new_->idempotent ? "is idempotent" : "is not idempotent any more");
+        ecc_differ(c, new_->idempotent ? ECC_DIFF_ROUTE_IDEMPOTENT_ADDED : ECC_DIFF_ROUTE_IDEMPOTENT_REMOVED, false, new_->span, subject,
+                   "%s", new_->idempotent ? "is idempotent" : "is not idempotent any more");
     const char *cached = cache_of(arena, old, &old->cache), *caches = cache_of(arena, new_, &new_->cache);
     if (strcmp(cached, caches) != 0)
         ecc_differ(c, ECC_DIFF_ROUTE_CACHE_CHANGED, false, new_->span, subject, "its cache was %s and is %s", cached, caches);
@@ -222,10 +229,13 @@ static void compare_route(struct ecc_comparer *c, const struct ecc_route *old, c
 
 /* ------------------------------------------------------------------ the gateway */
 
-static void compare_auth(struct ecc_comparer *c, const char *subject, const struct ecc_node *new_, const struct ecc_auth *old, const struct ecc_auth *now)
+static void compare_auth(struct ecc_comparer *c, const char *subject, const struct ecc_node *new_, const struct ecc_auth *old,
+                         const struct ecc_auth *now)
 {
     struct ecc_arena *arena = c->arena;
-    const struct { const char *word, *was, *is; } parts[] = {
+    const struct {
+        const char *word, *was, *is;
+    } parts[] = {
         {"operation", old ? ecc_canon_stmt(arena, old->via) : "none", now ? ecc_canon_stmt(arena, now->via) : "none"},
         {"cache", old ? ecc_duration_words(arena, old->cache_ms) : "none", now ? ecc_duration_words(arena, now->cache_ms) : "none"},
         {"session", old ? cache_of(arena, NULL, &old->while_) : "none", now ? cache_of(arena, NULL, &now->while_) : "none"},
@@ -233,7 +243,8 @@ static void compare_auth(struct ecc_comparer *c, const char *subject, const stru
 
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strcmp(parts[i].was, parts[i].is) != 0)
-            ecc_differ(c, ECC_DIFF_AUTH_CHANGED, false, new_->span, subject, "the %s of auth was %s and is %s", parts[i].word, parts[i].was, parts[i].is);
+            ecc_differ(c, ECC_DIFF_AUTH_CHANGED, false, new_->span, subject, "the %s of auth was %s and is %s", parts[i].word, parts[i].was,
+                       parts[i].is);
 }
 
 static const char *limit_text(struct ecc_arena *arena, const struct ecc_limit *limit)
@@ -267,10 +278,13 @@ void ecc_compare_gateway(struct ecc_comparer *c, const struct ecc_node *old, con
     const struct ecc_gateway *a = &old->u.gateway, *b = &new_->u.gateway;
     const char *subject = CFMT(c, "gateway %s", new_->name);
     if (a->port != b->port || a->tls != b->tls)
-        ecc_differ(c, ECC_DIFF_LISTEN_CHANGED, false, new_->span, subject, "listened on %d%s and listens on %d%s", a->port, a->tls ? " tls" : "", b->port,
-                   b->tls ? " tls" : "");
+        ecc_differ(c, ECC_DIFF_LISTEN_CHANGED, false, new_->span, subject, "listened on %d%s and listens on %d%s", a->port,
+                   a->tls ? " tls" : "", b->port, b->tls ? " tls" : "");
     compare_auth(c, subject, new_, a->auth, b->auth);
     if (strcmp(limit_text(arena, a->limit), limit_text(arena, b->limit)) != 0)
-        ecc_differ(c, !a->limit ? ECC_DIFF_LIMIT_ADDED : !b->limit ? ECC_DIFF_LIMIT_REMOVED : ECC_DIFF_LIMIT_CHANGED, false, new_->span, subject,
-                   "its limit was %s and is %s", limit_text(arena, a->limit), limit_text(arena, b->limit));
+        ecc_differ(c,
+                   !a->limit   ? ECC_DIFF_LIMIT_ADDED
+                   : !b->limit ? ECC_DIFF_LIMIT_REMOVED
+                               : ECC_DIFF_LIMIT_CHANGED,
+                   false, new_->span, subject, "its limit was %s and is %s", limit_text(arena, a->limit), limit_text(arena, b->limit));
 }

@@ -28,7 +28,8 @@ struct ecc_comparer {
 
 #define CFMT(c, ...) ecc_arena_printf((c)->arena, __VA_ARGS__)
 
-void ecc_differ(struct ecc_comparer *c, enum ecc_difference_kind kind, bool old, struct ecc_span span, const char *subject, const char *what, ...)
+void ecc_differ(struct ecc_comparer *c, enum ecc_difference_kind kind, bool old, struct ecc_span span, const char *subject,
+                const char *what, ...)
     __attribute__((format(printf, 6, 7)));
 
 /* The one of that name in a list of pointers to structs with a `name`, or NULL. */
@@ -45,8 +46,8 @@ bool ecc_same_text(const char *a, const char *b); /* either may be NULL */
 const char *ecc_duration_words(struct ecc_arena *arena, int64_t ms);
 
 /* fields.c. records: either may be NULL (no fields). `place` says where it is shown. */
-void ecc_compare_types(struct ecc_comparer *c, enum ecc_surface surface, const char *place, struct ecc_span old_span, struct ecc_span new_span,
-                       const struct ecc_type *old, const struct ecc_type *new_);
+void ecc_compare_types(struct ecc_comparer *c, enum ecc_surface surface, const char *place, struct ecc_span old_span,
+                       struct ecc_span new_span, const struct ecc_type *old, const struct ecc_type *new_);
 void ecc_compare_records(struct ecc_comparer *c, enum ecc_surface surface, const char *place, const struct ecc_record *old,
                          const struct ecc_record *new_, struct ecc_span old_span, struct ecc_span new_span);
 void ecc_compare_shown(struct ecc_comparer *c); /* last: the declared ones */
@@ -57,7 +58,8 @@ void ecc_compare_gateway(struct ecc_comparer *c, const struct ecc_node *old, con
 void ecc_compare_service(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_);
 void ecc_compare_database(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_);
 void ecc_compare_around(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_); /* bus, cache, external */
-void ecc_compare_settings(struct ecc_comparer *c, const char *subject, struct ecc_setting **old, size_t nold, struct ecc_setting **new_, size_t nnew);
+void ecc_compare_settings(struct ecc_comparer *c, const char *subject, struct ecc_setting **old, size_t nold,
+                          struct ecc_setting **new_, size_t nnew);
 void ecc_compare_sagas(struct ecc_comparer *c);
 void ecc_compare_events(struct ecc_comparer *c);
 void ecc_compare_errors(struct ecc_comparer *c);

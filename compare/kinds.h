@@ -1,6 +1,6 @@
-/* X(kind, change, class, consequence): every kind of difference between two topologies, and what it means. The only list of them: the class decides
- * the order of a plan and its exit code, the name in lower case with hyphens is the `kind` of its JSON. A consequence of NULL: what is said is all
- * there is to say. */
+/* X(kind, change, class, consequence): every kind of difference between two topologies, and what it means. The only list of them: the
+ * class decides the order of a plan and its exit code, the name in lower case with hyphens is the `kind` of its JSON. A consequence of
+ * NULL: what is said is all there is to say. */
 /* nodes */
 X(SERVICE_ADDED, ADDED, SAFE, NULL)
 X(SERVICE_REMOVED, REMOVED, BEHAVIOUR, "its processes are stopped")
@@ -58,7 +58,8 @@ X(ERROR_TITLE_CHANGED, CHANGED, SAFE, NULL)
 /* events and topics */
 X(EVENT_ADDED, ADDED, SAFE, "bring out its consumers before its publishers")
 X(EVENT_REMOVED, REMOVED, BREAKING, "nobody is told any more, and what is on the bus becomes a dead letter")
-X(EVENT_VERSION_RAISED, CHANGED, BEHAVIOUR, "bring out its consumers before its publishers; what is on the bus in the old version becomes a dead letter")
+X(EVENT_VERSION_RAISED, CHANGED, BEHAVIOUR,
+  "bring out its consumers before its publishers; what is on the bus in the old version becomes a dead letter")
 X(EVENT_VERSION_REUSED, CHANGED, BREAKING, "a version that was used already means something else")
 X(EVENT_MOVED, CHANGED, BREAKING, "consumers of the old topic do not get it")
 X(EVENT_FIELD_NEEDED, ADDED, BREAKING, "the same version: events on the bus that lack it become dead letters")
@@ -71,7 +72,7 @@ X(TOPIC_REMOVED, REMOVED, BREAKING, "its consumers get nothing more")
 X(TOPIC_KEY_CHANGED, CHANGED, BEHAVIOUR, "events of before and after are not in one order")
 X(TOPIC_PARTITIONS_CHANGED, CHANGED, BEHAVIOUR, "a topic that stands keeps its own until it is altered; then keys move to other partitions")
 X(TOPIC_RETENTION_LONGER, CHANGED, BEHAVIOUR, NULL)
-X(TOPIC_RETENTION_SHORTER, CHANGED, DESTRUCTIVE, "older events are deleted")
+X(TOPIC_RETENTION_SHORTER, CHANGED, DESTRUCTIVE, "older events are deleted, in a topic that stands when it is altered")
 X(CONSUMER_ADDED, ADDED, SAFE, NULL)
 X(CONSUMER_REMOVED, REMOVED, BEHAVIOUR, "its group passes these events over")
 X(CONSUMER_CHANGED, CHANGED, BEHAVIOUR, NULL)
@@ -124,7 +125,8 @@ X(TABLE_REMOVED, REMOVED, DESTRUCTIVE, "its rows are gone")
 X(TABLE_ABANDONED, REMOVED, DESTRUCTIVE, "no program reads it any more; its database is left as it is")
 X(TABLE_RENAMED, RENAMED, BEHAVIOUR, "statements of the old version fail until its processes are replaced")
 X(COLUMN_ADDED, ADDED, SAFE, NULL)
-X(COLUMN_NEEDED, ADDED, DESTRUCTIVE, "rows that exist have no value for it; `ecomc build` refuses it: give it a default or make it optional")
+X(COLUMN_NEEDED, ADDED, DESTRUCTIVE,
+  "rows that exist have no value for it; `ecomc build` refuses it: give it a default or make it optional")
 X(COLUMN_REMOVED, REMOVED, DESTRUCTIVE, "its values are gone")
 X(COLUMN_RENAMED, RENAMED, BEHAVIOUR, "statements of the old version fail until its processes are replaced")
 X(COLUMN_NARROWED, CHANGED, DESTRUCTIVE, "not every value fits; `ecomc build` refuses it: add a column under another name and fill it")

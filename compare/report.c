@@ -48,7 +48,8 @@ static const char *sentence(const struct plan *p, const struct ecc_difference *d
 {
     const struct ecc_difference_traits *traits = ecc_difference_traits(p->arena, d->kind);
 
-    return ecc_arena_printf(p->arena, "%s: %s%s%s", d->subject, d->what, traits->consequence ? "; " : "", traits->consequence ? traits->consequence : "");
+    return ecc_arena_printf(p->arena, "%s: %s%s%s", d->subject, d->what, traits->consequence ? "; " : "",
+                            traits->consequence ? traits->consequence : "");
 }
 
 static const char *folder_of_migration(const struct ecc_file_change *file, const char **name, int *length)
@@ -94,7 +95,8 @@ static void write_text(const struct plan *p)
     if (c->files.n)
         ecc_w(w, "\ngenerated/\n");
     for (size_t i = 0; i < c->files.n; i++)
-        ecc_wl(w, "  %-6s %s +%zu -%zu", file_words[c->files.items[i].kind], c->files.items[i].path, c->files.items[i].added, c->files.items[i].removed);
+        ecc_wl(w, "  %-6s %s +%zu -%zu", file_words[c->files.items[i].kind], c->files.items[i].path, c->files.items[i].added,
+               c->files.items[i].removed);
     for (size_t i = 0, said = 0; i < c->files.n; i++) {
         const char *migration = migration_of(p, &c->files.items[i]);
         if (migration)
@@ -166,10 +168,11 @@ static void write_md(const struct plan *p)
     }
     if (!c->files.n)
         return;
-    ecc_w(w, "\n<details><summary>%zu file%s of generated/, +%zu -%zu</summary>\n\n| file | + | - |\n|---|---|---|\n", c->files.n, c->files.n == 1 ? "" : "s", added,
-          removed);
+    ecc_w(w, "\n<details><summary>%zu file%s of generated/, +%zu -%zu</summary>\n\n| file | + | - |\n|---|---|---|\n", c->files.n,
+          c->files.n == 1 ? "" : "s", added, removed);
     for (size_t i = 0; i < c->files.n; i++)
-        ecc_w(w, "| %s `%s` | %zu | %zu |\n", file_words[c->files.items[i].kind], c->files.items[i].path, c->files.items[i].added, c->files.items[i].removed);
+        ecc_w(w, "| %s `%s` | %zu | %zu |\n", file_words[c->files.items[i].kind], c->files.items[i].path, c->files.items[i].added,
+              c->files.items[i].removed);
     ecc_w(w, "\n</details>\n");
 }
 
@@ -202,15 +205,17 @@ static void write_json(const struct plan *p)
         const struct ecc_difference *d = &c->differences.items[i];
         const struct ecc_difference_traits *traits = ecc_difference_traits(p->arena, d->kind);
         unsigned line = line_of(p, d, &path);
-        ecc_wl(w, "{\"class\": %s, \"change\": %s, \"kind\": %s, \"subject\": %s, \"what\": %s, \"consequence\": %s, \"side\": %s, \"file\": %s, \"line\": %u}%s",
+        ecc_wl(w,
+               "{\"class\": %s, \"change\": %s, \"kind\": %s, \"subject\": %s, \"what\": %s, \"consequence\": %s, \"side\": %s, \"file\": "
+               "%s, \"line\": %u}%s",
                J(p, class_words[traits->class_]), J(p, change_words[traits->change]), J(p, traits->name), J(p, d->subject), J(p, d->what),
                or_null(p, traits->consequence), d->old ? "\"old\"" : "\"new\"", J(p, path), line, i + 1 < c->differences.n ? "," : "");
     }
     ecc_w_close(w, "],");
     ecc_w_open(w, "\"files\": [");
     for (size_t i = 0; i < c->files.n; i++)
-        ecc_wl(w, "{\"path\": %s, \"change\": %s, \"added\": %zu, \"removed\": %zu}%s", J(p, c->files.items[i].path), J(p, file_words[c->files.items[i].kind]),
-               c->files.items[i].added, c->files.items[i].removed, i + 1 < c->files.n ? "," : "");
+        ecc_wl(w, "{\"path\": %s, \"change\": %s, \"added\": %zu, \"removed\": %zu}%s", J(p, c->files.items[i].path),
+               J(p, file_words[c->files.items[i].kind]), c->files.items[i].added, c->files.items[i].removed, i + 1 < c->files.n ? "," : "");
     ecc_w_close(w, "],");
     ecc_w(w, "\"migrations\": [");
     for (size_t i = 0; i < c->files.n; i++) {

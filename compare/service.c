@@ -48,12 +48,13 @@ static void compare_op(struct ecc_comparer *c, const struct ecc_op *old, const s
         if (!FIND(old->callers, old->ncallers, new_->callers[i]->name))
             ecc_differ(c, ECC_DIFF_OP_CALLER_ADDED, false, new_->span, subject, "is called by %s now", new_->callers[i]->name);
     if (old->custom != new_->custom)
-        ecc_differ(c, ECC_DIFF_OP_PROGRAM_CHANGED, false, new_->span, subject, "its program is %s now", new_->custom ? "custom" : "in the topology");
+        ecc_differ(c, ECC_DIFF_OP_PROGRAM_CHANGED, false, new_->span, subject, "its program is %s now",
+                   new_->custom ? "custom" : "in the topology");
     else if ((words = program_words(c, &old->program.body, &new_->program.body)))
         ecc_differ(c, ECC_DIFF_OP_PROGRAM_CHANGED, false, new_->span, subject, "its program changed, %s", words);
     if (old->program.repeat != new_->program.repeat)
-        ecc_differ(c, ECC_DIFF_OP_REPEAT_CHANGED, false, new_->span, subject, "a repeated key was met as %s and is met as %s", repeats[old->program.repeat],
-                   repeats[new_->program.repeat]);
+        ecc_differ(c, ECC_DIFF_OP_REPEAT_CHANGED, false, new_->span, subject, "a repeated key was met as %s and is met as %s",
+                   repeats[old->program.repeat], repeats[new_->program.repeat]);
 }
 
 static const struct ecc_op *op_before(const struct ecc_service *old, const struct ecc_service *new_, const struct ecc_op *op, bool *renamed)
@@ -85,8 +86,8 @@ static void compare_ops(struct ecc_comparer *c, const struct ecc_service *old, c
         for (size_t j = 0; j < new_->nops && !kept; j++)
             kept = op_before(old, new_, new_->ops[j], &renamed) == op;
         if (!kept)
-            ecc_differ(c, op->ncallers ? ECC_DIFF_OP_REMOVED_IN_USE : ECC_DIFF_OP_REMOVED, true, op->span, CFMT(c, "%s.%s", op->service->name, op->name),
-                       "operation is gone");
+            ecc_differ(c, op->ncallers ? ECC_DIFF_OP_REMOVED_IN_USE : ECC_DIFF_OP_REMOVED, true, op->span,
+                       CFMT(c, "%s.%s", op->service->name, op->name), "operation is gone");
     }
 }
 
@@ -95,7 +96,8 @@ static void compare_ops(struct ecc_comparer *c, const struct ecc_service *old, c
 static const struct ecc_consumer *same_consumer(const struct ecc_service *service, const struct ecc_consumer *consumer)
 {
     for (size_t i = 0; i < service->nconsumers; i++)
-        if (strcmp(service->consumers[i]->group, consumer->group) == 0 && strcmp(service->consumers[i]->event->name, consumer->event->name) == 0)
+        if (strcmp(service->consumers[i]->group, consumer->group) == 0 &&
+            strcmp(service->consumers[i]->event->name, consumer->event->name) == 0)
             return service->consumers[i];
     return NULL;
 }
@@ -107,8 +109,8 @@ static const char *consumer_name(struct ecc_comparer *c, const struct ecc_consum
 
 static const char *retry_text(struct ecc_comparer *c, const struct ecc_consumer *k)
 {
-    return CFMT(c, "retry %d backoff %s..%s then %s", k->retries, ecc_duration_words(c->arena, k->backoff_min_ms), ecc_duration_words(c->arena, k->backoff_max_ms),
-                k->dead_letter ? "dead-letter" : "drop");
+    return CFMT(c, "retry %d backoff %s..%s then %s", k->retries, ecc_duration_words(c->arena, k->backoff_min_ms),
+                ecc_duration_words(c->arena, k->backoff_max_ms), k->dead_letter ? "dead-letter" : "drop");
 }
 
 static void compare_consumers(struct ecc_comparer *c, const struct ecc_service *old, const struct ecc_service *new_)
@@ -141,19 +143,22 @@ static const char *jwt_text(struct ecc_comparer *c, const struct ecc_jwt *jwt)
     return jwt ? CFMT(c, "issuer \"%s\" audience \"%s\" secret %s", jwt->issuer, jwt->audience, jwt->secret) : "none";
 }
 
-void ecc_compare_settings(struct ecc_comparer *c, const char *subject, struct ecc_setting **old, size_t nold, struct ecc_setting **new_, size_t nnew)
+void ecc_compare_settings(struct ecc_comparer *c, const char *subject, struct ecc_setting **old, size_t nold, struct ecc_setting **new_,
+                          size_t nnew)
 {
     struct ecc_arena *arena = c->arena;
 
     for (size_t i = 0; i < nnew; i++) {
         const struct ecc_setting *now = new_[i], *was = FIND(old, nold, now->name);
-        const char *after = CFMT(c, "%s env %s = %s", ecc_canon_type(arena, now->type), now->env, now->dflt ? ecc_canon_expr(arena, now->dflt) : "(nothing)");
+        const char *after = CFMT(c, "%s env %s = %s", ecc_canon_type(arena, now->type), now->env,
+                                 now->dflt ? ecc_canon_expr(arena, now->dflt) : "(nothing)");
         if (!was) {
-            ecc_differ(c, now->dflt ? ECC_DIFF_SETTING_ADDED : ECC_DIFF_SETTING_NEEDED, false, now->span, subject, "new setting `%s` from %s", now->name,
-                       now->env);
+            ecc_differ(c, now->dflt ? ECC_DIFF_SETTING_ADDED : ECC_DIFF_SETTING_NEEDED, false, now->span, subject,
+                       "new setting `%s` from %s", now->name, now->env);
             continue;
         }
-        const char *before = CFMT(c, "%s env %s = %s", ecc_canon_type(arena, was->type), was->env, was->dflt ? ecc_canon_expr(arena, was->dflt) : "(nothing)");
+        const char *before = CFMT(c, "%s env %s = %s", ecc_canon_type(arena, was->type), was->env,
+                                  was->dflt ? ecc_canon_expr(arena, was->dflt) : "(nothing)");
         if (strcmp(before, after) != 0)
             ecc_differ(c, ECC_DIFF_SETTING_CHANGED, false, now->span, subject, "setting `%s` was %s and is %s", now->name, before, after);
     }
@@ -217,10 +222,11 @@ static void compare_steps(struct ecc_comparer *c, const char *subject, const str
         const char *before = ecc_canon_stmt(c->arena, was->run), *after = ecc_canon_stmt(c->arena, now->run);
         const char *undo = ecc_canon_stmt(c->arena, was->undo), *undoes = ecc_canon_stmt(c->arena, now->undo);
         if (strcmp(before, after) != 0)
-            ecc_differ(c, ECC_DIFF_SAGA_STEP_CHANGED, false, now->span, subject, "step %s did `%s` and does `%s`", now->name, before, after);
+            ecc_differ(c, ECC_DIFF_SAGA_STEP_CHANGED, false, now->span, subject, "step %s did `%s` and does `%s`", now->name, before,
+                       after);
         if (strcmp(undo, undoes) != 0)
-            ecc_differ(c, ECC_DIFF_SAGA_STEP_CHANGED, false, now->span, subject, "the undo of step %s was `%s` and is `%s`", now->name, *undo ? undo : "none",
-                       *undoes ? undoes : "none");
+            ecc_differ(c, ECC_DIFF_SAGA_STEP_CHANGED, false, now->span, subject, "the undo of step %s was `%s` and is `%s`", now->name,
+                       *undo ? undo : "none", *undoes ? undoes : "none");
     }
     for (size_t i = 0; i < old->nsteps; i++)
         if (!step_of(new_, old->steps[i].name))

@@ -1,8 +1,8 @@
 /* ecomc plan [--against REF|FILE] [--format text|md|json] [FILE]: what a change of the topology means.
  *
- * FILE is compared with what it was at a commit (HEAD unless said), or with another file. Both are compiled and generated in memory: the old one with
- * the ecom.lock that stands beside it, the new one with the lock that the old one leads to, so that a migration that has been generated since counts as
- * one of this change. Nothing is written. Exit 2 when something is breaking or destructive.
+ * FILE is compared with what it was at a commit (HEAD unless said), or with another file. Both are compiled and generated in memory: the
+ * old one with the ecom.lock that stands beside it, the new one with the lock that the old one leads to, so that a migration that has been
+ * generated since counts as one of this change. Nothing is written. Exit 2 when something is breaking or destructive.
  */
 #include <errno.h>
 #include <string.h>
@@ -94,12 +94,17 @@ static int read_old_ref(struct ecc_cli *cli, const char *ref, const char *file, 
 static bool generate(struct ecc_cli *cli, struct side *side)
 {
     ecc_outset_init(&side->out, &cli->arena);
-    side->cg = (struct ecc_codegen){.arena = &cli->arena, .model = side->topology.model, .diags = &side->topology.diags, .out = &side->out,
-                                    .lock = side->lock, .lock_length = side->lock_length};
+    side->cg = (struct ecc_codegen){.arena = &cli->arena,
+                                    .model = side->topology.model,
+                                    .diags = &side->topology.diags,
+                                    .out = &side->out,
+                                    .lock = side->lock,
+                                    .lock_length = side->lock_length};
     return ecc_codegen(&side->cg);
 }
 
-/* The lock beside the old file may be ahead of it, when both files stand in one folder and the other has been built: then it is not its own. */
+/* The lock beside the old file may be ahead of it, when both files stand in one folder and the other has been built: then it is not its
+ * own. */
 static bool generate_old(struct ecc_cli *cli, struct side *old)
 {
     if (generate(cli, old))
@@ -138,12 +143,16 @@ static int compare(struct ecc_cli *cli, struct side *old, struct side *now, cons
     if (!generate(cli, now) && !now->topology.diags.errors)
         return ecc_say_error(ECC_EXIT_INTERNAL, "%s", now->out.error ? now->out.error : "the generation failed without saying why");
     ecc_compare_files(&cli->arena, &old->out, &now->out, &comparison);
-    struct ecc_plan_report report = {.comparison = &comparison, .against = against, .old = old->absent ? NULL : &old->topology.source,
-                                     .new_ = &now->topology.source, .refused = first_error(&now->topology.diags)};
+    struct ecc_plan_report report = {.comparison = &comparison,
+                                     .against = against,
+                                     .old = old->absent ? NULL : &old->topology.source,
+                                     .new_ = &now->topology.source,
+                                     .refused = first_error(&now->topology.diags)};
     ecc_writer_init(&w, &cli->arena);
     ecc_plan_write(&report, format, &w);
     fwrite(w.data, 1, w.n, stdout);
-    return comparison.counts[ECC_CLASS_BREAKING] || comparison.counts[ECC_CLASS_DESTRUCTIVE] || report.refused ? ECC_EXIT_DIFFERENT : ECC_EXIT_OK;
+    return comparison.counts[ECC_CLASS_BREAKING] || comparison.counts[ECC_CLASS_DESTRUCTIVE] || report.refused ? ECC_EXIT_DIFFERENT
+                                                                                                               : ECC_EXIT_OK;
 }
 
 int ecc_cmd_plan(struct ecc_cli *cli)

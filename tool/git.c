@@ -92,7 +92,8 @@ bool ecc_git_knows(struct ecc_cli *cli, const char *folder, const char *ref)
     if (code == 127)
         return failed(code, ref);
     if (code)
-        ecc_say_error(ECC_EXIT_IO, "--against %s: there is no such file, and git knows no such commit here; `git rev-parse %s` says why", ref, ref);
+        ecc_say_error(ECC_EXIT_IO, "--against %s: there is no such file, and git knows no such commit here; `git rev-parse %s` says why",
+                      ref, ref);
     return !code;
 }
 

@@ -1,11 +1,13 @@
-"""A small change of a topology is a small diff of generated/: diffs/base.ecom is changed by one thing, and the whole diff is kept in diffs/<change>.diff
-for whoever reviews the compiler. How many lines a change may cost stands here, by hand; `run.py --bless` writes the diffs, never the numbers."""
+"""A small change of a topology is a small diff of generated/: diffs/base.ecom is changed by one thing, and the whole diff is kept in
+diffs/<change>.diff for whoever reviews the compiler. How many lines a change may cost stands here, by hand; `run.py --bless` writes the
+diffs, never the numbers."""
 import difflib
 import os
 import subprocess
 import tempfile
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "diffs")
+NEW = 'service new-svc "New" {\n  op Two(id: uuid) -> { count: int } {\n    return { count: 2 }\n  }\n}\n\n'
 NOTE = "    let thing = thing-svc.Get(id: thing_id)\n"
 
 # name: what is replaced by what, and the lines that are added and removed in generated/ (MANIFEST apart)
@@ -13,7 +15,7 @@ CHANGES = {
     "field": ([("weight: int }", "weight: int  note: text }")], 8, 0),
     "step": ([(NOTE, NOTE + "    fail NoThing when thing.weight < 0\n")], 4, 0),
     "edge": ([("edge browser", "edge count-svc -> thing-svc { http }\nedge browser")], 17, 0),
-    "service": ([("gateway door", 'service new-svc "New" {\n  op Two(id: uuid) -> { count: int } {\n    return { count: 2 }\n  }\n}\n\ngateway door')], 99, 0),
+    "service": ([("gateway door", NEW + "gateway door")], 99, 0),
     "timeout": ([("timeout 1s", "timeout 1500ms")], 1, 1),
     "order": ("swap", 1, 1),
 }
@@ -50,8 +52,8 @@ def build(ecomc, where, text, lock=None):
 
 def diff(old, new):
     for path in sorted(set(old) | set(new)):
-        yield from difflib.unified_diff(old.get(path, "").splitlines(True), new.get(path, "").splitlines(True), "a/" + path if path in old else "/dev/null",
-                                        "b/" + path if path in new else "/dev/null")
+        names = ("a/" + path if path in old else "/dev/null", "b/" + path if path in new else "/dev/null")
+        yield from difflib.unified_diff(old.get(path, "").splitlines(True), new.get(path, "").splitlines(True), *names)
 
 
 def check(ecomc, bless):

@@ -2,9 +2,9 @@
 """Plans: what `ecomc plan` says of each pair here, and what must hold for any pair.
 
 run.py ECOMC [NAME ...]      compares; run.py --bless ECOMC [NAME ...] writes the expected texts anew, to be looked at in the diff.
-A folder has old.ecom and new.ecom, and what is said of them: expected.txt, expected.md, expected.json. Together, forwards and backwards, they
-have every kind of compare/kinds.h. Of each pair: what is added one way is removed the other way, and the files with their numbers of lines are
-those of two real builds. Of each topology: nothing differs from itself, nor from itself in another order; and when one thing
+A folder has old.ecom and new.ecom, and what is said of them: expected.txt, expected.md, expected.json. Together, forwards and backwards,
+they have every kind of compare/kinds.h. Of each pair: what is added one way is removed the other way, and the files with their numbers of
+lines are those of two real builds. Of each topology: nothing differs from itself, nor from itself in another order; and when one thing
 is changed by chance and the generated files change, something is told.
 """
 import collections
@@ -78,9 +78,11 @@ def both_ways(forward, backward):
     def kinds(counter):
         return collections.Counter(kind for kind, _, _ in counter.elements())
     if any(d["change"] == "renamed" for d in forward["differences"]):
-        renamed = collections.Counter(re.sub(r"-renamed(-in-use)?$", "", d["kind"]) for d in forward["differences"] if d["change"] == "renamed")
+        new_names = [d["kind"] for d in forward["differences"] if d["change"] == "renamed"]
+        renamed = collections.Counter(re.sub(r"-renamed(-in-use)?$", "", kind) for kind in new_names)
         # Nothing says `was` the other way: one more is gone and one more is new. What belongs to one that is gone is not told.
-        pairs = [(kinds(of(forward, one)) + renamed, kinds(of(backward, other))) for one, other in (("added", "removed"), ("removed", "added"))]
+        pairs = [(kinds(of(forward, one)) + renamed, kinds(of(backward, other)))
+                 for one, other in (("added", "removed"), ("removed", "added"))]
         for counter in sum(pairs, ()):
             for inner in ("column", "param", "result-field"):
                 counter.pop(inner, None)
@@ -203,8 +205,9 @@ def same_meaning(ecomc, path, seeds=5):
 
 # ------------------------------------------------------------------ one thing changed
 
-WORDS = [("public", "auth"), ("required", "optional"), ("optional", "required"), ("allow", "refuse"), ("dead-letter", "drop"), (" idempotent", ""),
-         ("text?", "text"), (": int", ": float"), ("unique", ""), ("timeouts", "failures"), ("one ", "maybe "), (" and ", " or "), ("==", "!=")]
+WORDS = [("public", "auth"), ("required", "optional"), ("optional", "required"), ("allow", "refuse"), ("dead-letter", "drop"),
+         (" idempotent", ""), ("text?", "text"), (": int", ": float"), ("unique", ""), ("timeouts", "failures"), ("one ", "maybe "),
+         (" and ", " or "), ("==", "!=")]
 
 
 def changes(text):
@@ -251,7 +254,9 @@ record Thing { id: uuid }
 client c "C"
 service a-svc "A" {
   database postgres { table things { id uuid primary key%s } }
-  op Get(id: uuid) -> Thing errors { Gone } { let t = sql one \"\"\"SELECT id FROM things WHERE id = :id\"\"\"  none -> fail Gone  return t }
+  op Get(id: uuid) -> Thing errors { Gone } {
+    let t = sql one \"\"\"SELECT id FROM things WHERE id = :id\"\"\"  none -> fail Gone
+    return t }
 }
 gateway g "G" { listen 8080  route GET "/things/{id}" public -> a-svc.Get(id: path.id) }
 edge c -> g { http }
@@ -279,7 +284,8 @@ def commits(ecomc):
         outside = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
 
         def git(*args):
-            subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.test", *args], cwd=repo, check=True, capture_output=True, env=outside)
+            author = ["-c", "user.name=t", "-c", "user.email=t@example.test"]
+            subprocess.run(["git", *author, *args], cwd=repo, check=True, capture_output=True, env=outside)
         write(file, SMALL % ("", "1s"))
         expect("no repository", 74, "no such commit", cwd=sub)
         git("init", "-q")
@@ -289,7 +295,7 @@ def commits(ecomc):
         git("commit", "-qm", "before")
         git("tag", "before")
         out = expect("not there at the ref", 0, "0 breaking, 0 destructive", cwd=sub)
-        if "  topology.ecom:9: GET /things/{id}: new route" not in out or "  add    a-svc/db.c" not in out or " changed" in out:
+        if "  topology.ecom:11: GET /things/{id}: new route" not in out or "  add    a-svc/db.c" not in out or " changed" in out:
             wrong.append("not there at the ref: not everything is new: " + out)
         run([ecomc, "build"], sub)
         git("add", "-A")
@@ -303,13 +309,15 @@ def commits(ecomc):
         run([ecomc, "build"], sub)  # the lock of the working folder has the migration already: it is still one of this change
         if expect("after the build", 0, "timeout was 1s and is 2s", cwd=sub) != out:
             wrong.append("a build changes the plan")
-        expect("from elsewhere", 0, "deep er/topology.ecom:11: edge g -> a-svc: timeout was 1s and is 2s", os.path.join("deep er", "topology.ecom"), cwd=repo)
+        expect("from elsewhere", 0, "deep er/topology.ecom:13: edge g -> a-svc: timeout was 1s and is 2s",
+               os.path.join("deep er", "topology.ecom"), cwd=repo)
         git("add", "-A")
         git("commit", "-qm", "second")
         expect("a commit by name", 0, "timeout was 1s and is 2s", "--against", "v1", cwd=sub)
         expect("a commit by its parent", 0, "timeout was 1s and is 2s", "--against=HEAD~1", cwd=sub)
         write(file, SMALL % ("", "2s"))
-        expect("what is gone has its place in the old file", 2, "  HEAD:topology.ecom:6: column things.note of a-svc: column is gone, without a `drop", cwd=sub)
+        expect("what is gone has its place in the old file", 2,
+               "  HEAD:topology.ecom:6: column things.note of a-svc: column is gone, without a `drop", cwd=sub)
         expect("a ref that is not there", 74, "no such commit", "--against", "nowhere", cwd=sub)
         expect("an option for git", 64, "neither a commit nor a file", "--against=--output=x", cwd=sub)
         expect("a path of git", 64, "neither a commit nor a file", "--against=HEAD:README", cwd=sub)
