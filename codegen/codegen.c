@@ -85,6 +85,7 @@ bool ecc_codegen(struct ecc_codegen *cg)
         emit_unit(cg, units.items[i]);
     ecc_emit_lock(cg);
     ecc_emit_meson_root(cg, units.items, units.n);
-    cg->crash_points = ecc_crash_points(cg->arena, cg->model, units.items, units.n);
+    if (cg->wants_crash_points)
+        cg->crash_points = ecc_crash_points(cg->arena, cg->model, units.items, units.n);
     return cg->diags->errors == 0 && !cg->out->error;
 }

@@ -2,8 +2,8 @@
  *
  * Two points, before and after, stand around every await that the emitters have printed (ecc_shapes_await). The runtime's own follow from
  * the model: the answer of an operation that somebody calls, the steps of a saga, a topic that is published to, the message of a consumer.
- * `outcome` is what the inbox writes about a key when a program has ended, so it needs a key that reaches the program: from a saga's step, an
- * event, a route that is idempotent, or a program that has one and calls. Hand-written operations are not looked into.
+ * `outcome` is what the inbox writes about a key when a program has ended, so it needs a key that reaches the program: from a saga's step,
+ * an event, a route that is idempotent, or a program that has one and calls. Hand-written operations are not looked into.
  */
 #include "crash_points.h"
 

@@ -112,7 +112,7 @@ static void emit_statement(struct ecc_writer *w, const struct ecc_shapes *shapes
             continue;
         if (type.kind == ECC_TYPE_RECORD)
             type.optional = false;
-        ecc_wl(w, "static const struct ec_field %s_field = {.kind = %s};", name_of(shapes, sql, i), ecc_field_traits(w->arena, shapes, &type, false));
+        ecc_wl(w, "static const struct ec_field %s_field = {.kind = %s};", name_of(shapes, sql, i), ecc_field_traits(w->arena, shapes, &type, false, false));
         fields = true;
     }
     if (fields)

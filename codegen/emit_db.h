@@ -9,6 +9,7 @@
 void ecc_db_write_prototype(struct ecc_writer *w, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape, const char *end);
 
 /* "EC_TEXT, .flags = EC_OPTIONAL ...": what a field table says of a type, after .kind = */
-const char *ecc_field_traits(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_type *type, bool has_default);
+const char *ecc_field_traits(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_type *type, bool has_default,
+                             bool null);
 
 #endif

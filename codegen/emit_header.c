@@ -163,7 +163,7 @@ void ecc_emit_header(struct ecc_codegen *cg, struct ecc_shapes *shapes)
     ecc_wl(w, "#ifndef %s", guard);
     ecc_wl(w, "#define %s", guard);
     ecc_w_blank(w);
-    ecc_wl(w, "#include <ec.h>");
+    ecc_wl(w, shapes->sandbox ? "#include <ec_sandbox.h>" : "#include <ec.h>");
     ecc_w_blank(w);
     emit_enums(w, shapes);
     emit_records(cg, w, shapes);

@@ -6,12 +6,13 @@
 #include "codegen.h"
 #include "emit_db.h"
 
-static const char *joined_flags(struct ecc_arena *arena, const struct ecc_type *type, bool bounded, bool has_default)
+static const char *joined_flags(struct ecc_arena *arena, const struct ecc_type *type, bool bounded, bool has_default, bool null)
 {
     const char *text = "";
 
     const struct { bool set; const char *name; } flags[] = {
         {type->optional, "EC_OPTIONAL"}, {type->kind == ECC_TYPE_LIST, "EC_LIST"}, {bounded, "EC_BOUNDED"}, {has_default, "EC_DEFAULT"},
+        {null, "EC_NULL"},
     };
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (flags[i].set)
@@ -29,10 +30,11 @@ static const char *number(struct ecc_arena *arena, int64_t value)
     return ecc_arena_printf(arena, "%" PRId64, value);
 }
 
-const char *ecc_field_traits(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_type *type, bool has_default)
+const char *ecc_field_traits(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_type *type, bool has_default,
+                             bool null)
 {
     const struct ecc_type *item = type->kind == ECC_TYPE_LIST ? type->item : type;
-    const char *text = ecc_c_kind(type), *flags = joined_flags(arena, type, item->bounded, has_default);
+    const char *text = ecc_c_kind(type), *flags = joined_flags(arena, type, item->bounded, has_default, null);
 
     if (*flags)
         text = ecc_arena_printf(arena, "%s, .flags = %s", text, flags);
@@ -139,7 +141,7 @@ static void emit_record(struct ecc_writer *w, const struct ecc_shapes *s, const 
         if (field->type->kind == ECC_TYPE_RECORD && !ecc_shapes_record(s, field->type->record))
             continue;
         ecc_wl(w, "{.name = %s, .kind = %s, .offset = offsetof(struct %s, %s)},", ecc_quote_c(w->arena, field->wire),
-               ecc_field_traits(w->arena, s, field->type, field->dflt != NULL), shape->name, ecc_c_member(w->arena, field->name));
+               ecc_field_traits(w->arena, s, field->type, field->dflt != NULL, field->null), shape->name, ecc_c_member(w->arena, field->name));
     }
     ecc_w_close(w, "};");
     ecc_w_open(w, "const struct ec_record %s = {", shape->table);

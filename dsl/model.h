@@ -311,7 +311,7 @@ struct ecc_forbid { const struct ecc_node *from, *to; const char *why; struct ec
 /* On one service: its tables by their names. Otherwise (wide) each node's are in a schema of its snake name, and an external's sandbox has
  * the table `ledger` there. */
 struct ecc_invariant { const char *name; const struct ecc_node **nodes; size_t nnodes; bool wide; const char *sql; struct ecc_span span; };
-const char *ecc_schema_name(struct ecc_arena *arena, const struct ecc_node *node); /* order-svc: order_svc */
+const char *ecc_schema_name(struct ecc_arena *arena, const struct ecc_node *node); /* trip-svc: trip_svc */
 struct ecc_drop { const struct ecc_node *service; const char *table, *column, *why; struct ecc_span span; };
 
 /* A request of a scenario or an identity; body is a dynamic object (ECC_SBX_OBJECT, `unique`: TOKEN with name prefix and path[0]

@@ -61,6 +61,7 @@ struct ecc_field {
     const char *was;             /* or NULL */
     const struct ecc_type *type;
     const struct ecc_expr *dflt; /* a literal, or NULL */
+    bool null;                   /* written as null when it is absent, not left out */
     struct ecc_span span;
 };
 

@@ -235,7 +235,7 @@ static void branches_result(struct ecc_resolver *r, const struct ecc_ast_route *
         }
         record->fields[record->nfields++] = (struct ecc_field){
             .name = b->name, .wire = b->name, .type = b->required ? type : ecc_type_optional(r->arena, type),
-            .span = ast->branches.items[i]->name.span};
+            .null = !b->required, .span = ast->branches.items[i]->name.span};
     }
     ecc_index_record(r, record);
     route->result = ecc_type_of_record(r->arena, record);

@@ -87,7 +87,8 @@ static struct ec_str header(const struct bus_letter *letter, const char *name)
 
 static void flush(struct ec_buf *out)
 {
-    fwrite(out->p, 1, out->n, stdout);
+    if (out->n) /* else p may be NULL, which fwrite does not take */
+        fwrite(out->p, 1, out->n, stdout);
     out->n = 0;
 }
 

@@ -411,6 +411,7 @@ void bus_part_revoke(struct bus_part *part)
     while (*at != part)
         at = &(*at)->next;
     *at = part->next;
+    pause_fetch(part, false); /* librdkafka keeps the pause over a rebalance, and who gets the partition anew knows nothing of it */
     bus_part_stop(part);
     part->group = NULL;
     free_when_over(part);

@@ -1,9 +1,9 @@
 /* Crash points at work: only in a build with EC_CRASH_POINTS.
  *
- * EC_CRASH_DIR names a folder with `armed`, `fired` and `passed`. At a point the process renames armed/<point> to fired/<point>.<pid>: whoever
- * succeeds kills itself at once, with nothing flushed or closed. A rename succeeds once, so a point that is armed fires once whatever
- * number of processes pass it, and its traces are there when the process is not. Each passing leaves
- * passed/<point>, from which a test knows what the system really goes through. A point's file is its name with `|` for `/`.
+ * EC_CRASH_DIR names a folder with `armed`, `fired` and `passed`. At a point the process renames armed/<point> to fired/<point>.<pid>:
+ * whoever succeeds kills itself at once, with nothing flushed or closed. A rename succeeds once, so a point that is armed fires once
+ * whatever number of processes pass it, and its trace is there when the process is not. Each passing leaves passed/<point>, from which a
+ * test knows what the system really goes through. A point's file is its name with `|` for `/`.
  */
 #include "crash.h"
 

@@ -354,7 +354,7 @@ static enum ec_json_status fill_record(struct form *form, const struct ec_record
 
     if (record->preset)
         memcpy(out, record->preset, record->size);
-    else
+    else if (record->size) /* out may be NULL: a record without fields */
         memset(out, 0, record->size);
     for (child = node->child; child; child = child->next) {
         const struct ec_field *field = field_of(record, child->name);

@@ -27,7 +27,7 @@ enum ec_json_status ec_json_read_field(struct ec_arena *arena, struct ec_str tex
 enum ec_json_status ec_scalar_read(struct ec_arena *arena, struct ec_str text, const struct ec_field *field, void *out,
                                    struct ec_json_error *error);
 
-/* Absent optional fields are left out. Secrets are written: a wire needs them; logs never take a record. */
+/* Absent optional fields are left out, or null with EC_NULL. Secrets are written: a wire needs them; logs never take a record. */
 void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const void *value);
 void ec_json_write_field(struct ec_buf *buf, const struct ec_field *field, const void *value);
 void ec_json_write_text(struct ec_buf *buf, struct ec_str text); /* with quotes */

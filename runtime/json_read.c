@@ -213,7 +213,7 @@ static void preset(const struct ec_record *record, void *out)
 {
     if (record->preset)
         memcpy(out, record->preset, record->size);
-    else
+    else if (record->size) /* out may be NULL: a record without fields */
         memset(out, 0, record->size);
 }
 

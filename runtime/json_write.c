@@ -1,6 +1,6 @@
 /* Writing JSON: a struct and its table to bytes.
  *
- * Absent optional fields are left out. What is written is always valid: bytes that are not UTF-8 become U+FFFD, numbers that JSON does
+ * Absent optional fields are left out, or null with EC_NULL. What is written is always valid: bytes that are not UTF-8 become U+FFFD, numbers that JSON does
  * not have become null. A document of kind json was checked when it was read and is written as it is.
  */
 #include <math.h>
@@ -256,13 +256,16 @@ void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const voi
         const struct ec_field *field = &record->fields[i];
         const void *at = ec_field_present(field, (const char *)value + field->offset);
 
-        if (!at)
+        if (!at && !(field->flags & EC_NULL))
             continue;
         put(buf, separator, 1);
         separator = ",";
         ec_json_write_text(buf, (struct ec_str){field->name, strlen(field->name)});
         put(buf, ":", 1);
-        write_present(buf, field, at);
+        if (at)
+            write_present(buf, field, at);
+        else
+            put(buf, "null", 4);
     }
     if (*separator == '{')
         put(buf, "{", 1);

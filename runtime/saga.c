@@ -165,7 +165,7 @@ static void wake_up(uint64_t now)
 
 /* ------------------------------------------------------------------ waiters */
 
-static void resolve(struct ec_waiter *waiter, const struct ec_error *error, const char *detail)
+static void resolve(struct ec_waiter *waiter, const struct ec_error *error, const char *detail, int retry_after_s)
 {
     struct ec_task *task = waiter->task;
 
@@ -173,6 +173,7 @@ static void resolve(struct ec_waiter *waiter, const struct ec_error *error, cons
     task->error = error;
     task->detail = error && detail ? ec_arena_copy(task->arena, ec_str_of(detail)).p : NULL;
     task->unknown = false;
+    task->retry_after_s = error ? retry_after_s : 0;
     ec_task_resume_soon(task);
 }
 
@@ -185,7 +186,7 @@ void ec_instance_tell(struct ec_instance *instance, bool failed)
         resolve(waiter,
                 failed ? ec_error_named(waiter->task->arena, instance->saga->errors, ec_str_of(instance->error), instance->error_status)
                        : NULL,
-                instance->detail);
+                instance->detail, instance->retry_after_s);
     }
 }
 
@@ -205,7 +206,7 @@ static void tell_late(struct ec_waiter **list)
         }
         *list = waiter->next;
         *waiter->late = true;
-        resolve(waiter, NULL, NULL);
+        resolve(waiter, NULL, NULL, 0);
     }
 }
 
@@ -262,7 +263,7 @@ static void poll_row(struct ec_group_unit *unit, const struct ec_pg_reply *reply
             continue;
         }
         *at = waiter->next;
-        resolve(waiter, failed ? ec_error_named(waiter->task->arena, waiter->ref.saga->errors, error, 0) : NULL, detail.p);
+        resolve(waiter, failed ? ec_error_named(waiter->task->arena, waiter->ref.saga->errors, error, 0) : NULL, detail.p, 0);
     }
 }
 

@@ -27,7 +27,7 @@ struct ec_instance {
     void *data;       /* the saga's struct */
     struct ec_arena *arena;
     const char *error, *detail; /* with which it fails */
-    int error_status;
+    int error_status, retry_after_s; /* retry_after_s 0: none; known only where it failed */
     struct ec_saga_answer answer;
     struct ec_trace trace;
     uint64_t leased_ns;

@@ -26,7 +26,8 @@ enum { BACKOFF_MIN_MS = 200, BACKOFF_MAX_MS = 30000, PROGRAM_MS = 30000 };
 static void call(struct ec_instance *instance);
 static void end_saga(struct ec_instance *instance);
 
-static inline const char *phase_of(const struct ec_instance *instance)
+/* For crash points, which are not in every build. */
+__attribute__((unused)) static const char *phase_of(const struct ec_instance *instance)
 {
     return instance->state == EC_SAGA_RUNNING ? "do" : "undo";
 }
@@ -184,6 +185,7 @@ static void do_failed(struct ec_instance *instance, const struct call_frame *f)
     /* The key is this step's alone, so an earlier sending of it, whose answer was lost with a process or a connection, is at work. */
     bool in_progress = strcmp(f->error->name, ec_error_conflict.name) == 0;
 
+    instance->retry_after_s = f->retry_after_s;
     if (in_progress || (!step->undo && (unknown || !step->can_fail)))
         repeat(instance, f->error, f->retry_after_s);
     else

@@ -1,5 +1,5 @@
 /* The stand-in of a provider, made from the topology's `sandbox`: an HTTPS server with the provider's paths, credentials, fields, answers
- * and idempotency, kept in memory, with a ledger of what happened and faults on demand (docs/design.md, "Sandboxes").
+ * and idempotency, with a ledger of what happened and faults on demand (docs/design.md, "Sandboxes").
  *
  * A fault hits the next requests of its call. `status` answers instead of the rules, so nothing has happened; the others (`timeout`,
  * `truncate`, `close`) spoil the answer to a request that has had its effect, which is what a caller can't tell from one that has not;
@@ -30,7 +30,7 @@ static struct {
     uv_loop_t loop;
     struct ec_http_server *server;
     uv_signal_t term, interrupt;
-    json_t *stores, *ledger, *replays; /* replays: "<call> <key>" -> {request, status, reply} */
+    struct ec_sbx_memory memory; /* replays: "<call> <key>" -> {request, status, reply} */
     struct fault *faults;
 } sbx;
 
@@ -63,7 +63,7 @@ static void answer_mistake(struct ec_http_exchange *x, int status, const char *m
 static void answer_refusal(struct ec_http_exchange *x, const struct ec_sbx_refusal *refusal, const char *headers)
 {
     json_t *body = NULL;
-    int status = ec_sbx_refuse(sbx.sandbox, refusal, sbx.stores, &body);
+    int status = ec_sbx_refuse(sbx.sandbox, refusal, sbx.memory.stores, &body);
 
     answer_with(x, status, body, headers);
     json_decref(body);
@@ -93,8 +93,9 @@ static void hide(json_t *object, const struct ec_record *record)
     }
 }
 
+/* id and replay: what a repeat is to be answered, or NULL; touched: what has changed in the stores, or NULL. */
 static void record(const struct ec_sbx_call *call, json_t *request, struct ec_str key, int status, json_t *reply, bool replayed,
-                   const char *fault)
+                   const char *fault, const char *id, json_t *touched)
 {
     json_t *entry = json_object();
     char at[40];
@@ -111,9 +112,10 @@ static void record(const struct ec_sbx_call *call, json_t *request, struct ec_st
     json_object_set_new(entry, "replayed", json_boolean(replayed));
     if (fault)
         json_object_set_new(entry, "fault", json_string(fault));
-    json_array_append_new(sbx.ledger, entry);
-    if (json_array_size(sbx.ledger) > MAX_LEDGER)
-        json_array_remove(sbx.ledger, 0);
+    json_array_append_new(sbx.memory.ledger, entry);
+    ec_sbx_journal_add(entry, id, id ? json_object_get(sbx.memory.replays, id) : NULL, touched);
+    if (json_array_size(sbx.memory.ledger) > MAX_LEDGER)
+        json_array_remove(sbx.memory.ledger, 0);
 }
 
 /* ------------------------------------------------------------------ faults */
@@ -251,7 +253,7 @@ static void spoil(struct ec_http_exchange *x, const struct fault *f, int status,
 /* The first answer under this key: NULL when there is none. Refuses and says so when it was for another request. */
 static json_t *replay_of(const char *id, const char *request, bool *reused)
 {
-    json_t *first = json_object_get(sbx.replays, id);
+    json_t *first = json_object_get(sbx.memory.replays, id);
 
     *reused = first && strcmp(json_string_value(json_object_get(first, "request")), request) != 0;
     return first;
@@ -262,7 +264,7 @@ static void serve_call(struct ec_http_exchange *x, const struct ec_sbx_call *cal
     struct ec_arena *arena = ec_http_exchange_arena(x);
     struct ec_str key = {NULL, 0};
     struct fault *fault;
-    json_t *reply = NULL, *first = NULL;
+    json_t *reply = NULL, *first = NULL, *touched = NULL;
     char *canonical = NULL;
     const char *id = NULL;
     bool reused = false;
@@ -283,13 +285,13 @@ static void serve_call(struct ec_http_exchange *x, const struct ec_sbx_call *cal
     if (reused) {
         answer_refusal(x, &(struct ec_sbx_refusal){400, "key", NULL, "this idempotency key was used with another request"}, NULL);
     } else if (fault && strcmp(fault->kind, "status") == 0) {
-        record(call, request, key, fault->status, fault->body, false, fault->kind);
+        record(call, request, key, fault->status, fault->body, false, fault->kind, NULL, NULL);
         if (fault->body)
             answer_with(x, fault->status, fault->body, fault->headers);
         else
             answer_refusal(x, &(struct ec_sbx_refusal){fault->status, "fault", NULL, "a fault was asked for"}, fault->headers);
     } else if (fault && !fault->effect) {
-        record(call, request, key, 0, NULL, false, fault->kind);
+        record(call, request, key, 0, NULL, false, fault->kind, NULL, NULL);
         spoil(x, fault, 200, NULL);
     } else {
         if (first) {
@@ -298,21 +300,22 @@ static void serve_call(struct ec_http_exchange *x, const struct ec_sbx_call *cal
             if (json_is_null(reply))
                 reply = NULL;
         } else {
-            status = ec_sbx_apply(call, request, sbx.stores, &reply);
+            status = ec_sbx_apply(call, request, sbx.memory.stores, touched = json_object(), &reply);
         }
         if (status == 0) {
             answer_mistake(x, 500, "no rule of the sandbox fits this request");
         } else {
             if (id && !first)
-                json_object_set_new(sbx.replays, id,
+                json_object_set_new(sbx.memory.replays, id,
                                     json_pack("{sssisO?}", "request", canonical, "status", status, "reply", reply));
-            record(call, request, key, status, reply, first != NULL, fault ? fault->kind : NULL);
+            record(call, request, key, status, reply, first != NULL, fault ? fault->kind : NULL, first ? NULL : id, touched);
             if (fault)
                 spoil(x, fault, status, reply);
             else
                 answer(x, status, reply, first != NULL);
         }
         json_decref(reply);
+        json_decref(touched);
     }
     free(canonical);
 }
@@ -332,9 +335,10 @@ static void serve_own(struct ec_http_exchange *x, const struct ec_http_request *
     if (strncmp(request->peer, "127.", 4) != 0 && strcmp(request->peer, "::1") != 0 && strncmp(request->peer, "::ffff:127.", 11) != 0) {
         answer_mistake(x, 404, "there is no such path");
     } else if (path_is(request, "/_sandbox/ledger") && method_is(request, "GET")) {
-        answer(x, 200, sbx.ledger, false);
+        answer(x, 200, sbx.memory.ledger, false);
     } else if (path_is(request, "/_sandbox/ledger") && method_is(request, "DELETE")) {
-        json_array_clear(sbx.ledger);
+        json_array_clear(sbx.memory.ledger);
+        ec_sbx_journal_empty();
         answer(x, 204, NULL, false);
     } else if (path_is(request, "/_sandbox/faults") && method_is(request, "POST")) {
         add_fault(x, request->body);
@@ -408,21 +412,28 @@ static void free_settings(void)
         free((char *)sbx.sandbox->auth_user->text.p);
 }
 
-static int run(const struct ec_http_server_options *options)
+static void forget(void)
 {
-    const char *why;
+    ec_sbx_journal_close();
+    json_decref(sbx.memory.stores);
+    json_decref(sbx.memory.replays);
+    json_decref(sbx.memory.ledger);
+}
+
+static int run(const struct ec_http_server_options *options, const char *journal)
+{
+    const char *why = NULL;
 
     uv_loop_init(&sbx.loop);
-    sbx.server = ec_http_server_start(&sbx.loop, options, &why);
+    if (ec_sbx_journal_open(journal, &sbx.memory, &why) == 0)
+        sbx.server = ec_http_server_start(&sbx.loop, options, &why);
     if (!sbx.server) {
+        forget();
         fprintf(stderr, "%s: %s\n", sbx.sandbox->name, why);
         uv_run(&sbx.loop, UV_RUN_DEFAULT);
         uv_loop_close(&sbx.loop);
         return 1;
     }
-    sbx.stores = json_object();
-    sbx.replays = json_object();
-    sbx.ledger = json_array();
     ec_log_attach(&sbx.loop);
     uv_signal_init(&sbx.loop, &sbx.term);
     uv_signal_init(&sbx.loop, &sbx.interrupt);
@@ -433,9 +444,7 @@ static int run(const struct ec_http_server_options *options)
     ec_log_detach();
     uv_run(&sbx.loop, UV_RUN_DEFAULT);
     uv_loop_close(&sbx.loop);
-    json_decref(sbx.stores);
-    json_decref(sbx.replays);
-    json_decref(sbx.ledger);
+    forget();
     free_faults();
     return 0;
 }
@@ -444,13 +453,14 @@ static int serve(void)
 {
     struct ec_config_errors errors = {{NULL, 0, 0}, 0};
     struct ec_http_server_options options = {.handle = handle};
-    char *host, *cert, *key;
+    char *host, *cert, *key, *journal;
     int code = 78;
 
     ec_log_configure(&errors);
     host = ec_config_get(&errors, "HOST", "127.0.0.1", false);
     cert = ec_config_get(&errors, "EC_TLS_CERT", NULL, false);
     key = ec_config_get(&errors, "EC_TLS_KEY", NULL, false);
+    journal = ec_config_get(&errors, "EC_SANDBOX_JOURNAL", NULL, false);
     options.host = host;
     options.port = ec_app_port(&errors, "PORT", 0);
     options.tls_cert = cert;
@@ -463,12 +473,13 @@ static int serve(void)
     if (errors.n > 0)
         fwrite(errors.text.p, 1, errors.text.n, stderr);
     else
-        code = run(&options);
+        code = run(&options, journal);
     ec_buf_free(&errors.text);
     free_settings();
     free(host);
     free(cert);
     free(key);
+    free(journal);
     ec_log_flush();
     return code;
 }

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "ec_sandbox.h"
 #include "http.h"
 
 /* ------------------------------------------------------------------ sandbox_request.c */
@@ -25,9 +26,22 @@ json_t *ec_sbx_read(const struct ec_sandbox *sandbox, const struct ec_sbx_match 
 
 /* ------------------------------------------------------------------ sandbox_eval.c */
 
-/* The first rule that fits: its status, or 0 when none does. *reply is new, or NULL for an answer without a body. Stores change. */
-int ec_sbx_apply(const struct ec_sbx_call *call, json_t *request, json_t *stores, json_t **reply);
+/* The first rule that fits: its status, or 0 when none does. *reply is new, or NULL for an answer without a body. Stores change; what did
+ * is in touched: {store: {key: object}}, not copied. */
+int ec_sbx_apply(const struct ec_sbx_call *call, json_t *request, json_t *stores, json_t *touched, json_t **reply);
 /* What a refusal answers: its status; *reply is new. */
 int ec_sbx_refuse(const struct ec_sandbox *sandbox, const struct ec_sbx_refusal *refusal, json_t *stores, json_t **reply);
+
+/* ------------------------------------------------------------------ sandbox_journal.c */
+
+/* What is to be remembered: the whole of a sandbox's memory, faults not. */
+struct ec_sbx_memory { json_t *stores, *ledger, *replays; };
+/* Fills memory with what the journal at path has and appends to it from now on; path NULL: nothing is kept beyond the process. 0, or -1 with
+ * a message in *why. */
+int ec_sbx_journal_open(const char *path, struct ec_sbx_memory *memory, const char **why);
+/* One request: its entry of the ledger, and, each or NULL, the answer to be repeated under an id and what it has changed. */
+void ec_sbx_journal_add(json_t *entry, const char *id, json_t *replay, json_t *touched);
+void ec_sbx_journal_empty(void); /* the ledger is empty from here on */
+void ec_sbx_journal_close(void);
 
 #endif

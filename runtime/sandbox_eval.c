@@ -155,7 +155,16 @@ static bool holds(const struct scope *scope, const struct ec_sbx_cond *cond)
     }
 }
 
-static void keep(const struct scope *scope, const struct ec_sbx_value *target)
+static void touch(json_t *touched, const char *store, const char *key, json_t *object)
+{
+    json_t *of_store = json_object_get(touched, store);
+
+    if (!of_store)
+        json_object_set_new(touched, store, of_store = json_object());
+    json_object_set(of_store, key, object);
+}
+
+static void keep(const struct scope *scope, const struct ec_sbx_value *target, json_t *touched)
 {
     json_t *store = json_object_get(scope->stores, target->text);
     char *key = key_text(scope, target->key);
@@ -165,18 +174,23 @@ static void keep(const struct scope *scope, const struct ec_sbx_value *target)
         json_object_set_new(scope->stores, target->text, store);
     }
     json_object_set_new(store, key, json_deep_copy(scope->reply));
+    touch(touched, target->text, key, json_object_get(store, key));
     free(key);
 }
 
 /* Sets a member of a kept object, making the objects on the way; an object that is not there is left so. */
-static void set(const struct scope *scope, const struct ec_sbx_set *set)
+static void set(const struct scope *scope, const struct ec_sbx_set *set, json_t *touched)
 {
     json_t *at = kept(scope, set->target), *next;
     const char *path = set->target->path;
+    char *key;
     size_t n;
 
     if (!at || !path)
         return;
+    key = key_text(scope, set->target->key);
+    touch(touched, set->target->text, key, at);
+    free(key);
     while (path[n = strcspn(path, ".")] == '.') {
         next = json_object_getn(at, path, n);
         if (!json_is_object(next)) {
@@ -189,7 +203,7 @@ static void set(const struct scope *scope, const struct ec_sbx_set *set)
     json_object_set_new(at, path, evaluate(scope, set->value));
 }
 
-int ec_sbx_apply(const struct ec_sbx_call *call, json_t *request, json_t *stores, json_t **reply)
+int ec_sbx_apply(const struct ec_sbx_call *call, json_t *request, json_t *stores, json_t *touched, json_t **reply)
 {
     struct scope scope = {request, stores, NULL};
     const struct ec_sbx_rule *rule;
@@ -204,9 +218,9 @@ int ec_sbx_apply(const struct ec_sbx_call *call, json_t *request, json_t *stores
     if (rule->body)
         scope.reply = evaluate(&scope, rule->body);
     if (rule->keep && scope.reply)
-        keep(&scope, rule->keep);
+        keep(&scope, rule->keep, touched);
     for (one = rule->sets; one && one->target; one++)
-        set(&scope, one);
+        set(&scope, one, touched);
     *reply = scope.reply;
     return rule->status;
 }

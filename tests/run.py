@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the suites and adds up their counts. `run.py` runs all, `run.py NAME ...` the suites (or one unit test or one system test) so named;
-with `--long` (or EC_TEST_LONG=1) each fuzzer runs for 300 s, not 10, and chaos at full size (EC_LONG=1). The last line is `N passed, N failed, N skipped`; each skip has its
-reason above it."""
+with `--long` (or EC_TEST_LONG=1) each fuzzer runs for 300 s, not 10, and chaos at full size (EC_LONG=1); with EC_REPEAT=N system tests
+that share a running system run N times on it. The last line is `N passed, N failed, N skipped`; each skip has its reason above it."""
 import os
 import re
 import subprocess
@@ -17,7 +17,8 @@ LONG = "--long" in sys.argv[1:] or os.environ.get("EC_TEST_LONG", "0") not in ("
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=false"]
 # Leaks of a library's own at exit are not ours to mend; everything else is fatal.
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
-           LSAN_OPTIONS="suppressions=" + os.path.join(HERE, "lsan.supp") + ":print_suppressions=0", LC_ALL="C.UTF-8", EC_LONG="1" if LONG else "")
+           LSAN_OPTIONS="suppressions=" + os.path.join(HERE, "lsan.supp") + ":print_suppressions=0", LC_ALL="C.UTF-8",
+           EC_LONG="1" if LONG else os.environ.get("EC_LONG", ""))
 
 
 class Tally:
@@ -141,7 +142,7 @@ def suite_system(only=None):
     """The whole system on real servers."""
     if not asan_build():
         return 0, 1, 0
-    return script("system/run.py", *([only] if only else []), timeout=5400 if LONG else 2400)
+    return script("system/run.py", *([only] if only else []), timeout=(5400 if LONG else 2400) * int(os.environ.get("EC_REPEAT", "1")))
 
 
 def suite_chaos(only=None):

@@ -29,7 +29,13 @@ static void show(const struct ecc_outset_report *report, const char *folder, FIL
 static int write_crash_points(struct ecc_cli *cli, struct ecc_topology *topology, const char *path)
 {
     struct ecc_outset out;
-    struct ecc_codegen cg = {.arena = &cli->arena, .model = topology->model, .diags = &topology->diags, .out = &out};
+    struct ecc_codegen cg = {
+        .arena = &cli->arena,
+        .model = topology->model,
+        .diags = &topology->diags,
+        .out = &out,
+        .wants_crash_points = true,
+    };
     const char *error = NULL;
 
     ecc_outset_init(&out, &cli->arena);

@@ -315,6 +315,7 @@ extern const struct ec_error error_order_not_found;
 extern const struct ec_error error_out_of_stock;
 extern const struct ec_error error_payment_unavailable;
 extern const struct ec_error error_product_not_found;
+extern const struct ec_error error_shipping_unavailable;
 extern const struct ec_error error_staff_only;
 extern const struct ec_error error_unknown_sku;
 

@@ -136,6 +136,7 @@ static const struct ec_call order_svc_place_order_call = {
         &error_card_declined,
         &error_inventory_unavailable,
         &error_payment_unavailable,
+        &error_shipping_unavailable,
         NULL,
     },
 };

@@ -463,9 +463,9 @@ const struct ec_record shipment_record = {
 
 static const struct ec_field get_v1_orders_id_summary_out_fields[] = {
     {.name = "order", .kind = EC_RECORD, .of = &order_record, .offset = offsetof(struct get_v1_orders_id_summary_out, order)},
-    {.name = "payment", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &payment_record,
+    {.name = "payment", .kind = EC_RECORD, .flags = EC_OPTIONAL | EC_NULL, .of = &payment_record,
         .offset = offsetof(struct get_v1_orders_id_summary_out, payment)},
-    {.name = "shipment", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &shipment_record,
+    {.name = "shipment", .kind = EC_RECORD, .flags = EC_OPTIONAL | EC_NULL, .of = &shipment_record,
         .offset = offsetof(struct get_v1_orders_id_summary_out, shipment)},
 };
 const struct ec_record get_v1_orders_id_summary_out_record = {
@@ -532,5 +532,7 @@ const struct ec_error error_out_of_stock = {.name = "out-of-stock", .status = 40
 const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503,
     .title = "Payments can't be taken at the moment"};
 const struct ec_error error_product_not_found = {.name = "product-not-found", .status = 404, .title = "There is no such product"};
+const struct ec_error error_shipping_unavailable = {.name = "shipping-unavailable", .status = 503,
+    .title = "Shipments can't be scheduled at the moment"};
 const struct ec_error error_staff_only = {.name = "staff-only", .status = 403, .title = "Only staff may do this"};
 const struct ec_error error_unknown_sku = {.name = "unknown-sku", .status = 422, .title = "A line names a product that does not exist"};

@@ -33,6 +33,7 @@ struct ec_edge shipping_svc_edge = {
     .peer = "shipping-svc",
     .env = "SHIPPING_SVC_URL",
     .timeout_ms = 1000,
+    .on_failure = &error_shipping_unavailable,
 };
 
 static const struct ec_call catalog_svc_price_lines_call = {

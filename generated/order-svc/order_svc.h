@@ -303,6 +303,7 @@ extern const struct ec_error error_not_cancellable;
 extern const struct ec_error error_order_not_found;
 extern const struct ec_error error_out_of_stock;
 extern const struct ec_error error_payment_unavailable;
+extern const struct ec_error error_shipping_unavailable;
 extern const struct ec_error error_unknown_sku;
 
 extern const struct ec_program place_order_program;

@@ -2,7 +2,7 @@
 #ifndef SENDGRID_SANDBOX_H
 #define SENDGRID_SANDBOX_H
 
-#include <ec.h>
+#include <ec_sandbox.h>
 
 struct sendgrid_send_in_personalizations_to_list { struct sendgrid_send_in_personalizations_to *v; size_t n; };
 struct sendgrid_send_in_personalizations_list { struct sendgrid_send_in_personalizations *v; size_t n; };

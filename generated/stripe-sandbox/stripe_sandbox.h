@@ -2,7 +2,7 @@
 #ifndef STRIPE_SANDBOX_H
 #define STRIPE_SANDBOX_H
 
-#include <ec.h>
+#include <ec_sandbox.h>
 
 struct stripe_create_payment_in_automatic_payment_methods {
     bool enabled;

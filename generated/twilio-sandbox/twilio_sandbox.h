@@ -2,7 +2,7 @@
 #ifndef TWILIO_SANDBOX_H
 #define TWILIO_SANDBOX_H
 
-#include <ec.h>
+#include <ec_sandbox.h>
 
 struct twilio_send_in {
     struct ec_str to;

@@ -20,10 +20,11 @@ class Points:
         for name in ("armed", "fired", "passed"):
             os.mkdir(os.path.join(self.folder, name))
         path = os.path.join(self.folder, "crash-points.json")
-        subprocess.run([os.path.join(BUILD, "tool", "ecomc"), "build", "--crash-points", path, os.path.join(lib.ROOT, "topology.ecom")], check=True,
-                       capture_output=True)
+        ecomc, topology = os.path.join(BUILD, "tool", "ecomc"), os.path.join(lib.ROOT, "topology.ecom")
+        subprocess.run([ecomc, "build", "--crash-points", path, topology], check=True, capture_output=True)
         self.list = {entry["point"]: entry for entry in json.load(open(path))}
-        # What is killed all the time has to be back soon. (The embedded broker waits 3 s for a new group to gather: less than that and nobody gets in.)
+        # What is killed all the time has to be back soon. (The embedded broker waits 3 s for a new group to gather: less than that and
+        # nobody gets in.)
         self.env = {"EC_CRASH_DIR": self.folder, "EC_BACKOFF_MS": "200", "EC_KAFKA_SESSION_MS": "3500", "EC_EVENT_MS": "4000"}
 
     def path(self, kind, point):

@@ -42,7 +42,8 @@ class Proxy:
 
     def cut(self):
         """Everybody connects anew."""
-        self.system.sql(self.service, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+        self.system.sql(self.service, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                      "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
 
     def __exit__(self, kind, error, trace):
         self.listener.close()

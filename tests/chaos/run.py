@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the chaos tests: all of them, or the ones named. They stand on what the system tests share. With EC_LONG=1 each crash point is fired alone,
-and again in the other direction where a saga passes it going forward and going back."""
+"""Runs the chaos tests: all of them, or the ones named. They stand on what the system tests share. With EC_LONG=1 they
+run at full size."""
 import os
 import sys
 

@@ -36,8 +36,8 @@ class World:
                 CREATE TABLE knob_{name} (odds float); INSERT INTO knob_{name} VALUES (0); GRANT SELECT ON knob_{name} TO PUBLIC;
                 CREATE FUNCTION turn_{name}() RETURNS trigger LANGUAGE plpgsql AS
                   $$BEGIN IF random() < (SELECT odds FROM knob_{name}) THEN {body} END IF; RETURN NEW; END$$;
-                CREATE {"CONSTRAINT" if deferred else ""} TRIGGER turn_{name} {when} ON {table} {"DEFERRABLE INITIALLY DEFERRED" if deferred else ""}
-                  FOR EACH ROW EXECUTE FUNCTION turn_{name}()""")
+                CREATE {"CONSTRAINT" if deferred else ""} TRIGGER turn_{name} {when} ON {table}
+                  {"DEFERRABLE INITIALLY DEFERRED" if deferred else ""} FOR EACH ROW EXECUTE FUNCTION turn_{name}()""")
         self.staff = self.customer()
         system.sql("user-svc", f"UPDATE users SET role = 'staff' WHERE id = '{self.staff.id}'")
         reply = self.ask("POST", "/v1/sessions", {"email": self.staff.email, "password": self.staff.password})
@@ -99,8 +99,8 @@ class World:
             pass
 
     def event(self, topic, kind, body):
-        subprocess.run(["kcat", "-P", "-b", self.system.brokers(), "-t", topic, "-k", STRANGER + uuid.uuid4().hex, "-H", f"ce_id={uuid.uuid4()}",
-                        "-H", f"ce_type={kind}.v1"], input=body, text=True, timeout=30, capture_output=True, check=True)
+        subprocess.run(["kcat", "-P", "-b", self.system.brokers(), "-t", topic, "-k", STRANGER + uuid.uuid4().hex,
+                        "-H", f"ce_id={uuid.uuid4()}", "-H", f"ce_type={kind}.v1"], input=body, text=True, timeout=30, capture_output=True, check=True)
 
 
 # ---------------------------------------------------------------- going forward

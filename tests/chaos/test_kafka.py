@@ -15,6 +15,6 @@ def test_kafka_is_killed(system):
             storm.go_on()
             storm.kill("kafka", signal.SIGKILL)
             storm.go_on(BETWEEN)
+            wait(lambda: system.processes()["kafka"]["state"] == "ready", 120, "the broker is back")
         assert system.processes()["kafka"]["restarts"] >= 2 * ROUNDS
-        wait(lambda: system.processes()["kafka"]["state"] == "ready", 60, "the broker is back")
         storm.go_on()

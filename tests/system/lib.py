@@ -1,4 +1,5 @@
 """What the system tests share: a system of their own in a temporary folder, HTTP, SQL and the topics."""
+import contextlib
 import glob
 import http.client
 import json
@@ -28,7 +29,7 @@ class Skip(Exception):
 def free_base():
     """A port base whose usual ports are free, those of second replicas, too; all are below 32768, from where on the kernel takes ports for
     connections."""
-    usual = [8080, 8081, 9080, 9081, 9600, 9610, 9611, *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
+    usual = [9600, 9610, 9611, *range(8080, 8084), *range(9080, 9084), *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
     for _ in range(200):
         base = random.randrange(1000, 23000, 50)
         try:
@@ -82,6 +83,7 @@ class System:
         if build == SANITIZED:
             self.env["EC_MESON_OPTIONS"] = "-Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false -Dbuildtype=debug -Doptimization=1"
         self.gateway = 8080 + self.base
+        self.probes, self.counts = {}, {}  # ports and names, which stay
 
     def ecomc(self, *args, timeout=600):
         return subprocess.run([os.path.join(self.build, "tool", "ecomc"), *args], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout)
@@ -126,6 +128,27 @@ class System:
     def pid(self, name):
         return self.processes()[name]["pid"]
 
+    def replicas(self, service):
+        """The names of its processes."""
+        return sorted(n for n in self.processes() if n == service or re.fullmatch(re.escape(service) + r"-\d+", n))
+
+    @contextlib.contextmanager
+    def paused(self, *services):
+        """Inside, all processes of these services are stopped: connections to them are made, and nobody answers."""
+        processes = self.processes()
+        pids = [processes[name]["pid"] for service in services for name in self.replicas(service)]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            def stopped(pid):
+                return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] == "T"
+            wait(lambda: all(map(stopped, pids)), 5, f"{services} are stopped")
+            yield
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def kill(self, name, sig=signal.SIGKILL):
         """Ends a process that is ready, and waits until the supervisor knows."""
         process = wait(lambda: next((p for p in [self.processes()[name]] if p["state"] == "ready" and os.path.exists(f"/proc/{p['pid']}")), None), 30,
@@ -135,12 +158,12 @@ class System:
 
     # -------------------------------------------------------------- HTTP
 
-    def request(self, method, path, body=None, token=None, headers=None, port=None, timeout=30, tls=False):
+    def request(self, method, path, body=None, token=None, headers=None, port=None, timeout=30, tls=False, source=None):
         if tls:
             context = ssl.create_default_context(cafile=os.path.join(self.folder, ".ecom", "secrets", "ca.pem"))
             conn = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
         else:
-            conn = http.client.HTTPConnection("127.0.0.1", port or self.gateway, timeout=timeout)
+            conn = http.client.HTTPConnection("127.0.0.1", port or self.gateway, timeout=timeout, source_address=source and (source, 0))
         send = dict(headers or {})
         if token:
             send["Authorization"] = "Bearer " + token
@@ -156,7 +179,10 @@ class System:
             conn.close()
 
     def metrics(self, name):
-        port = self.processes()[name]["probe_port"]
+        """What one process has counted."""
+        if name not in self.probes:
+            self.probes = {n: p["probe_port"] for n, p in self.processes().items()}
+        port = self.probes[name]
         out = {}
         for line in self.request("GET", "/metrics", port=port).body.decode().splitlines():
             if line and not line.startswith("#"):
@@ -164,15 +190,47 @@ class System:
                 out[key] = float(value)
         return out
 
+    def counted(self, service, family, *labels):
+        """The sum of a family's series, over all processes of the service, that have all of these labels (`op="Book"`)."""
+        if service not in self.counts:
+            self.counts[service] = self.replicas(service)
+        return sum(value for name in self.counts[service] for key, value in self.metrics(name).items()
+                   if key.partition("{")[0] == family and all(label in key for label in labels))
+
     # -------------------------------------------------------------- data
+
+    def psql(self, service):
+        folder = os.path.realpath(os.path.join(self.folder, ".ecom", "pg", service))
+        return ["psql", "-h", folder, "-U", "postgres", "-d", "postgres", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
+
+    @contextlib.contextmanager
+    def transaction(self, service, text):
+        """Inside, a transaction that has run `text` is open; it is committed after."""
+        psql = subprocess.Popen(self.psql(service), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            psql.stdin.write(f"BEGIN;\n{text};\n\\echo open\n")
+            psql.stdin.flush()
+            lines = iter(psql.stdout.readline, "")
+            assert "open\n" in lines, "the transaction is open"
+            yield
+        finally:
+            psql.communicate("COMMIT;\n", timeout=30)
+        assert psql.returncode == 0
 
     def sql(self, service, text):
         """Rows as lists of text."""
-        folder = os.path.realpath(os.path.join(self.folder, ".ecom", "pg", service))
-        done = subprocess.run(["psql", "-h", folder, "-U", "postgres", "-d", "postgres", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", text],
-                              capture_output=True, text=True, timeout=30)
+        done = subprocess.run([*self.psql(service), "-c", text], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines() if line]
+
+    def redis_socket(self):
+        return socket.create_connection(("127.0.0.1", 9600 + self.base), timeout=10)
+
+    def redis(self, *words):
+        """One command's answer, as it comes over the wire."""
+        with self.redis_socket() as sock:
+            sock.sendall(b"".join([b"*%d\r\n" % len(words)] + [b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words]))
+            return sock.recv(1 << 20).decode()
 
     def brokers(self):
         if self.kafka == "apache":

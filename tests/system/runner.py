@@ -1,6 +1,8 @@
 """Runs the tests of a folder: every test_*.py in it, or the ones named. In a module, functions `test_*(system)` share one running system of the
-module's TOPOLOGY, once for each broker in KAFKA; functions without the parameter make their own. The system tests run on Apache Kafka
-wherever Maven can fetch it."""
+module's TOPOLOGY, once for each broker in KAFKA; functions without the parameter make their own. A test that a module imports from another
+is run there, too: on that module's system. The system tests run on Apache Kafka wherever Maven can fetch it. With EC_REPEAT=N the shared
+functions run N times on the same running system; the first round with a failure is the last. EC_KAFKA=embedded or apache leaves the other
+broker out."""
 import importlib
 import inspect
 import os
@@ -10,6 +12,7 @@ import traceback
 
 import lib
 
+REPEAT = int(os.environ.get("EC_REPEAT", "1"))
 passed = failed = skipped = 0
 
 
@@ -34,13 +37,15 @@ def attempt(name, function, *args):
 def run_module(name):
     global failed, skipped
     module = importlib.import_module(name)
-    tests = [(n, f) for n, f in inspect.getmembers(module, inspect.isfunction) if n.startswith("test_") and f.__module__ == name]
-    tests.sort(key=lambda pair: pair[1].__code__.co_firstlineno)
+    tests = [(n, f) for n, f in inspect.getmembers(module, inspect.isfunction) if n.startswith("test_")]
+    tests.sort(key=lambda pair: (pair[1].__module__ == name, pair[1].__module__, pair[1].__code__.co_firstlineno))
     shared = [(n, f) for n, f in tests if inspect.signature(f).parameters]
     for test_name, function in tests:
         if not inspect.signature(function).parameters:
             attempt(f"{name}.{test_name}", function)
     for kafka in getattr(module, "KAFKA", ["embedded"]) if shared else []:
+        if os.environ.get("EC_KAFKA", kafka) != kafka:
+            continue
         system = lib.System(getattr(module, "TOPOLOGY", os.path.join(lib.ROOT, "topology.ecom")), kafka, getattr(module, "ARGS", ()),
                             getattr(module, "ENV", None), getattr(module, "BUILD", lib.SANITIZED))
         try:
@@ -54,7 +59,12 @@ def run_module(name):
             print(f"FAIL {name} on {kafka}: {error}", flush=True)
             continue
         print(f"{name} on the {kafka} broker: up in {system.seconds:.1f} s", flush=True)
-        good = [attempt(f"{name}.{n} [{kafka}]", f, system) for n, f in shared]
+        good = []
+        for round_ in range(1, REPEAT + 1):
+            what = f"{kafka}, round {round_}" if REPEAT > 1 else kafka
+            good += [attempt(f"{name}.{n} [{what}]", f, system) for n, f in shared]
+            if not all(good):
+                break
         attempt(f"{name}: stops clean [{kafka}]", system.__exit__, *((None, None, None) if all(good) else (AssertionError, None, None)))
 
 

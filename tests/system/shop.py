@@ -1,17 +1,19 @@
 """What a customer of the example does."""
+import concurrent.futures
 import http.client
+import json
 import random
 import time
 
-from lib import unique_email
+from lib import unique_email, wait
 
 SKUS = ["kettle", "teapot", "mug", "filter"]
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
-VERDICTS = ("card-declined", "out-of-stock", "inventory-unavailable", "payment-unavailable", "unknown-sku")
+VERDICTS = ("card-declined", "out-of-stock", "inventory-unavailable", "payment-unavailable", "shipping-unavailable", "unknown-sku")
 
 
 class Customer:
-    def __init__(self, system, phone="+15005550010"):
+    def __init__(self, system, phone="+15005550010", staff=False):
         self.system, self.email, self.password = system, unique_email(), "correct horse battery"
         body = {"email": self.email, "password": self.password, "name": "Ada"}
         if phone:
@@ -19,7 +21,12 @@ class Customer:
         reply = system.request("POST", "/v1/users", body)
         assert reply.status == 201, reply
         self.id = reply.json["id"]
-        reply = system.request("POST", "/v1/sessions", {"email": self.email, "password": self.password})
+        if staff:
+            system.sql("user-svc", f"UPDATE users SET role = 'staff' WHERE id = '{self.id}'")
+        self.sign_in()
+
+    def sign_in(self):
+        reply = self.system.request("POST", "/v1/sessions", {"email": self.email, "password": self.password})
         assert reply.status == 201, reply
         self.token = reply.json["token"]
 
@@ -73,3 +80,38 @@ class Wish:
             if self.is_answered() or (tries and self.tries >= tries) or (stop.is_set() and self.tries > 200):
                 return
             time.sleep(0.1)
+
+
+def at_once(calls):
+    """Runs them side by side; their results, in order."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result(120) for future in [pool.submit(call) for call in calls]]
+
+
+def messages(system, sandbox, text):
+    """What a stand-in was asked that has this text in it."""
+    return [entry for entry in system.ledger(sandbox) if text in json.dumps(entry)]
+
+
+def events(system, order, *topics):
+    """The types of the order's events."""
+    return [headers["ce_type"] for topic in topics for key, headers, body in system.topic(topic)
+            if key == order and body["order_id"] == order]
+
+
+def calm(system, seconds=60):
+    """Until no saga is under way and nothing waits to be published."""
+    left = "SELECT id, name, state, step, attempts, error FROM ec.saga WHERE state IN ('running', 'compensating')"
+    wait(lambda: not system.sql("order-svc", left), seconds, "every saga has ended")
+    for service in ("order-svc", "payment-svc", "shipping-svc"):
+        wait(lambda: system.sql(service, "SELECT count(*) FROM ec.outbox") == [["0"]], 30, f"the outbox of {service} is empty")
+
+
+def money(system, order, ledger=None):
+    """What the provider has captured and what it has refunded of an order, each as often as it did."""
+    done = [e for e in ledger or system.ledger("stripe-sandbox") if e["status"] == 200 and not e["replayed"]]
+    captured = [e["reply"] for e in done if e["call"] == "CreatePayment" and e["reply"]["status"] == "succeeded" and
+                e["reply"]["metadata"]["order_id"] == order]
+    intents = [reply["id"] for reply in captured]
+    refunded = [e["reply"] for e in done if e["call"] == "CreateRefund" and e["reply"]["payment_intent"] in intents]
+    return [int(reply["amount"]) for reply in captured], [int(reply["amount"]) for reply in refunded]

@@ -117,6 +117,7 @@ static void answer(struct ec_task *task, int step, int phase)
         snprintf(fake->keys[fake->ncalls], sizeof(fake->keys[0]), "%.*s", (int)task->key.n, task->key.p);
     fake->ncalls++;
     task->unknown = false;
+    task->retry_after_s = 0;
     switch (what) {
     case WORKS:
         task->error = NULL;
@@ -131,6 +132,7 @@ static void answer(struct ec_task *task, int step, int phase)
         return;
     case UNSENT:
         ec_task_fail_soon(task, &error_away, NULL);
+        task->retry_after_s = 7;
         return;
     case BUSY:
         ec_task_fail_soon(task, &ec_error_conflict, NULL);

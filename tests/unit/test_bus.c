@@ -195,6 +195,57 @@ static void test_topics_are_made(void **state)
     assert_string_equal(config_of(dead_name, "cleanup.policy", value), "delete");
 }
 
+static rd_kafka_t *guest;
+
+static bool guest_has_a_part(void)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(guest, 0);
+    bool has;
+
+    if (message)
+        rd_kafka_message_destroy(message);
+    has = !rd_kafka_assignment(guest, &list) && list && list->cnt > 0;
+    if (list)
+        rd_kafka_topic_partition_list_destroy(list);
+    return has;
+}
+
+static bool last_is_seen(void)
+{
+    return seen.calls > 0 && seen.n[seen.calls - 1] == 399 && !seen.in_flight;
+}
+
+/* A partition that is paused, because more waits here than is kept, goes away and comes back: it is read on. */
+static void test_paused_over_a_rebalance(void **state)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char why[128];
+
+    (void)state;
+    seen.hold = true;
+    for (int i = 0; i < 400; i++)
+        send_one("a", i);
+    assert_true(until(handler_holds, 20000));
+    assert_false(until(last_is_seen, 1000)); /* meanwhile the others come, up to the bound */
+    rd_kafka_conf_set(conf, "group.id", group_name, why, sizeof(why));
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why));
+    rd_kafka_conf_set(conf, "partition.assignment.strategy", "roundrobin,range", why, sizeof(why));
+    guest = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
+    assert_non_null(guest);
+    rd_kafka_poll_set_consumer(guest);
+    rd_kafka_topic_partition_list_add(list, topic_name, RD_KAFKA_PARTITION_UA);
+    assert_int_equal(rd_kafka_subscribe(guest, list), 0);
+    rd_kafka_topic_partition_list_destroy(list);
+    assert_true(until(guest_has_a_part, 30000));
+    rd_kafka_destroy(guest); /* leaves */
+    seen.hold = false;
+    seen.in_flight = 0;
+    ec_task_resume_soon(seen.held);
+    assert_true(until(last_is_seen, 40000));
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +257,7 @@ static int run(void)
         cmocka_unit_test_setup_teardown(test_fatal_producer_is_replaced, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_offset_is_stored_after_the_effect, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_second_member_takes_over, start_all, stop_all),
+        cmocka_unit_test_setup_teardown(test_paused_over_a_rebalance, start_all, stop_all),
     };
     const struct CMUnitTest of_a_real_bus[] = {cmocka_unit_test_setup_teardown(test_topics_are_made, start_all, stop_all)};
 

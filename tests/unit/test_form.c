@@ -155,6 +155,7 @@ static void refused(void **state)
         {"main[name]=%ff", EC_JSON_MALFORMED, ""},
         {"main[name]=a&a[a][a][a][a][a][a][a][a][a][a][a][a][a][a][a][a][a]=1", EC_JSON_MALFORMED, ""},
     };
+    static const struct ec_record nothing = {.name = "nothing"};
     struct ec_buf many = {NULL, 0, 0};
     struct order_form f;
     size_t i;
@@ -170,6 +171,8 @@ static void refused(void **state)
         ec_buf_printf(&many, "a%zu=1&", i);
     assert_int_equal(ec_form_read(arena, (struct ec_str){many.p, many.n}, &form_record, &f, EC_JSON_LENIENT, &error), EC_JSON_MALFORMED);
     ec_buf_free(&many);
+    assert_int_equal(ec_form_read(arena, EC_STR("a=1"), &nothing, NULL, 0, &error), EC_JSON_INVALID); /* no fields, nowhere to put them */
+    assert_int_equal(ec_form_read(arena, EC_STR("a=1"), &nothing, NULL, EC_JSON_LENIENT, &error), EC_JSON_OK);
 }
 
 static void lenient(void **state)

@@ -420,6 +420,9 @@ static void single_values(void **state)
     struct ec_int_list numbers;
     struct ec_str text;
     int64_t *maybe = NULL;
+    static const struct ec_field parts[] = {{.name = "shown", .kind = EC_INT, .flags = EC_OPTIONAL | EC_NULL},
+                                            {.name = "left_out", .kind = EC_INT, .flags = EC_OPTIONAL, .offset = sizeof(int64_t *)}};
+    static const struct ec_record parts_record = {.name = "parts", .size = 2 * sizeof(int64_t *), .fields = parts, .nfields = 2}, nothing = {.name = "nothing"};
 
     (void)state;
     assert_int_equal(ec_json_read_field(arena, EC_STR("[1,-0,3]"), &list, &numbers, 0, &error), EC_JSON_OK);
@@ -431,6 +434,11 @@ static void single_values(void **state)
     buf.n = 0;
     ec_json_write_field(&buf, &optional, &maybe);
     assert_text((struct ec_str){buf.p, buf.n}, "null");
+    buf.n = 0;
+    ec_json_write(&buf, &parts_record, &(int64_t *[]){NULL, NULL});
+    assert_text((struct ec_str){buf.p, buf.n}, "{\"shown\":null}");
+    assert_int_equal(ec_json_read(arena, EC_STR("{\"a\":1}"), &nothing, NULL, 0, &error), EC_JSON_INVALID); /* no fields, nowhere to put them */
+    assert_int_equal(ec_json_read(arena, EC_STR("{}"), &nothing, NULL, 0, &error), EC_JSON_OK);
     assert_int_equal(ec_json_read_field(arena, EC_STR("5"), &optional, &maybe, 0, &error), EC_JSON_OK);
     assert_int_equal(*maybe, 5);
     assert_int_equal(ec_json_read_field(arena, EC_STR(" null "), &document, &text, 0, &error), EC_JSON_OK);

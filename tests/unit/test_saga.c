@@ -99,6 +99,7 @@ static void test_unsent_has_no_effect(void **state)
     DB_UNTIL(ended.over);
     assert_string_equal(ended.name, "away");
     assert_int_equal(ended.error->status, 503);
+    assert_int_equal(ended.retry_after_s, 7);
     assert_string_equal(fake->trail, "first/do second/do first/undo!");
     db_close();
 }

@@ -1,4 +1,5 @@
 /* A sandbox as a process: what it takes and refuses, its rules, stores, idempotency, ledger and faults. */
+#include "ec_sandbox.h"
 #include "http_test.h"
 
 #include <jansson.h>
@@ -336,6 +337,78 @@ static void idempotency(void **state)
     json_decref(l);
 }
 
+/* kill -9, and on again with what the journal has; the line that a kill has cut is no line. */
+static void memory_outlives_the_process(void **state)
+{
+    char path[] = "/tmp/ec-sandbox-XXXXXX", first[4096], refund[200];
+    json_t *l, *answer;
+    FILE *file;
+    int status;
+
+    (void)state;
+    close(mkstemp(path));
+    unlink(path);
+    setenv("EC_SANDBOX_JOURNAL", path, 1);
+    for (int round = 0; round < 2; round++) {
+        start(&sandbox);
+        if (round == 0) {
+            assert_int_equal(ask("POST", "/v1/pay", KEY, GOOD), 200);
+            strcpy(first, body);
+            answer = parsed();
+            snprintf(refund, sizeof(refund), "/v1/AC1/pay/%s/refund.json", json_string_value(json_object_get(answer, "id")));
+            json_decref(answer);
+        } else {
+            assert_int_equal(ask("POST", "/v1/pay", KEY, GOOD), 200);
+            assert_string_equal(body, first);
+            assert_non_null(strstr(head, "idempotent-replayed: true"));
+            assert_int_equal(ask("POST", refund, AUTH, ""), 200);
+        }
+        kill(child, SIGKILL);
+        waitpid(child, &status, 0);
+        assert_non_null(file = fopen(path, "a"));
+        fputs("{\"entry\": {\"call\": \"Cut", file);
+        fclose(file);
+    }
+    start(&sandbox);
+    assert_int_equal(ask("POST", refund, AUTH, ""), 409);
+    l = ledger();
+    assert_int_equal(json_array_size(l), 4);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(l, 2), "call")), "Refund");
+    json_decref(l);
+    assert_int_equal(ask("DELETE", "/_sandbox/ledger", "", ""), 204);
+    teardown(NULL);
+    start(&sandbox);
+    l = ledger();
+    assert_int_equal(json_array_size(l), 0);
+    json_decref(l);
+    assert_int_equal(ask("POST", refund, AUTH, ""), 409);
+    teardown(NULL);
+    unsetenv("EC_SANDBOX_JOURNAL");
+    unlink(path);
+}
+
+/* Where it can't be kept, the sandbox doesn't start and says so. */
+static void journal_that_cannot_be(void **state)
+{
+    int status;
+
+    (void)state;
+    setenv("EC_SANDBOX_JOURNAL", "/nowhere/journal", 1);
+    setenv("PORT", "1", 1);
+    setenv("TEST_ACCOUNT", "AC1", 1);
+    setenv("TEST_SECRET", "tok", 1);
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(1);
+        exit(ec_sandbox_main(1, (char *[]){(char *)"bank-sandbox", NULL}, &sandbox));
+    }
+    waitpid(child, &status, 0);
+    assert_int_equal(WEXITSTATUS(status), 1);
+    unsetenv("EC_SANDBOX_JOURNAL");
+}
+
 static int fault(const char *text)
 {
     return ask("POST", "/_sandbox/faults", "", text);
@@ -465,7 +538,8 @@ int main(void)
     const struct CMUnitTest tests[] = {T(what_is_refused), T(rules_and_stores), T(idempotency), T(faults),
                                        T(secrets_are_not_in_the_ledger), T(fault_headers),
                                        cmocka_unit_test_setup_teardown(refusals_in_words, setup_worded, teardown),
-                                       cmocka_unit_test(configuration)};
+                                       cmocka_unit_test(memory_outlives_the_process),
+                                       cmocka_unit_test(journal_that_cannot_be), cmocka_unit_test(configuration)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,6 +177,7 @@ static void add_sandbox(struct ecc_up *up, const struct ecc_node *node, int port
     env(up, proc, "PORT", number(up, port));
     env(up, proc, "EC_TLS_CERT", ecc_up_path(up, "secrets/tls.pem"));
     env(up, proc, "EC_TLS_KEY", ecc_up_path(up, "secrets/tls.key"));
+    env(up, proc, "EC_SANDBOX_JOURNAL", ecc_up_path(up, "sandbox/%s.jsonl", node->name));
     if (external->auth_secret)
         env_secret(up, proc, external->auth_secret);
     for (size_t i = 0; i < external->nsettings; i++)

@@ -44,6 +44,7 @@ const struct ec_program post_v1_orders_program = {
         &error_card_declined,
         &error_inventory_unavailable,
         &error_payment_unavailable,
+        &error_shipping_unavailable,
         NULL,
     },
 };

@@ -91,6 +91,7 @@ const struct ec_program place_order_program = {
         &error_card_declined,
         &error_inventory_unavailable,
         &error_payment_unavailable,
+        &error_shipping_unavailable,
         NULL,
     },
     .repeat = EC_REPEAT_CLAIM,

@@ -175,6 +175,7 @@ const struct ec_saga place_order_saga = {
         &error_card_declined,
         &error_payment_unavailable,
         &error_inventory_unavailable,
+        &error_shipping_unavailable,
         NULL,
     },
 };

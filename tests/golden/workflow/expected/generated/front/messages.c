@@ -167,7 +167,8 @@ const struct ec_record seat_record = {
 
 static const struct ec_field get_v1_trips_id_all_out_fields[] = {
     {.name = "trip", .kind = EC_RECORD, .of = &trip_record, .offset = offsetof(struct get_v1_trips_id_all_out, trip)},
-    {.name = "seat", .kind = EC_RECORD, .flags = EC_OPTIONAL, .of = &seat_record, .offset = offsetof(struct get_v1_trips_id_all_out, seat)},
+    {.name = "seat", .kind = EC_RECORD, .flags = EC_OPTIONAL | EC_NULL, .of = &seat_record,
+        .offset = offsetof(struct get_v1_trips_id_all_out, seat)},
 };
 const struct ec_record get_v1_trips_id_all_out_record = {
     .name = "get_v1_trips_id_all_out",

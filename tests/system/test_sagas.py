@@ -1,0 +1,174 @@
+"""Sagas seen from outside: what takes too long is answered 202 and goes on, a cancellation is one too, what is not known is found out
+with the same key, and the gauges tell how many are where."""
+import os
+import signal
+import threading
+import time
+
+from lib import wait
+from shop import Customer, calm, events, messages, money, stock
+
+KAFKA = ["embedded"]
+
+
+def sagas(system):
+    """running, compensating, stuck: over all processes."""
+    return tuple(int(system.counted("order-svc", f"ec_saga_{state}")) for state in ("running", "compensating", "stuck"))
+
+
+def start(call):
+    """Runs it meanwhile; [(when, reply)] when it is there."""
+    out = []
+
+    def run():
+        reply = call()
+        out.append((time.monotonic(), reply))
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, out
+
+
+def ends(system, customer, location, seconds=90):
+    """Follows the Location until the order has an end; what was seen on the way."""
+    seen = []
+
+    def poll():
+        reply = customer.get(location)
+        assert reply.status == 200, reply
+        if reply.json["status"] not in seen:
+            seen.append(reply.json["status"])
+        return seen[-1] in ("confirmed", "cancelled")
+    wait(poll, seconds, f"{location} has an end")
+    return seen
+
+
+def check_late(reply, status):
+    assert reply.status == 202 and reply.json["status"] == status, reply
+    assert reply.headers["location"] == f"/v1/orders/{reply.json['id']}", reply.headers
+    return reply.headers["location"]
+
+
+def order_of(system, customer):
+    (row,) = system.sql("order-svc", f"SELECT id FROM orders WHERE user_id = '{customer.id}'")
+    return row[0]
+
+
+def test_late_is_202_and_goes_on(system):
+    """At the same time, 15 s after they came: an order that will be confirmed, one that will be cancelled, the cancellation of a third."""
+    calm(system)
+    assert sagas(system) == (0, 0, 0)
+    slow, doomed, sorry = (Customer(system) for _ in range(3))
+    third = sorry.order("teapot").json["id"]
+    before = stock(system, "teapot")
+    charges = len(system.ledger("stripe-sandbox"))
+    system.fault("stripe-sandbox", call="CreatePayment", kind="timeout")  # time enough to get hold of its row
+    begun = time.monotonic()
+    first = start(lambda: slow.order("teapot"))
+    wait(lambda: len(system.ledger("stripe-sandbox")) > charges, 15, "the charge is at the provider")
+    with system.transaction("order-svc", f"SELECT 1 FROM orders WHERE id = '{order_of(system, slow)}' FOR UPDATE"):
+        shipped = f"SELECT 1 FROM shipments WHERE order_id = '{order_of(system, slow)}'"
+        wait(lambda: system.sql("shipping-svc", shipped), 15, "it has come to its end")
+        assert sagas(system) == (1, 0, 0)
+        with system.paused("payment-svc"):
+            second, cancel = start(lambda: doomed.order("teapot")), start(lambda: sorry.post(f"/v1/orders/{third}/cancel"))
+            wait(lambda: sagas(system) == (3, 0, 0), 8, "three go forward")
+            wait(lambda: sagas(system) == (2, 1, 0), 15, "one goes back: its charge has not been answered in 9 s")
+            for thread, _ in (first, second, cancel):
+                thread.join(40)
+            at, reply = first[1][0]
+            slow_at = check_late(reply, "pending")
+            assert 13 < at - begun < 20, at - begun
+            doomed_at, third_at = check_late(second[1][0][1], "pending"), check_late(cancel[1][0][1], "cancelling")
+            assert third_at == f"/v1/orders/{third}"
+            assert slow.get(slow_at).json["status"] == "pending" and sorry.get(third_at).json["status"] == "cancelling"
+    assert ends(system, slow, slow_at)[-1] == "confirmed"
+    assert ends(system, sorry, third_at)[-1] == "cancelled"
+    assert ends(system, doomed, doomed_at)[-1] == "cancelled"
+    calm(system)
+    assert sagas(system) == (0, 0, 0)
+    total = [3900]
+    assert money(system, slow_at.split("/")[-1]) == (total, []) and money(system, third) == (total, total)
+    captured, refunded = money(system, doomed_at.split("/")[-1])
+    assert captured == refunded and len(captured) <= 1, (captured, refunded)
+    after = stock(system, "teapot")
+    assert after == before, (before, after)  # one more of slow's is held, and the third's is not any more
+    wait(lambda: events(system, third, "order-events") == ["OrderPlaced.v1", "OrderCancelled.v1"], 20, "both of its events, in order")
+
+
+def test_cancel_while_a_participant_dies(system):
+    """The refund is at the provider when payment-svc is killed: it is asked again under the same key, and paid back once."""
+    customer = Customer(system)
+    before = stock(system, "moka")
+    order = customer.order("moka", 2).json["id"]
+    seen = sum(e["call"] == "CreateRefund" for e in system.ledger("stripe-sandbox"))
+    system.fault("stripe-sandbox", call="CreateRefund", kind="timeout")
+    thread, out = start(lambda: customer.post(f"/v1/orders/{order}/cancel"))
+    wait(lambda: sum(e["call"] == "CreateRefund" for e in system.ledger("stripe-sandbox")) > seen, 20, "the refund is at the provider")
+    system.kill("payment-svc")
+    thread.join(40)
+    assert out[0][1].status in (200, 202), out
+    assert ends(system, customer, f"/v1/orders/{order}")[-1] == "cancelled"
+    calm(system)
+    assert money(system, order) == ([6800], [6800])
+    tried = [e for e in system.ledger("stripe-sandbox") if e["call"] == "CreateRefund"][seen:]
+    assert len({e["key"] for e in tried}) == 1 and [e["replayed"] for e in tried][:2] == [False, True], tried
+    assert stock(system, "moka") == before
+    assert customer.post(f"/v1/orders/{order}/cancel").status == 409
+    assert tried[0]["fault"] == "timeout"
+
+
+def charges_of(system, order):
+    return [e for e in messages(system, "stripe-sandbox", order) if e["call"] == "CreatePayment"]
+
+
+def test_unknown_is_asked_again_not_guessed(system):
+    """The provider did it and the answer was lost: the same key finds out."""
+    for kind in ("timeout", "truncate", "close"):
+        customer = Customer(system)
+        system.fault("stripe-sandbox", call="CreatePayment", kind=kind)
+        reply = customer.order("moka")
+        assert reply.status == 201, (kind, reply)
+        tried = charges_of(system, reply.json["id"])
+        assert len(tried) == 2 and len({e["key"] for e in tried}) == 1 and [e["replayed"] for e in tried] == [False, True], (kind, tried)
+        assert [e.get("fault") for e in tried] == [kind, None] and money(system, reply.json["id"]) == ([3400], [])
+    # Every answer is lost: nobody says that it was not paid. It is asked once more when it is undone, and paid back.
+    customer = Customer(system)
+    system.fault("stripe-sandbox", call="CreatePayment", kind="timeout", times=3)
+    reply = customer.order("moka")
+    assert reply.status in (202, 503), reply
+    order = order_of(system, customer)
+    assert ends(system, customer, f"/v1/orders/{order}")[-1] == "cancelled"
+    calm(system)
+    tried = charges_of(system, order)
+    assert len({e["key"] for e in tried}) == 1 and [e["replayed"] for e in tried][:3] == [False, True, True] and len(tried) >= 4, tried
+    assert money(system, order) == ([3400], [3400])
+    assert system.sql("payment-svc", f"SELECT status FROM payments WHERE order_id = '{order}'") == [["refunded"]]
+    wait(lambda: events(system, order, "order-events") == ["OrderCancelled.v1"], 20, "it is told")
+
+
+def restart_with(system, sql):
+    """Kills order-svc and changes its rows before it comes back."""
+    names, processes = system.replicas("order-svc"), system.processes()
+    with system.paused("order-svc"):
+        system.sql("order-svc", sql)
+        for name in names:
+            os.kill(processes[name]["pid"], signal.SIGKILL)
+    wait(lambda: all(p["state"] == "ready" and p["pid"] != processes[n]["pid"] for n, p in system.processes().items() if n in names),
+         30, "order-svc is back")
+
+
+def test_a_stuck_saga_is_seen(system):
+    """More than ten attempts that failed make it a stuck one, until it goes on. Ten are written into its row: they take minutes."""
+    calm(system)
+    customer, before = Customer(system), stock(system, "moka")
+    with system.paused("inventory-svc"):
+        reply = customer.order("moka")
+        assert reply.status == 503 and reply.json["type"].endswith("inventory-unavailable"), reply
+        assert sagas(system) == (0, 1, 0)
+        restart_with(system, "UPDATE ec.saga SET attempts = 10, next_at = now() WHERE state = 'compensating'")
+        wait(lambda: sagas(system) == (0, 1, 1), 30, "it is seen to be stuck")
+        restart_with(system, "UPDATE ec.saga SET next_at = now() WHERE state = 'compensating'")  # not to wait for half a minute
+    order = order_of(system, customer)
+    assert ends(system, customer, f"/v1/orders/{order}")[-1] == "cancelled"
+    calm(system)
+    assert sagas(system) == (0, 0, 0) and stock(system, "moka") == before
