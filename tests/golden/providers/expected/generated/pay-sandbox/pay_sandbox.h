@@ -2,7 +2,7 @@
 #ifndef PAY_SANDBOX_H
 #define PAY_SANDBOX_H
 
-#include <ec.h>
+#include <ec_sandbox.h>
 
 struct pay_charge_in_card {
     struct ec_str number;

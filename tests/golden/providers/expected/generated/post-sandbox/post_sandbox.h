@@ -2,7 +2,7 @@
 #ifndef POST_SANDBOX_H
 #define POST_SANDBOX_H
 
-#include <ec.h>
+#include <ec_sandbox.h>
 
 struct post_send_in_lines_list { struct post_send_in_lines *v; size_t n; };
 
