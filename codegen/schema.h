@@ -56,6 +56,33 @@ struct ecc_migration *ecc_schema_initial(struct ecc_arena *arena, const struct e
 struct ecc_migration *ecc_schema_diff(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *service,
                                       const struct ecc_schema *old, const struct ecc_schema *next, size_t number, struct ecc_diags *diags);
 
+/* The same comparison for people. was and now: what changed, as the kind has it (a name, a type, a default, a definition); NULL: none. A
+ * step that the migration refuses, because the topology does not say the word it needs, is a step as well. The span of what is gone is in
+ * the old source. */
+#define ECC_SCHEMA_STEPS(X)                                                                                                            \
+    X(TABLE_ADDED) X(TABLE_REMOVED) X(TABLE_RENAMED)                                                                                   \
+    X(COLUMN_ADDED) X(COLUMN_REMOVED) X(COLUMN_RENAMED) X(COLUMN_TYPE) X(COLUMN_DEFAULT) X(COLUMN_NULLABLE) X(COLUMN_NOT_NULL)         \
+    X(PART_ADDED) X(PART_REMOVED)
+
+enum ecc_schema_step_kind {
+#define X(e) ECC_STEP_##e,
+    ECC_SCHEMA_STEPS(X)
+#undef X
+};
+
+struct ecc_schema_step {
+    enum ecc_schema_step_kind kind;
+    const char *table, *name; /* name: of the column, constraint or index */
+    const char *was, *now;
+    bool refused, index;
+    struct ecc_span span;
+};
+
+struct ecc_schema_steps { struct ecc_schema_step *items; size_t n, cap; };
+
+void ecc_schema_compare(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *service, const struct ecc_schema *old,
+                        const struct ecc_schema *next, struct ecc_schema_steps *out);
+
 /* Shared by the two. */
 const char *ecc_schema_create_table(struct ecc_arena *arena, const struct ecc_schema_table *table, bool (*later)(void *, const struct ecc_schema_part *),
                                     void *context);

@@ -20,6 +20,7 @@ struct diff {
     struct ecc_diags *diags;
     struct { struct ecc_change_sql *items; size_t n, cap; } changes;
     const char *slug; /* says what the first change is */
+    struct ecc_schema_steps *steps; /* or NULL: nobody asks */
 };
 
 static void change(struct diff *d, const char *slug, const char *up, const char *down)
@@ -28,6 +29,14 @@ static void change(struct diff *d, const char *slug, const char *up, const char 
         d->slug = slug;
     ECC_PUSH(d->arena, &d->changes, ((struct ecc_change_sql){up, down}));
 }
+
+static void step(struct diff *d, struct ecc_schema_step what)
+{
+    if (d->steps)
+        ECC_PUSH(d->arena, d->steps, what);
+}
+
+#define STEP(d, what, ...) step(d, (struct ecc_schema_step){.kind = ECC_STEP_##what, __VA_ARGS__})
 
 /* ------------------------------------------------------------------ new names */
 
@@ -91,6 +100,7 @@ static void rename_tables(struct diff *d)
         struct ecc_schema_table *was = table->was && !old_table(d, table->name) ? old_table(d, table->was) : NULL;
         if (!was || ecc_schema_find(d->next, table->was))
             continue;
+        STEP(d, TABLE_RENAMED, .table = table->name, .was = table->was, .now = table->name, .span = table->span);
         change(d, FMT(d, "rename_%s", table->was), FMT(d, "ALTER TABLE %s RENAME TO %s;\n", Q(d, table->was), Q(d, table->name)),
                FMT(d, "ALTER TABLE %s RENAME TO %s;\n", Q(d, table->name), Q(d, table->was)));
         rename_in_parts(d, table->was, NULL, table->name);
@@ -107,6 +117,8 @@ static void rename_columns(struct diff *d, const struct ecc_schema_table *table,
         struct ecc_schema_column *was = (struct ecc_schema_column *)ecc_schema_column(old, column->was);
         if (!was)
             continue;
+        STEP(d, COLUMN_RENAMED, .table = table->name, .name = column->name, .was = column->was, .now = column->name,
+             .span = column->span);
         change(d, FMT(d, "rename_%s_%s", table->name, column->was),
                FMT(d, "ALTER TABLE %s RENAME COLUMN %s TO %s;\n", Q(d, table->name), Q(d, column->was), Q(d, column->name)),
                FMT(d, "ALTER TABLE %s RENAME COLUMN %s TO %s;\n", Q(d, table->name), Q(d, column->name), Q(d, column->was)));
@@ -126,11 +138,47 @@ static struct ecc_schema_part *find_part(struct parts parts, const char *name)
     return NULL;
 }
 
+/* The values of `CHECK (x IN ('a', 'b'))`, or NULL. An enum's values are words: none has a comma in it. */
+static const char *listed(const char *sql)
+{
+    const char *list = strstr(sql, " IN ('");
+
+    return strncmp(sql, "CHECK (", 7) == 0 && list ? list + strlen(" IN (") : NULL;
+}
+
+static bool lists_all(const char *from, const char *in)
+{
+    for (size_t n; (n = strcspn(from, ",)")) > 0; from += n + (from[n] == ',' ? 2 : 0)) {
+        const char *at = in;
+        while (at && (strncmp(at, from, n) != 0 || strcspn(at, ",)") != n)) {
+            at = strchr(at, ',');
+            at = at ? at + 2 : NULL;
+        }
+        if (!at)
+            return false;
+        if (from[n] != ',')
+            break;
+    }
+    return true;
+}
+
+/* Another order of an enum's values is not another constraint: a migration would lock the table for nothing. */
+static bool same_sql(const char *a, const char *b, const char *name)
+{
+    const char *x = listed(a), *y = listed(b);
+    size_t n = strlen(name);
+
+    if (strcmp(a, b) == 0)
+        return true;
+    return x && y && n > 5 && strcmp(name + n - 5, "_enum") == 0 && x - a == y - b && strncmp(a, b, (size_t)(x - a)) == 0 &&
+           lists_all(x, y) && lists_all(y, x);
+}
+
 static bool same_part(struct parts parts, const struct ecc_schema_part *part)
 {
     const struct ecc_schema_part *other = find_part(parts, part->name);
 
-    return other && strcmp(other->sql, part->sql) == 0;
+    return other && same_sql(other->sql, part->sql, part->name);
 }
 
 /* The name of a constraint follows its table and columns; where only that changed, it is renamed. */
@@ -175,6 +223,8 @@ static void parts_change(struct diff *d, const struct ecc_schema_table *table, s
         if (same_part(against, part))
             continue;
         const char *make = add_part_sql(d, table, part, index), *take = drop_part_sql(d, table, part, index);
+        step(d, (struct ecc_schema_step){.kind = add ? ECC_STEP_PART_ADDED : ECC_STEP_PART_REMOVED, .table = table->name, .name = part->name,
+                                         .was = add ? NULL : part->sql, .now = add ? part->sql : NULL, .index = index, .span = table->span});
         change(d, FMT(d, "alter_%s", table->name), add ? make : take, add ? take : make);
     }
 }
@@ -208,7 +258,10 @@ static const struct ecc_drop *find_drop(const struct diff *d, const char *table,
 
 static void add_column(struct diff *d, const struct ecc_schema_table *table, const struct ecc_schema_column *column)
 {
-    if (column->not_null && !column->dflt) {
+    bool refused = column->not_null && !column->dflt;
+
+    STEP(d, COLUMN_ADDED, .table = table->name, .name = column->name, .now = column->type, .refused = refused, .span = column->span);
+    if (refused) {
         struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span, "`%s` is new and can't be null, but rows that exist have no value for it",
                                          column->name);
         ecc_diag_help(d->diags, diag, "give it a default, or make it optional");
@@ -223,6 +276,7 @@ static void drop_column(struct diff *d, const struct ecc_schema_table *table, co
 {
     const struct ecc_drop *drop = find_drop(d, table->name, column->name);
 
+    STEP(d, COLUMN_REMOVED, .table = table->name, .name = column->name, .was = column->type, .refused = !drop, .span = column->span);
     if (!drop) {
         struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, table->span, "column `%s` of `%s` is gone, and its data would be", column->name,
                                          table->name);
@@ -256,8 +310,11 @@ static void change_type(struct diff *d, const char *t, const struct ecc_schema_t
                         const struct ecc_schema_column *old)
 {
     const char *c = Q(d, column->name);
+    bool fits = converts(old->type, column->type);
 
-    if (!converts(old->type, column->type)) {
+    STEP(d, COLUMN_TYPE, .table = table->name, .name = column->name, .was = old->type, .now = column->type, .refused = !fits,
+         .span = column->span);
+    if (!fits) {
         struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span, "`%s` was %s and becomes %s, which not every value can", column->name,
                                          old->type, column->type);
         ecc_diag_help(d->diags, diag, "add a column under another name, fill it, and drop this one later");
@@ -279,6 +336,8 @@ static void change_default(struct diff *d, const char *t, const struct ecc_schem
     const char *set = column->dflt ? FMT(d, "SET DEFAULT %s", column->dflt) : "DROP DEFAULT";
     const char *back = old->dflt ? FMT(d, "SET DEFAULT %s", old->dflt) : "DROP DEFAULT";
 
+    STEP(d, COLUMN_DEFAULT, .table = table->name, .name = column->name, .was = old->dflt, .now = column->dflt,
+         .span = column->span);
     change(d, FMT(d, "alter_%s_%s", table->name, column->name), FMT(d, "ALTER TABLE %s ALTER COLUMN %s %s;\n", t, c, set),
            FMT(d, "ALTER TABLE %s ALTER COLUMN %s %s;\n", t, c, back));
 }
@@ -289,6 +348,8 @@ static void change_null(struct diff *d, const char *t, const struct ecc_schema_t
     const char *set = FMT(d, "ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n", t, c);
     const char *free_ = FMT(d, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;\n", t, c);
 
+    step(d, (struct ecc_schema_step){.kind = column->not_null ? ECC_STEP_COLUMN_NOT_NULL : ECC_STEP_COLUMN_NULLABLE, .table = table->name,
+                                     .name = column->name, .refused = column->not_null && !column->dflt, .span = column->span});
     if (!column->not_null) {
         change(d, slug, free_, set);
     } else if (column->dflt) {
@@ -336,9 +397,11 @@ static void make_tables(struct diff *d)
 {
     for (size_t i = 0; i < d->next->tables.n; i++) {
         const struct ecc_schema_table *table = d->next->tables.items[i];
-        if (!ecc_schema_find(&d->old, table->name))
-            change(d, FMT(d, "add_%s", table->name), ecc_schema_create_table(d->arena, table, is_foreign_key, NULL),
-                   FMT(d, "DROP TABLE %s;\n", Q(d, table->name)));
+        if (ecc_schema_find(&d->old, table->name))
+            continue;
+        STEP(d, TABLE_ADDED, .table = table->name, .span = table->span);
+        change(d, FMT(d, "add_%s", table->name), ecc_schema_create_table(d->arena, table, is_foreign_key, NULL),
+               FMT(d, "DROP TABLE %s;\n", Q(d, table->name)));
     }
 }
 
@@ -360,6 +423,7 @@ static void drop_tables(struct diff *d)
         if (ecc_schema_find(d->next, table->name))
             continue;
         const struct ecc_drop *drop = find_drop(d, table->name, NULL);
+        STEP(d, TABLE_REMOVED, .table = table->name, .refused = !drop, .span = table->span);
         if (!drop) {
             struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, d->service->span, "table `%s` of %s is gone, and its data would be", table->name,
                                              d->service->name);
@@ -381,6 +445,7 @@ static struct ecc_schema copy_of(struct ecc_arena *arena, const struct ecc_schem
         const struct ecc_schema_table *from = schema->tables.items[i];
         struct ecc_schema_table *table = ECC_NEW(arena, struct ecc_schema_table);
         table->name = from->name;
+        table->span = from->span;
         for (size_t j = 0; j < from->columns.n; j++)
             ECC_PUSH(arena, &table->columns, from->columns.items[j]);
         for (size_t j = 0; j < from->constraints.n; j++)
@@ -392,6 +457,54 @@ static struct ecc_schema copy_of(struct ecc_arena *arena, const struct ecc_schem
     return copy;
 }
 
+static void compare(struct diff *d)
+{
+    const struct ecc_schema *next = d->next;
+
+    rename_tables(d);
+    for (size_t i = 0; i < next->tables.n; i++) {
+        const struct ecc_schema_table *table = next->tables.items[i];
+        struct ecc_schema_table *was = old_table(d, table->name);
+        if (was)
+            rename_columns(d, table, was);
+    }
+    for (size_t i = 0; i < next->tables.n; i++) {
+        const struct ecc_schema_table *table = next->tables.items[i];
+        struct ecc_schema_table *was = old_table(d, table->name);
+        if (was) {
+            rename_parts(d, table, PARTS(table->constraints), PARTS(was->constraints), false);
+            rename_parts(d, table, PARTS(table->indexes), PARTS(was->indexes), true);
+        }
+    }
+    all_parts(d, false);
+    for (size_t i = 0; i < d->old.tables.n; i++) {
+        if (!ecc_schema_find(next, d->old.tables.items[i]->name))
+            foreign_keys(d, d->old.tables.items[i], false);
+    }
+    make_tables(d);
+    for (size_t i = 0; i < next->tables.n; i++) {
+        const struct ecc_schema_table *was = ecc_schema_find(&d->old, next->tables.items[i]->name);
+        if (was)
+            change_columns(d, next->tables.items[i], was);
+    }
+    drop_tables(d);
+    all_parts(d, true);
+    for (size_t i = 0; i < next->tables.n; i++) {
+        if (!ecc_schema_find(&d->old, next->tables.items[i]->name))
+            foreign_keys(d, next->tables.items[i], true);
+    }
+}
+
+void ecc_schema_compare(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *service, const struct ecc_schema *old,
+                        const struct ecc_schema *next, struct ecc_schema_steps *out)
+{
+    struct ecc_diags unsaid;
+    struct diff d = {.arena = arena, .model = model, .service = service, .next = next, .old = copy_of(arena, old), .diags = &unsaid, .steps = out};
+
+    ecc_diags_init(&unsaid, arena);
+    compare(&d);
+}
+
 struct ecc_migration *ecc_schema_diff(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *service,
                                       const struct ecc_schema *old, const struct ecc_schema *next, size_t number, struct ecc_diags *diags)
 {
@@ -399,38 +512,7 @@ struct ecc_migration *ecc_schema_diff(struct ecc_arena *arena, const struct ecc_
     struct ecc_writer up, down;
     size_t errors = diags->errors;
 
-    rename_tables(&d);
-    for (size_t i = 0; i < next->tables.n; i++) {
-        const struct ecc_schema_table *table = next->tables.items[i];
-        struct ecc_schema_table *was = old_table(&d, table->name);
-        if (was)
-            rename_columns(&d, table, was);
-    }
-    for (size_t i = 0; i < next->tables.n; i++) {
-        const struct ecc_schema_table *table = next->tables.items[i];
-        struct ecc_schema_table *was = old_table(&d, table->name);
-        if (was) {
-            rename_parts(&d, table, PARTS(table->constraints), PARTS(was->constraints), false);
-            rename_parts(&d, table, PARTS(table->indexes), PARTS(was->indexes), true);
-        }
-    }
-    all_parts(&d, false);
-    for (size_t i = 0; i < d.old.tables.n; i++) {
-        if (!ecc_schema_find(next, d.old.tables.items[i]->name))
-            foreign_keys(&d, d.old.tables.items[i], false);
-    }
-    make_tables(&d);
-    for (size_t i = 0; i < next->tables.n; i++) {
-        const struct ecc_schema_table *was = ecc_schema_find(&d.old, next->tables.items[i]->name);
-        if (was)
-            change_columns(&d, next->tables.items[i], was);
-    }
-    drop_tables(&d);
-    all_parts(&d, true);
-    for (size_t i = 0; i < next->tables.n; i++) {
-        if (!ecc_schema_find(&d.old, next->tables.items[i]->name))
-            foreign_keys(&d, next->tables.items[i], true);
-    }
+    compare(&d);
     if (!d.changes.n || diags->errors > errors)
         return NULL;
     ecc_writer_init(&up, arena);

@@ -43,7 +43,8 @@ static void add_field(struct ecc_resolver *r, struct drafts *d, enum source sour
     if (source == PATH)
         type = ecc_type_present(r->arena, type);
     struct ecc_field field = {.name = name->text, .wire = source == PATH ? name->text : strcmp(name->text, param->name) == 0 ? param->wire : name->text,
-                              .type = type, .dflt = source == PATH ? NULL : param->dflt, .span = name->span};
+                              .was = source != PATH && strcmp(name->text, param->name) == 0 ? param->was : NULL, .type = type,
+                              .dflt = source == PATH ? NULL : param->dflt, .span = name->span};
     ECC_PUSH(r->arena, &d->of[source], field);
     ecc_symbols_add(&r->symbols, &d->spaces[source], name->text, (void *)(uintptr_t)d->of[source].n, name->span);
 }

@@ -138,6 +138,11 @@ def suite_tool():
     return script("tool/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
+def suite_plans():
+    """What `ecomc plan` says of pairs of topologies, and what must hold of any pair."""
+    return script("plan/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
 def suite_checks():
     """What is checked in is what the compiler writes; the general part knows no word of the example."""
     return script("checks.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"))
@@ -166,7 +171,8 @@ def suite_fuzz():
     return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "300" if LONG else "10", findings, timeout=3000)
 
 
-SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "fmt": suite_fmt, "tool": suite_tool, "checks": suite_checks, "fuzz": suite_fuzz,
+SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
+          "fmt": suite_fmt, "tool": suite_tool, "checks": suite_checks, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 
 

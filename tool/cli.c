@@ -140,21 +140,34 @@ static void refuse_source(struct ecc_cli *cli, struct ecc_topology *topology, en
         ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at), "save the file as UTF-8");
 }
 
-int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
+/* Text that is in hand, without a look at what it says. */
+static void take_source(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology)
 {
-    size_t length, at = 0;
+    size_t at = 0;
 
     *topology = (struct ecc_topology){.path = path};
-    char *text = ecc_read_file(&cli->arena, path, &length);
-    if (!text && errno == ENOENT)
-        return ecc_say_error(ECC_EXIT_IO, "%s: there is no such file; name a topology, or work in the folder that has topology.ecom", path);
-    if (!text)
-        return ecc_say_error(ECC_EXIT_IO, "%s: %s", path, strerror(errno));
-
     ecc_diags_init(&topology->diags, &cli->arena);
     enum ecc_source_error result = ecc_source_init(&topology->source, &cli->arena, path, text, length, &at);
     if (result != ECC_SOURCE_OK)
         refuse_source(cli, topology, result, at);
+}
+
+static void compile(struct ecc_cli *cli, struct ecc_topology *topology)
+{
+    if (!topology->diags.errors)
+        topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
+}
+
+int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
+{
+    size_t length;
+    char *text = ecc_read_file(&cli->arena, path, &length);
+
+    if (!text && errno == ENOENT)
+        return ecc_say_error(ECC_EXIT_IO, "%s: there is no such file; name a topology, or work in the folder that has topology.ecom", path);
+    if (!text)
+        return ecc_say_error(ECC_EXIT_IO, "%s: %s", path, strerror(errno));
+    take_source(cli, path, text, length, topology);
     return 0;
 }
 
@@ -162,9 +175,15 @@ int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology
 {
     int code = ecc_topology_read(cli, path, topology);
 
-    if (!code && !topology->diags.errors)
-        topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
+    if (!code)
+        compile(cli, topology);
     return code;
+}
+
+void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology)
+{
+    take_source(cli, path, text, length, topology);
+    compile(cli, topology);
 }
 
 /* `2 errors, 1 warning; learn more: ecomc explain E0400` */

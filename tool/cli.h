@@ -80,6 +80,8 @@ int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology
 /* Reads and compiles. Returns 0, or an exit code after saying why the file could not be read. Diagnostics are left to
  * ecc_topology_report. */
 int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology);
+/* The same of a text that has been read from elsewhere; path is what it is called. */
+void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology);
 /* Shows the diagnostics where the format wants them. Returns ECC_EXIT_FAILED when there was an error. */
 int ecc_topology_report(const struct ecc_cli *cli, const struct ecc_topology *topology);
 

@@ -20,11 +20,13 @@ int ecc_say_error(int code, const char *format, ...)
     return code;
 }
 
-/* value: the next word, for `--format json`; *skip says that it was taken. */
+/* value: the next word, for `--format json`; *skip says that it was taken. `plan` has formats of its own. */
 static bool take_common(struct ecc_cli *cli, const char *arg, const char *value, bool *skip, bool *usage)
 {
     static const char *const formats[] = {"text", "json", "sarif", "github"};
 
+    if (!strcmp(cli->command, "plan") && !strncmp(arg, "--format", 8))
+        return false;
     if (!strcmp(arg, "--color") || !strcmp(arg, "--format")) {
         char joined[32];
 

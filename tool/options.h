@@ -42,6 +42,10 @@ OPTION(load, "--mix", "SCENARIO=PERCENT", "play this scenario in so many of a hu
 OPTION(load, "--identities", "N", "how many identities sign in beforehand")
 OPTION(load, "--strict", "", "exit 1 also when a request was not answered as expected")
 
+ARGUMENTS(plan, "[FILE]")
+OPTION(plan, "--against", "REF", "a commit, branch or tag, or a file, to compare with; HEAD unless given")
+OPTION(plan, "--format", "text|md|json", "text for a terminal, md for a review, json for machines")
+
 ARGUMENTS(explain, "[CODE|prelude]")
 
 ARGUMENTS(migrate, "SERVICE [up|down|status]")

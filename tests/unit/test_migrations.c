@@ -313,11 +313,34 @@ static void test_seed(void **state)
     assert_int_equal(pg_server_count(server, "SELECT count(*) FROM things"), 2);
 }
 
+/* How many migrations there are after an enum column's values were `first` and then `then`. */
+static size_t migrations_of(const char *first, const char *then)
+{
+    static const char database[] = "table things { id uuid primary key  shade Shade }";
+    size_t n;
+
+    lock = NULL;
+    assert_null(build(database, ecc_arena_printf(&arena, "enum Shade { %s }", first)));
+    assert_null(build(database, ecc_arena_printf(&arena, "enum Shade { %s }", then)));
+    last(&n);
+    return n;
+}
+
+static void test_value_order(void **state)
+{
+    (void)state;
+    assert_int_equal(migrations_of("light dark grey", "grey light dark"), 1);
+    assert_int_equal(migrations_of("light dark", "dark light grey"), 2);
+    assert_int_equal(migrations_of("light dark grey", "dark light"), 2);
+    assert_int_equal(migrations_of("light dark", "dark lighter"), 2);
+    assert_int_equal(migrations_of("light dark", "dark ligh"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_initial), cmocka_unit_test(test_steps), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_lock),    cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_lock),    cmocka_unit_test(test_seed),  cmocka_unit_test(test_value_order),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,114 @@
+/* git as a child process, without a shell: words go as they are. What it says on stderr is not shown, we say what it means. */
+#include "git.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Reads to the end, into the arena. */
+static bool drain(struct ecc_arena *arena, int fd, char **text, size_t *length)
+{
+    size_t n = 0, cap = 64 * 1024;
+    char *buffer = ecc_arena_alloc(arena, cap + 1);
+
+    for (;;) {
+        if (n == cap) {
+            char *grown = ecc_arena_alloc(arena, cap * 2 + 1);
+            memcpy(grown, buffer, n);
+            buffer = grown;
+            cap *= 2;
+        }
+        ssize_t got = read(fd, buffer + n, cap - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return false;
+        if (got == 0)
+            break;
+        n += (size_t)got;
+        if (n > (size_t)ECC_SOURCE_MAX * 4) /* no topology; git is ended by the closed pipe */
+            break;
+    }
+    buffer[n] = '\0';
+    *text = buffer;
+    *length = n;
+    return true;
+}
+
+/* The exit status, 127 when git can't be run, -1 with errno when its output can't be read. */
+static int run(struct ecc_arena *arena, const char *const *argv, char **text, size_t *length)
+{
+    posix_spawn_file_actions_t actions;
+    int ends[2], status = 0;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC))
+        return -1;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    int code = posix_spawnp(&pid, "git", &actions, NULL, (char **)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (code) {
+        close(ends[0]);
+        return 127;
+    }
+    bool whole = drain(arena, ends[0], text, length);
+    int saved = errno;
+    close(ends[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    errno = saved;
+    if (!whole)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static bool failed(int code, const char *what)
+{
+    if (code == 127)
+        ecc_say_error(ECC_EXIT_IO, "git can't be run; install it, or compare with a file: --against FILE");
+    else if (code < 0)
+        ecc_say_error(ECC_EXIT_IO, "%s: %s", what, strerror(errno));
+    else
+        ecc_say_error(ECC_EXIT_IO, "git can't show %s; `git show %s` says why", what, what);
+    return false;
+}
+
+bool ecc_git_knows(struct ecc_cli *cli, const char *folder, const char *ref)
+{
+    const char *commit = ecc_arena_printf(&cli->arena, "%s^{commit}", ref), *text;
+    const char *const argv[] = {"git", "-C", folder, "rev-parse", "--verify", "--quiet", "--end-of-options", commit, NULL};
+    size_t length;
+    int code = run(&cli->arena, argv, (char **)&text, &length);
+
+    if (code == 127)
+        return failed(code, ref);
+    if (code)
+        ecc_say_error(ECC_EXIT_IO, "--against %s: there is no such file, and git knows no such commit here; `git rev-parse %s` says why",
+                      ref, ref);
+    return !code;
+}
+
+bool ecc_git_read(struct ecc_cli *cli, const char *folder, const char *ref, const char *name, char **text, size_t *length, bool *absent)
+{
+    const char *object = ecc_arena_printf(&cli->arena, "%s:./%s", ref, name);
+    const char *const list[] = {"git", "-C", folder, "ls-tree", "--name-only", "-z", "--end-of-options", ref, name, NULL};
+    const char *const show[] = {"git", "-C", folder, "show", "--no-textconv", "--end-of-options", object, NULL};
+    int code = run(&cli->arena, list, text, length);
+
+    if (code)
+        return failed(code, object);
+    *absent = !*length;
+    if (*absent)
+        return true;
+    code = run(&cli->arena, show, text, length);
+    return !code || failed(code, object);
+}
