@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATIENCE_MS = 10000, POLL_MS = 200 };
 
@@ -49,9 +50,8 @@ static int connect_to(const char *brokers)
     return rk ? 0 : fail("%s: %s", brokers, why);
 }
 
-/* The partitions of a topic, each with its next offset; *low gets their first ones, malloc'd. None when there is no such topic yet. NULL
- * after saying why. */
-static rd_kafka_topic_partition_list_t *partitions_of(const char *topic, int64_t **low)
+/* One try of partitions_of. */
+static rd_kafka_resp_err_t ask_partitions(const char *topic, int64_t **low, rd_kafka_topic_partition_list_t **found)
 {
     const struct rd_kafka_metadata *meta = NULL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
@@ -76,14 +76,33 @@ static rd_kafka_topic_partition_list_t *partitions_of(const char *topic, int64_t
         rd_kafka_metadata_destroy(meta);
     if (handle)
         rd_kafka_topic_destroy(handle);
-    if (!error)
-        return list;
-    if (list) {
+    if (error && list) {
         rd_kafka_topic_partition_list_destroy(list);
         free(*low);
+        list = NULL;
     }
-    fail("topic %s: %s", topic, rd_kafka_err2str(error));
-    return NULL;
+    *found = list;
+    return error;
+}
+
+/* The partitions of a topic, each with its next offset; *low gets their first ones, malloc'd. None when there is no such topic yet. NULL
+ * after saying why. */
+static rd_kafka_topic_partition_list_t *partitions_of(const char *topic, int64_t **low)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+    rd_kafka_resp_err_t error;
+
+    for (int waited = 0;; waited += POLL_MS) {
+        error = ask_partitions(topic, low, &list);
+        bool passes = error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+                      error == RD_KAFKA_RESP_ERR__TRANSPORT; /* the topic is new, or its broker has just come */
+        if (!passes || waited >= PATIENCE_MS)
+            break;
+        usleep(POLL_MS * 1000);
+    }
+    if (error)
+        fail("topic %s: %s", topic, rd_kafka_err2str(error));
+    return list;
 }
 
 static int ends(char **topics)

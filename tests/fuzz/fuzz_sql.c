@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *text = ecc_arena_strndup(&arena, (const char *)data + 1, size - 1);
     if (data[0] % 8 < 6) {
         struct context context = {&arena, text, size - 1};
-        struct ecc_sql_scope scope = {tables, 2, data[0] % 8 < 5 ? resolve : NULL, &context};
+        struct ecc_sql_scope scope = {.tables = tables, .ntables = 2, .resolve = data[0] % 8 < 5 ? resolve : NULL, .context = &context};
         enum ecc_sql_shape shape = (enum ecc_sql_shape)(data[0] % 4);
         good = ecc_sql_check(&arena, &scope, text, size - 1, shape, &sql, &problems);
         check(!good || (sql.text && sql.name && (shape == ECC_SQL_EXEC) == !sql.row));
