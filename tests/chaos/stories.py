@@ -12,7 +12,7 @@ import time
 import uuid
 
 from invariants import STRANGER
-from shop import DECLINED, SKUS, VISA, Customer, Wish
+from shop import DECLINED, SKUS, UNCONFIRMED, VISA, Customer, Wish
 
 BROKEN = (OSError, http.client.HTTPException)
 LAST_ONE = "last-one"
@@ -205,6 +205,16 @@ def declined(world, customer):
     world.place(customer, DECLINED)
 
 
+def unconfirmed(world, customer):
+    """The provider takes it only when its owner confirms, for which nobody is there."""
+    world.place(customer, UNCONFIRMED)
+
+
+def provider_fails_to_say_unconfirmed(world, customer):
+    world.fault(call="CreatePayment", kind="status", status=500, times=3)
+    world.place(customer, UNCONFIRMED)
+
+
 def out_of_stock(world, customer):
     world.place(customer, sku=LAST_ONE)
 
@@ -248,6 +258,6 @@ def cancel_shipped(world, customer):
 
 
 FORWARD = [place, place_with_key, cancel, cancel_twice, released_by_hand, ship, look, account, products, unknown, events]
-BACK = [declined, out_of_stock, provider_fails, provider_fails_to_decline, refund_fails, shipping_refuses, shipping_is_late, release_fails,
-        cancel_shipped]
+BACK = [declined, unconfirmed, out_of_stock, provider_fails, provider_fails_to_decline, provider_fails_to_say_unconfirmed, refund_fails,
+        shipping_refuses, shipping_is_late, release_fails, cancel_shipped]
 ODDS = {shipping_refuses: ("refuse", 0.3), shipping_is_late: ("slow", 0.25), release_fails: ("release", 0.4)}

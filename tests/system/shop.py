@@ -8,7 +8,8 @@ import time
 from lib import unique_email, wait
 
 SKUS = ["kettle", "teapot", "mug", "filter"]
-VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
+VISA, DECLINED, UNCONFIRMED = "pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired"
+REFUSED = (DECLINED, UNCONFIRMED)  # what ends as card-declined
 VERDICTS = ("card-declined", "out-of-stock", "inventory-unavailable", "payment-unavailable", "shipping-unavailable", "unknown-sku")
 
 
