@@ -22,7 +22,8 @@ LAST_ONE = "last-one"
 KNOBS = {
     "refuse": ("shipping-svc", "shipments", "BEFORE INSERT", "RAISE EXCEPTION 'refused';"),
     "slow": ("shipping-svc", "shipments", "AFTER INSERT", "PERFORM pg_sleep(1.4);"),
-    "release": ("inventory-svc", "reservations", "BEFORE UPDATE", "RAISE EXCEPTION 'refused';"),
+    "release": ("inventory-svc", "reservations", "BEFORE UPDATE",
+                "IF NEW.status = 'released' THEN RAISE EXCEPTION 'refused'; END IF;"),  # not what an event ships: that would be a dead letter
 }
 
 

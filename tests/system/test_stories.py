@@ -1,5 +1,6 @@
 """The four stories of the example, each told by those who took part: the counters of the processes, the databases, the provider's books,
 the topics and the messages that went out."""
+import base64
 import json
 import os
 import socket
@@ -367,6 +368,15 @@ def read_times(system, n, customer):
     return times
 
 
+def is_remembered(system, customer):
+    """A new session is in the cache once it was asked for."""
+    customer.sign_in()
+    assert customer.get("/v1/me").status == 200
+    claims = customer.token.split(".")[1]
+    jti = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["jti"]
+    return system.redis("EXISTS", f"sessions:{jti}").strip() == ":1"
+
+
 def test_reads_without_redis(system):
     """Hung or gone: catalog-svc answers, and only who comes first waits for half a second."""
     customer = Customer(system)
@@ -379,3 +389,4 @@ def test_reads_without_redis(system):
     wait(hit, 20, "the cache is used again")
     system.kill("redis")
     wait(hit, 20, "and again")
+    wait(lambda: all(is_remembered(system, customer) for _ in range(4)), 30, "user-svc has it again, too: it puts sessions there")
