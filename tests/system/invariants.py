@@ -3,6 +3,7 @@ and the messages that went out. An order is known by its customer and its quanti
 import collections
 import json
 
+import shop
 from lib import wait
 from shop import REFUSED, SKUS, stock
 
@@ -19,13 +20,7 @@ def story_of(system, order):
 
 def calm(system):
     wait(lambda: all(p["state"] in ("ready", "ended") for p in system.processes().values()), 40, "everything runs again")
-    open_sagas = "SELECT id, name, state, step, attempts, error FROM ec.saga WHERE state NOT IN ('done', 'failed')"
-    try:
-        wait(lambda: not system.sql("order-svc", open_sagas), 90, "every saga has ended")
-    except AssertionError as late:
-        raise AssertionError(f"{late}: {system.sql('order-svc', open_sagas)}")
-    for service in ("order-svc", "payment-svc", "shipping-svc"):
-        wait(lambda: system.sql(service, "SELECT count(*) FROM ec.outbox") == [["0"]], 90, f"the outbox of {service} is empty")
+    shop.calm(system, 90)
     for service, table in (("order-svc", "orders WHERE status = 'shipped'"), ("inventory-svc", "reservations WHERE status = 'shipped'")):
         wait(lambda: int(system.sql(service, f"SELECT count(*) FROM {table}")[0][0]) >=
              int(system.sql("shipping-svc", "SELECT count(*) FROM shipments WHERE status = 'shipped'")[0][0]), 30, f"{service} knows what has been shipped")

@@ -103,7 +103,10 @@ def events(system, order, *topics):
 def calm(system, seconds=60):
     """Until no saga is under way and nothing waits to be published."""
     left = "SELECT id, name, state, step, attempts, error FROM ec.saga WHERE state IN ('running', 'compensating')"
-    wait(lambda: not system.sql("order-svc", left), seconds, "every saga has ended")
+    try:
+        wait(lambda: not system.sql("order-svc", left), seconds, "every saga has ended")
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {system.sql('order-svc', left)}") from late
     for service in ("order-svc", "payment-svc", "shipping-svc"):
         wait(lambda: system.sql(service, "SELECT count(*) FROM ec.outbox") == [["0"]], 30, f"the outbox of {service} is empty")
 

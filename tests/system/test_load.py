@@ -10,6 +10,7 @@ import tempfile
 
 import lib
 from lib import wait
+from shop import calm
 
 BUILD = lib.RELEASE
 ARGS = ["--replicas", "2"]
@@ -43,11 +44,6 @@ def adds_up(report):
 def part(report, name):
     (found,) = [p for p in report["scenarios"] if p["name"] == name]
     return found
-
-
-def calm(system):
-    wait(lambda: system.sql("order-svc", "SELECT count(*) FROM ec.saga WHERE state NOT IN ('done', 'failed')") == [["0"]], 60,
-         "every saga has ended")
 
 
 def orders(system):
