@@ -10,9 +10,9 @@ struct units { struct ecc_shapes **items; size_t n, cap; };
 
 struct ecc_writer *ecc_codegen_file(struct ecc_codegen *cg, const char *banner)
 {
-    struct ecc_writer *w = ECC_NEW(cg->arena, struct ecc_writer);
+    struct ecc_writer *w = ECC_NEW(cg->scratch, struct ecc_writer);
 
-    ecc_writer_init(w, cg->arena);
+    ecc_writer_init(w, cg->scratch);
     if (banner)
         ecc_wl(w, "%s", banner);
     return w;
@@ -53,6 +53,8 @@ const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *ca
 
 static void emit_unit(struct ecc_codegen *cg, struct ecc_shapes *shapes)
 {
+    cg->scratch = ecc_arena_scratch(cg->arena);
+    cg->unit = cg->out->n;
     ecc_emit_header(cg, shapes);
     ecc_emit_messages(cg, shapes);
     if (shapes->sandbox) {
@@ -84,6 +86,7 @@ bool ecc_codegen(struct ecc_codegen *cg)
     for (size_t i = 0; i < units.n; i++)
         emit_unit(cg, units.items[i]);
     ecc_emit_lock(cg);
+    cg->scratch = cg->arena;
     ecc_emit_meson_root(cg, units.items, units.n);
     if (cg->wants_crash_points)
         cg->crash_points = ecc_crash_points(cg->arena, cg->model, units.items, units.n);

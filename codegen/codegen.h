@@ -25,6 +25,8 @@ struct ecc_codegen {
     const char *crash_points;  /* set where it is wanted: the list of them, JSON, NUL-terminated */
     struct ecc_lock *locked;   /* emit_sql's: the lock as it is read and added to */
     bool lock_failed;
+    struct ecc_arena *scratch; /* of the files of the present unit, while they are written */
+    size_t unit;               /* its first file in out */
 };
 
 /* Fills out and new_lock. False when diags got an error, or out has one. */

@@ -34,14 +34,13 @@ static void emit_custom(struct ecc_shapes *shapes, struct ecc_writer *w)
 void ecc_emit_meson(struct ecc_codegen *cg, struct ecc_shapes *shapes)
 {
     struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_HASH);
-    const char *folder = ecc_arena_printf(cg->arena, "%s/", shapes->folder);
     struct { const char **items; size_t n, cap; } files = {0};
 
-    for (size_t i = 0; i < cg->out->n; i++) {
+    for (size_t i = cg->unit; i < cg->out->n; i++) {
         const char *path = cg->out->items[i].path;
 
-        if (strncmp(path, folder, strlen(folder)) == 0 && ends_with(path, ".c"))
-            ECC_PUSH(cg->arena, &files, path + strlen(folder));
+        if (ends_with(path, ".c"))
+            ECC_PUSH(cg->scratch, &files, path + strlen(shapes->folder) + 1);
     }
     if (files.n > 0)
         qsort(files.items, files.n, sizeof files.items[0], by_text);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sodium.h>
+#include <openssl/sha.h>
 
 #include "arena.h"
 #include "writer.h"
@@ -22,11 +22,16 @@ static const char manifest_name[] = "MANIFEST";
 
 const char *ecc_sha256_hex(struct ecc_arena *arena, const void *data, size_t length)
 {
-    unsigned char digest[crypto_hash_sha256_BYTES];
+    static const char digits[] = "0123456789abcdef";
+    unsigned char digest[SHA256_DIGEST_LENGTH];
     char *hex = ecc_arena_alloc(arena, HASH_LENGTH + 1);
 
-    crypto_hash_sha256(digest, data, length);
-    return sodium_bin2hex(hex, HASH_LENGTH + 1, digest, sizeof digest);
+    SHA256(data, length, digest);
+    for (size_t i = 0; i < sizeof digest; i++) {
+        hex[i * 2] = digits[digest[i] >> 4];
+        hex[i * 2 + 1] = digits[digest[i] & 15];
+    }
+    return hex;
 }
 
 /* ------------------------------------------------------------------ the set */
@@ -255,8 +260,9 @@ static bool write_at(struct work *work, int folder, const char *name, const char
     char temporary[PART_MAX + 16];
 
     snprintf(temporary, sizeof temporary, ".%s.new", name);
-    unlinkat(folder, temporary, 0); /* left behind by a build that was killed */
     int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST && !unlinkat(folder, temporary, 0)) /* left behind by a build that was killed */
+        fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return fail(work, path, strerror(errno));
     for (size_t n = 0; n < length;) {
@@ -395,8 +401,11 @@ static const char *new_manifest(struct work *work, const struct ecc_outset *out)
     return w.data;
 }
 
+/* Asks for no memory once it has begun to write: running out of it must not leave half of a build. */
 static bool apply(struct work *work, const struct ecc_outset *out)
 {
+    const char *manifest = new_manifest(work, out);
+
     for (size_t i = 0; i < work->report->n; i++) {
         const struct ecc_change *item = &work->report->items[i];
         int folder = folder_of(work, item->path, item->kind != ECC_CHANGE_REMOVE);
@@ -412,7 +421,6 @@ static bool apply(struct work *work, const struct ecc_outset *out)
         if (!write_at(work, folder, base_of(item->path), item->path, file->content, file->length))
             return false;
     }
-    const char *manifest = new_manifest(work, out);
     if (!work->manifest || strcmp(work->manifest, manifest) != 0)
         return write_at(work, work->root, manifest_name, manifest_name, manifest, strlen(manifest));
     return true;

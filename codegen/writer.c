@@ -34,16 +34,23 @@ void ecc_w_text(struct ecc_writer *w, const char *text, size_t n)
     w->data[w->n] = '\0';
 }
 
+static void spaces(struct ecc_writer *w, size_t n)
+{
+    reserve(w, n);
+    memset(w->data + w->n, ' ', n);
+    w->n += n;
+    w->data[w->n] = '\0';
+}
+
 static void indent(struct ecc_writer *w)
 {
-    for (int i = 0; i < w->indent * w->width; i++)
-        ecc_w_text(w, " ", 1);
+    spaces(w, (size_t)(w->indent > 0 ? w->indent * w->width : 0));
 }
 
 static void write_lines(struct ecc_writer *w, const char *text)
 {
     while (*text) {
-        size_t length = strcspn(text, "\n");
+        size_t length = (size_t)(strchrnul(text, '\n') - text);
         if (length && (!w->n || w->data[w->n - 1] == '\n'))
             indent(w);
         ecc_w_text(w, text, length);
@@ -55,11 +62,39 @@ static void write_lines(struct ecc_writer *w, const char *text)
     }
 }
 
+static void write_plain(struct ecc_writer *w, const char *format, va_list args)
+{
+    for (const char *next; *format; format = next) {
+        if (*format == '%') {
+            write_lines(w, va_arg(args, const char *));
+            next = format + 2;
+            continue;
+        }
+        next = strchrnul(format, '%');
+        if (w->n && w->data[w->n - 1] != '\n' && !memchr(format, '\n', (size_t)(next - format))) {
+            ecc_w_text(w, format, (size_t)(next - format));
+            continue;
+        }
+        for (const char *p = format; p < next;) {
+            const char *end = memchr(p, '\n', (size_t)(next - p));
+            end = end ? end : next;
+            if (end > p && (!w->n || w->data[w->n - 1] == '\n'))
+                indent(w);
+            ecc_w_text(w, p, (size_t)(end - p) + (end < next));
+            p = end + 1;
+        }
+    }
+}
+
 static void write_format(struct ecc_writer *w, const char *format, va_list args)
 {
     char buffer[512];
     va_list again;
 
+    if (ecc_format_is_plain(format)) {
+        write_plain(w, format, args);
+        return;
+    }
     va_copy(again, args);
     int length = vsnprintf(buffer, sizeof buffer, format, args);
     if (length >= (int)sizeof buffer) {
@@ -148,31 +183,42 @@ static size_t fold_at(const char *line, size_t n, size_t room)
     return at;
 }
 
+/* One line, without its end, in as many as it takes. */
+static void fold_line(struct ecc_writer *w, const char *line, size_t n)
+{
+    size_t margin = strspn(line, " "), indented = margin;
+    const char *text = line + margin;
+    bool plain = *text == '#' || *text == '*' || (text[0] == '/' && (text[1] == '*' || text[1] == '/'));
+
+    n -= margin;
+    do {
+        size_t at = !plain && indented + n > MAX_COLUMNS ? fold_at(text, n, MAX_COLUMNS - indented) : 0;
+        spaces(w, indented);
+        ecc_w_text(w, text, at ? at : n);
+        ecc_w_text(w, "\n", 1);
+        text += at ? at + 1 : n;
+        n -= at ? at + 1 : n;
+        indented = margin + 4;
+    } while (n);
+}
+
 void ecc_w_fold_c(struct ecc_writer *w)
 {
     struct ecc_writer folded;
-    const char *line = w->data;
+    const char *from = w->data; /* lines from here on stay as they are */
 
     ecc_writer_init(&folded, w->arena);
-    while (*line) {
-        size_t n = strcspn(line, "\n"), margin = strspn(line, " "), at;
-        const char *text = line + margin, *next = line + n + (line[n] == '\n');
-        bool plain = *text == '#' || *text == '*' || (text[0] == '/' && (text[1] == '*' || text[1] == '/'));
-
-        n -= margin;
-        for (size_t indented = margin; n; indented = margin + 4) {
-            at = !plain && indented + n > MAX_COLUMNS ? fold_at(text, n, MAX_COLUMNS - indented) : 0;
-            for (size_t i = 0; i < indented; i++)
-                ecc_w_text(&folded, " ", 1);
-            ecc_w_text(&folded, text, at ? at : n);
-            ecc_w_text(&folded, "\n", 1);
-            text += at ? at + 1 : n;
-            n -= at ? at + 1 : n;
-        }
-        if (text == line + margin && !n)
-            ecc_w_text(&folded, "\n", 1);
-        line = next;
+    for (const char *line = w->data, *end; *line; line = end + (*end == '\n')) {
+        end = strchrnul(line, '\n');
+        if (end - line <= MAX_COLUMNS)
+            continue;
+        ecc_w_text(&folded, from, (size_t)(line - from));
+        fold_line(&folded, line, (size_t)(end - line));
+        from = end + (*end == '\n');
     }
+    if (from == w->data)
+        return;
+    ecc_w_text(&folded, from, strlen(from));
     w->data = folded.data;
     w->n = folded.n;
     w->cap = folded.cap;

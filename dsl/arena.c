@@ -4,14 +4,55 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 4 * 1024 * 1024 };
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1 /* clang's name of it */
+#endif
+#endif
+
+enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 4 * 1024 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
 
 struct ecc_arena_block {
     struct ecc_arena_block *next;
-    size_t size;
+    size_t size, mapped; /* bytes of data; bytes of the mapping, or 0: from the heap */
     max_align_t data[];
 };
+
+/* Large blocks are pages of their own, huge ones where there are any: a model of a thousand services is read all over, and most of the time
+ * that takes is for pages that are touched the first time or not in the TLB. Not under the sanitizer, which watches the heap. */
+static struct ecc_arena_block *map_block(size_t bytes)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)bytes;
+    return NULL;
+#else
+    if (bytes > SIZE_MAX - 2 * HUGE_PAGE)
+        return NULL;
+    size_t size = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+    char *area = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (area == MAP_FAILED)
+        return NULL;
+    size_t before = (size_t)(-(uintptr_t)area & (HUGE_PAGE - 1));
+    if (before)
+        munmap(area, before);
+    munmap(area + before + size, HUGE_PAGE - before);
+    struct ecc_arena_block *block = (struct ecc_arena_block *)(area + before);
+    madvise(block, size, MADV_HUGEPAGE);
+    block->mapped = size;
+    block->size = size - sizeof *block;
+    return block;
+#endif
+}
+
+static void free_block(struct ecc_arena_block *block)
+{
+    if (block->mapped)
+        munmap(block, block->mapped);
+    else
+        free(block);
+}
 
 static void out_of_memory(struct ecc_arena *arena)
 {
@@ -27,14 +68,49 @@ void ecc_arena_init(struct ecc_arena *arena)
 
 void ecc_arena_free(struct ecc_arena *arena)
 {
+    if (arena->scratch)
+        ecc_arena_free(arena->scratch);
     for (struct ecc_arena_block *block = arena->head; block;) {
         struct ecc_arena_block *next = block->next;
-        free(block);
+        free_block(block);
         block = next;
     }
     arena->head = NULL;
     arena->next = arena->end = NULL;
     arena->total = 0;
+    arena->scratch = NULL;
+}
+
+/* Keeps the block that was made last, the largest. The sanitizer is to see whoever still reads what was there. */
+static void empty(struct ecc_arena *arena)
+{
+#ifdef __SANITIZE_ADDRESS__
+    ecc_arena_free(arena);
+#else
+    struct ecc_arena_block *kept = arena->head;
+
+    if (!kept)
+        return;
+    memset(kept->data, 0, (size_t)(arena->next - (char *)kept->data));
+    for (struct ecc_arena_block *block = kept->next; block;) {
+        struct ecc_arena_block *next = block->next;
+        free_block(block);
+        block = next;
+    }
+    kept->next = NULL;
+    arena->next = (char *)kept->data;
+    arena->total = sizeof *kept + kept->size;
+#endif
+}
+
+struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena)
+{
+    if (!arena->scratch)
+        arena->scratch = ECC_NEW(arena, struct ecc_arena);
+    empty(arena->scratch);
+    arena->scratch->oom = arena->oom;
+    arena->scratch->oom_context = arena->oom_context;
+    return arena->scratch;
 }
 
 static void add_block(struct ecc_arena *arena, size_t need)
@@ -47,15 +123,18 @@ static void add_block(struct ecc_arena *arena, size_t need)
         size = need;
     if (size > SIZE_MAX - sizeof(struct ecc_arena_block))
         out_of_memory(arena);
-    struct ecc_arena_block *block = calloc(1, sizeof *block + size);
-    if (!block)
-        out_of_memory(arena);
+    struct ecc_arena_block *block = size >= HUGE_PAGE ? map_block(sizeof *block + size) : NULL;
+    if (!block) {
+        block = calloc(1, sizeof *block + size);
+        if (!block)
+            out_of_memory(arena);
+        block->size = size;
+    }
     block->next = arena->head;
-    block->size = size;
     arena->head = block;
     arena->next = (char *)block->data;
-    arena->end = arena->next + size;
-    arena->total += sizeof *block + size;
+    arena->end = arena->next + block->size;
+    arena->total += sizeof *block + block->size;
 }
 
 void *ecc_arena_alloc(struct ecc_arena *arena, size_t size)
@@ -94,17 +173,55 @@ char *ecc_arena_strdup(struct ecc_arena *arena, const char *text)
     return ecc_arena_strndup(arena, text, strlen(text));
 }
 
+bool ecc_format_is_plain(const char *format)
+{
+    for (const char *p = strchr(format, '%'); p; p = strchr(p + 2, '%'))
+        if (p[1] != 's')
+            return false;
+    return true;
+}
+
+static char *join(struct ecc_arena *arena, const char *format, va_list args)
+{
+    va_list again;
+    size_t n = 1;
+
+    va_copy(again, args);
+    for (const char *p = format; *p; p += *p == '%' ? 2 : 1)
+        n += *p == '%' ? strlen(va_arg(again, const char *)) : 1;
+    va_end(again);
+    char *text = ecc_arena_alloc(arena, n), *out = text;
+    for (const char *p = format; *p;) {
+        const char *from = *p == '%' ? va_arg(args, const char *) : p;
+        size_t length = *p == '%' ? strlen(from) : strcspn(p, "%");
+        memcpy(out, from, length);
+        out += length;
+        p += *p == '%' ? 2 : length;
+    }
+    *out = '\0';
+    return text;
+}
+
 char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...)
 {
+    char buffer[256], *text;
     va_list args, again;
 
     va_start(args, format);
+    if (ecc_format_is_plain(format)) {
+        text = join(arena, format, args);
+        va_end(args);
+        return text;
+    }
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    int length = vsnprintf(buffer, sizeof buffer, format, args);
     va_end(args);
-    char *text = ecc_arena_alloc(arena, (size_t)(length < 0 ? 0 : length) + 1);
-    if (length >= 0)
+    if (length < (int)sizeof buffer) {
+        text = ecc_arena_strndup(arena, buffer, length < 0 ? 0 : (size_t)length);
+    } else {
+        text = ecc_arena_alloc(arena, (size_t)length + 1);
         vsnprintf(text, (size_t)length + 1, format, again);
+    }
     va_end(again);
     return text;
 }

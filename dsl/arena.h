@@ -7,6 +7,7 @@
 #define ECC_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct ecc_arena_block;
@@ -14,9 +15,10 @@ struct ecc_arena_block;
 struct ecc_arena {
     struct ecc_arena_block *head;
     char *next, *end;
-    size_t total;               /* bytes asked of malloc */
+    size_t total;               /* bytes of its blocks */
     void (*oom)(void *context); /* longjmps or exits; may be NULL */
     void *oom_context;
+    struct ecc_arena *scratch;
 };
 
 void ecc_arena_init(struct ecc_arena *arena);
@@ -31,6 +33,10 @@ void *ecc_arena_array(struct ecc_arena *arena, size_t n, size_t size); /* checks
 char *ecc_arena_strndup(struct ecc_arena *arena, const char *text, size_t length); /* NUL-terminated */
 char *ecc_arena_strdup(struct ecc_arena *arena, const char *text);
 char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool ecc_format_is_plain(const char *format); /* nothing but %s, as most are: put together at a fifth of what printf takes */
+
+/* A second arena for what lasts until it is asked for again: it is empty, calls the same `oom`, and goes with its parent. */
+struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena);
 
 /* A growing list in an arena: `struct { T *items; size_t n, cap; }`. */
 #define ECC_PUSH(arena, list, value)                                                                                                  \

@@ -49,7 +49,8 @@ static void add_problem(struct sql_ctx *ctx, uint32_t source_at, const char *mes
         if (ctx->problems->items[i].at == source_at && strcmp(ctx->problems->items[i].message, message) == 0)
             return;
     }
-    ECC_PUSH(ctx->arena, ctx->problems, ((struct ecc_sql_problem){source_at, length, message, help}));
+    ECC_PUSH(ctx->keep, ctx->problems,
+             ((struct ecc_sql_problem){source_at, length, ecc_arena_strdup(ctx->keep, message), help ? ecc_arena_strdup(ctx->keep, help) : NULL}));
 }
 
 static uint32_t first_word(const struct sql_ctx *ctx)
@@ -66,7 +67,7 @@ void sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *
     vsnprintf(buffer, sizeof buffer, format, args);
     va_end(args);
     uint32_t place = at < 0 || (size_t)at > strlen(ctx->text) ? first_word(ctx) : sql_source_at(ctx, (uint32_t)at);
-    add_problem(ctx, place > ctx->source_length ? ctx->source_length : place, ecc_arena_strdup(ctx->arena, buffer), help);
+    add_problem(ctx, place > ctx->source_length ? ctx->source_length : place, buffer, help);
 }
 
 /* libpg_query counts characters, from 1. */
@@ -151,15 +152,15 @@ static int64_t target_at(const struct ecc_sql_node *stmt, size_t columns, size_t
 
 static const struct ecc_record *make_row(struct sql_ctx *ctx, const struct ecc_sql_node *stmt, const struct sql_columns *columns)
 {
-    struct ecc_record *row = ECC_NEW(ctx->arena, struct ecc_record);
+    struct ecc_record *row = ECC_NEW(ctx->keep, struct ecc_record);
 
-    row->fields = ECC_NEW_ARRAY(ctx->arena, struct ecc_field, columns->n);
+    row->fields = ECC_NEW_ARRAY(ctx->keep, struct ecc_field, columns->n);
     row->nfields = columns->n;
     for (size_t i = 0; i < columns->n; i++) {
         const struct sql_column *column = &columns->items[i];
         int64_t at = target_at(stmt, columns->n, i);
         const char *name = column->name;
-        const struct ecc_type *type = sql_language_type(ctx->arena, column->value);
+        const struct ecc_type *type = sql_language_type(ctx->keep, column->value);
         if (column->value.base == SQL_BAD && !name)
             name = "unknown"; /* `*` of a table that has been reported */
         else if (!is_field_name(name))
@@ -182,6 +183,7 @@ static const struct ecc_record *make_row(struct sql_ctx *ctx, const struct ecc_s
                 sql_problem(ctx, at, help, "the type of result column `%s` can't be inferred", name);
             type = &ecc_type_unknown;
         }
+        name = ecc_arena_strdup(ctx->keep, name);
         row->fields[i] = (struct ecc_field){.name = name, .wire = name, .type = type};
     }
     return row;
@@ -215,13 +217,15 @@ static void check_shape(struct sql_ctx *ctx, const struct ecc_sql_node *stmt, en
         sql_problem(ctx, -1, "add RETURNING, or write `sql exec`", "this statement gives no rows");
 }
 
-static struct sql_ctx context(struct ecc_arena *arena, const struct ecc_sql_scope *scope, const char *sql, size_t length,
+static struct sql_ctx context(struct ecc_arena *keep, const struct ecc_sql_scope *scope, const char *sql, size_t length,
                               struct ecc_sql_problems *problems)
 {
+    struct ecc_arena *arena = ecc_arena_scratch(keep);
     const char *copy = ecc_arena_strndup(arena, sql, length);
 
     return (struct sql_ctx){
         .arena = arena,
+        .keep = keep,
         .scope = scope,
         .problems = problems,
         .source = copy,
@@ -272,11 +276,11 @@ static const char *trimmed(struct ecc_arena *arena, const char *text)
 /* Lines after the first lose what they are all indented by in the source. */
 static const char *outdented(const struct sql_ctx *ctx, const char *text)
 {
-    char *out = ecc_arena_alloc(ctx->arena, strlen(text) + 1), *p = out;
     size_t common = SIZE_MAX;
 
-    if (ctx->lines)
+    if (ctx->lines || !strchr(text, '\n'))
         return text;
+    char *out = ecc_arena_alloc(ctx->keep, strlen(text) + 1), *p = out;
     for (const char *line = strchr(text, '\n'); line; line = strchr(line + 1, '\n')) {
         size_t n = strspn(line + 1, " ");
         if (line[1 + n] && line[1 + n] != '\n' && n < common)
@@ -304,7 +308,7 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     out->name = "select";
     out->row = NULL;
     bool scanned = sql_scan(&ctx);
-    out->text = outdented(&ctx, trimmed(arena, ctx.text));
+    const char *uncast = ctx.text;
     out->params = ctx.params.items;
     out->param_names = ctx.names.items;
     out->nparams = ctx.params.n;
@@ -312,17 +316,16 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     if (stmt && check_kind(&ctx, stmt)) {
         struct sql_columns columns = {0};
         sql_query(&ctx, NULL, NULL, stmt, &columns);
-        out->name = suggest_name(&ctx, stmt);
+        out->name = ecc_arena_strdup(arena, suggest_name(&ctx, stmt));
         if (problems->n == before || columns.n)
             check_shape(&ctx, stmt, shape, columns.n);
         if (shape != ECC_SQL_EXEC)
             out->row = make_row(&ctx, stmt, &columns);
     }
     out->writes = ctx.writes;
-    if (problems->n == before) {
+    if (problems->n == before)
         sql_add_casts(&ctx);
-        out->text = outdented(&ctx, trimmed(arena, ctx.text));
-    }
+    out->text = outdented(&ctx, trimmed(arena, problems->n == before ? ctx.text : uncast));
     return problems->n == before && !ctx.failed;
 }
 
@@ -340,8 +343,8 @@ bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *t
         return false;
     /* Parsed inside its statement, with places moved: the prefix is a piece that has no source. */
     size_t shift = strlen(prefix);
-    ctx.text = ecc_arena_printf(arena, "%s%s)", prefix, ctx.source);
-    ECC_PUSH(arena, &ctx.pieces, ((struct sql_piece){.text_at = 0, .text_length = (uint32_t)shift}));
+    ctx.text = ecc_arena_printf(ctx.arena, "%s%s)", prefix, ctx.source);
+    ECC_PUSH(ctx.arena, &ctx.pieces, ((struct sql_piece){.text_at = 0, .text_length = (uint32_t)shift}));
     const struct ecc_sql_node *stmt = parse(&ctx);
     if (!stmt)
         return false;

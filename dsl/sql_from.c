@@ -96,8 +96,8 @@ const struct ecc_table *sql_find_table(struct sql_ctx *ctx, const struct ecc_sql
     else if (!table)
         sql_problem(ctx, at, meant(ctx, nearest_table(ctx, scope->tables, scope->ntables, name)), "this service has no table `%s`", name);
     if (ctx->problems->n > before && !find_table(scope->tables, scope->ntables, name)) {
-        ctx->problems->items[ctx->problems->n - 1].schema = schema;
-        ctx->problems->items[ctx->problems->n - 1].table = name;
+        ctx->problems->items[ctx->problems->n - 1].schema = ecc_arena_strdup(ctx->keep, schema);
+        ctx->problems->items[ctx->problems->n - 1].table = ecc_arena_strdup(ctx->keep, name);
     }
     return table;
 }

@@ -68,8 +68,18 @@ struct sql_piece { /* a parameter's place in both texts */
     size_t param;
 };
 
+enum sql_token_kind { SQL_TOKEN_OTHER, SQL_TOKEN_OPEN, SQL_TOKEN_CLOSE, SQL_TOKEN_COLON, SQL_TOKEN_NUMBERED, SQL_TOKEN_ARRAY, SQL_TOKEN_STRING };
+
+struct sql_token {
+    uint32_t start, end; /* bytes of the text */
+    enum sql_token_kind kind;
+};
+
+struct sql_tokens { struct sql_token *items; size_t n, cap; };
+
 struct sql_ctx {
-    struct ecc_arena *arena;
+    struct ecc_arena *arena; /* the scratch of `keep`: of this analysis alone */
+    struct ecc_arena *keep;  /* what the caller gets */
     const struct ecc_sql_scope *scope;
     struct ecc_sql_problems *problems;
     const char *source;
@@ -88,6 +98,10 @@ struct sql_ctx {
 /* Does the text have to say what type a parameter has? PostgreSQL deduces one type for $n from the first place that asks for one, and
  * refuses the statement when another place asks for another, or none does. */
 enum sql_cast { SQL_CAST_NO, SQL_CAST_REPEATED /* when it occurs more than once */, SQL_CAST_ALWAYS };
+
+/* sql_scan.re: the tokens without white space and comments, a sign or a part of an operator each; false when a string or comment does not
+ * end. The scanner of PostgreSQL's that libpg_query has is the same, but its answer costs more than the parse. */
+bool sql_tokens(struct ecc_arena *arena, const char *text, struct sql_tokens *out);
 
 /* sql_params.c */
 bool sql_scan(struct sql_ctx *ctx);

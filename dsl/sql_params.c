@@ -1,61 +1,17 @@
-/* Finds the parameters of a statement and gives them numbers.
- *
- * PostgreSQL's own scanner tells a colon that begins `:name` from `::type`, from colons in strings and comments and from array slices.
- * Its answer is a protobuf message of two levels, read here by hand: message 2 { 1: start  2: end  4: token  5: keyword kind }.
- */
+/* Finds the parameters of a statement and gives them numbers. */
 #include "sql_internal.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <pg_query.h>
-
-enum { T_OPEN = 91, T_CLOSE = 93, T_COLON = 58, T_PARAM = 267, T_ARRAY = 293, T_SQL_COMMENT = 275, T_C_COMMENT = 276 };
 enum { MOST_PARAMS = 1000, DEEPEST_BRACKETS = 200 };
-
-struct token {
-    uint32_t start, end, kind, keyword;
-};
 
 static const char *const c_words[] = {
     "asm", "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "false",
     "float", "for", "goto", "if", "in", "inline", "int", "linux", "long", "out", "register", "restrict", "return", "short", "signed",
     "sizeof", "static", "struct", "switch", "task", "true", "typedef", "typeof", "union", "unix", "unsigned", "void", "volatile", "while",
 };
-
-static uint64_t varint(const uint8_t **p, const uint8_t *end)
-{
-    uint64_t value = 0;
-
-    for (int shift = 0; *p < end && shift < 64; shift += 7) {
-        uint8_t byte = *(*p)++;
-        value |= (uint64_t)(byte & 127) << shift;
-        if (!(byte & 128))
-            break;
-    }
-    return value;
-}
-
-static bool next_token(const uint8_t **p, const uint8_t *end, struct token *token)
-{
-    while (*p < end) {
-        uint64_t tag = varint(p, end);
-        uint64_t value = varint(p, end); /* a number, or a length */
-        if (tag != (2 << 3 | 2))
-            continue;
-        const uint8_t *stop = value > (uint64_t)(end - *p) ? end : *p + value;
-        *token = (struct token){0};
-        while (*p < stop) {
-            uint64_t field = varint(p, stop) >> 3, number = varint(p, stop);
-            uint32_t *members[] = {NULL, &token->start, &token->end, NULL, &token->kind, &token->keyword};
-            if (field < 6 && members[field])
-                *members[field] = (uint32_t)number;
-        }
-        return true;
-    }
-    return false;
-}
 
 static bool is_name_start(char c)
 {
@@ -72,7 +28,7 @@ static uint32_t name_length(const char *p)
 }
 
 /* Can a token end an operand? Then a colon after it, inside a subscript, separates the bounds of a slice. */
-static bool ends_operand(const struct sql_ctx *ctx, const struct token *token)
+static bool ends_operand(const struct sql_ctx *ctx, const struct sql_token *token)
 {
     char last = token->end ? ctx->source[token->end - 1] : ' ';
 
@@ -92,9 +48,14 @@ static bool is_taken(const struct sql_ctx *ctx, const char *name)
     return false;
 }
 
+static void problem(struct sql_ctx *ctx, uint32_t at, uint32_t length, const char *message)
+{
+    ECC_PUSH(ctx->keep, ctx->problems, ((struct ecc_sql_problem){at, length, message, NULL}));
+}
+
 static const char *parameter_name(struct sql_ctx *ctx, const char *path)
 {
-    char *name = ecc_arena_strdup(ctx->arena, path);
+    char *name = ecc_arena_strdup(ctx->keep, path);
     const char *unique = name;
 
     for (char *p = name; *p; p++) {
@@ -102,9 +63,9 @@ static const char *parameter_name(struct sql_ctx *ctx, const char *path)
             *p = '_';
     }
     if (strncmp(name, "ec_", 3) == 0)
-        unique = sql_format(ctx, "%s_", name);
+        unique = ecc_arena_printf(ctx->keep, "%s_", name);
     for (int i = 2; is_taken(ctx, unique); i++)
-        unique = i == 2 ? sql_format(ctx, "%s_", name) : sql_format(ctx, "%s_%d", name, i);
+        unique = i == 2 ? ecc_arena_printf(ctx->keep, "%s_", name) : ecc_arena_printf(ctx->keep, "%s_%d", name, i);
     return unique;
 }
 
@@ -115,20 +76,19 @@ static size_t parameter(struct sql_ctx *ctx, uint32_t at, uint32_t length)
         if (strlen(ctx->paths.items[i]) == length && memcmp(ctx->paths.items[i], ctx->source + at, length) == 0)
             return i;
     }
-    const char *path = ecc_arena_strndup(ctx->arena, ctx->source + at, length);
+    const char *path = ecc_arena_strndup(ctx->keep, ctx->source + at, length);
     const struct ecc_expr *value = NULL;
     if (ctx->scope->resolve) {
         value = ctx->scope->resolve(ctx->scope->context, path, at, length);
         if (!value)
             ctx->failed = true;
     } else {
-        ECC_PUSH(ctx->arena, ctx->problems,
-                 ((struct ecc_sql_problem){at - 1, length + 1, sql_format(ctx, "`:%s`: this statement takes no parameters", path), NULL}));
+        problem(ctx, at - 1, length + 1, ecc_arena_printf(ctx->keep, "`:%s`: this statement takes no parameters", path));
     }
     const char *name = parameter_name(ctx, path); /* not inside the push: it reads the list */
-    ECC_PUSH(ctx->arena, &ctx->names, name);
+    ECC_PUSH(ctx->keep, &ctx->names, name);
     ECC_PUSH(ctx->arena, &ctx->paths, path);
-    ECC_PUSH(ctx->arena, &ctx->params, value);
+    ECC_PUSH(ctx->keep, &ctx->params, value);
     return ctx->paths.n - 1;
 }
 
@@ -180,48 +140,45 @@ void sql_add_casts(struct sql_ctx *ctx)
         replace(ctx);
 }
 
-/* The scanner gives up only on what ends badly, such as an open string; then the parser says so with a place. */
+/* What the scanner gives up on ends badly; then the parser says so with a place. */
 bool sql_scan(struct sql_ctx *ctx)
 {
-    PgQueryScanResult scan = pg_query_scan(ctx->source);
-    size_t before = ctx->problems->n;
+    struct sql_tokens tokens = {0};
+    struct sql_token last = {0};
+    size_t before = ctx->problems->n, depth = 0;
+    bool subscript[DEEPEST_BRACKETS] = {false};
+    uint32_t past = 0; /* tokens before this belong to a parameter */
 
-    if (!scan.error) {
-        const uint8_t *p = (const uint8_t *)scan.pbuf.data, *end = p + scan.pbuf.len;
-        struct token token, last = {0};
-        bool subscript[DEEPEST_BRACKETS] = {false};
-        size_t depth = 0;
-        uint32_t past = 0; /* tokens before this belong to a parameter */
-        while (next_token(&p, end, &token)) {
-            if (token.end > ctx->source_length || token.start < past || token.kind == T_SQL_COMMENT || token.kind == T_C_COMMENT)
-                continue;
-            for (uint32_t i = token.start; i < token.end && !ctx->lines; i++)
-                ctx->lines = ctx->source[i] == '\n';
-            if (token.kind == T_OPEN && depth < DEEPEST_BRACKETS) {
-                bool inner = depth && !subscript[depth - 1] && !ends_operand(ctx, &last);
-                subscript[depth++] = last.kind != T_ARRAY && !inner;
-            } else if (token.kind == T_CLOSE && depth) {
-                depth--;
-            } else if (token.kind == T_PARAM) {
-                ECC_PUSH(ctx->arena, ctx->problems,
-                         ((struct ecc_sql_problem){token.start, token.end - token.start, "a parameter is written `:name`", NULL}));
-            } else if (token.kind == T_COLON && is_name_start(ctx->source[token.end]) &&
-                       !(depth && subscript[depth - 1] && ends_operand(ctx, &last))) {
-                uint32_t length = name_length(ctx->source + token.end);
-                while (ctx->source[token.end + length] == '.' && is_name_start(ctx->source[token.end + length + 1]))
-                    length += 1 + name_length(ctx->source + token.end + length + 1);
-                if (ctx->paths.n == MOST_PARAMS) {
-                    ECC_PUSH(ctx->arena, ctx->problems, ((struct ecc_sql_problem){token.start, length + 1, "too many parameters", NULL}));
-                    break;
-                }
-                struct sql_piece piece = {0, 0, token.start, length + 1, parameter(ctx, token.end, length)};
-                ECC_PUSH(ctx->arena, &ctx->pieces, piece);
-                past = token.end = token.end + length;
+    if (!sql_tokens(ctx->arena, ctx->source, &tokens))
+        tokens.n = 0;
+    for (size_t i = 0; i < tokens.n; i++) {
+        struct sql_token token = tokens.items[i];
+        if (token.start < past)
+            continue;
+        if (token.kind == SQL_TOKEN_STRING && memchr(ctx->source + token.start, '\n', token.end - token.start))
+            ctx->lines = true;
+        if (token.kind == SQL_TOKEN_OPEN && depth < DEEPEST_BRACKETS) {
+            bool inner = depth && !subscript[depth - 1] && !ends_operand(ctx, &last);
+            subscript[depth++] = last.kind != SQL_TOKEN_ARRAY && !inner;
+        } else if (token.kind == SQL_TOKEN_CLOSE && depth) {
+            depth--;
+        } else if (token.kind == SQL_TOKEN_NUMBERED) {
+            problem(ctx, token.start, token.end - token.start, "a parameter is written `:name`");
+        } else if (token.kind == SQL_TOKEN_COLON && is_name_start(ctx->source[token.end]) &&
+                   !(depth && subscript[depth - 1] && ends_operand(ctx, &last))) {
+            uint32_t length = name_length(ctx->source + token.end);
+            while (ctx->source[token.end + length] == '.' && is_name_start(ctx->source[token.end + length + 1]))
+                length += 1 + name_length(ctx->source + token.end + length + 1);
+            if (ctx->paths.n == MOST_PARAMS) {
+                problem(ctx, token.start, length + 1, "too many parameters");
+                break;
             }
-            last = token;
+            struct sql_piece piece = {0, 0, token.start, length + 1, parameter(ctx, token.end, length)};
+            ECC_PUSH(ctx->arena, &ctx->pieces, piece);
+            past = token.end = token.end + length;
         }
+        last = token;
     }
-    pg_query_free_scan_result(scan);
     replace(ctx);
     ctx->casts = ecc_arena_alloc(ctx->arena, ctx->params.n);
     return ctx->problems->n == before;

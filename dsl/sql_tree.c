@@ -9,7 +9,7 @@ enum { DEEPEST = 1500 };
 
 struct reader {
     struct ecc_arena *arena;
-    const char *p;
+    char *p; /* strings become what they say, and end, where they stand */
 };
 
 static unsigned hex4(const char *p)
@@ -25,14 +25,9 @@ static unsigned hex4(const char *p)
 }
 
 /* The writer escapes single bytes only: \u00xx, and the usual short forms. */
-static const char *read_string(struct reader *r)
+static char *unescape(char *out, const char *p, const char *end)
 {
-    const char *start = ++r->p;
-
-    while (*r->p && *r->p != '"')
-        r->p += *r->p == '\\' && r->p[1] ? 2 : 1;
-    char *text = ecc_arena_alloc(r->arena, (size_t)(r->p - start) + 1), *out = text;
-    for (const char *p = start; p < r->p; p++) {
+    for (; p < end; p++) {
         if (*p != '\\') {
             *out++ = *p;
             continue;
@@ -54,7 +49,7 @@ static const char *read_string(struct reader *r)
             *out++ = '\f';
             break;
         case 'u':
-            if (r->p - p > 4) {
+            if (end - p > 4) {
                 *out++ = (char)hex4(p + 1);
                 p += 4;
             }
@@ -63,10 +58,24 @@ static const char *read_string(struct reader *r)
             *out++ = *p;
         }
     }
-    *out = '\0';
+    return out;
+}
+
+static const char *read_string(struct reader *r)
+{
+    char *start = ++r->p, *escape = NULL;
+
+    for (; *r->p && *r->p != '"'; r->p++) {
+        if (*r->p == '\\' && r->p[1]) {
+            escape = escape ? escape : r->p;
+            r->p++;
+        }
+    }
+    char *end = escape ? unescape(escape, escape, r->p) : r->p;
     if (*r->p)
         r->p++;
-    return text;
+    *end = '\0';
+    return start;
 }
 
 static struct ecc_sql_node *read_value(struct reader *r, const char *key, int depth)
@@ -80,9 +89,10 @@ static struct ecc_sql_node *read_value(struct reader *r, const char *key, int de
         return node;
     }
     if (open != '{' && open != '[') {
-        size_t length = strcspn(r->p, ",}]");
-        node->text = ecc_arena_strndup(r->arena, r->p, length);
-        r->p += length;
+        const char *start = r->p;
+        while (*r->p && *r->p != ',' && *r->p != '}' && *r->p != ']')
+            r->p++;
+        node->text = ecc_arena_strndup(r->arena, start, (size_t)(r->p - start));
         return node;
     }
     if (depth > DEEPEST)
@@ -111,7 +121,7 @@ static struct ecc_sql_node *read_value(struct reader *r, const char *key, int de
 
 struct ecc_sql_node *ecc_sql_tree(struct ecc_arena *arena, const char *json)
 {
-    struct reader r = {arena, json};
+    struct reader r = {arena, ecc_arena_strdup(arena, json)};
 
     return read_value(&r, NULL, 0);
 }
