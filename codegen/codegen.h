@@ -42,6 +42,9 @@ bool ecc_codegen(struct ecc_codegen *cg);
 struct ecc_writer *ecc_codegen_file(struct ecc_codegen *cg, const char *banner);
 void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, const char *name, struct ecc_writer *w);
 
+/* Where the file of a `custom` operation stands, beside the topology: "custom/thing-svc/weigh.c". */
+const char *ecc_custom_path(struct ecc_arena *arena, const struct ecc_op *op);
+
 /* An external call's path, with {field} spelt as the wire spells it. */
 const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *call);
 

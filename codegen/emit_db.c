@@ -6,11 +6,6 @@
 #include "arena.h"
 #include "codegen.h"
 
-static bool by_pointer(const struct ecc_type *type)
-{
-    return type->kind == ECC_TYPE_RECORD || type->kind == ECC_TYPE_LIST;
-}
-
 /* The parameter's name, unless something of file scope has it. */
 static const char *name_of(const struct ecc_shapes *shapes, const struct ecc_sql *sql, size_t i)
 {
@@ -19,24 +14,13 @@ static const char *name_of(const struct ecc_shapes *shapes, const struct ecc_sql
     return ecc_cnames_taken(&shapes->globals, name) ? ecc_arena_printf(shapes->arena, "%s_", name) : name;
 }
 
-/* `const` goes before what is pointed at: an optional value or a struct. */
-static const char *parameter(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_type *type, const char *name)
-{
-    struct ecc_type present = *type;
-
-    present.optional = false;
-    if (by_pointer(type) || (type->optional && ecc_c_optional_pointer(type)))
-        return ecc_arena_printf(arena, "const %s *%s", ecc_c_type(shapes, &present), name);
-    return ecc_c_decl(shapes, type, name);
-}
-
 static const char *prototype(struct ecc_arena *arena, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape)
 {
     const struct ecc_sql *sql = shape->sql;
     const char *text = ecc_arena_printf(arena, "void %s(struct ec_task *task", shape->function);
 
     for (size_t i = 0; i < sql->nparams; i++)
-        text = ecc_arena_printf(arena, "%s, %s", text, parameter(arena, shapes, sql->params[i]->type, name_of(shapes, sql, i)));
+        text = ecc_arena_printf(arena, "%s, %s", text, ecc_c_param(shapes, sql->params[i]->type, name_of(shapes, sql, i)));
     if (sql->shape == ECC_SQL_MANY && shape->row)
         text = ecc_arena_printf(arena, "%s, struct %s *out", text, shape->row->list);
     else if (shape->row)
@@ -108,7 +92,7 @@ static void emit_statement(struct ecc_writer *w, const struct ecc_shapes *shapes
     bool fields = false;
     for (size_t i = 0; i < sql->nparams; i++) {
         struct ecc_type type = *sql->params[i]->type;
-        if (!by_pointer(&type))
+        if (!ecc_c_by_pointer(&type))
             continue;
         if (type.kind == ECC_TYPE_RECORD)
             type.optional = false;

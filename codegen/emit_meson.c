@@ -26,9 +26,7 @@ static void emit_custom(struct ecc_shapes *shapes, struct ecc_writer *w)
         return;
     for (size_t i = 0; i < node->u.service.nops; i++)
         if (node->u.service.ops[i]->custom)
-            ecc_wl(w, "%s,", ecc_quote_meson(shapes->arena,
-                                             ecc_arena_printf(shapes->arena, "../../custom/%s/%s.c", shapes->folder,
-                                                              ecc_snake(shapes->arena, node->u.service.ops[i]->name))));
+            ecc_wl(w, "'../../%s',", ecc_custom_path(shapes->arena, node->u.service.ops[i]));
 }
 
 void ecc_emit_meson(struct ecc_codegen *cg, struct ecc_shapes *shapes)

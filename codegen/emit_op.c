@@ -1,10 +1,12 @@
-/* ops/<op>.c: one operation a file. And custom.h, for those that a person writes: the frame and the function of each.
+/* ops/<op>.c: one operation a file. And custom.h, for those that a person writes: the prototype of each.
  *
- * A custom operation is a C file of the person's, custom/<service>/<op>.c beside the topology, that defines the `run` function of the
- * program. It includes custom.h and has everything that generated code has: the calls, errors and records of the service, EC_AWAIT, and
- * `own` in the frame for what has to live over an await. The rest of the program is generated like any other's.
+ * A custom operation is a C file of the person's, custom/<service>/<op>.c beside the topology, that defines one function. Each parameter of
+ * the operation is a parameter of it, so that a function which was written for another operation does not compile. It may wait, and is then
+ * entered again at its step as generated code is, with the same parameters. The rest of the program, and the claim of its key, is generated.
  */
 #include "emit_program.h"
+
+#include <string.h>
 
 #include "arena.h"
 
@@ -13,38 +15,100 @@ static const struct ecc_type *result_of(const struct ecc_op *op)
     return op->result->kind == ECC_TYPE_VOID || op->result->record->nfields == 0 ? NULL : op->result;
 }
 
-static const char *custom_path(struct ecc_arena *arena, const struct ecc_op *op)
+const char *ecc_custom_path(struct ecc_arena *arena, const struct ecc_op *op)
 {
     return ecc_arena_printf(arena, "custom/%s/%s.c", op->service->name, ecc_snake(arena, op->name));
 }
 
-static void emit_custom(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_op *op)
+/* A record without fields has no struct, and is left out wherever it is named. */
+static bool is_empty(const struct ecc_type *type)
 {
-    ecc_wl(w, "#include \"../custom.h\"");
-    ecc_w_blank(w);
-    ecc_wl(w, "/* %s.%s: %s */", op->service->name, op->name, custom_path(shapes->arena, op));
-    ecc_emit_program_table(shapes, w, ecc_shapes_program(shapes, &op->program), ecc_shapes_record(shapes, op->params), result_of(op), true);
+    return type->kind == ECC_TYPE_RECORD && type->record->nfields == 0;
 }
 
-static void emit_custom_frame(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_op *op)
+static const char *param_name(const struct ecc_shapes *shapes, const char *field)
 {
-    const struct ecc_program_shape *program = ecc_shapes_program(shapes, &op->program);
+    const char *name = ecc_c_member(shapes->arena, field);
+    bool taken = ecc_cnames_taken(&shapes->globals, name) || !strcmp(name, "task") || !strcmp(name, "out");
+
+    return taken ? ecc_arena_printf(shapes->arena, "%s_", name) : name;
+}
+
+static void emit_frame(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_op *op)
+{
     const struct ecc_shape *in = ecc_shapes_record(shapes, op->params);
 
-    ecc_w_blank(w);
-    ecc_wl(w, "/* %s.%s: %s%s */", op->service->name, op->name, custom_path(shapes->arena, op),
-           op->program.repeat == ECC_REPEAT_CLAIM ? "; its first step is ec_claim" : "");
-    ecc_w_open(w, "struct %s {", program->frame);
+    ecc_w_open(w, "struct %s {", ecc_shapes_program(shapes, &op->program)->frame);
     if (in)
         ecc_wl(w, "struct %s in;", in->name);
     ecc_wl(w, "void *own;");
     if (result_of(op))
         ecc_wl(w, "%s;", ecc_c_decl(shapes, op->result, "out"));
     ecc_w_close(w, "};");
-    ecc_wl(w, "void %s(struct ec_task *task);", program->run);
 }
 
-static void emit_custom_header(struct ecc_codegen *cg, struct ecc_shapes *shapes)
+static void emit_prototype(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_op *op, const char *function)
+{
+    ecc_w_blank(w);
+    ecc_wl(w, "/* %s.%s: %s */", op->service->name, op->name, ecc_custom_path(shapes->arena, op));
+    ecc_w(w, "void %s(struct ec_task *task, void **own", function);
+    for (size_t i = 0; i < op->params->nfields; i++)
+        if (!is_empty(op->params->fields[i].type))
+            ecc_w(w, ", %s", ecc_c_param(shapes, op->params->fields[i].type, param_name(shapes, op->params->fields[i].name)));
+    if (result_of(op))
+        ecc_w(w, ", %s", ecc_c_decl(shapes, op->result, "*out"));
+    ecc_wl(w, ");");
+}
+
+/* The key is taken before the person's steps, which begin at 0. */
+static void emit_run(struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_op *op, const char *function)
+{
+    const struct ecc_program_shape *program = ecc_shapes_program(shapes, &op->program);
+    bool claims = op->program.repeat == ECC_REPEAT_CLAIM;
+
+    if (claims) {
+        const char *label = ecc_shapes_await(shapes, ecc_arena_printf(shapes->arena, "%s_CLAIM", program->upper), program->title, true);
+        ecc_wl(w, "enum { %s = -1 };", label);
+        ecc_w_blank(w);
+        ecc_wl(w, "static void %s(struct ec_task *task)", program->run);
+        ecc_w_open(w, "{");
+        ecc_wl(w, "struct %s *f = EC_FRAME(task, struct %s);", program->frame, program->frame);
+        ecc_w_blank(w);
+        ecc_wl(w, "switch (task->step) {");
+        ecc_wl(w, "case 0:");
+        ecc_wl(w, "    EC_AWAIT(task, %s, ec_claim(task));", label);
+        ecc_wl(w, "    task->step = 0;");
+        ecc_wl(w, "}");
+    } else {
+        ecc_wl(w, "static void %s(struct ec_task *task)", program->run);
+        ecc_w_open(w, "{");
+        ecc_wl(w, "struct %s *f = EC_FRAME(task, struct %s);", program->frame, program->frame);
+        ecc_w_blank(w);
+    }
+    ecc_w(w, "%s(task, &f->own", function);
+    for (size_t i = 0; i < op->params->nfields; i++) {
+        const struct ecc_type *type = op->params->fields[i].type;
+        bool pointer = ecc_c_by_pointer(type) && !(type->optional && ecc_c_optional_pointer(type));
+        if (!is_empty(type))
+            ecc_w(w, ", %sf->in.%s", pointer ? "&" : "", ecc_c_member(shapes->arena, op->params->fields[i].name));
+    }
+    ecc_wl(w, "%s);", result_of(op) ? ", &f->out" : "");
+    ecc_w_close(w, "}");
+    ecc_w_blank(w);
+}
+
+static void emit_custom(struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_op *op, const char *function)
+{
+    ecc_wl(w, "#include \"../custom.h\"");
+    ecc_w_blank(w);
+    ecc_wl(w, "/* %s.%s: %s */", op->service->name, op->name, ecc_custom_path(shapes->arena, op));
+    emit_frame(shapes, w, op);
+    ecc_w_blank(w);
+    emit_run(shapes, w, op, function);
+    ecc_emit_program_table(shapes, w, ecc_shapes_program(shapes, &op->program), ecc_shapes_record(shapes, op->params), result_of(op), true);
+}
+
+static void emit_custom_header(struct ecc_codegen *cg, struct ecc_shapes *shapes, const char *const *functions)
 {
     const struct ecc_service *service = &shapes->node->u.service;
     struct ecc_writer *w = NULL;
@@ -60,7 +124,7 @@ static void emit_custom_header(struct ecc_codegen *cg, struct ecc_shapes *shapes
             ecc_w_blank(w);
             ecc_wl(w, "#include \"%s\"", shapes->header);
         }
-        emit_custom_frame(shapes, w, service->ops[i]);
+        emit_prototype(shapes, w, service->ops[i], functions[i]);
     }
     if (!w)
         return;
@@ -75,17 +139,20 @@ void ecc_emit_ops(struct ecc_codegen *cg, struct ecc_shapes *shapes)
 
     if (shapes->node->kind != ECC_NODE_SERVICE)
         return;
+    const char **functions = ECC_NEW_ARRAY(cg->scratch, const char *, service->nops);
     for (size_t i = 0; i < service->nops; i++) {
         const struct ecc_op *op = service->ops[i];
         struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_C);
 
         if (op->custom) {
-            emit_custom(shapes, w, op);
+            functions[i] = ecc_shapes_claim(
+                shapes, ecc_arena_printf(shapes->arena, "%s_custom", ecc_shapes_program(shapes, &op->program)->prefix));
+            emit_custom(shapes, w, op, functions[i]);
         } else {
             ecc_wl(w, "#include \"../%s\"", shapes->header);
             ecc_emit_program(shapes, w, ecc_plan_op(cg->arena, op));
         }
         ecc_codegen_add(cg, shapes, ecc_shapes_program(shapes, &op->program)->file, w);
     }
-    emit_custom_header(cg, shapes);
+    emit_custom_header(cg, shapes, functions);
 }

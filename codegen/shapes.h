@@ -165,6 +165,9 @@ const char *ecc_shapes_await(struct ecc_shapes *shapes, const char *wanted, cons
 const char *ecc_c_type(const struct ecc_shapes *shapes, const struct ecc_type *type);
 /* "int64_t *qty": declaration of a member or parameter whose name is already one of C. */
 const char *ecc_c_decl(const struct ecc_shapes *shapes, const struct ecc_type *type, const char *name);
+/* "const int64_t *qty": of a parameter of a function. Records and lists are handed over by pointer. */
+const char *ecc_c_param(const struct ecc_shapes *shapes, const struct ecc_type *type, const char *name);
+bool ecc_c_by_pointer(const struct ecc_type *type);
 /* Is an optional value of this type a pointer (else absent is p or v NULL)? */
 bool ecc_c_optional_pointer(const struct ecc_type *type);
 /* EC_TEXT, EC_RECORD ...: the kind of the item, for a list. */

@@ -197,6 +197,22 @@ const char *ecc_c_decl(const struct ecc_shapes *shapes, const struct ecc_type *t
     return ecc_arena_printf(shapes->arena, "%s%s%s", c_type, c_type[strlen(c_type) - 1] == '*' ? "" : " ", name);
 }
 
+bool ecc_c_by_pointer(const struct ecc_type *type)
+{
+    return type->kind == ECC_TYPE_RECORD || type->kind == ECC_TYPE_LIST;
+}
+
+/* `const` goes before what is pointed at: an optional value or a struct. */
+const char *ecc_c_param(const struct ecc_shapes *shapes, const struct ecc_type *type, const char *name)
+{
+    struct ecc_type present = *type;
+
+    present.optional = false;
+    if (ecc_c_by_pointer(type) || (type->optional && ecc_c_optional_pointer(type)))
+        return ecc_arena_printf(shapes->arena, "const %s *%s", ecc_c_type(shapes, &present), name);
+    return ecc_c_decl(shapes, type, name);
+}
+
 const char *ecc_c_kind(const struct ecc_type *type)
 {
     static const char *const kinds[] = {

@@ -253,6 +253,20 @@ static const char *end(struct quoted *q)
     return q->start;
 }
 
+/* How many bytes at p are a character that changes the direction of what stands around it: in source code it would show something other than
+ * what is compiled, and compilers warn of it. */
+static size_t bidi(const char *p, size_t n)
+{
+    const unsigned char *b = (const unsigned char *)p;
+
+    if (n >= 2 && b[0] == 0xd8 && b[1] == 0x9c)
+        return 2;
+    if (n < 3 || b[0] != 0xe2)
+        return 0;
+    bool mark = b[1] == 0x80 && (b[2] == 0x8e || b[2] == 0x8f || (b[2] >= 0xaa && b[2] <= 0xae));
+    return mark || (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9) ? 3 : 0;
+}
+
 /* Octal escapes take at most three digits, unlike hexadecimal ones; `?` is escaped against trigraphs. */
 static void put_c(struct quoted *q, unsigned char c, unsigned char before)
 {
@@ -289,8 +303,14 @@ static const char *quote_c_part(struct ecc_arena *arena, const char *text, size_
 
     q.start = q.p = ecc_arena_alloc(arena, n * 4 + 3);
     *q.p++ = '"';
-    for (size_t i = 0; i < n; i++)
-        put_c(&q, (unsigned char)text[i], i ? (unsigned char)text[i - 1] : 0);
+    for (size_t i = 0; i < n; i++) {
+        size_t hidden = bidi(text + i, n - i);
+        if (!hidden)
+            put_c(&q, (unsigned char)text[i], i ? (unsigned char)text[i - 1] : 0);
+        for (size_t k = 0; k < hidden; k++)
+            q.p += sprintf(q.p, "\\%03o", (unsigned char)text[i + k]);
+        i += hidden ? hidden - 1 : 0;
+    }
     *q.p++ = '"';
     return end(&q);
 }
@@ -439,7 +459,9 @@ const char *ecc_comment_text(struct ecc_arena *arena, const char *text)
         bool joint = q.p > q.start && ((q.p[-1] == '*' && *p == '/') || (q.p[-1] == '/' && *p == '*'));
         if (joint)
             *q.p++ = ' ';
-        *q.p++ = *p < 32 || *p == 127 || *p == '\\' ? ' ' : (char)*p;
+        size_t hidden = bidi((const char *)p, strlen((const char *)p));
+        p += hidden ? hidden - 1 : 0;
+        *q.p++ = hidden || *p < 32 || *p == 127 || *p == '\\' ? ' ' : (char)*p;
     }
     return end(&q);
 }

@@ -60,6 +60,16 @@ struct ecc_node *ecc_lookup_node(struct ecc_resolver *r, const struct ecc_name *
     return ecc_lookup(r, &r->spaces->nodes, name, ECC_E_UNKNOWN_NODE, "node");
 }
 
+void ecc_check_header(struct ecc_resolver *r, const struct ecc_text *name, enum ecc_code code)
+{
+    const char *p = name->text;
+
+    while (*p && (strchr("!#$%&'*+-.^_`|~", *p) || (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z')))
+        p++;
+    if (*p || p == name->text)
+        ecc_diag(r->diags, code, name->span, "this is no name of a header");
+}
+
 void ecc_check_env(struct ecc_resolver *r, const struct ecc_name *name)
 {
     static const char *const taken[] = {"PORT", "ADMIN_PORT", "HOST", "DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "LOG_LEVEL", "PATH", "HOME"};

@@ -76,6 +76,7 @@ static inline struct ecc_node *ecc_bus_node(const struct ecc_bus *bus)
 }
 /* An environment variable that a process has for itself is refused. */
 void ecc_check_env(struct ecc_resolver *r, const struct ecc_name *name);
+void ecc_check_header(struct ecc_resolver *r, const struct ecc_text *name, enum ecc_code code); /* a field name, RFC 9110 5.1 */
 const char *ecc_node_kind_name(enum ecc_node_kind kind); /* "a service" */
 /* Distinct errors of a list; repeats are reported. */
 void ecc_resolve_errors(struct ecc_resolver *r, const struct ecc_names *names, const struct ecc_error ***errors, size_t *n);

@@ -15,8 +15,11 @@ static void resolve_base(struct ecc_resolver *r, const struct ecc_ast_decl *ast,
         ecc_diag_help(r->diags, d, "add: base \"https://...\" env NAME_BASE_URL");
         return;
     }
+    bool visible = true;
+    for (const char *p = base->text; *p; p++)
+        visible &= *p > 32 && *p < 127;
     size_t scheme = strncmp(base->text, "https://", 8) == 0 ? 8 : strncmp(base->text, "http://", 7) == 0 ? 7 : 0;
-    if (!scheme || !base->text[scheme] || strpbrk(base->text + scheme, " \t\r\n\"<>?#@") || base->text[strlen(base->text) - 1] == '/')
+    if (!scheme || !base->text[scheme] || !visible || strpbrk(base->text + scheme, "\"\\<>?#@") || base->text[strlen(base->text) - 1] == '/')
         ecc_diag(r->diags, ECC_E_EXTERNAL, base->span, "a base is https://host, without a slash at the end");
 }
 
@@ -32,11 +35,7 @@ static void resolve_ext_auth(struct ecc_resolver *r, const struct ecc_ast_ext_au
         x->auth_user = ecc_lookup(r, &x->settings, &ast->setting, ECC_E_UNKNOWN_SETTING, "setting");
     if (ast->kind != ECC_AUTH_HEADER)
         return;
-    for (const char *p = ast->header.text; *p; p++)
-        if (!strchr("!#$%&'*+-.^_`|~", *p) && !(*p >= '0' && *p <= '9') && !(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z')) {
-            ecc_diag(r->diags, ECC_E_EXTERNAL, ast->header.span, "this is no name of a header");
-            return;
-        }
+    ecc_check_header(r, &ast->header, ECC_E_EXTERNAL);
 }
 
 static void check_call_path(struct ecc_resolver *r, const struct ecc_ast_ext_call *ast, const struct ecc_ext_call *call, const struct ecc_external *x)
@@ -86,6 +85,8 @@ static struct ecc_ext_call *resolve_ext_call(struct ecc_resolver *r, const struc
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EXTERNAL, ast->method.span, "%s has no body", call->method);
         ecc_diag_help(r->diags, d, "send the fields as `query`");
     }
+    if (call->idempotency_header)
+        ecc_check_header(r, &ast->idempotency, ECC_E_EXTERNAL);
     check_call_path(r, ast, call, &node->u.external);
     call->errors = ECC_NEW_ARRAY(r->arena, struct ecc_status_error, ast->errors.n);
     for (size_t i = 0; i < ast->errors.n; i++) {

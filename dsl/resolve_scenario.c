@@ -259,6 +259,13 @@ static void resolve_expect(struct ecc_resolver *r, const struct ecc_ast_clause *
     s->expect_status = (int)c->u.expect.status;
     s->expect_header = c->u.expect.header.text;
     s->expect_value = c->u.expect.value.text;
+    if (s->expect_header)
+        ecc_check_header(r, &c->u.expect.header, ECC_E_EXPECT);
+    for (const char *p = s->expect_value; p && *p; p++)
+        if ((unsigned char)*p < 32 || *p == 127) {
+            ecc_diag(r->diags, ECC_E_EXPECT, c->u.expect.value.span, "a header's value has no control characters");
+            break;
+        }
     if (!c->u.expect.error.text)
         return;
     s->expect_error = ecc_lookup_error(r, &c->u.expect.error);

@@ -34,7 +34,8 @@ struct ec_uuid {
 };
 
 /* Times are int64_t: microseconds since 1970-01-01T00:00:00Z. */
-#define EC_STR(literal) ((struct ec_str){(literal), sizeof(literal) - 1})
+/* Of a string literal, and of nothing else: the "" makes sure. */
+#define EC_STR(literal) ((struct ec_str){"" literal, sizeof(literal) - 1})
 
 /* Every list has this shape with its own item type; optional items do not exist. */
 struct ec_list { void *v; size_t n; };
@@ -445,6 +446,14 @@ struct ec_keyspace {
 void ec_cache_get(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key, void **out);
 void ec_cache_put(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key, const void *value);
 void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key);
+
+/* ------------------------------------------------------------------ work that takes long (work.c) */
+
+/* For custom operations: calls work(data) in a thread of libuv's pool, and resumes the task when it has returned. What takes more than a
+ * millisecond, or waits for anything, belongs there: the loop serves everybody else meanwhile. data has to live until then (in `own`, or in
+ * the task's arena) and is the work's alone; work does not touch the task. Two run at once, 64 wait; beyond that, and when the deadline has
+ * passed before it begins, the operation fails (unavailable, timeout). What has begun is waited for. */
+void ec_work(struct ec_task *task, void (*work)(void *data), void *data);
 
 /* ------------------------------------------------------------------ passwords and tokens (password.c, token.c) */
 

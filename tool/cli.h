@@ -55,6 +55,9 @@ void ecc_help(const struct ecc_command *command, FILE *out);
 /* One line on stderr: "ecomc: ...". Returns code, so that a command can `return ecc_say_error(ECC_EXIT_IO, ...)`. */
 int ecc_say_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* memory.c: says so and ends the process; for an arena's `oom`. */
+void ecc_out_of_memory(void *unused);
+
 struct ecc_cli_values { const char *items[16]; size_t n; };
 
 /* Options of a command, each of which stands in options.h, too: `--name value` or `--name=value`; one of the three says where it goes. Removes what it found from args. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "codegen.h"
 
@@ -46,6 +47,24 @@ static int write_crash_points(struct ecc_cli *cli, struct ecc_topology *topology
     return ECC_EXIT_OK;
 }
 
+/* A `custom` operation's file is a person's: it is never written here, only missed. */
+static int miss_custom(struct ecc_cli *cli, const struct ecc_model *model, const char *folder)
+{
+    int code = ECC_EXIT_OK;
+
+    for (size_t i = 0; i < model->nnodes; i++) {
+        const struct ecc_node *node = model->nodes[i];
+        for (size_t k = 0; node->kind == ECC_NODE_SERVICE && k < node->u.service.nops; k++) {
+            const struct ecc_op *op = node->u.service.ops[k];
+            const char *path = op->custom ? ecc_custom_path(&cli->arena, op) : NULL;
+            if (path && access(ecc_arena_printf(&cli->arena, "%s/../%s", folder, path), R_OK))
+                code = ecc_say_error(ECC_EXIT_FAILED, "%s.%s is custom and %s is missing: write in it the function that %s/%s/custom.h declares",
+                                     node->name, op->name, path, folder, node->name);
+        }
+    }
+    return code;
+}
+
 int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const char *folder, bool check)
 {
     const char *lock_path = beside(&cli->arena, topology->path, "ecom.lock"), *error = NULL;
@@ -74,17 +93,18 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
     bool new_lock = cg.new_lock && (!cg.lock || cg.lock_length != cg.new_lock_length || memcmp(cg.lock, cg.new_lock, cg.lock_length));
     if (!ecc_outset_write(&out, folder, check, &report))
         return ecc_say_error(ECC_EXIT_FAILED, "%s", report.error);
+    int missed = miss_custom(cli, topology->model, folder);
     if (check) {
         show(&report, folder, stdout);
         if (new_lock)
             printf("%-6s %s\n", cg.lock ? "change" : "add", lock_path);
-        return report.n || new_lock ? ECC_EXIT_DIFFERENT : ECC_EXIT_OK;
+        return report.n || new_lock ? ECC_EXIT_DIFFERENT : missed;
     }
     if (new_lock && !ecc_write_file(&cli->arena, lock_path, cg.new_lock, cg.new_lock_length, &error))
         return ecc_say_error(ECC_EXIT_IO, "%s", error);
     if (!strcmp(cli->command, "build"))
         show(&report, folder, stdout);
-    return ECC_EXIT_OK;
+    return missed;
 }
 
 int ecc_cmd_build(struct ecc_cli *cli)

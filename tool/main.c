@@ -56,12 +56,6 @@ static bool take_common(struct ecc_cli *cli, const char *arg, const char *value,
     return false;
 }
 
-static void out_of_memory(void *unused)
-{
-    (void)unused;
-    _exit(ecc_say_error(ECC_EXIT_INTERNAL, "out of memory"));
-}
-
 int ecc_unknown_command(const char *name)
 {
     const char *names[64];
@@ -88,7 +82,7 @@ static int run(const struct ecc_command *command, struct ecc_cli *cli)
         }
     if (command) {
         ecc_arena_init(&cli->arena);
-        cli->arena.oom = out_of_memory;
+        cli->arena.oom = ecc_out_of_memory;
         code = command->run(cli);
         ecc_arena_free(&cli->arena);
     }

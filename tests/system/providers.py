@@ -17,7 +17,6 @@ import threading
 from lib import ROOT, Skip, wait
 
 SCRIPTS = os.path.join(ROOT, "tests", "providers")
-STORE = os.path.join(ROOT, ".ecom", "providers")
 MOCK = os.path.join(ROOT, ".ecom", "go", "bin", "stripe-mock")
 MOCK_MODULE = "github.com/stripe/stripe-mock@v0.197.0"
 TOOLCHAIN = "golang.org/toolchain@v0.0.1-go1.22.12.linux-"  # the mock asks for Go 1.22; Debian 12 has 1.19
@@ -51,22 +50,27 @@ def locked(function):
 
 # ------------------------------------------------------------------ the SDKs
 
-@locked
-def sdks():
-    """The folder with the scripts and, beside them, what package-lock.json names."""
+def npm(scripts, store, what):
+    """The folder .ecom/<store> with the files of `scripts` and, beside them, what its package-lock.json names."""
     for program in ("node", "npm"):
         if not shutil.which(program):
             without(f"there is no {program}")
-    os.makedirs(STORE, exist_ok=True)
-    done = os.path.join(STORE, "node_modules", ".package-lock.json")
-    pairs = [(os.path.join(SCRIPTS, f), os.path.join(STORE, f)) for f in ("package.json", "package-lock.json")]
+    store = os.path.join(ROOT, ".ecom", store)
+    os.makedirs(store, exist_ok=True)
+    done = os.path.join(store, "node_modules", ".package-lock.json")
+    pairs = [(os.path.join(scripts, f), os.path.join(store, f)) for f in ("package.json", "package-lock.json")]
     same = os.path.exists(done) and all(os.path.exists(b) and filecmp.cmp(a, b, False) for a, b in pairs)
-    for path in glob.glob(os.path.join(SCRIPTS, "*.*")):
-        shutil.copy(path, STORE)
+    for path in glob.glob(os.path.join(scripts, "*.*")):
+        shutil.copy(path, store)
     if not same:
-        shutil.rmtree(os.path.join(STORE, "node_modules"), ignore_errors=True)
-        fetch(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "the providers' SDKs", cwd=STORE)
-    return STORE
+        shutil.rmtree(os.path.join(store, "node_modules"), ignore_errors=True)
+        fetch(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], what, cwd=store)
+    return store
+
+
+@locked
+def sdks():
+    return npm(SCRIPTS, "providers", "the providers' SDKs")
 
 
 def run_sdk(system, provider, secret, ca=True, **env):

@@ -176,7 +176,7 @@ static void traceparents(void **state)
     size_t i;
 
     (void)state;
-    assert_true(ec_trace_parse(EC_STR(good), &trace));
+    assert_true(ec_trace_parse((struct ec_str){good, sizeof(good) - 1}, &trace));
     assert_true(trace.sampled);
     ec_trace_format(&trace, text);
     assert_string_equal(text, good);

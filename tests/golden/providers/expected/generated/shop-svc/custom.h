@@ -5,11 +5,6 @@
 #include "shop_svc.h"
 
 /* shop-svc.Audit: custom/shop-svc/audit.c */
-struct audit_frame {
-    struct audit_in in;
-    void *own;
-    struct receipt out;
-};
-void audit_run(struct ec_task *task);
+void audit_custom(struct ec_task *task, void **own, struct ec_str from, int64_t limit, struct receipt *out);
 
 #endif

