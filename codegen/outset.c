@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -401,26 +402,104 @@ static const char *new_manifest(struct work *work, const struct ecc_outset *out)
     return w.data;
 }
 
-/* Asks for no memory once it has begun to write: running out of it must not leave half of a build. */
+static bool apply_one(struct work *work, const struct ecc_outset *out, const struct ecc_change *item)
+{
+    int folder = folder_of(work, item->path, item->kind != ECC_CHANGE_REMOVE);
+
+    if (folder < 0)
+        return fail(work, item->path, strerror(errno));
+    if (item->kind == ECC_CHANGE_REMOVE) {
+        if (unlinkat(folder, base_of(item->path), 0) && errno != ENOENT)
+            return fail(work, item->path, strerror(errno));
+        remove_empty_folders(work, item->path);
+        return true;
+    }
+    const struct ecc_outfile *file = ecc_outset_find(out, item->path);
+    return write_at(work, folder, base_of(item->path), item->path, file->content, file->length);
+}
+
+/* A part of the changes, all of whole top-level folders, and what it is told: with an arena and a report of its own, both only for an error. */
+struct part {
+    struct work work;
+    const struct ecc_outset *out;
+    const struct ecc_change *from, *to;
+    pthread_mutex_t *start;
+    struct ecc_arena arena;
+    struct ecc_outset_report report;
+    pthread_t thread;
+    bool threaded, fine;
+};
+
+static void *apply_part(void *data)
+{
+    struct part *part = data;
+
+    pthread_mutex_lock(part->start);
+    pthread_mutex_unlock(part->start);
+    part->fine = true;
+    for (const struct ecc_change *item = part->from; part->fine && item < part->to; item++)
+        part->fine = apply_one(&part->work, part->out, item);
+    if (part->work.folder >= 0)
+        close(part->work.folder);
+    return NULL;
+}
+
+enum { MOST_PARTS = 4, LEAST_OF_PART = 500 };
+
+/* Where the next part ends: n further on, and then at the end of a top-level folder. */
+static size_t part_end(const struct ecc_outset_report *report, size_t at, size_t n)
+{
+    size_t i = n >= report->n - at ? report->n : at + n;
+
+    while (i > 0 && i < report->n) {
+        const char *before = report->items[i - 1].path, *here = report->items[i].path;
+        size_t length = strcspn(before, "/");
+        if (strncmp(before, here, length + 1) != 0 || !before[length])
+            break;
+        i++;
+    }
+    return i;
+}
+
+/* Making a file is mostly the kernel's work, and folders do not stand in each other's way. Nothing begins to write before all threads
+ * are made, and no memory is asked for then: running out of it must not leave half of a build. */
 static bool apply(struct work *work, const struct ecc_outset *out)
 {
     const char *manifest = new_manifest(work, out);
+    size_t nparts = work->report->n / LEAST_OF_PART + 1, at = 0;
+    pthread_mutex_t start = PTHREAD_MUTEX_INITIALIZER;
+    bool fine = true;
 
-    for (size_t i = 0; i < work->report->n; i++) {
-        const struct ecc_change *item = &work->report->items[i];
-        int folder = folder_of(work, item->path, item->kind != ECC_CHANGE_REMOVE);
-        if (folder < 0)
-            return fail(work, item->path, strerror(errno));
-        if (item->kind == ECC_CHANGE_REMOVE) {
-            if (unlinkat(folder, base_of(item->path), 0) && errno != ENOENT)
-                return fail(work, item->path, strerror(errno));
-            remove_empty_folders(work, item->path);
-            continue;
-        }
-        const struct ecc_outfile *file = ecc_outset_find(out, item->path);
-        if (!write_at(work, folder, base_of(item->path), item->path, file->content, file->length))
-            return false;
+    nparts = nparts > MOST_PARTS ? MOST_PARTS : nparts;
+    struct part *parts = ECC_NEW_ARRAY(work->arena, struct part, nparts);
+    pthread_mutex_lock(&start);
+    for (size_t i = 0; i < nparts; i++) {
+        struct part *part = &parts[i];
+        size_t end = part_end(work->report, at, i + 1 == nparts ? work->report->n : work->report->n / nparts);
+        *part = (struct part){.work = *work, .out = out, .from = work->report->items + at, .to = work->report->items + end, .start = &start};
+        part->work.folder = -1;
+        part->work.arena = &part->arena;
+        part->work.report = &part->report;
+        part->arena.oom = work->arena->oom;
+        part->arena.oom_context = work->arena->oom_context;
+        part->threaded = i > 0 && end > at && !pthread_create(&part->thread, NULL, apply_part, part);
+        at = end;
     }
+    pthread_mutex_unlock(&start);
+    for (size_t i = 0; i < nparts; i++)
+        if (!parts[i].threaded)
+            apply_part(&parts[i]);
+    for (size_t i = 0; i < nparts; i++) {
+        struct part *part = &parts[i];
+        if (part->threaded)
+            pthread_join(part->thread, NULL);
+        if (!part->fine && fine)
+            work->report->error = ecc_arena_strdup(work->arena, part->report.error);
+        fine = fine && part->fine;
+        ecc_arena_free(&part->arena);
+    }
+    if (!fine)
+        return false;
     if (!work->manifest || strcmp(work->manifest, manifest) != 0)
         return write_at(work, work->root, manifest_name, manifest_name, manifest, strlen(manifest));
     return true;

@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -370,7 +371,7 @@ const char *ecc_quote_sql(struct ecc_arena *arena, const char *text)
     return end(&q);
 }
 
-/* Key words of PostgreSQL 15 that can't be a column's or a table's plain name. */
+/* In order. Key words of PostgreSQL 15 that can't be a column's or a table's plain name. */
 static const char *const sql_words[] = {
     "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between", "bigint", "binary", "bit",
     "boolean", "both", "case", "cast", "char", "character", "check", "coalesce", "collate", "collation", "column", "concurrently",
@@ -387,6 +388,11 @@ static const char *const sql_words[] = {
     "xmltable",
 };
 
+static int by_word(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 const char *ecc_quote_sql_name(struct ecc_arena *arena, const char *name)
 {
     bool plain = (*name >= 'a' && *name <= 'z') || *name == '_';
@@ -394,9 +400,7 @@ const char *ecc_quote_sql_name(struct ecc_arena *arena, const char *name)
 
     for (const char *p = name; *p; p++)
         plain = plain && ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '_');
-    for (size_t i = 0; plain && i < sizeof sql_words / sizeof *sql_words; i++)
-        plain = strcmp(sql_words[i], name) != 0;
-    if (plain)
+    if (plain && !bsearch(&name, sql_words, sizeof sql_words / sizeof *sql_words, sizeof *sql_words, by_word))
         return name;
     q = quoted(arena, name, 2);
     *q.p++ = '"';

@@ -202,7 +202,7 @@ struct ecc_ast_stmt {
     struct ecc_ast_stmt *none;   /* none -> OUT: FAIL (without a condition), RETURN or ACCEPT; or NULL. SQL, GET, LET */
     struct ecc_ast_stmt *found;  /* likewise; SQL, GET */
     union {
-        struct { enum ecc_sql_shape shape; struct ecc_text text; } sql;
+        struct { enum ecc_sql_shape shape; struct ecc_text text; size_t number; /* in the file's sqls */ } sql;
         struct ecc_ast_block block;
         struct { struct ecc_ast_remote *remote; struct ecc_ast_expr *key; /* or NULL */ struct ecc_ast_catches catches; } call;
         struct { struct ecc_name saga; struct ecc_ast_inits args; } start;
@@ -586,9 +586,12 @@ struct ecc_ast_decl {
 };
 ECC_AST_LIST(ecc_ast_decls, struct ecc_ast_decl *);
 
+ECC_AST_LIST(ecc_ast_sqls, const struct ecc_text *);
+
 struct ecc_ast_file {
     struct ecc_ast_decls decls; /* in source order */
     struct ecc_spans comments;  /* from `//` to the end of the line, in source order */
+    struct ecc_ast_sqls sqls;   /* the texts of all `sql` statements */
 };
 
 const char *ecc_ast_function_name(enum ecc_ast_function fn);

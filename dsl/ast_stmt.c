@@ -49,6 +49,8 @@ struct ecc_ast_stmt *ecc_stmt_sql(struct ecc_parser *p, struct ecc_token k, enum
 
     stmt->u.sql.shape = shape;
     stmt->u.sql.text = ecc_ast_sql(p, t);
+    stmt->u.sql.number = p->file->sqls.n;
+    ECC_PUSH(p->arena, &p->file->sqls, &stmt->u.sql.text);
     return stmt;
 }
 

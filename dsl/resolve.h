@@ -44,6 +44,7 @@ struct ecc_effects {
 };
 
 struct ecc_resolver {
+    struct ecc_sql_ahead *ahead; /* or NULL */
     struct ecc_arena *arena;
     struct ecc_diags *diags;
     const struct ecc_source *source;

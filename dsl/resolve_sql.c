@@ -80,7 +80,14 @@ void ecc_resolve_sql(struct ecc_resolver *r, struct ecc_body *body, const struct
         ecc_let(r, body, stmt, ast, &ecc_type_unknown);
         return;
     }
-    struct ecc_sql_scope scope = {.tables = service->tables, .ntables = service->ntables, .resolve = resolve_param, .context = &lookup};
+    struct ecc_sql_scope scope = {
+        .tables = service->tables,
+        .ntables = service->ntables,
+        .resolve = resolve_param,
+        .context = &lookup,
+        .ahead = r->ahead,
+        .number = ast->u.sql.number,
+    };
     struct ecc_sql *sql = ECC_NEW(r->arena, struct ecc_sql);
     bool fine = ecc_sql_check(r->arena, &scope, text->text, text->length, shape, sql, &problems);
     ecc_report_sql(r, text, &problems);

@@ -6,6 +6,7 @@
 #include <pg_query.h>
 
 #include "arena.h"
+#include "sql_ahead.h"
 #include "sql_internal.h"
 #include "types.h"
 
@@ -237,8 +238,11 @@ static struct sql_ctx context(struct ecc_arena *keep, const struct ecc_sql_scope
 /* The only statement of the text, or NULL. */
 static const struct ecc_sql_node *parse(struct sql_ctx *ctx)
 {
-    PgQueryParseResult result = pg_query_parse(ctx->text);
     const struct ecc_sql_node *tree = NULL, *stmts;
+    PgQueryParseResult result;
+
+    if (!ctx->scope->ahead || !ecc_sql_ahead_take(ctx->scope->ahead, ctx->scope->number, ctx->text, &result))
+        result = pg_query_parse(ctx->text);
 
     if (result.error) {
         syntax_error(ctx, result.error);

@@ -39,6 +39,8 @@ struct ecc_sql_scope {
      * function refuses parameters. */
     const struct ecc_expr *(*resolve)(void *context, const char *path, uint32_t at, uint32_t length);
     void *context;
+    struct ecc_sql_ahead *ahead; /* that may have parsed the statement by now, under this number; or NULL */
+    size_t number;
 };
 
 /* Fills out: shape, source (outer white space removed), text, name (a suggestion that the caller makes unique: update_stock), writes,

@@ -85,7 +85,7 @@ struct sql_ctx {
     const char *source;
     uint32_t source_length;
     char *text; /* with $n */
-    struct { struct sql_piece *items; size_t n, cap; } pieces;
+    struct sql_pieces { struct sql_piece *items; size_t n, cap; } pieces;
     struct { const char **items; size_t n, cap; } paths;
     struct { const struct ecc_expr **items; size_t n, cap; } params; /* NULL: was reported */
     struct { const char **items; size_t n, cap; } names;
@@ -105,6 +105,7 @@ bool sql_tokens(struct ecc_arena *arena, const char *text, struct sql_tokens *ou
 
 /* sql_params.c */
 bool sql_scan(struct sql_ctx *ctx);
+char *sql_numbered(struct ecc_arena *arena, const char *source, size_t length); /* what the text is after sql_scan, without a look at names */
 void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast cast); /* of a value that may be a bare parameter */
 void sql_add_casts(struct sql_ctx *ctx); /* writes the text anew; places in it change */
 uint32_t sql_source_at(const struct sql_ctx *ctx, uint32_t text_at);

@@ -7,6 +7,17 @@
 
 enum { MOST_PARAMS = 1000, DEEPEST_BRACKETS = 200 };
 
+struct place { uint32_t at, length; };
+struct places { struct place *items; size_t n, cap; };
+
+struct found { /* in a text, before anybody is asked what it means */
+    struct sql_pieces pieces;
+    struct places paths;    /* distinct, without the colon: a piece's param is a number of this list */
+    struct places numbered; /* `$1` as it was written */
+    struct place too_many;  /* the parameter that is one too many, or empty */
+    bool lines;             /* a string goes over several */
+};
+
 static const char *const c_words[] = {
     "asm", "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "false",
     "float", "for", "goto", "if", "in", "inline", "int", "linux", "long", "out", "register", "restrict", "return", "short", "signed",
@@ -28,9 +39,9 @@ static uint32_t name_length(const char *p)
 }
 
 /* Can a token end an operand? Then a colon after it, inside a subscript, separates the bounds of a slice. */
-static bool ends_operand(const struct sql_ctx *ctx, const struct sql_token *token)
+static bool ends_operand(const char *source, const struct sql_token *token)
 {
-    char last = token->end ? ctx->source[token->end - 1] : ' ';
+    char last = token->end ? source[token->end - 1] : ' ';
 
     return isalnum((unsigned char)last) || last == '_' || last == ')' || last == ']' || last == '"' || last == '\'';
 }
@@ -69,27 +80,23 @@ static const char *parameter_name(struct sql_ctx *ctx, const char *path)
     return unique;
 }
 
-/* Which parameter the path is; it is asked for where it is new. */
-static size_t parameter(struct sql_ctx *ctx, uint32_t at, uint32_t length)
+/* A path that is new: its value is asked for. */
+static void add_parameter(struct sql_ctx *ctx, struct place place)
 {
-    for (size_t i = 0; i < ctx->paths.n; i++) {
-        if (strlen(ctx->paths.items[i]) == length && memcmp(ctx->paths.items[i], ctx->source + at, length) == 0)
-            return i;
-    }
-    const char *path = ecc_arena_strndup(ctx->keep, ctx->source + at, length);
+    const char *path = ecc_arena_strndup(ctx->keep, ctx->source + place.at, place.length);
     const struct ecc_expr *value = NULL;
+
     if (ctx->scope->resolve) {
-        value = ctx->scope->resolve(ctx->scope->context, path, at, length);
+        value = ctx->scope->resolve(ctx->scope->context, path, place.at, place.length);
         if (!value)
             ctx->failed = true;
     } else {
-        problem(ctx, at - 1, length + 1, ecc_arena_printf(ctx->keep, "`:%s`: this statement takes no parameters", path));
+        problem(ctx, place.at - 1, place.length + 1, ecc_arena_printf(ctx->keep, "`:%s`: this statement takes no parameters", path));
     }
     const char *name = parameter_name(ctx, path); /* not inside the push: it reads the list */
     ECC_PUSH(ctx->keep, &ctx->names, name);
     ECC_PUSH(ctx->arena, &ctx->paths, path);
     ECC_PUSH(ctx->keep, &ctx->params, value);
-    return ctx->paths.n - 1;
 }
 
 static const char *cast_of(struct sql_ctx *ctx, size_t param)
@@ -105,23 +112,25 @@ static const char *cast_of(struct sql_ctx *ctx, size_t param)
     return sql_cast_name(sql_of_type(ctx->params.items[param]->type));
 }
 
-static void replace(struct sql_ctx *ctx)
+/* ctx: with the casts that its parameters need, and the places of the pieces noted; or NULL. */
+static char *replace(struct ecc_arena *arena, const char *source, size_t length, const struct sql_pieces *pieces, struct sql_ctx *ctx)
 {
-    char *out = ctx->text = ecc_arena_alloc(ctx->arena, ctx->source_length + ctx->pieces.n * 24 + 1);
+    char *text = ecc_arena_alloc(arena, length + pieces->n * 24 + 1), *out = text;
     uint32_t from = 0;
 
-    for (size_t i = 0; i < ctx->pieces.n; i++) {
-        struct sql_piece *piece = &ctx->pieces.items[i];
-        const char *cast = cast_of(ctx, piece->param);
-        memcpy(out, ctx->source + from, piece->source_at - from);
+    for (size_t i = 0; i < pieces->n; i++) {
+        struct sql_piece *piece = &pieces->items[i];
+        const char *cast = ctx ? cast_of(ctx, piece->param) : NULL;
+        memcpy(out, source + from, piece->source_at - from);
         out += piece->source_at - from;
-        piece->text_at = (uint32_t)(out - ctx->text);
+        piece->text_at = (uint32_t)(out - text);
         piece->text_length = (uint32_t)sprintf(out, "$%zu%s%s", piece->param + 1, cast ? "::" : "", cast ? cast : "");
         out += piece->text_length;
         from = piece->source_at + piece->source_length;
     }
-    memcpy(out, ctx->source + from, ctx->source_length - from);
-    out[ctx->source_length - from] = '\0';
+    memcpy(out, source + from, length - from);
+    out[length - from] = '\0';
+    return text;
 }
 
 void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast cast)
@@ -137,49 +146,84 @@ void sql_add_casts(struct sql_ctx *ctx)
     for (size_t i = 0; i < ctx->params.n; i++)
         any |= ctx->casts[i] != SQL_CAST_NO;
     if (any)
-        replace(ctx);
+        ctx->text = replace(ctx->arena, ctx->source, ctx->source_length, &ctx->pieces, ctx);
+}
+
+static size_t number_of(struct ecc_arena *arena, const char *source, struct found *found, struct place path)
+{
+    for (size_t i = 0; i < found->paths.n; i++) {
+        const struct place *known = &found->paths.items[i];
+        if (known->length == path.length && memcmp(source + known->at, source + path.at, path.length) == 0)
+            return i;
+    }
+    ECC_PUSH(arena, &found->paths, path);
+    return found->paths.n - 1;
 }
 
 /* What the scanner gives up on ends badly; then the parser says so with a place. */
-bool sql_scan(struct sql_ctx *ctx)
+static void find(struct ecc_arena *arena, const char *source, struct found *found)
 {
     struct sql_tokens tokens = {0};
     struct sql_token last = {0};
-    size_t before = ctx->problems->n, depth = 0;
+    size_t depth = 0;
     bool subscript[DEEPEST_BRACKETS] = {false};
     uint32_t past = 0; /* tokens before this belong to a parameter */
 
-    if (!sql_tokens(ctx->arena, ctx->source, &tokens))
+    if (!sql_tokens(arena, source, &tokens))
         tokens.n = 0;
     for (size_t i = 0; i < tokens.n; i++) {
         struct sql_token token = tokens.items[i];
         if (token.start < past)
             continue;
-        if (token.kind == SQL_TOKEN_STRING && memchr(ctx->source + token.start, '\n', token.end - token.start))
-            ctx->lines = true;
+        if (token.kind == SQL_TOKEN_STRING && memchr(source + token.start, '\n', token.end - token.start))
+            found->lines = true;
         if (token.kind == SQL_TOKEN_OPEN && depth < DEEPEST_BRACKETS) {
-            bool inner = depth && !subscript[depth - 1] && !ends_operand(ctx, &last);
+            bool inner = depth && !subscript[depth - 1] && !ends_operand(source, &last);
             subscript[depth++] = last.kind != SQL_TOKEN_ARRAY && !inner;
         } else if (token.kind == SQL_TOKEN_CLOSE && depth) {
             depth--;
         } else if (token.kind == SQL_TOKEN_NUMBERED) {
-            problem(ctx, token.start, token.end - token.start, "a parameter is written `:name`");
-        } else if (token.kind == SQL_TOKEN_COLON && is_name_start(ctx->source[token.end]) &&
-                   !(depth && subscript[depth - 1] && ends_operand(ctx, &last))) {
-            uint32_t length = name_length(ctx->source + token.end);
-            while (ctx->source[token.end + length] == '.' && is_name_start(ctx->source[token.end + length + 1]))
-                length += 1 + name_length(ctx->source + token.end + length + 1);
-            if (ctx->paths.n == MOST_PARAMS) {
-                problem(ctx, token.start, length + 1, "too many parameters");
+            ECC_PUSH(arena, &found->numbered, ((struct place){token.start, token.end - token.start}));
+        } else if (token.kind == SQL_TOKEN_COLON && is_name_start(source[token.end]) &&
+                   !(depth && subscript[depth - 1] && ends_operand(source, &last))) {
+            uint32_t length = name_length(source + token.end);
+            while (source[token.end + length] == '.' && is_name_start(source[token.end + length + 1]))
+                length += 1 + name_length(source + token.end + length + 1);
+            if (found->paths.n == MOST_PARAMS) {
+                found->too_many = (struct place){token.start, length + 1};
                 break;
             }
-            struct sql_piece piece = {0, 0, token.start, length + 1, parameter(ctx, token.end, length)};
-            ECC_PUSH(ctx->arena, &ctx->pieces, piece);
+            size_t number = number_of(arena, source, found, (struct place){token.end, length});
+            ECC_PUSH(arena, &found->pieces, ((struct sql_piece){0, 0, token.start, length + 1, number}));
             past = token.end = token.end + length;
         }
         last = token;
     }
-    replace(ctx);
+}
+
+char *sql_numbered(struct ecc_arena *arena, const char *source, size_t length)
+{
+    struct found found = {0};
+
+    find(arena, source, &found);
+    return replace(arena, source, length, &found.pieces, NULL);
+}
+
+bool sql_scan(struct sql_ctx *ctx)
+{
+    struct found found = {0};
+    size_t before = ctx->problems->n;
+
+    find(ctx->arena, ctx->source, &found);
+    ctx->pieces = found.pieces;
+    ctx->lines = found.lines;
+    for (size_t i = 0; i < found.numbered.n; i++)
+        problem(ctx, found.numbered.items[i].at, found.numbered.items[i].length, "a parameter is written `:name`");
+    for (size_t i = 0; i < found.paths.n; i++)
+        add_parameter(ctx, found.paths.items[i]);
+    if (found.too_many.length)
+        problem(ctx, found.too_many.at, found.too_many.length, "too many parameters");
+    ctx->text = replace(ctx->arena, ctx->source, ctx->source_length, &ctx->pieces, NULL);
     ctx->casts = ecc_arena_alloc(ctx->arena, ctx->params.n);
     return ctx->problems->n == before;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs the suites and adds up their counts. `run.py` runs all, `run.py NAME ...` the suites (or one unit test or one system test) so named;
-with `--long` (or EC_TEST_LONG=1) each fuzzer runs for 300 s, not 10, and chaos at full size (EC_LONG=1); with EC_REPEAT=N system tests
+with `--long` (or EC_TEST_LONG=1) each fuzzer runs a million times, not 10 s, each allocation fails, and chaos at full size (EC_LONG=1); with EC_REPEAT=N system tests
 that share a running system run N times on it. The last line is `N passed, N failed, N skipped`; each skip has its reason above it."""
 import os
 import re
@@ -148,6 +148,16 @@ def suite_checks():
     return script("checks.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"))
 
 
+def suite_memory():
+    """Each allocation of the compiler fails in turn."""
+    return script("memory/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), *(["--all"] if LONG else []))
+
+
+def suite_scale():
+    """A topology of a thousand services: instructions and memory, and that they grow linearly."""
+    return script("bench/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), "--guard")
+
+
 def suite_system(only=None):
     """The whole system on real servers."""
     if not asan_build():
@@ -164,15 +174,15 @@ def suite_chaos(only=None):
 
 def suite_fuzz():
     """Bytes by chance through the compiler and the parsers."""
-    folder = build("fuzz", "clang", ["--buildtype=debug", "-Doptimization=1", "-Dfuzz=true"])
+    folder = build("fuzz", "clang", ["--buildtype=debugoptimized", "-Dfuzz=true"])
     if not folder:
         return 0, 1, 0
     findings = os.path.join(WORK, "fuzz-findings")
-    return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "300" if LONG else "10", findings, timeout=3000)
+    return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "1000000x" if LONG else "10", findings, timeout=12 * 3600 if LONG else 600)
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "tool": suite_tool, "checks": suite_checks, "fuzz": suite_fuzz,
+          "fmt": suite_fmt, "tool": suite_tool, "checks": suite_checks, "memory": suite_memory, "scale": suite_scale, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 
 

@@ -68,10 +68,12 @@ def said(text, folder):
     return run.returncode, sorted((d["code"], d["message"]) for d in json.loads(run.stdout))
 
 
-def made(text, folder):
-    """What the compiler makes of it: path to bytes."""
+def made(text, folder, custom):
+    """What the compiler makes of it: path to bytes. custom: the folder of what a person wrote, if there is one."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    if custom.is_dir():
+        shutil.copytree(custom, folder / "custom")
     (folder / "topology.ecom").write_bytes(text)
     run = ecomc("build", cwd=folder)
     if run.returncode:
@@ -113,10 +115,10 @@ def everywhere(temp):
         before, after = said(text, temp), said(run.stdout, temp)
         check(name + " means the same", before == after, f"{before} and {after}")
         if before[0] == 0:
-            one, other = made(text, temp / "one"), made(run.stdout, temp / "other")
+            one, other = (made(t, temp / folder, file.parent / "custom") for t, folder in ((text, "one"), (run.stdout, "other")))
             check(name + " makes the same", isinstance(one, dict) and one and one == other, "other files")
     check("there are topologies to try", parsed > 50, f"only {parsed} parse")
-    for file in ["topology.ecom", *(ROOT / "tests").glob("topologies/*.ecom"), *(ROOT / "tests").glob("golden/*/topology.ecom")]:
+    for file in ["topology.ecom", *(ROOT / "tests").glob("topologies/**/*.ecom"), *(ROOT / "tests").glob("golden/*/topology.ecom")]:
         run = ecomc("fmt", "--check", str(file), cwd=ROOT)
         check(f"{file} is canonical", run.returncode == 0, run.stdout.decode() + run.stderr.decode())
 

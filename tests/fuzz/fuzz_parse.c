@@ -1,4 +1,5 @@
-/* libFuzzer: any bytes through source, lexer, parser and every format of diagnostics. See tests/fuzz/run.py. */
+/* libFuzzer: any bytes through source, lexer, parser, resolver with its checks, and every format of diagnostics. Inputs are changed as
+ * mutate.c says. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 #include "arena.h"
 #include "diag.h"
 #include "parse.h"
+#include "resolve.h"
 #include "source.h"
 
 static void check_span(const struct ecc_source *source, struct ecc_span span)
@@ -35,6 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_span(&source, file->decls.items[i]->span);
         for (size_t i = 0; i < file->comments.n; i++)
             check_span(&source, file->comments.items[i]);
+        if (!diags.errors) {
+            struct ecc_model *model = ECC_NEW(&arena, struct ecc_model);
+            ecc_resolve(&arena, &source, file, &diags, model);
+        }
         for (size_t i = 0; i < diags.n; i++) {
             check_span(&source, diags.items[i]->span);
             if (diags.items[i]->has_second)

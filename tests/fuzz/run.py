@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs each libFuzzer program of a build with its seeds, for some seconds: one test each.
+"""Runs each libFuzzer program of a build with its seeds, for some seconds or a number of times: one test each.
 
-usage: run.py FOLDER SECONDS FINDINGS [NAME ...]
+usage: run.py FOLDER SECONDS|TIMESx FINDINGS [NAME ...]
 
 FOLDER is the build's folder of the programs. What was learnt stays in FOLDER/corpus and is gone on from the next time. The input that
 breaks a program, and what was said of it, is kept in FINDINGS; `FOLDER/fuzz_NAME FILE` shows it again.
@@ -17,13 +17,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 C_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
 
+LARGEST = 6500  # of a topology: ten times as many small ones are tried in the time of a large one
+
+
 def topologies():
-    return [path.read_bytes() for path in [ROOT / "topology.ecom", *sorted((ROOT / "tests").glob("**/*.ecom"))]]
+    texts = [path.read_bytes() for path in [ROOT / "topology.ecom", *sorted((ROOT / "tests").glob("**/*.ecom"))]]
+    return [text for text in texts if len(text) <= LARGEST]
 
 
 def declarations():
     """Each of them by itself: small enough, and most of them still parse when a word is exchanged."""
-    return sorted({part for text in topologies() for part in re.split(rb"\n(?=[a-z])", text)})
+    return sorted({part for text in [*topologies(), (ROOT / "topology.ecom").read_bytes()] for part in re.split(rb"\n(?=[a-z])", text)})
 
 
 def unescaped(text):
@@ -71,11 +75,11 @@ def words_of_http():
 
 # name: seeds, words, largest input
 FUZZERS = {
-    "compile": (topologies, words_of_language, 40000),
+    "compile": (topologies, words_of_language, LARGEST),
     "format": (declarations, words_of_language, 4000),
     "http": (messages, words_of_http, 600),
     "json": (documents, lambda: ["null", "true", "false", '\\u', '":', "leaf", "leaves", "words", "tree", "doc", "docs", "color"], 2000),
-    "parse": (topologies, words_of_language, 4000),
+    "parse": (topologies, words_of_language, LARGEST),
     "sql": (statements, words_of_sql, 1000),
 }
 
@@ -84,7 +88,7 @@ def quoted(word):
     return '"' + "".join(c if c.isalnum() or c in " _-./:" else f"\\x{ord(c):02x}" for c in word) + '"'
 
 
-def fuzz(name, folder, seconds, findings):
+def fuzz(name, folder, amount, findings):
     """True, or what was found; and how many inputs were tried."""
     seeds, words, largest = FUZZERS[name]
     corpus, given = folder / "corpus" / name, folder / "seeds" / name
@@ -94,33 +98,34 @@ def fuzz(name, folder, seconds, findings):
         (given / f"{i:04}").write_bytes(seed)
     dictionary = folder / f"{name}.dict"
     dictionary.write_text("".join(quoted(word) + "\n" for word in words()))
-    argv = [folder / f"fuzz_{name}", f"-max_total_time={seconds}", f"-max_len={largest}", f"-dict={dictionary}", "-timeout=10",
+    times = int(amount[:-1]) if amount.endswith("x") else 0
+    argv = [folder / f"fuzz_{name}", f"-runs={times}" if times else f"-max_total_time={amount}", f"-max_len={largest}", f"-dict={dictionary}", "-timeout=60",
             "-rss_limit_mb=2000", "-print_final_stats=1", f"-artifact_prefix={findings}/{name}-", corpus, given]
     try:
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds + 120)
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10 * 3600 if times else int(amount) + 120)
         code, out = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
         code, out = 124, (late.stdout or b"") + b"\nthe program did not end by itself\n"
     text = out.decode("utf-8", "replace")
     tried = re.findall(r"stat::number_of_executed_units: (\d+)|^#(\d+)\s", text, re.M)
     count = int(next((a or b for a, b in reversed(tried)), 0))
-    if code == 0 and count:
+    if code == 0 and count >= max(times, 1):
         return None, count
     (findings / f"{name}.log").write_bytes(out)
     return text, count
 
 
 def main():
-    if len(sys.argv) < 4 or not sys.argv[2].isdigit():
+    if len(sys.argv) < 4 or not re.fullmatch(r"[1-9][0-9]*x?", sys.argv[2]):
         sys.exit(__doc__.strip())
-    folder, seconds, findings = pathlib.Path(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
+    folder, amount, findings = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
     names = sys.argv[4:] or sorted(FUZZERS)
     unknown = [name for name in names if name not in FUZZERS]
     if unknown:
         sys.exit(f"there is no fuzzer '{unknown[0]}'; there are: {' '.join(sorted(FUZZERS))}")
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        for name, (found, count) in zip(names, pool.map(lambda name: fuzz(name, folder, seconds, findings), names)):
+        for name, (found, count) in zip(names, pool.map(lambda name: fuzz(name, folder, amount, findings), names)):
             print(f"fuzz_{name}: {count} executions" + (f", broken; the input is in {findings}" if found else ""))
             if found:
                 failed += 1

@@ -67,6 +67,8 @@ static json_t *topic_ends(struct ecc_up *up)
     for (size_t i = 0; i < up->model->nnodes; i++)
         for (size_t k = 0; up->model->nodes[i]->kind == ECC_NODE_BUS && k < up->model->nodes[i]->u.bus.ntopics; k++)
             ECC_PUSH(up->arena, &words, up->model->nodes[i]->u.bus.topics[k]->name);
+    if (words.n == 2)
+        return ends; /* a bus without a topic */
     ECC_PUSH(up->arena, &words, NULL);
     FILE *out = ecc_audit_reader(up, &pid, words.items);
     while (out && fscanf(out, "%255s %d %lld %lld", topic, &partition, &low, &next) == 4) {
