@@ -298,6 +298,7 @@ static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, cons
     const char *type = ecc_sql_text(body, "subLinkType");
     const struct ecc_sql_node *test = ecc_sql_at(body, "testexpr");
     struct sql_columns columns = {0};
+    size_t before = ctx->problems->n;
 
     sql_query(ctx, from, NULL, ecc_sql_at(body, "subselect"), &columns);
     if (strcmp(type, "EXISTS_SUBLINK") == 0)
@@ -309,7 +310,7 @@ static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, cons
         return sql_of(SQL_BOOL, true);
     }
     if (columns.n != 1) {
-        if (columns.n)
+        if (columns.n || ctx->problems->n == before)
             sql_problem(ctx, ecc_sql_int(body, "location"), NULL, "a subquery used as a value has one column, not %zu", columns.n);
         return sql_of(SQL_BAD, true);
     }

@@ -17,7 +17,10 @@
     name       = name_start [A-Za-z_0-9$\x80-\xff]*;
     tag        = "$" (name_start [A-Za-z_0-9\x80-\xff]*)? "$";
     plain      = "'" ([^'\x00] | "''")* "'";
-    escaped    = 'e' "'" ([^'\\\x00] | "''" | "\\" [^\x00])* "'";
+    remark     = "--" [^\n\r\x00]*;
+    goes_on    = ([ \t\f] | remark)* [\n\r] ([ \t\n\r\f] | remark [\n\r])*; // between two parts of one string
+    part       = "'" ([^'\\\x00] | "''" | "\\" [^\x00])* "'";
+    escaped    = 'e' part (goes_on part)*;
     quoted     = "\"" ([^"\x00] | "\"\"")* "\"";
 */
 
@@ -55,7 +58,7 @@ bool sql_tokens(struct ecc_arena *arena, const char *text, struct sql_tokens *ou
         start = YYCURSOR;
         /*!re2c
             [ \t\n\r\f]+        { continue; }
-            "--" [^\n\r\x00]*   { continue; }
+            remark              { continue; }
             "/*"                { YYCURSOR = past_comment(YYCURSOR); if (!YYCURSOR) return false; continue; }
             tag                 { YYCURSOR = past_dollars(arena, start, YYCURSOR); if (!YYCURSOR) return false; kind = SQL_TOKEN_STRING; goto token; }
             plain | escaped | quoted    { kind = SQL_TOKEN_STRING; goto token; }

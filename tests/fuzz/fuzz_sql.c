@@ -1,11 +1,15 @@
 /* libFuzzer: any bytes as the SQL of a statement or of a constraint. The first byte says which. Every problem must lie within the text, and
- * what is found good must be whole: a row where one is asked for, a type for each of its columns. */
+ * what is found good must be whole: a row where one is asked for, a type for each of its columns. And our own scanner is held against
+ * PostgreSQL's. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <pg_query.h>
+
 #include "arena.h"
 #include "sql_check.h"
+#include "sql_internal.h"
 #include "types.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -76,6 +80,64 @@ static const struct ecc_expr *resolve(void *context, const char *path, uint32_t 
     return NULL;
 }
 
+static uint64_t varint(const uint8_t **p, const uint8_t *end)
+{
+    uint64_t value = 0;
+
+    for (int shift = 0; *p < end && shift < 64; shift += 7) {
+        uint8_t byte = *(*p)++;
+        value |= (uint64_t)(byte & 127) << shift;
+        if (!(byte & 128))
+            break;
+    }
+    return value;
+}
+
+/* The next of PostgreSQL's tokens that our scanner has to know: its kind and where it begins. The answer is a protobuf message of two
+ * levels: message 2 { 1: start  2: end  4: token }. */
+static bool next_of_theirs(const uint8_t **p, const uint8_t *end, struct sql_token *out)
+{
+    while (*p < end) {
+        uint64_t tag = varint(p, end), value = varint(p, end);
+        if (tag != (2 << 3 | 2))
+            continue;
+        const uint8_t *stop = *p + value;
+        uint32_t start = 0, token = 0;
+        while (*p < stop) {
+            uint64_t field = varint(p, stop) >> 3, number = varint(p, stop);
+            start = field == 1 ? (uint32_t)number : start;
+            token = field == 4 ? (uint32_t)number : token;
+        }
+        if (token != 58 && token != 91 && token != 93 && token != 267)
+            continue;
+        out->start = start;
+        out->kind = token == 58 ? SQL_TOKEN_COLON : token == 91 ? SQL_TOKEN_OPEN : token == 93 ? SQL_TOKEN_CLOSE : SQL_TOKEN_NUMBERED;
+        return true;
+    }
+    return false;
+}
+
+static void compare_scanners(struct ecc_arena *arena, const char *text)
+{
+    struct sql_tokens ours = {0};
+    bool ends = sql_tokens(arena, text, &ours);
+    PgQueryScanResult theirs = pg_query_scan(text);
+
+    check(ends || theirs.error);
+    if (!theirs.error) {
+        const uint8_t *p = (const uint8_t *)theirs.pbuf.data, *end = p + theirs.pbuf.len;
+        struct sql_token token = {0};
+        for (size_t i = 0; i < ours.n; i++) {
+            enum sql_token_kind kind = ours.items[i].kind;
+            if (kind == SQL_TOKEN_OTHER || kind == SQL_TOKEN_ARRAY || kind == SQL_TOKEN_STRING)
+                continue;
+            check(next_of_theirs(&p, end, &token) && token.kind == kind && token.start == ours.items[i].start);
+        }
+        check(!next_of_theirs(&p, end, &token));
+    }
+    pg_query_free_scan_result(theirs);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const enum ecc_constraint_kind constraints[] = {ECC_CON_PRIMARY_KEY, ECC_CON_CHECK};
@@ -92,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             return 0;
     ecc_arena_init(&arena);
     const char *text = ecc_arena_strndup(&arena, (const char *)data + 1, size - 1);
+    compare_scanners(&arena, text);
     if (data[0] % 8 < 6) {
         struct context context = {&arena, text, size - 1};
         struct ecc_sql_scope scope = {.tables = tables, .ntables = 2, .resolve = data[0] % 8 < 5 ? resolve : NULL, .context = &context};

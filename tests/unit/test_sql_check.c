@@ -228,6 +228,11 @@ static void test_expressions(void **state)
     ROW("SELECT extract(epoch FROM made)::bigint AS e, date_trunc('day', made) AS d, age(made)::text AS a FROM things", "e int, d time, a text");
     ROW("SELECT frobnicate(n) AS f FROM things", "7+10 the type of result column `f` can't be inferred | add a cast, such as `(...)::text AS f`");
     ROW("SELECT (xmax = 0) AS fresh FROM things", "fresh bool");
+    ROW("SELECT id IN (SELECT ) AS none FROM things", "10+2 a subquery used as a value has one column, not 0");
+    ROW("SELECT e'a'\n'b\\' :n' AS a, ':n' AS b, $x$ :n $x$ AS c, /* /* :n */ :n */ 1 AS d -- :n", "a text, b text, c text, d int");
+    assert_int_equal(sql.nparams, 0);
+    ROW("SELECT 'a'\n'\\' || :n::text AS a", "a text");
+    assert_int_equal(sql.nparams, 1);
 }
 
 static void test_aggregates(void **state)
