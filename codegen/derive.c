@@ -213,12 +213,12 @@ struct asked {
     const struct ecc_node *gateway;
     const struct ecc_request *request;
     const struct ecc_route *route;
-    const char *token;            /* or NULL */
+    const char *token;              /* or NULL */
     const struct ecc_known *bearer; /* what it is made of */
     struct ecc_hop *hop;
     struct ecc_at at;
     struct ecc_env env;
-    const struct ecc_known *body;   /* as the client wrote it */
+    const struct ecc_known *body; /* as the client wrote it */
     struct ecc_answer answer;
     bool hit, miss;
 };
@@ -344,7 +344,8 @@ static void run_route(struct asked *a)
     else
         a->answer = ecc_derive_call(a->d, &a->at, route->call, &a->env);
     if (a->miss && !a->answer.error && !ecc_derive_cache_down(a->d, route->cache.keyspace->cache)) {
-        ecc_derive_keep(a->d, route->cache.keyspace, ecc_env_eval(&a->env, route->cache.key), a->answer.value ? a->answer.value : &ecc_known_null);
+        ecc_derive_keep(a->d, route->cache.keyspace, ecc_env_eval(&a->env, route->cache.key),
+                        a->answer.value ? a->answer.value : &ecc_known_null);
         trip(a, route->cache.keyspace->cache, ecc_arena_printf(a->d->arena, "put %s", route->cache.keyspace->name), ECC_HOP_IS_OK);
     }
 }

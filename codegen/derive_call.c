@@ -46,28 +46,42 @@ static void count(struct ecc_broken *breaker, struct ecc_hop *hop, const struct 
 
 /* ------------------------------------------------------------------ one attempt */
 
-static struct attempt of_op(struct ecc_derive *d, const struct ecc_at *at, struct ecc_hop *hop, const struct ecc_op *op, const struct ecc_known *args)
+static bool raises(const struct ecc_op *op, const struct ecc_error *error)
+{
+    for (size_t i = 0; i < op->nerrors; i++)
+        if (op->errors[i] == error)
+            return true;
+    return false;
+}
+
+static struct attempt of_op(struct ecc_derive *d, const struct ecc_at *at, struct ecc_hop *hop, const struct ecc_op *op,
+                            const struct ecc_known *args)
 {
     const struct ecc_assume *fails = ecc_derive_assumed(d, ECC_ASSUME_FAILS, op->service);
     struct ecc_at inside = *at;
     struct ecc_answer answer;
 
     if (fails && fails->op == op)
-        return (struct attempt){.outcome = ECC_HOP_IS_ERROR, .error = fails->error, .sent = true};
+        inside.steer = fails->error;
+    else if (at->steer && !raises(op, at->steer))
+        inside.steer = NULL;
     inside.node = op->service;
     inside.hops = &hop->hops;
     inside.branch = 0;
     inside.many = false;
+    inside.saga = NULL;
+    inside.step = NULL;
     answer = ecc_derive_op(d, &inside, op, args);
+    if (fails && fails->op == op && answer.error != fails->error)
+        answer = (struct ecc_answer){.error = fails->error}; /* it has its ways that are not in its text */
     struct attempt attempt = {.value = answer.value, .accepted = answer.accepted, .unknown = answer.unknown, .sent = true};
     if (!answer.error)
         return attempt;
     attempt.error = answer.error;
-    for (size_t i = 0; i < op->nerrors; i++)
-        if (op->errors[i] == answer.error) {
-            attempt.outcome = ECC_HOP_IS_ERROR;
-            return attempt;
-        }
+    if (raises(op, answer.error)) {
+        attempt.outcome = ECC_HOP_IS_ERROR;
+        return attempt;
+    }
     attempt.outcome = answer.error->status >= 500 ? ECC_HOP_IS_FAILED : ECC_HOP_IS_ERROR;
     attempt.again = answer.error->status >= 500;
     return attempt;
@@ -97,7 +111,8 @@ static struct attempt of_ext(struct ecc_derive *d, struct ecc_hop *hop, const st
         }
     if (hop->status >= 200 && hop->status < 300) {
         if (call->reply)
-            attempt.value = reply ? ecc_known_from_wire(d->arena, reply, call->reply, call->name) : ecc_known_row(d->arena, call->reply, call->name);
+            attempt.value =
+                reply ? ecc_known_from_wire(d->arena, reply, call->reply, call->name) : ecc_known_row(d->arena, call->reply, call->name);
         return attempt;
     }
     attempt.outcome = ECC_HOP_IS_FAILED;
@@ -107,7 +122,8 @@ static struct attempt of_ext(struct ecc_derive *d, struct ecc_hop *hop, const st
     return attempt;
 }
 
-static struct attempt try_once(struct ecc_derive *d, const struct ecc_at *at, struct ecc_hop *hop, const struct ecc_stmt *s, const struct ecc_known *args)
+static struct attempt try_once(struct ecc_derive *d, const struct ecc_at *at, struct ecc_hop *hop, const struct ecc_stmt *s,
+                               const struct ecc_known *args)
 {
     const struct ecc_node *peer = s->u.call.edge->to;
 
@@ -131,8 +147,11 @@ static const struct ecc_error *seen(const struct ecc_edge *edge, const struct at
         return edge->on_failure ? edge->on_failure : &ecc_derive_timeout;
     case ECC_HOP_IS_REFUSED:
         return edge->on_failure ? edge->on_failure : &ecc_derive_unavailable;
-    case ECC_HOP_IS_FAILED:
-        return edge->on_failure ? edge->on_failure : &ecc_derive_bad_gateway;
+    case ECC_HOP_IS_FAILED: /* the runtime's own errors go on by their names */
+        if (edge->on_failure)
+            return edge->on_failure;
+        return attempt->error == &ecc_derive_unavailable || attempt->error == &ecc_derive_timeout ? attempt->error
+                                                                                                  : &ecc_derive_bad_gateway;
     case ECC_HOP_IS_OK:
     case ECC_HOP_IS_HIT:
     case ECC_HOP_IS_MISS:

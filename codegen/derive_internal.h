@@ -5,12 +5,27 @@
 #include "derive.h"
 #include "derive_value.h"
 
-enum { ECC_DERIVE_HOPS = 5000, ECC_DERIVE_DEPTH = 64 };
+enum { ECC_DERIVE_HOPS = 2000, ECC_DERIVE_DEPTH = 64 };
 
-struct ecc_cached { const struct ecc_keyspace *keyspace; const char *key; const struct ecc_known *value; };
-struct ecc_broken { const struct ecc_edge *edge; int failures; bool open; };
-struct ecc_verdict { const char *token; const struct ecc_known *identity; };
-struct ecc_kept { const struct ecc_external *external; const char *store, *key; const struct ecc_known *value; };
+struct ecc_cached {
+    const struct ecc_keyspace *keyspace;
+    const char *key;
+    const struct ecc_known *value;
+};
+struct ecc_broken {
+    const struct ecc_edge *edge;
+    int failures;
+    bool open;
+};
+struct ecc_verdict {
+    const char *token;
+    const struct ecc_known *identity;
+};
+struct ecc_kept {
+    const struct ecc_external *external;
+    const char *store, *key;
+    const struct ecc_known *value;
+};
 
 /* What waits until the request has been replied to: the delivery of an event, a saga that nobody awaits. */
 struct ecc_later {
@@ -32,11 +47,26 @@ struct ecc_derive {
     const struct ecc_model *model;
     const struct ecc_scenario *scenario;
     bool assuming; /* the assumptions hold: not of what is given */
-    struct { struct ecc_cached *items; size_t n, cap; } cache;
-    struct { struct ecc_broken *items; size_t n, cap; } breakers;
-    struct { struct ecc_verdict *items; size_t n, cap; } verdicts;
-    struct { struct ecc_kept *items; size_t n, cap; } kept;
-    struct { struct ecc_later *items; size_t n, cap; } later;
+    struct {
+        struct ecc_cached *items;
+        size_t n, cap;
+    } cache;
+    struct {
+        struct ecc_broken *items;
+        size_t n, cap;
+    } breakers;
+    struct {
+        struct ecc_verdict *items;
+        size_t n, cap;
+    } verdicts;
+    struct {
+        struct ecc_kept *items;
+        size_t n, cap;
+    } kept;
+    struct {
+        struct ecc_later *items;
+        size_t n, cap;
+    } later;
     unsigned names; /* given so far */
     size_t nhops;
     int depth;
@@ -50,8 +80,9 @@ struct ecc_at {
     enum ecc_hop_phase phase;
     const struct ecc_saga *saga;
     const struct ecc_saga_step *step;
-    bool background; /* nobody waits: breakers do not count it */
-    bool keyed;      /* it can be asked for again */
+    const struct ecc_error *steer; /* the program is assumed to fail with it, or NULL */
+    bool background;               /* nobody waits: breakers do not count it */
+    bool keyed;                    /* it can be asked for again */
     bool many;
     int branch;
 };
@@ -61,8 +92,8 @@ struct ecc_answer {
     const struct ecc_error *error; /* NULL: well */
     const struct ecc_known *value;
     bool accepted;
-    bool unknown;  /* the effect may have happened */
-    bool pending;  /* a saga that can't end while this lasts */
+    bool unknown; /* the effect may have happened */
+    bool pending; /* a saga that can't end while this lasts */
 };
 
 extern const struct ecc_error ecc_derive_timeout, ecc_derive_unavailable, ecc_derive_bad_gateway, ecc_derive_internal;
@@ -78,8 +109,10 @@ const struct ecc_known *ecc_derive_cached(struct ecc_derive *d, const struct ecc
 void ecc_derive_keep(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key, const struct ecc_known *value);
 bool ecc_derive_cache_down(const struct ecc_derive *d, const struct ecc_node *cache);
 
-/* derive_sandbox.c: status and reply (by wire names; NULL: none) of a provider, as its sandbox has it; without one a reply of which only the name is known. */
-int ecc_derive_sandbox(struct ecc_derive *d, const struct ecc_ext_call *call, const struct ecc_known *request, const struct ecc_known **reply);
+/* derive_sandbox.c: status and reply (by wire names; NULL: none) of a provider, as its sandbox has it; without one a reply of which only
+ * the name is known. */
+int ecc_derive_sandbox(struct ecc_derive *d, const struct ecc_ext_call *call, const struct ecc_known *request,
+                       const struct ecc_known **reply);
 const struct ecc_known *ecc_derive_literal(struct ecc_arena *arena, const struct ecc_expr *e);
 
 /* derive_call.c */

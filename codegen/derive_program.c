@@ -39,6 +39,12 @@ static const struct ecc_known *row(struct run *r, const struct ecc_sql *sql)
     return ecc_known_row(r->d->arena, sql->row, ecc_arena_printf(r->d->arena, "%s.%s#%u", r->at.node->name, sql->name, ++r->d->names));
 }
 
+/* Is this the way out that is assumed? */
+static bool steered(const struct run *r, const struct ecc_stmt *s)
+{
+    return r->at.steer && s->kind == ECC_STMT_FAIL && s->u.fail.error == r->at.steer;
+}
+
 /* The straight way: no row where `found` leaves, a row where `none` does or nothing. */
 static enum flow run_sql(struct run *r, const struct ecc_stmt *s)
 {
@@ -47,6 +53,8 @@ static enum flow run_sql(struct run *r, const struct ecc_stmt *s)
     const struct ecc_known *value = &ecc_known_null;
 
     hop->many = r->at.many;
+    if (s->none && steered(r, s->none))
+        return out(r, s->none);
     if (sql->shape == ECC_SQL_ONE || (sql->shape == ECC_SQL_MAYBE && !s->found))
         value = row(r, sql);
     else if (sql->shape == ECC_SQL_MANY)
@@ -244,7 +252,8 @@ static enum flow run_stmt(struct run *r, const struct ecc_stmt *s)
     case ECC_STMT_WHEN:
         return run_block(r, ecc_env_truth(r->env, s->u.when.cond) == ECC_TRUE ? &s->u.when.then : &s->u.when.otherwise);
     case ECC_STMT_FAIL:
-        return !s->u.fail.cond || ecc_env_truth(r->env, s->u.fail.cond) == ECC_TRUE ? failed(r, s->u.fail.error, false) : NEXT;
+        return !s->u.fail.cond || steered(r, s) || ecc_env_truth(r->env, s->u.fail.cond) == ECC_TRUE ? failed(r, s->u.fail.error, false)
+                                                                                                     : NEXT;
     case ECC_STMT_RETURN:
     case ECC_STMT_ACCEPT:
         return replied(r, s->u.expr, s->kind == ECC_STMT_ACCEPT);
@@ -282,7 +291,8 @@ struct ecc_answer ecc_derive_op(struct ecc_derive *d, const struct ecc_at *at, c
     if (op->custom) {
         const struct ecc_type *t = op->result;
         const char *name = ecc_arena_printf(d->arena, "%s#%u", op->name, ++d->names);
-        return (struct ecc_answer){.value = t->kind == ECC_TYPE_RECORD ? ecc_known_row(d->arena, t->record, name) : ecc_known_some(d->arena, "%s", name)};
+        return (struct ecc_answer){.value = t->kind == ECC_TYPE_RECORD ? ecc_known_row(d->arena, t->record, name)
+                                                                       : ecc_known_some(d->arena, "%s", name)};
     }
     return ecc_derive_program(d, at, &op->program, &env);
 }

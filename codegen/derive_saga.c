@@ -10,7 +10,8 @@ static bool final(const struct ecc_error *error)
     return error->status < 500 && error->status != 408 && error->status != 425 && error->status != 429;
 }
 
-static struct ecc_answer end(struct ecc_derive *d, struct ecc_at at, const struct ecc_saga *saga, struct ecc_env *env, const struct ecc_error *error)
+static struct ecc_answer end(struct ecc_derive *d, struct ecc_at at, const struct ecc_saga *saga, struct ecc_env *env,
+                             const struct ecc_error *error)
 {
     struct ecc_answer answer;
 
@@ -68,7 +69,8 @@ struct ecc_answer ecc_derive_saga(struct ecc_derive *d, const struct ecc_at *fro
 
 /* ------------------------------------------------------------------ events */
 
-static void deliver_to(struct ecc_derive *d, const struct ecc_later *later, const struct ecc_node *service, const struct ecc_consumer *consumer)
+static void deliver_to(struct ecc_derive *d, const struct ecc_later *later, const struct ecc_node *service,
+                       const struct ecc_consumer *consumer)
 {
     const struct ecc_node *bus = later->publish->to;
     struct ecc_env env = {.arena = d->arena};

@@ -148,7 +148,8 @@ static void set(struct asked *a, const struct ecc_sbx_set *s)
     kept->value = new;
 }
 
-int ecc_derive_sandbox(struct ecc_derive *d, const struct ecc_ext_call *call, const struct ecc_known *request, const struct ecc_known **reply)
+int ecc_derive_sandbox(struct ecc_derive *d, const struct ecc_ext_call *call, const struct ecc_known *request,
+                       const struct ecc_known **reply)
 {
     const struct ecc_external *external = &call->external->u.external;
     struct asked a = {.d = d, .call = call, .request = request};

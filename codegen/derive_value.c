@@ -242,7 +242,8 @@ static const struct ecc_known *arithmetic(struct ecc_env *env, const struct ecc_
     if (e->u.op.op == ECC_OP_CONCAT) {
         const char *left = ecc_known_print(env->arena, a), *right = ecc_known_print(env->arena, b);
         bool known = a->kind != ECC_KNOWN_SOME && b->kind != ECC_KNOWN_SOME;
-        return known ? ecc_known_text(env->arena, ecc_arena_printf(env->arena, "%s%s", left, right)) : ecc_known_some(env->arena, "%s%s", left, right);
+        return known ? ecc_known_text(env->arena, ecc_arena_printf(env->arena, "%s%s", left, right))
+                     : ecc_known_some(env->arena, "%s%s", left, right);
     }
     if (e->u.op.op == ECC_OP_NEG) {
         b = a;
@@ -339,7 +340,8 @@ enum ecc_truth ecc_env_truth(struct ecc_env *env, const struct ecc_expr *e)
     case ECC_OP_AND:
         return ecc_truth_and(ecc_env_truth(env, e->u.op.left), ecc_env_truth(env, e->u.op.right));
     case ECC_OP_OR:
-        return ecc_truth_not(ecc_truth_and(ecc_truth_not(ecc_env_truth(env, e->u.op.left)), ecc_truth_not(ecc_env_truth(env, e->u.op.right))));
+        return ecc_truth_not(
+            ecc_truth_and(ecc_truth_not(ecc_env_truth(env, e->u.op.left)), ecc_truth_not(ecc_env_truth(env, e->u.op.right))));
     case ECC_OP_PRESENT:
         return ecc_env_eval(env, e->u.op.left)->kind == ECC_KNOWN_NULL ? ECC_FALSE : ECC_TRUE;
     case ECC_OP_EQ:
@@ -384,9 +386,11 @@ static bool has(const struct ecc_known *v, const char *name)
     return false;
 }
 
-static const struct ecc_known *read_value(struct ecc_arena *arena, const struct ecc_known *v, const struct ecc_type *type, const char *name);
+static const struct ecc_known *read_value(struct ecc_arena *arena, const struct ecc_known *v, const struct ecc_type *type,
+                                          const char *name);
 
-const struct ecc_known *ecc_known_from_wire(struct ecc_arena *arena, const struct ecc_known *v, const struct ecc_record *record, const char *name)
+const struct ecc_known *ecc_known_from_wire(struct ecc_arena *arena, const struct ecc_known *v, const struct ecc_record *record,
+                                            const char *name)
 {
     struct ecc_env env = {.arena = arena};
     struct ecc_known *out;

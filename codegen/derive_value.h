@@ -24,7 +24,7 @@ struct ecc_known {
     const char *text;
     int64_t i;
     double f;
-    const char **keys;            /* OBJECT */
+    const char **keys;              /* OBJECT */
     const struct ecc_known **items; /* OBJECT, LIST */
     size_t n;
 };
@@ -32,8 +32,18 @@ struct ecc_known {
 enum ecc_truth { ECC_FALSE, ECC_TRUE, ECC_UNKNOWN };
 
 /* Variables by identity; a parameter's by name in args, too; error: of a saga's `failed`, or NULL. */
-struct ecc_bind { const struct ecc_var *var; const struct ecc_known *value; };
-struct ecc_env { struct ecc_arena *arena; struct { struct ecc_bind *items; size_t n, cap; } binds; const struct ecc_known *args, *error; };
+struct ecc_bind {
+    const struct ecc_var *var;
+    const struct ecc_known *value;
+};
+struct ecc_env {
+    struct ecc_arena *arena;
+    struct {
+        struct ecc_bind *items;
+        size_t n, cap;
+    } binds;
+    const struct ecc_known *args, *error;
+};
 
 extern const struct ecc_known ecc_known_null;
 const struct ecc_known *ecc_known_some(struct ecc_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -41,7 +51,8 @@ const struct ecc_known *ecc_known_text(struct ecc_arena *arena, const char *text
 const struct ecc_known *ecc_known_int(struct ecc_arena *arena, int64_t i);
 const struct ecc_known *ecc_known_bool(struct ecc_arena *arena, bool b);
 struct ecc_known *ecc_known_object(struct ecc_arena *arena, size_t n); /* keys and items are to be set */
-const struct ecc_known *ecc_known_row(struct ecc_arena *arena, const struct ecc_record *record, const char *name); /* all that is known is its name */
+const struct ecc_known *ecc_known_row(struct ecc_arena *arena, const struct ecc_record *record,
+                                      const char *name); /* all that is known is its name */
 const struct ecc_known *ecc_known_field(struct ecc_arena *arena, const struct ecc_known *of, const char *name);
 const char *ecc_known_print(struct ecc_arena *arena, const struct ecc_known *v); /* a scalar's text: what it is told apart by */
 enum ecc_truth ecc_known_compare(enum ecc_operator op, const struct ecc_known *a, const struct ecc_known *b);
@@ -54,6 +65,7 @@ enum ecc_truth ecc_env_truth(struct ecc_env *env, const struct ecc_expr *e);
 
 /* From names to the wire and back, by a record; what is left out has its default or is null. */
 const struct ecc_known *ecc_known_to_wire(struct ecc_arena *arena, const struct ecc_known *v, const struct ecc_type *type);
-const struct ecc_known *ecc_known_from_wire(struct ecc_arena *arena, const struct ecc_known *v, const struct ecc_record *record, const char *name);
+const struct ecc_known *ecc_known_from_wire(struct ecc_arena *arena, const struct ecc_known *v, const struct ecc_record *record,
+                                            const char *name);
 
 #endif

@@ -4,13 +4,20 @@
  * after what they do, not numbered, so that a step more is a diff of that size. Positions are never in it.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "codegen.h"
 #include "derive.h"
 
-struct names { struct name { const char *text; int n; } *items; size_t n, cap; };
+struct names {
+    struct name {
+        const char *text;
+        int n;
+    } * items;
+    size_t n, cap;
+};
 
 struct steps {
     struct ecc_arena *arena;
@@ -83,7 +90,11 @@ static bool has_answer(const struct ecc_hop *hop)
     return hop->outcome != ECC_HOP_IS_TIMEOUT && hop->outcome != ECC_HOP_IS_REFUSED && hop->outcome != ECC_HOP_IS_OPEN;
 }
 
-struct step { const char *id, *parent, *from, *to, *kind, *label, *say, *status; const struct ecc_hop *hop; bool reply; };
+struct step {
+    const char *id, *parent, *from, *to, *kind, *label, *say, *status;
+    const struct ecc_hop *hop;
+    bool reply;
+};
 
 static void write_step(struct steps *s, const struct step *step)
 {
@@ -95,8 +106,7 @@ static void write_step(struct steps *s, const struct step *step)
     if (step->parent)
         ecc_w(w, ", \"parent\": %s", json(s->arena, step->parent));
     ecc_w(w, ", \"from\": %s, \"to\": %s", json(s->arena, step->from), json(s->arena, step->to));
-    ecc_w(w, ", \"edge\": %s",
-          json(s->arena, ecc_arena_printf(s->arena, "%s -> %s", hop->from->name, ecc_hop_to(s->arena, hop))));
+    ecc_w(w, ", \"edge\": %s", json(s->arena, ecc_arena_printf(s->arena, "%s -> %s", hop->from->name, ecc_hop_to(s->arena, hop))));
     ecc_w(w, ", \"kind\": \"%s\", \"label\": %s", step->kind, json(s->arena, step->label));
     ecc_w(w, ", \"status\": \"%s\", \"phase\": \"%s\"", step->status, ecc_hop_phase_name(hop->phase));
     if (hop->saga)
@@ -127,15 +137,23 @@ static void write_hops(struct steps *s, const struct ecc_hops *hops, const char 
         const char *to = ecc_hop_to(s->arena, hop);
         const char *id = unique(s, ecc_arena_printf(s->arena, "%s.%s", to, hop->label));
         bool two = has_answer(hop);
-        struct step step = {id, parent, hop->from->name, to, ecc_hop_kind_name(hop->kind), hop->label, told(s, hop),
-                            two ? "sent" : ecc_hop_outcome_name(hop->outcome), hop, false};
+        struct step step = {id,
+                            parent,
+                            hop->from->name,
+                            to,
+                            ecc_hop_kind_name(hop->kind),
+                            hop->label,
+                            told(s, hop),
+                            two ? "sent" : ecc_hop_outcome_name(hop->outcome),
+                            hop,
+                            false};
 
         write_step(s, &step);
         write_hops(s, &hop->hops, id);
         if (!two)
             continue;
-        step = (struct step){ecc_arena_printf(s->arena, "%s.reply", id), id, to, hop->from->name, "reply", hop->label, answered(s, hop),
-                             ecc_hop_outcome_name(hop->outcome), hop, true};
+        step = (struct step){ecc_arena_printf(s->arena, "%s.reply", id), id,  to,  hop->from->name, "reply", hop->label, answered(s, hop),
+                             ecc_hop_outcome_name(hop->outcome),         hop, true};
         write_step(s, &step);
     }
 }
@@ -155,6 +173,8 @@ void ecc_write_scenario(struct ecc_arena *arena, struct ecc_writer *w, const str
     if (scenario->expect_header)
         ecc_w(w, ", \"header\": %s, \"value\": %s", json(arena, scenario->expect_header), json(arena, scenario->expect_value));
     ecc_wl(w, "},");
+    if (derived->cut)
+        ecc_wl(w, "  \"cut\": true,");
     ecc_wl(w, "  \"steps\": [");
     write_hops(&s, &derived->hops, NULL);
     ecc_wl(w, "\n  ]");
@@ -213,7 +233,55 @@ static void edge_policy(struct ecc_writer *w, const struct ecc_edge *edge)
               edge->breaker.timeouts_only ? "timeouts" : "failures", edge->breaker.open_ms, edge->breaker.probes);
 }
 
-static void emit_topology_json(struct ecc_codegen *cg)
+/* Nodes and edges by their names: the order in the source means nothing. */
+struct picture {
+    const struct ecc_node **nodes;
+    const struct line {
+        const char *from, *to;
+        const struct ecc_edge *edge;
+    } * *lines; /* edge NULL: to the service's database */
+    size_t nlines;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct ecc_node *const *)a)->name, (*(const struct ecc_node *const *)b)->name);
+}
+
+static int by_ends(const void *a, const void *b)
+{
+    const struct line *x = *(const struct line *const *)a, *y = *(const struct line *const *)b;
+    int n = strcmp(x->from, y->from);
+
+    return n ? n : strcmp(x->to, y->to);
+}
+
+static void add_line(struct ecc_arena *arena, struct picture *p, const char *from, const char *to, const struct ecc_edge *edge)
+{
+    struct line *line = ECC_NEW(arena, struct line);
+
+    *line = (struct line){from, to, edge};
+    p->lines[p->nlines++] = line;
+}
+
+static struct picture picture_of(struct ecc_arena *arena, const struct ecc_model *m)
+{
+    struct picture p = {.nodes = ECC_NEW_ARRAY(arena, const struct ecc_node *, m->nnodes),
+                        .lines = ECC_NEW_ARRAY(arena, const struct line *, m->nedges + m->nnodes)};
+
+    for (size_t i = 0; i < m->nedges; i++)
+        add_line(arena, &p, m->edges[i]->from->name, m->edges[i]->to->name, m->edges[i]);
+    for (size_t i = 0; i < m->nnodes; i++) {
+        p.nodes[i] = m->nodes[i];
+        if (has_database(m->nodes[i]))
+            add_line(arena, &p, m->nodes[i]->name, ecc_arena_printf(arena, "%s-db", m->nodes[i]->name), NULL);
+    }
+    qsort(p.nodes, m->nnodes, sizeof *p.nodes, by_name);
+    qsort(p.lines, p.nlines, sizeof *p.lines, by_ends);
+    return p;
+}
+
+static void emit_topology_json(struct ecc_codegen *cg, const struct picture *p)
 {
     struct ecc_writer *w = ecc_codegen_file(cg, NULL);
     const struct ecc_model *m = cg->model;
@@ -225,7 +293,7 @@ static void emit_topology_json(struct ecc_codegen *cg)
     ecc_wl(w, "  \"title\": %s,", json(arena, m->title ? m->title : ""));
     ecc_w(w, "  \"nodes\": [");
     for (size_t i = 0; i < m->nnodes; i++, sep = ",\n") {
-        const struct ecc_node *node = m->nodes[i];
+        const struct ecc_node *node = p->nodes[i];
         ecc_w(w, "%s    {\"id\": %s, \"kind\": \"%s\", \"title\": %s}", sep, json(arena, node->name), kinds[node->kind],
               json(arena, node->title ? node->title : node->name));
         if (has_database(node))
@@ -235,22 +303,18 @@ static void emit_topology_json(struct ecc_codegen *cg)
     ecc_wl(w, "\n  ],");
     ecc_w(w, "  \"edges\": [");
     sep = "\n";
-    for (size_t i = 0; i < m->nedges; i++, sep = ",\n") {
-        const struct ecc_edge *edge = m->edges[i];
-        ecc_w(w, "%s    {\"from\": %s, \"to\": %s, \"protocol\": \"%s\"", sep, json(arena, edge->from->name), json(arena, edge->to->name),
-              protocol_of(edge));
-        if (edge->external)
+    for (size_t i = 0; i < p->nlines; i++, sep = ",\n") {
+        const struct line *line = p->lines[i];
+        ecc_w(w, "%s    {\"from\": %s, \"to\": %s, \"protocol\": \"%s\"", sep, json(arena, line->from), json(arena, line->to),
+              line->edge ? protocol_of(line->edge) : "sql");
+        if (line->edge && line->edge->external)
             ecc_w(w, ", \"external\": true");
-        list_names(cg, w, edge);
-        edge_policy(w, edge);
+        if (line->edge) {
+            list_names(cg, w, line->edge);
+            edge_policy(w, line->edge);
+        }
         ecc_w(w, "}");
     }
-    for (size_t i = 0; i < m->nnodes; i++)
-        if (has_database(m->nodes[i])) {
-            ecc_w(w, "%s    {\"from\": %s, \"to\": %s, \"protocol\": \"sql\"}", sep, json(arena, m->nodes[i]->name),
-                  json(arena, ecc_arena_printf(arena, "%s-db", m->nodes[i]->name)));
-            sep = ",\n";
-        }
     ecc_wl(w, "\n  ],");
     ecc_w(w, "  \"scenarios\": [");
     sep = "\n";
@@ -261,7 +325,7 @@ static void emit_topology_json(struct ecc_codegen *cg)
     ecc_outset_add_writer(cg->out, "studio/topology.json", w);
 }
 
-static void emit_topology_js(struct ecc_codegen *cg)
+static void emit_topology_js(struct ecc_codegen *cg, const struct picture *p)
 {
     struct ecc_writer *w = ecc_codegen_file(cg, "// " ECC_BANNER);
     const struct ecc_model *m = cg->model;
@@ -271,26 +335,26 @@ static void emit_topology_js(struct ecc_codegen *cg)
     ecc_w_open(w, "export default function (topology) {");
     ecc_wl(w, "topology.title(%s);", json(arena, m->title ? m->title : ""));
     for (size_t i = 0; i < m->nnodes; i++) {
-        const struct ecc_node *node = m->nodes[i];
+        const struct ecc_node *node = p->nodes[i];
         ecc_wl(w, "topology.node('%s', { kind: '%s', title: %s });", node->name, kinds[node->kind],
                json(arena, node->title ? node->title : node->name));
         if (has_database(node))
             ecc_wl(w, "topology.node('%s-db', { kind: 'database', title: \"PostgreSQL\", of: '%s' });", node->name, node->name);
     }
-    for (size_t i = 0; i < m->nedges; i++)
-        ecc_wl(w, "topology.connect('%s', '%s', { protocol: '%s'%s });", m->edges[i]->from->name, m->edges[i]->to->name,
-               protocol_of(m->edges[i]), m->edges[i]->external ? ", external: true" : "");
-    for (size_t i = 0; i < m->nnodes; i++)
-        if (has_database(m->nodes[i]))
-            ecc_wl(w, "topology.connect('%s', '%s-db', { protocol: 'sql' });", m->nodes[i]->name, m->nodes[i]->name);
+    for (size_t i = 0; i < p->nlines; i++)
+        ecc_wl(w, "topology.connect('%s', '%s', { protocol: '%s'%s });", p->lines[i]->from, p->lines[i]->to,
+               p->lines[i]->edge ? protocol_of(p->lines[i]->edge) : "sql",
+               p->lines[i]->edge && p->lines[i]->edge->external ? ", external: true" : "");
     ecc_w_close(w, "}");
     ecc_outset_add_writer(cg->out, "studio/topology.js", w);
 }
 
 void ecc_emit_studio(struct ecc_codegen *cg)
 {
-    emit_topology_json(cg);
-    emit_topology_js(cg);
+    const struct picture picture = picture_of(cg->arena, cg->model);
+
+    emit_topology_json(cg, &picture);
+    emit_topology_js(cg, &picture);
     for (size_t i = 0; i < cg->model->nscenarios; i++) {
         const struct ecc_scenario *scenario = cg->model->scenarios[i];
         struct ecc_writer *w = ecc_codegen_file(cg, NULL);
