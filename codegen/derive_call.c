@@ -115,6 +115,11 @@ static struct attempt of_ext(struct ecc_derive *d, struct ecc_hop *hop, const st
                 reply ? ecc_known_from_wire(d->arena, reply, call->reply, call->name) : ecc_known_row(d->arena, call->reply, call->name);
         return attempt;
     }
+    if (hop->status < 500 && hop->status != 429 && hop->status != 408 && hop->status != 409) {
+        attempt.outcome = ECC_HOP_IS_ERROR; /* for good, but not in words that the topology knows */
+        attempt.error = &ecc_derive_bad_gateway;
+        return attempt;
+    }
     attempt.outcome = ECC_HOP_IS_FAILED;
     attempt.error = NULL;
     attempt.unknown = hop->status >= 500;

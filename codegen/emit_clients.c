@@ -181,12 +181,22 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static const char *bus_of(const struct ecc_shapes *shapes, const struct ecc_topic *topic)
+{
+    size_t i = 0;
+
+    while (&shapes->model->nodes[i]->u.bus != topic->bus)
+        i++;
+    return shapes->model->nodes[i]->name;
+}
+
 static void emit_topic(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_topic *topic)
 {
     const char **types = ECC_NEW_ARRAY(shapes->arena, const char *, topic->nevents + 1);
 
     ecc_w_open(w, "const struct ec_topic %s = {", ecc_shapes_name(shapes, topic));
     ecc_wl(w, ".name = %s,", quoted(shapes, topic->name));
+    ecc_wl(w, ".bus = %s,", quoted(shapes, bus_of(shapes, topic)));
     ecc_wl(w, ".partitions = %d,", topic->partitions);
     ecc_wl(w, ".key = %s,", quoted(shapes, topic->key));
     if (topic->retention_ms)

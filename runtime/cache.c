@@ -19,6 +19,7 @@
 #include "json.h"
 #include "random.h"
 #include "redis.h"
+#include "span.h"
 
 enum { VERSION_TTL_MS = 60000, MAX_PENDING = 10000, BUCKETS = 1024, RETRY_MS = 1000, MAX_METRICS = 64 };
 
@@ -403,12 +404,32 @@ void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struc
 
 /* ------------------------------------------------------------------ operations of a task */
 
-struct get {
+struct get { /* or put, or drop */
     struct ec_task *task;
     const struct ec_keyspace *keyspace;
     struct ec_str key;
     void **out;
+    uint64_t began_ns;
 };
+
+void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome, uint64_t began_ns)
+{
+    char label[160];
+    struct ec_trace trace;
+
+    if (!ec_spans_on)
+        return;
+    snprintf(label, sizeof(label), "%s %s", verb, keyspace->name);
+    ec_trace_child(&trace, parent);
+    ec_span_end(&(struct ec_span){.trace = &trace,
+                                  .kind = EC_SPAN_CLIENT,
+                                  .hop = "cache",
+                                  .from = ec_app.service->name,
+                                  .to = keyspace->cache,
+                                  .name = label,
+                                  .outcome = outcome,
+                                  .began_ns = began_ns});
+}
 
 static void on_got(void *data, bool answered, struct ec_str value, const struct ec_cache_version *version)
 {
@@ -427,6 +448,7 @@ static void on_got(void *data, bool answered, struct ec_str value, const struct 
                    EC_L_STR("path", error.path), EC_L_STR("why", error.message));
     }
     ec_cache_count(get->keyspace, *get->out ? "hit" : !answered || value.p ? "error" : "miss");
+    ec_cache_tell(&task->trace, get->keyspace, "get", *get->out ? "hit" : answered ? "miss" : "refused", get->began_ns);
     if (answered && !*get->out)
         seen_set(task, get->keyspace, get->key, version);
     task->error = NULL;
@@ -438,26 +460,34 @@ void ec_cache_get(struct ec_task *task, const struct ec_keyspace *keyspace, stru
 {
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
-    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), out};
+    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), out, uv_hrtime()};
     ec_cache_fetch(keyspace, key, on_got, get);
 }
 
-static void on_put(void *data)
+static void wrote(struct get *get, const char *verb)
 {
-    struct ec_task *task = data;
+    struct ec_task *task = get->task;
 
+    ec_cache_tell(&task->trace, get->keyspace, verb, ec_redis_up() ? "ok" : "refused", get->began_ns);
     task->error = NULL;
     task->rows = 0;
     ec_task_resume(task);
 }
 
+static void on_put(void *data)
+{
+    wrote(data, "put");
+}
+
 void ec_cache_put(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key, const void *value)
 {
     struct ec_cache_seen *seen = seen_find(task, keyspace, key);
+    struct get *put = ec_arena_alloc(task->arena, sizeof(*put));
     struct ec_buf text = {0};
 
+    *put = (struct get){.task = task, .keyspace = keyspace, .began_ns = uv_hrtime()};
     ec_json_write(&text, keyspace->value, value);
-    ec_cache_store(keyspace, key, (struct ec_str){text.p, text.n}, seen ? &seen->version : NULL, on_put, task);
+    ec_cache_store(keyspace, key, (struct ec_str){text.p, text.n}, seen ? &seen->version : NULL, on_put, put);
     ec_buf_free(&text);
 }
 
@@ -470,7 +500,7 @@ static void on_dropped(void *data, const struct ec_redis_reply *reply)
         drop_keep(get->keyspace, ec_cache_key(&buf, get->keyspace, get->key));
         ec_buf_free(&buf);
     }
-    on_put(get->task);
+    wrote(get, "drop");
 }
 
 void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key)
@@ -480,7 +510,7 @@ void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, str
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
     prepare();
-    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL};
+    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL, uv_hrtime()};
     if (seen_find(task, keyspace, key))
         seen_set(task, keyspace, key, &version); /* what this task puts after its own drop is new */
     send_drop(keys.version, keys.value, &version, on_dropped, get);

@@ -20,5 +20,7 @@ struct ec_str ec_cache_key(struct ec_buf *buf, const struct ec_keyspace *keyspac
 
 void ec_cache_count(const struct ec_keyspace *keyspace, const char *outcome); /* hit, miss, error: for who reads with ec_cache_fetch */
 size_t ec_cache_pending_drops(void);
+/* The span of a read or write: verb get, put or drop. */
+void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome, uint64_t began_ns);
 
 #endif

@@ -176,7 +176,6 @@ static void send_attempt(struct ec_attempts *attempts)
     struct ec_task *task = attempts->task;
     struct ec_str token = ec_token_for(attempts->edge->peer);
     char traceparent[EC_TRACEPARENT + 1];
-    struct ec_trace span;
 
     head.n = 0;
     ec_buf_printf(&head, "POST /ops/%s HTTP/1.1\r\ncontent-type: application/json\r\nec-deadline: %lld\r\n", run->call->op,
@@ -191,8 +190,7 @@ static void send_attempt(struct ec_attempts *attempts)
         ec_buf_str(&head, "ec-background: 1\r\n");
     if (task->again)
         ec_buf_str(&head, "ec-again: 1\r\n");
-    ec_trace_child(&span, &task->trace);
-    ec_trace_format(&span, traceparent);
+    ec_trace_format(&attempts->span, traceparent);
     add_header(&head, "traceparent: ", (struct ec_str){traceparent, EC_TRACEPARENT});
     ec_http_send(attempts->edge->state->client, (struct ec_str){head.p, head.n}, run->body, attempts->timeout_ms,
                  attempts->repeatable || attempts->harmless, on_done, run);
@@ -230,6 +228,7 @@ void ec_call(struct ec_task *task, const struct ec_call *call, const void *in, v
     run->attempts.task = task;
     run->attempts.edge = call->edge;
     run->attempts.send = send_attempt;
+    run->attempts.asked = call->op;
     run->call = call;
     run->out = out;
     choose_key(run);

@@ -154,7 +154,7 @@ struct ec_task {
     struct ec_app *app;
     const struct ec_program *program;
     uint64_t deadline_ns;         /* uv_hrtime scale; 0: none */
-    struct ec_trace { uint8_t trace_id[16], span_id[8]; bool sampled; } trace;
+    struct ec_trace { uint8_t trace_id[16], span_id[8], parent_id[8]; bool sampled; } trace; /* parent_id 0: it began here */
     struct ec_str key;            /* of a keyed request; n 0: none */
     struct ec_str undoes;         /* the key that this request undoes; n 0: none */
     uint8_t request_hash[16];     /* of the keyed request's body */
@@ -376,6 +376,7 @@ void ec_external_call(struct ec_task *task, const struct ec_ext_call *call, stru
 
 struct ec_topic {
     const char *name;
+    const char *bus;          /* the node */
     int partitions;
     const char *key;          /* the field */
     const char *const *types; /* of its events, "Shown.v1"; NULL-terminated, or NULL */
@@ -482,7 +483,7 @@ struct ec_route_node {
     const struct ec_route *const *routes; /* that end here, by method; NULL-terminated, or NULL */
 };
 
-struct ec_limit { double per_second; int burst; bool by_identity, by_address; bool when_down_allow; };
+struct ec_limit { const char *cache; double per_second; int burst; bool by_identity, by_address; bool when_down_allow; };
 
 struct ec_gateway_auth {
     const struct ec_program *program; /* in: {token}; out: the identity */

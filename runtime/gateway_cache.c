@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "redis.h"
 
 enum { BUCKETS = 1024, REMEMBERED = 256, REMEMBERED_SIZE = 16384 };
 
@@ -22,6 +23,8 @@ struct gw_flight {
     struct ec_cache_version version;
     bool over;          /* body is there, being stored */
     struct ec_buf body;
+    struct ec_trace trace; /* of the request that fetched it, while it is stored */
+    uint64_t began_ns;
     struct gw_request *first, **end; /* who waits */
     struct gw_flight *next;
     char bytes[];       /* of key */
@@ -154,7 +157,10 @@ bool gw_cache_serve(struct gw_request *request)
 
 static void on_stored(void *data)
 {
-    flight_free(data);
+    struct gw_flight *flight = data;
+
+    ec_cache_tell(&flight->trace, flight->keyspace, "put", ec_redis_up() ? "ok" : "refused", flight->began_ns);
+    flight_free(flight);
 }
 
 void gw_cache_over(struct gw_request *request, struct ec_str body)
@@ -177,6 +183,8 @@ void gw_cache_over(struct gw_request *request, struct ec_str body)
         else
             gw_reply_body(waiter, waiter->route->route->status, (struct ec_str){flight->body.p, flight->body.n});
     }
+    flight->trace = task->trace;
+    flight->began_ns = uv_hrtime();
     if (task->error || !request->cache_answered)
         flight_free(flight);
     else

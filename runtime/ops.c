@@ -15,6 +15,7 @@
 #include "health.h"
 #include "json.h"
 #include "random.h"
+#include "span.h"
 #include "token.h"
 #include "trace.h"
 
@@ -129,6 +130,12 @@ static void on_finish(struct ec_task *task)
                       (struct ec_str){ops.out.p, ops.out.n});
     }
     EC_CRASH_AFTER("%s.answer", ec_crash_program(task->program));
+    if (ec_spans_on)
+        ec_span_end(&(struct ec_span){.trace = &task->trace,
+                                      .kind = EC_SPAN_SERVER,
+                                      .name = task->program->name,
+                                      .outcome = error ? "error" : "ok",
+                                      .began_ns = task->started_ns});
     ec_log(EC_LOG_DEBUG, task, "operation", EC_L_STR("op", entry->op->name),
            EC_L_INT("status", error            ? error->status
                               : task->accepted ? 202

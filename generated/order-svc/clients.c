@@ -139,6 +139,7 @@ void shipping_svc_unschedule(struct ec_task *task, const struct shipping_svc_uns
 
 const struct ec_topic order_events_topic = {
     .name = "order-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){
@@ -150,6 +151,7 @@ const struct ec_topic order_events_topic = {
 
 const struct ec_topic shipping_events_topic = {
     .name = "shipping-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){

@@ -95,6 +95,7 @@ void stripe_get_payment(struct ec_task *task, struct ec_str key, const struct st
 
 const struct ec_topic payment_events_topic = {
     .name = "payment-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){
