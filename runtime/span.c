@@ -18,36 +18,53 @@ enum { BATCH = 256, FLUSH_MS = 100, MOST = 4 * 1024 * 1024, TRIES = 4, SEND_MS =
 
 bool ec_spans_on;
 
+struct batch { /* spans with commas between */
+    struct ec_buf text;
+    int n;
+    struct batch *next;
+};
+
 static struct {
-    char *endpoint;
-    const char *path; /* in it, behind the origin */
+    char *endpoint, *path; /* the origin, and what stands behind it */
     double ratio;
-    uv_loop_t *loop;
-    uv_timer_t timer;
     struct ec_http_client *client;
-    struct ec_buf gathered, sending; /* spans with commas between; a whole request body */
-    int n, tries;
-    bool started, in_flight, stopping;
+    struct batch *first, **end, *filling; /* the first goes next; filling is the last or NULL */
+    size_t bytes;                         /* of all */
+    int tries;
+    bool started, in_flight, ending;
     struct ec_metric *sent, *dropped;
-    int sending_n;
 } spans;
 
-/* ------------------------------------------------------------------ sending */
+static uv_timer_t timer; /* closes after the rest has been forgotten */
 
 static void flush(void);
 
-static void on_timer(uv_timer_t *timer)
+/* ------------------------------------------------------------------ sending */
+
+static void on_timer(uv_timer_t *handle)
 {
-    (void)timer;
+    (void)handle;
     flush();
 }
 
 static void later(int64_t ms)
 {
-    if (!spans.stopping && !uv_is_active((uv_handle_t *)&spans.timer)) {
-        uv_timer_start(&spans.timer, on_timer, (uint64_t)ms, 0);
-        uv_unref((uv_handle_t *)&spans.timer);
-    }
+    if (!uv_is_active((uv_handle_t *)&timer))
+        uv_timer_start(&timer, on_timer, (uint64_t)ms, 0);
+}
+
+static void forget_first(void)
+{
+    struct batch *batch = spans.first;
+
+    spans.first = batch->next;
+    if (!spans.first)
+        spans.end = &spans.first;
+    if (spans.filling == batch)
+        spans.filling = NULL;
+    spans.bytes -= batch->text.n;
+    ec_buf_free(&batch->text);
+    free(batch);
 }
 
 static bool for_the_moment(enum ec_http_outcome outcome, const struct ec_http_reply *reply)
@@ -59,20 +76,23 @@ static bool for_the_moment(enum ec_http_outcome outcome, const struct ec_http_re
 
 static void on_sent(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply)
 {
+    bool taken = outcome == EC_HTTP_OK && reply->status >= 200 && reply->status < 300;
+
     (void)data;
-    spans.in_flight = false;
-    if (outcome == EC_HTTP_OK && reply->status >= 200 && reply->status < 300) {
-        ec_metric_add(spans.sent, spans.sending_n);
-    } else if (for_the_moment(outcome, reply) && ++spans.tries < TRIES && !spans.stopping) {
-        later(RETRY_MS * spans.tries);
+    if (!spans.started) /* stopped meanwhile */
         return;
-    } else {
-        ec_metric_add(spans.dropped, spans.sending_n);
+    spans.in_flight = false;
+    if (!taken && !spans.ending && for_the_moment(outcome, reply) && ++spans.tries < TRIES) {
+        later((int64_t)RETRY_MS * spans.tries);
+        return;
     }
-    spans.sending.n = 0;
     spans.tries = 0;
-    if (spans.n > 0)
-        later(spans.n >= BATCH ? 0 : FLUSH_MS);
+    do { /* a process that ends does not ask again for each */
+        ec_metric_add(taken ? spans.sent : spans.dropped, spans.first->n);
+        forget_first();
+    } while (!taken && spans.ending && spans.first);
+    if (spans.first)
+        later(spans.first == spans.filling ? FLUSH_MS : 0);
 }
 
 static void add_attribute(struct ec_buf *buf, const char *key, struct ec_str value)
@@ -82,40 +102,49 @@ static void add_attribute(struct ec_buf *buf, const char *key, struct ec_str val
     ec_buf_str(buf, "}}");
 }
 
-static void envelope(void)
-{
-    struct ec_buf *buf = &spans.sending;
-    char id[37];
-
-    ec_uuid_format(ec_app.instance, id);
-    ec_buf_str(buf, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
-    add_attribute(buf, "service.name", ec_str_of(ec_app.service->name));
-    add_attribute(buf, "service.version", ec_str_of(ec_app.version));
-    add_attribute(buf, "service.instance.id", (struct ec_str){id, 36});
-    ec_buf_str(buf, "]},\"scopeSpans\":[{\"scope\":{\"name\":\"ecom\"},\"spans\":[");
-    ec_buf_add(buf, spans.gathered.p, spans.gathered.n);
-    ec_buf_str(buf, "]}]}]}");
-    spans.sending_n = spans.n;
-    spans.gathered.n = 0;
-    spans.n = 0;
-}
-
 static void flush(void)
 {
     static struct ec_buf head;
+    struct ec_buf body = {0};
+    char id[37];
 
-    if (spans.in_flight || !spans.started)
+    if (spans.in_flight || !spans.started || !spans.first)
         return;
-    if (!spans.sending.n) {
-        if (!spans.n)
-            return;
-        envelope();
-    }
+    if (spans.filling == spans.first)
+        spans.filling = NULL;
+    ec_uuid_format(ec_app.instance, id);
+    ec_buf_str(&body, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
+    add_attribute(&body, "service.name", ec_str_of(ec_app.service->name));
+    add_attribute(&body, "service.version", ec_str_of(ec_app.version));
+    add_attribute(&body, "service.instance.id", (struct ec_str){id, 36});
+    ec_buf_str(&body, "]},\"scopeSpans\":[{\"scope\":{\"name\":\"ecom\"},\"spans\":[");
+    ec_buf_add(&body, spans.first->text.p, spans.first->text.n);
+    ec_buf_str(&body, "]}]}]}");
     head.n = 0;
     ec_buf_printf(&head, "POST %s HTTP/1.1\r\ncontent-type: application/json\r\n", spans.path);
     spans.in_flight = true;
-    ec_http_send(spans.client, (struct ec_str){head.p, head.n}, (struct ec_str){spans.sending.p, spans.sending.n}, SEND_MS, true, on_sent,
-                 NULL);
+    ec_http_send(spans.client, (struct ec_str){head.p, head.n}, (struct ec_str){body.p, body.n}, SEND_MS, true, on_sent, NULL);
+    ec_buf_free(&body);
+}
+
+/* Where the next span goes, with its comma. */
+static struct batch *room(void)
+{
+    struct batch *batch = spans.filling;
+
+    if (!batch) {
+        batch = calloc(1, sizeof(*batch));
+        if (!batch)
+            abort();
+        *spans.end = batch;
+        spans.end = &batch->next;
+        spans.filling = batch;
+    }
+    if (batch->n) {
+        ec_buf_add(&batch->text, ",", 1);
+        spans.bytes++;
+    }
+    return batch;
 }
 
 /* ------------------------------------------------------------------ one span */
@@ -146,20 +175,23 @@ static bool went_wrong(const char *outcome)
 
 void ec_span_end(const struct ec_span *span)
 {
-    struct ec_buf *buf = &spans.gathered;
     const char *outcome = span->outcome ? span->outcome : "ok";
     int64_t now = ec_now() * 1000;
     int64_t began = now - (int64_t)(uv_hrtime() - span->began_ns);
+    struct batch *batch;
+    struct ec_buf *buf;
+    size_t before;
     char text[24];
 
-    if (!ec_spans_on || !spans.started || !span->trace->sampled)
+    if (!spans.started || !span->trace->sampled)
         return;
-    if (buf->n > MOST) {
+    if (spans.bytes > MOST) {
         ec_metric_add(spans.dropped, 1);
         return;
     }
-    if (spans.n)
-        ec_buf_add(buf, ",", 1);
+    batch = room();
+    buf = &batch->text;
+    before = buf->n;
     add_ids(buf, span->trace);
     ec_buf_str(buf, ",\"name\":");
     ec_json_write_text(buf, span->name ? ec_str_of(span->name) : span->text);
@@ -179,11 +211,13 @@ void ec_span_end(const struct ec_span *span)
         ec_buf_printf(buf, ",{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"%.*s\"}}",
                       (int)ec_int_format(span->status, text), text);
     ec_buf_printf(buf, "],\"status\":{%s}}", went_wrong(outcome) ? "\"code\":2" : "");
-    spans.n++;
-    if (spans.n >= BATCH && !spans.in_flight)
-        flush();
-    else
+    spans.bytes += buf->n - before;
+    if (++batch->n < BATCH) {
         later(FLUSH_MS);
+        return;
+    }
+    spans.filling = NULL;
+    flush();
 }
 
 /* ------------------------------------------------------------------ the process */
@@ -196,22 +230,19 @@ bool ec_spans_sampled(void)
 /* The base of OTLP/HTTP: signals have paths of their own below it. */
 static void take_endpoint(struct ec_config_errors *errors, char *url)
 {
-    char *path = strstr(url, "://");
     size_t n = strlen(url);
+    char *path = strstr(url, "://");
     const char *why;
 
     while (n > 0 && url[n - 1] == '/')
         url[--n] = '\0';
     path = path ? strchr(path + 3, '/') : NULL;
-    spans.path = "/v1/traces";
-    if (path) {
-        char *whole = malloc(strlen(path) + sizeof("/v1/traces"));
-        if (!whole)
-            abort();
-        strcat(strcpy(whole, path), "/v1/traces");
-        spans.path = whole; /* of the process */
+    spans.path = malloc((path ? strlen(path) : 0) + sizeof("/v1/traces"));
+    if (!spans.path)
+        abort();
+    strcat(strcpy(spans.path, path ? path : ""), "/v1/traces");
+    if (path)
         *path = '\0';
-    }
     why = ec_http_urls_check(url);
     if (why)
         ec_config_error(errors, "OTEL_EXPORTER_OTLP_ENDPOINT %s", why);
@@ -238,11 +269,11 @@ int ec_spans_start(uv_loop_t *loop, const char **why)
     spans.client = ec_http_client_new(loop, spans.endpoint, 1, why);
     if (!spans.client)
         return -1;
-    spans.loop = loop;
     spans.sent = ec_metric(EC_COUNTER, "ec_spans_sent_total", "Spans that the collector has taken", "");
     spans.dropped =
         ec_metric(EC_COUNTER, "ec_spans_dropped_total", "Spans that the collector has not taken, or that too much was waiting for", "");
-    uv_timer_init(loop, &spans.timer);
+    uv_timer_init(loop, &timer);
+    spans.end = &spans.first;
     spans.started = true;
     return 0;
 }
@@ -251,18 +282,22 @@ bool ec_spans_idle(void)
 {
     if (!spans.started)
         return true;
+    spans.ending = true;
     flush();
-    return !spans.in_flight && !spans.n && !spans.sending.n;
+    return !spans.first;
 }
 
 void ec_spans_stop(void)
 {
-    if (!spans.started)
-        return;
-    spans.stopping = true;
-    spans.started = false;
-    uv_close((uv_handle_t *)&spans.timer, NULL);
-    ec_http_client_stop(spans.client);
-    ec_buf_free(&spans.gathered);
-    ec_buf_free(&spans.sending);
+    if (spans.started) {
+        spans.started = false;
+        uv_close((uv_handle_t *)&timer, NULL);
+        ec_http_client_stop(spans.client);
+        while (spans.first)
+            forget_first();
+    }
+    free(spans.endpoint);
+    free(spans.path);
+    memset(&spans, 0, sizeof(spans));
+    ec_spans_on = false;
 }

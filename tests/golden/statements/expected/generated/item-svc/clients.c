@@ -45,6 +45,7 @@ const struct ec_keyspace memo_seen_keyspace = {
 
 const struct ec_topic item_events_topic = {
     .name = "item-events",
+    .bus = "stream",
     .partitions = 3,
     .key = "id",
     .retention_ms = 604800000,
