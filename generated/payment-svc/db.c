@@ -127,7 +127,7 @@ static const struct ec_sql db_refund_update_payments_4_sql = {
 
 void db_refund_update_payments_4(struct ec_task *task, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_refund_update_payments_4_sql, EC_PARAMS(ec_param_uuid(order_id)));
+    ec_sql_defer(task, &db_refund_update_payments_4_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
 /* payment-svc.PaymentFor.payment */

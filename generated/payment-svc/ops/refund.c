@@ -11,7 +11,7 @@
  *   update_payments_3: sql
  *   captured: sql, one row; none: return
  *   stripe_create_refund: call, stripe.CreateRefund
- *   update_payments_4: sql
+ *   update_payments_4: sql, with what comes next
  *   PaymentRefunded: event, payment-events
  */
 struct refund_frame {
@@ -35,7 +35,6 @@ enum refund_step {
     REFUND_CAPTURED,
     REFUND_STRIPE_CREATE_REFUND,
     REFUND_TX,
-    REFUND_UPDATE_PAYMENTS_4,
     REFUND_COMMIT,
 };
 
@@ -93,7 +92,7 @@ static void refund_run(struct ec_task *task)
             stripe_create_refund(task, ec_text_uuid(task, f->in.order_id),
             &(struct stripe_create_refund_in){.payment_intent = f->captured.provider_id}, EC_ALLOC(task, struct stripe_create_refund_out)));
         EC_AWAIT(task, REFUND_TX, ec_tx_begin(task));
-        EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_4, db_refund_update_payments_4(task, f->in.order_id));
+        db_refund_update_payments_4(task, f->in.order_id);
         ec_publish(task, &payment_refunded_event, &(struct payment_refunded){
             .order_id = f->captured.order_id,
             .user_id = f->captured.user_id,
