@@ -415,7 +415,7 @@ struct ec_saga_step {
     void (*undo)(struct ec_task *task, void *saga); /* or NULL */
     const struct ec_record *result; /* stored with the step; NULL: nothing */
     size_t result_offset;           /* in the saga's struct */
-    bool can_fail;                  /* its operation declares errors */
+    bool can_fail;                  /* its operation declares errors that decide something: below 500 */
 };
 
 struct ec_saga {

@@ -125,6 +125,7 @@ const struct ec_saga cancel_order_saga = {
     .failed = &cancel_order_failed_program,
     .errors = (const struct ec_error *const[]){
         &error_already_shipped,
+        &error_refund_pending,
         &error_shipping_unavailable,
         &error_payment_unavailable,
         &error_inventory_unavailable,
