@@ -219,6 +219,8 @@ static void print_now(struct printer *p, struct ecc_writer *w, const struct ecc_
         if (ecc_shapes_record(p->shapes, event->body))
             value = ecc_expr_pointer(&p->x, type_of_record(p->arena, event->body), stmt->u.publish.body);
         ecc_wl(w, "ec_publish(task, &%s, %s);", ecc_shapes_name(p->shapes, event), value);
+    } else if (stmt->kind == ECC_STMT_SQL) {
+        ecc_wl(w, "%s;", sql_start(p, act));
     } else {
         const struct ecc_saga_shape *saga = ecc_shapes_saga(p->shapes, stmt->u.start.saga);
 

@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "cnames.h"
+#include "defer.h"
 
 struct cont { /* what comes after a statement */
     const struct ecc_block *block;
@@ -296,6 +297,10 @@ static bool lower_sql(struct lower *l, struct ecc_acts *acts, const struct ecc_s
 
     if (wrap)
         open_tx(l, acts, true);
+    if (ecc_is_deferred(l->plan->program, stmt)) {
+        add(l, acts, ECC_ACT_NOW)->stmt = stmt;
+        return wrap && close_tx(l, acts, cont);
+    }
     run = add_step(l, acts, ECC_ACT_RUN, sql->name);
     run->stmt = stmt;
     switch (sql->shape) {

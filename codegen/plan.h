@@ -20,7 +20,7 @@ struct ecc_arena;
     X(BEGIN)  /* opens the transaction; waits */                                                                                      \
     X(COMMIT) /* with_out, last; waits */                                                                                             \
     X(RUN)    /* stmt: SQL, CALL, AWAIT, GET, PUT, DROP, HASH, VERIFY, SIGN, CLAIMS; waits */                                         \
-    X(NOW)    /* stmt: LET, NEW_ID, PUBLISH, START */                                                                                 \
+    X(NOW)    /* stmt: LET, NEW_ID, PUBLISH, START, SQL that is deferred */                                                                                 \
     X(TAKE)   /* member points at row when there is one, else it is NULL */                                                           \
     X(EXPECT) /* no row is an internal error */                                                                                       \
     X(NO_ROW) /* body when the last SQL returned or touched nothing */                                                                \

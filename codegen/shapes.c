@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "defer.h"
 #include "shapes_find.h"
 #include "walk.h"
 
@@ -241,14 +242,17 @@ static void add_call(struct collector *c, const struct ecc_stmt *stmt)
     ECC_PUSH(c->arena, &c->shapes->calls, call);
 }
 
-static void add_sql(struct collector *c, const struct ecc_sql *sql)
+static void add_sql(struct collector *c, const struct ecc_stmt *stmt)
 {
+    const struct ecc_sql *sql = stmt->u.sql;
     struct ecc_sql_shape_of *shape = ECC_NEW(c->arena, struct ecc_sql_shape_of);
     struct ecc_shape *row = sql->row ? add_record(c, sql->row, NAME(c, "%s_%s", c->program->prefix, sql->name)) : NULL;
 
     *shape = (struct ecc_sql_shape_of){.sql = sql, .program = c->program, .row = row};
     shape->function = NAME(c, "db_%s_%s", c->program->prefix, sql->name);
     shape->title = NAME(c, "%s.%s", c->program->title, sql->name);
+    shape->deferred = c->program->program && ecc_is_deferred(c->program->program, stmt);
+    shape->none = shape->deferred && stmt->none ? stmt->none->u.fail.error : NULL;
     if (row && sql->shape == ECC_SQL_MANY)
         row->listed = true;
     put(c->shapes, sql, shape);
@@ -262,7 +266,7 @@ static void visit_stmt(void *context, const struct ecc_stmt *stmt)
 
     switch (stmt->kind) {
     case ECC_STMT_SQL:
-        add_sql(c, stmt->u.sql);
+        add_sql(c, stmt);
         break;
     case ECC_STMT_CALL:
         add_call(c, stmt);

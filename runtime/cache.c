@@ -3,8 +3,8 @@
  * A value must not outlive its drop. Two ways lead there:
  * - A program reads nothing, asks its database, and is overtaken by another that changes the row and drops the key; then it stores what it
  *   read. So a drop also writes a new random version (`#<name>:<key>`, kept a minute, longer than any request), a read fetches the
- *   version along with the value, and a put after a miss stores only if the version is still the same. A put without a read before it is
- *   the word of who wrote the data, and stores.
+ *   version along with the value, and a put after a miss stores only if the version is still the same, on the same connection: a Redis
+ *   that was started again has lost versions. A put without a read before it is the word of who wrote the data, and stores.
  * - Redis is away when the drop comes. The drop is kept in memory, at most as long as the value could live, and goes out first on
  *   the next connection; until it has, nothing is stored under its key. What doesn't fit the bound is counted and logged.
  *
@@ -44,9 +44,11 @@ static bool full_said;
 static struct ec_metric *dropped_late, *drops_lost;
 static uv_timer_t retry;
 static bool retry_open;
+static unsigned connection; /* counted */
 
 static struct ec_redis_script put_script = {
-    .text = "if (redis.call('GET', KEYS[2]) or '') == ARGV[3] then return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end return false",
+    .text =
+        "if (redis.call('GET', KEYS[2]) or '') == ARGV[3] then return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end return false",
 };
 
 static void send_drops(void);
@@ -212,7 +214,10 @@ static bool idle(void)
 }
 
 /* One for the process; the drop's key is looked up again, since it may have been forgotten meanwhile. */
-struct sent { size_t n; char key[]; };
+struct sent {
+    size_t n;
+    char key[];
+};
 
 static void on_late_drop(void *data, const struct ec_redis_reply *reply)
 {
@@ -232,7 +237,8 @@ static void on_late_drop(void *data, const struct ec_redis_reply *reply)
 }
 
 /* The version first: once the value is gone, no put that read the old version may follow. */
-static void send_drop(struct ec_str version_key, struct ec_str value_key, const struct ec_cache_version *version, ec_redis_done *done, void *data)
+static void send_drop(struct ec_str version_key, struct ec_str value_key, const struct ec_cache_version *version, ec_redis_done *done,
+                      void *data)
 {
     char ttl[24];
 
@@ -250,7 +256,13 @@ static struct ec_cache_version version_new(void)
     ec_hex(bytes, sizeof(bytes), hex);
     memcpy(version.text, hex, 16);
     version.n = 16;
+    version.connection = connection;
     return version;
+}
+
+bool ec_cache_version_eq(const struct ec_cache_version *a, const struct ec_cache_version *b)
+{
+    return a->connection == b->connection && a->n == b->n && memcmp(a->text, b->text, a->n) == 0;
 }
 
 static void send_drops(void)
@@ -311,9 +323,15 @@ static void drop_keep(const struct ec_keyspace *keyspace, struct ec_str value_ke
         retry_later();
 }
 
+static void on_up(void)
+{
+    connection++;
+    send_drops();
+}
+
 static void prepare(void)
 {
-    static struct ec_redis_watch watch = {.up = send_drops, .idle = idle, .stop = stop};
+    static struct ec_redis_watch watch = {.up = on_up, .idle = idle, .stop = stop};
     static bool done;
 
     if (done)
@@ -337,7 +355,7 @@ struct fetch {
 static void on_fetched(void *data, const struct ec_redis_reply *reply)
 {
     struct fetch fetch = *(struct fetch *)data;
-    struct ec_cache_version version = {.n = 0};
+    struct ec_cache_version version = {.n = 0, .connection = connection};
     struct ec_str value = {NULL, 0};
     bool answered = reply && reply->type == EC_REDIS_ARRAY && reply->n == 2 && !fetch.dropped;
 
@@ -391,7 +409,8 @@ void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struc
         abort();
     prepare();
     *store = (struct store){done, data};
-    if (*drop_find(keys.value)) { /* not before its drop */
+    if (*drop_find(keys.value) ||
+        (version && version->connection != connection)) { /* not before its drop, nor after one that is forgotten */
         EC_REDIS(on_stored, store, EC_STR("PING"));
     } else if (version) {
         struct ec_str args[] = {EC_STR("2"), keys.value, keys.version, value, ttl, {version->text, version->n}};

@@ -4,14 +4,17 @@
 
 #include "app.h"
 
-/* Says that nothing was dropped between a read that found nothing and the write of what was computed since. */
-struct ec_cache_version { char text[20]; uint8_t n; };
+/* Says that nothing was dropped between a read that found nothing and the write of what was computed since. A Redis that comes up again may
+ * have forgotten drops, so what was read on another connection than the present one says nothing. */
+struct ec_cache_version { char text[20]; uint8_t n; unsigned connection; };
 
 /* value.p NULL: absent, or the cache is down (answered false: then nothing can be stored, either). */
 typedef void ec_cache_fetched(void *data, bool answered, struct ec_str value, const struct ec_cache_version *version);
 void ec_cache_fetch(const struct ec_keyspace *keyspace, struct ec_str key, ec_cache_fetched *done, void *data);
 
-/* Stores, unless the key was dropped since version was read; version NULL: in any case. done(data) or NULL. */
+bool ec_cache_version_eq(const struct ec_cache_version *a, const struct ec_cache_version *b);
+
+/* Stores, unless the key was or may have been dropped since version was read; version NULL: in any case. done(data) or NULL. */
 void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struct ec_str value, const struct ec_cache_version *version,
                     void (*done)(void *data), void *data);
 

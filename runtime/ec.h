@@ -249,6 +249,7 @@ struct ec_sql {
     const char *name; /* "trip-svc.Book.trip": also the prepared statement's, shortened by hash when over 63 bytes */
     const char *text; /* $1 ... */
     const struct ec_record *row; /* NULL: nothing is read. Columns are matched by position */
+    const struct ec_error *none; /* of one that is deferred: no row is this error, and the text divides by zero then; or NULL */
 };
 
 struct ec_param {
@@ -286,6 +287,9 @@ struct ec_param ec_param_json(const struct ec_field *field, const void *value); 
 /* In the open transaction of the task, or alone. `out` of the row's struct; for many, an ec_list of them in the arena. `rows` says how
  * many. More than one row for one and maybe is an internal error. A unique, check or foreign-key violation is ec_error_internal. */
 void ec_sql_exec(struct ec_task *task, const struct ec_sql *sql, const struct ec_param *params, size_t n);
+/* In the open transaction, one whose answer nobody needs. Only remembered here, as ec_publish: it is sent with the transaction's next statement or its
+ * commit, which fails with its error. */
+void ec_sql_defer(struct ec_task *task, const struct ec_sql *sql, const struct ec_param *params, size_t n);
 void ec_sql_one(struct ec_task *task, const struct ec_sql *sql, void *out, const struct ec_param *params, size_t n);
 void ec_sql_many(struct ec_task *task, const struct ec_sql *sql, void *list, const struct ec_param *params, size_t n);
 /* After ec_sql_one without a `none`: no row is ec_error_internal. */
@@ -412,7 +416,7 @@ struct ec_saga_step {
     void (*undo)(struct ec_task *task, void *saga); /* or NULL */
     const struct ec_record *result; /* stored with the step; NULL: nothing */
     size_t result_offset;           /* in the saga's struct */
-    bool can_fail;                  /* its operation declares errors */
+    bool can_fail;                  /* its operation declares errors that decide something: below 500 */
 };
 
 struct ec_saga {

@@ -87,7 +87,7 @@ static void set_key(struct gw_request *request)
     hash_into(request->task->request_hash, request);
 }
 
-static void run(struct gw_request *request)
+void gw_run(struct gw_request *request)
 {
     if (request->client_key.n)
         set_key(request);
@@ -99,7 +99,7 @@ static void run(struct gw_request *request)
 static void after_cache(struct gw_request *request)
 {
     if (gw_cache_serve(request))
-        run(request);
+        gw_run(request);
 }
 
 /* Everybody has let the request in. */
@@ -112,7 +112,7 @@ static void let_in(struct gw_request *request)
     else if (ec_task_expired(request->task))
         gw_reply_problem(request, &ec_error_timeout, NULL, 0);
     else if (!route->cache)
-        run(request);
+        gw_run(request);
     else if (request->cache_asked)
         after_cache(request);
     else

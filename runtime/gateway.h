@@ -84,6 +84,7 @@ bool gw_cache_serve(struct gw_request *request);
 void gw_cache_over(struct gw_request *request, struct ec_str body);
 
 /* gateway.c */
+void gw_run(struct gw_request *request); /* its program */
 void gw_authenticated(struct gw_request *request, struct gw_verdict *verdict, const struct ec_error *error, const char *detail,
                       int retry_after_s);
 

@@ -85,6 +85,32 @@ bool ecc_cli_int(const char *text, long min, long max, long *out)
     return true;
 }
 
+char *ecc_read_stream(struct ecc_arena *arena, int fd, size_t expected, size_t *length)
+{
+    size_t n = 0, cap = expected ? expected + 1 : 64 * 1024;
+    char *text = ecc_arena_alloc(arena, cap + 1);
+
+    while (n <= (size_t)ECC_SOURCE_MAX * 4) {
+        if (n == cap) {
+            char *grown = ecc_arena_alloc(arena, cap * 2 + 1);
+            memcpy(grown, text, n);
+            text = grown;
+            cap *= 2;
+        }
+        ssize_t got = read(fd, text + n, cap - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return NULL;
+        if (got == 0)
+            break;
+        n += (size_t)got;
+    }
+    text[n] = '\0';
+    *length = n;
+    return text;
+}
+
 char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
 {
     int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
@@ -97,33 +123,10 @@ char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
         errno = EISDIR;
         return NULL;
     }
-    size_t n = 0, cap = st.st_size > 0 ? (size_t)st.st_size + 1 : 64 * 1024;
-    char *text = ecc_arena_alloc(arena, cap + 1);
-    for (;;) {
-        if (n == cap) {
-            char *grown = ecc_arena_alloc(arena, cap * 2 + 1);
-            memcpy(grown, text, n);
-            text = grown;
-            cap *= 2;
-        }
-        ssize_t got = read(fd, text + n, cap - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            int saved = errno;
-            close(fd);
-            errno = saved;
-            return NULL;
-        }
-        if (got == 0)
-            break;
-        n += (size_t)got;
-        if (n > (size_t)ECC_SOURCE_MAX * 4)
-            break;
-    }
+    char *text = ecc_read_stream(arena, fd, st.st_size > 0 ? (size_t)st.st_size : 0, length);
+    int saved = errno;
     close(fd);
-    text[n] = '\0';
-    *length = n;
+    errno = saved;
     return text;
 }
 

@@ -85,6 +85,8 @@ void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *tex
 /* Shows the diagnostics where the format wants them. Returns ECC_EXIT_FAILED when there was an error. */
 int ecc_topology_report(const struct ecc_cli *cli, const struct ecc_topology *topology);
 
+/* What can be read from fd, to its end or until it is too much for a topology, into the arena; NULL with errno. expected: a guess, or 0. */
+char *ecc_read_stream(struct ecc_arena *arena, int fd, size_t expected, size_t *length);
 /* Whole file into the arena; NULL with errno. */
 char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length);
 

@@ -95,6 +95,7 @@ static const struct ec_call payment_svc_refund_call = {
     .edge = &payment_svc_edge,
     .op = "Refund",
     .in = &payment_svc_refund_in_record,
+    .errors = (const struct ec_error *const[]){&error_refund_pending, NULL},
 };
 
 void payment_svc_refund(struct ec_task *task, const struct payment_svc_refund_in *in)

@@ -19,9 +19,10 @@ const struct ec_enum payment_status_enum = {
         [PAYMENT_STATUS_PENDING] = "pending",
         [PAYMENT_STATUS_CAPTURED] = "captured",
         [PAYMENT_STATUS_DECLINED] = "declined",
+        [PAYMENT_STATUS_REFUNDING] = "refunding",
         [PAYMENT_STATUS_REFUNDED] = "refunded",
     },
-    .n = 4,
+    .n = 5,
 };
 
 const struct ec_enum ship_status_enum = {
@@ -418,6 +419,8 @@ const struct ec_error error_order_not_found = {.name = "order-not-found", .statu
 const struct ec_error error_out_of_stock = {.name = "out-of-stock", .status = 409, .title = "Not enough stock"};
 const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503,
     .title = "Payments can't be taken at the moment"};
+const struct ec_error error_refund_pending = {.name = "refund-pending", .status = 503,
+    .title = "The provider has not paid the money back yet"};
 const struct ec_error error_shipping_unavailable = {.name = "shipping-unavailable", .status = 503,
     .title = "Shipments can't be scheduled at the moment"};
 const struct ec_error error_unknown_sku = {.name = "unknown-sku", .status = 422, .title = "A line names a product that does not exist"};

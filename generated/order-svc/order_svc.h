@@ -17,6 +17,7 @@ enum payment_status {
     PAYMENT_STATUS_PENDING,
     PAYMENT_STATUS_CAPTURED,
     PAYMENT_STATUS_DECLINED,
+    PAYMENT_STATUS_REFUNDING,
     PAYMENT_STATUS_REFUNDED,
 };
 extern const struct ec_enum payment_status_enum;
@@ -303,6 +304,7 @@ extern const struct ec_error error_not_cancellable;
 extern const struct ec_error error_order_not_found;
 extern const struct ec_error error_out_of_stock;
 extern const struct ec_error error_payment_unavailable;
+extern const struct ec_error error_refund_pending;
 extern const struct ec_error error_shipping_unavailable;
 extern const struct ec_error error_unknown_sku;
 

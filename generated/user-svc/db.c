@@ -74,7 +74,7 @@ static const struct ec_sql db_sign_out_update_sessions_sql = {
 
 void db_sign_out_update_sessions(struct ec_task *task, struct ec_str jti)
 {
-    ec_sql_exec(task, &db_sign_out_update_sessions_sql, EC_PARAMS(ec_param_text(jti)));
+    ec_sql_defer(task, &db_sign_out_update_sessions_sql, EC_PARAMS(ec_param_text(jti)));
 }
 
 /* user-svc.GetUser.user */

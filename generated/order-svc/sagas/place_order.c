@@ -79,7 +79,7 @@ static const struct ec_saga_step place_order_steps[] = {
 };
 
 /* order-svc.place-order.done
- *   update_orders: sql
+ *   update_orders: sql, with what comes next
  *   OrderPlaced: event, order-events
  */
 struct place_order_done_frame {
@@ -89,7 +89,6 @@ struct place_order_done_frame {
 enum place_order_done_step {
     PLACE_ORDER_DONE_START,
     PLACE_ORDER_DONE_TX,
-    PLACE_ORDER_DONE_UPDATE_ORDERS,
     PLACE_ORDER_DONE_COMMIT,
 };
 
@@ -100,7 +99,7 @@ static void place_order_done_run(struct ec_task *task)
     switch ((enum place_order_done_step)task->step) {
     case PLACE_ORDER_DONE_START:
         EC_AWAIT(task, PLACE_ORDER_DONE_TX, ec_tx_begin(task));
-        EC_AWAIT(task, PLACE_ORDER_DONE_UPDATE_ORDERS, db_place_order_done_update_orders(task, f->saga->in.order.id));
+        db_place_order_done_update_orders(task, f->saga->in.order.id);
         ec_publish(task, &order_placed_event, &(struct order_placed){
             .order_id = f->saga->in.order.id,
             .user_id = f->saga->in.order.user_id,
@@ -120,7 +119,7 @@ const struct ec_program place_order_done_program = {
 };
 
 /* order-svc.place-order.failed
- *   update_orders: sql
+ *   update_orders: sql, with what comes next
  *   OrderCancelled: event, order-events
  */
 struct place_order_failed_frame {
@@ -130,7 +129,6 @@ struct place_order_failed_frame {
 enum place_order_failed_step {
     PLACE_ORDER_FAILED_START,
     PLACE_ORDER_FAILED_TX,
-    PLACE_ORDER_FAILED_UPDATE_ORDERS,
     PLACE_ORDER_FAILED_COMMIT,
 };
 
@@ -141,7 +139,7 @@ static void place_order_failed_run(struct ec_task *task)
     switch ((enum place_order_failed_step)task->step) {
     case PLACE_ORDER_FAILED_START:
         EC_AWAIT(task, PLACE_ORDER_FAILED_TX, ec_tx_begin(task));
-        EC_AWAIT(task, PLACE_ORDER_FAILED_UPDATE_ORDERS, db_place_order_failed_update_orders(task, f->saga->error, f->saga->in.order.id));
+        db_place_order_failed_update_orders(task, f->saga->error, f->saga->in.order.id);
         ec_publish(task, &order_cancelled_event, &(struct order_cancelled){
             .order_id = f->saga->in.order.id,
             .user_id = f->saga->in.order.user_id,

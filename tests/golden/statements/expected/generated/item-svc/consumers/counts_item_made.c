@@ -2,7 +2,7 @@
 #include "../item_svc.h"
 
 /* item-svc.counts.ItemMade
- *   update_items: sql
+ *   update_items: sql, with what comes next
  */
 struct counts_item_made_frame {
     struct item_made in;
@@ -11,7 +11,6 @@ struct counts_item_made_frame {
 enum counts_item_made_step {
     COUNTS_ITEM_MADE_START,
     COUNTS_ITEM_MADE_TX,
-    COUNTS_ITEM_MADE_UPDATE_ITEMS,
     COUNTS_ITEM_MADE_COMMIT,
 };
 
@@ -22,7 +21,7 @@ static void counts_item_made_run(struct ec_task *task)
     switch ((enum counts_item_made_step)task->step) {
     case COUNTS_ITEM_MADE_START:
         EC_AWAIT(task, COUNTS_ITEM_MADE_TX, ec_tx_begin(task));
-        EC_AWAIT(task, COUNTS_ITEM_MADE_UPDATE_ITEMS, db_counts_item_made_update_items(task, f->in.id));
+        db_counts_item_made_update_items(task, f->in.id);
         EC_AWAIT(task, COUNTS_ITEM_MADE_COMMIT, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
         return;

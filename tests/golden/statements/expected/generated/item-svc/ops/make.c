@@ -5,7 +5,7 @@
  *   hash: password, hash
  *   score: call, score-svc.Rate
  *   made: sql, one row; none: TooMany
- *   update_items: sql, for part in parts; none: NoItem
+ *   update_items: sql, for part in parts; with what comes next; none: NoItem
  *   ItemMade: event, item-events
  */
 struct make_frame {
@@ -26,7 +26,6 @@ enum make_step {
     MAKE_SCORE,
     MAKE_TX,
     MAKE_MADE,
-    MAKE_UPDATE_ITEMS,
     MAKE_COMMIT,
 };
 
@@ -56,11 +55,7 @@ static void make_run(struct ec_task *task)
         }
         for (f->part_at = 0; f->part_at < f->in.parts.n; f->part_at++) {
             f->part = &f->in.parts.v[f->part_at];
-            EC_AWAIT(task, MAKE_UPDATE_ITEMS, db_make_update_items(task, f->part->weight, f->id));
-            if (task->rows == 0) {
-                ec_fail_with(task, &error_no_item);
-                return;
-            }
+            db_make_update_items(task, f->part->weight, f->id);
         }
         ec_publish(task, &item_made_event, &(struct item_made){
             .id = f->made.id,
