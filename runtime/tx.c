@@ -10,13 +10,12 @@
  */
 #include "tx.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inbox.h"
+#include "pg_statement.h"
 #include "random.h"
-#include "span.h"
 
 enum { STATEMENT_MS = 30000, INSIST_MS = 5000, RESTARTS = 12 };
 
@@ -34,6 +33,7 @@ struct burst_cmd {
     struct ec_burst *burst;
     void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data);
     void *data;
+    uint64_t began_ns;
 };
 
 void ec_burst_note(struct ec_burst *burst, const struct ec_sql *sql, const struct ec_pg_reply *reply)
@@ -56,6 +56,8 @@ static void cmd_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
     struct burst_cmd *own = cmd->data;
     struct ec_burst *burst = own->burst;
 
+    if (reply->status != EC_PG_SKIPPED)
+        ec_pg_statement_tell(burst->task, cmd->sql, reply, own->began_ns);
     switch (reply->status) {
     case EC_PG_OK:
         if (own->row)
@@ -90,6 +92,7 @@ void ec_burst_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg
     own->burst = burst;
     own->row = row;
     own->data = data;
+    own->began_ns = uv_hrtime();
     ec_pg_send(burst->conn, &own->cmd, sql, values);
 }
 
@@ -352,7 +355,6 @@ struct statement {
     enum kind { EXEC, ONE, MANY } kind;
     const struct ec_sql *sql;
     struct ec_pg_values values;
-    uint64_t began_ns;
     void *out;
     int64_t rows;
     const char *wrong;
@@ -400,33 +402,11 @@ static void send_statement(struct ec_burst *burst)
     ec_burst_add(burst, statement->sql, statement->values, statement_row, statement);
 }
 
-/* "order-svc.Place.insert": the last part is what its program calls it. */
-static void tell(const struct statement *statement)
-{
-    const struct ec_task *task = statement->burst.task;
-    const char *last = strrchr(statement->sql->name, '.');
-    struct ec_trace trace;
-    char database[128];
-
-    snprintf(database, sizeof(database), "%s-db", ec_app.service->name);
-    ec_trace_child(&trace, &task->trace);
-    ec_span_end(&(struct ec_span){.trace = &trace,
-                                  .kind = EC_SPAN_CLIENT,
-                                  .hop = "sql",
-                                  .from = ec_app.service->name,
-                                  .to = database,
-                                  .name = last ? last + 1 : statement->sql->name,
-                                  .outcome = statement->burst.error ? "failed" : "ok",
-                                  .began_ns = statement->began_ns});
-}
-
 static void statement_done(struct ec_burst *burst)
 {
     struct statement *statement = (struct statement *)burst;
     struct ec_task *task = burst->task;
 
-    if (ec_spans_on)
-        tell(statement);
     if (ec_burst_refused(burst, &ec_inbox_barrier)) {
         ec_tx_settle(task);
         return;
@@ -459,7 +439,6 @@ static void run_statement(struct ec_task *task, enum kind kind, const struct ec_
     }
     statement->burst = (struct ec_burst){.task = task, .send = send_statement, .done = statement_done};
     statement->kind = kind;
-    statement->began_ns = uv_hrtime();
     statement->sql = sql;
     statement->out = out;
     ec_burst_start(&statement->burst);

@@ -10,6 +10,8 @@
  */
 #include "group.h"
 #include "inbox.h"
+#include "pg_statement.h"
+#include "span.h"
 #include "tx.h"
 
 enum { INSIST_MS = 5000 };
@@ -58,13 +60,16 @@ struct statement {
     struct ec_burst *burst;
     void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data);
     void *data;
+    uint64_t began_ns;
 };
 
 static void statement_row(struct ec_group_statement *of, const struct ec_pg_reply *reply)
 {
     struct statement *statement = (struct statement *)of;
 
-    statement->row(statement->burst, reply, statement->data);
+    ec_pg_statement_tell(statement->burst->task, of->sql, reply, statement->began_ns);
+    if (statement->row)
+        statement->row(statement->burst, reply, statement->data);
 }
 
 void ec_burst_share_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg_values values,
@@ -75,10 +80,11 @@ void ec_burst_share_add(struct ec_burst *burst, const struct ec_sql *sql, struct
 
     statement->statement.sql = sql;
     statement->statement.values = values;
-    statement->statement.row = row ? statement_row : NULL;
+    statement->statement.row = row || ec_spans_on ? statement_row : NULL;
     statement->burst = burst;
     statement->row = row;
     statement->data = data;
+    statement->began_ns = uv_hrtime();
     *shared->end = &statement->statement;
     shared->end = &statement->statement.next;
 }
@@ -87,6 +93,7 @@ static const struct ec_error *refused(struct ec_group_unit *unit, const struct e
 {
     struct ec_burst *burst = unit->data;
 
+    ec_pg_statement_tell(burst->task, sql, reply, uv_hrtime());
     ec_burst_note(burst, sql, reply);
     return burst->error;
 }
