@@ -159,6 +159,7 @@ static void apply(struct dev *dev, struct round *round)
     }
     if (round->up.brokers && !dev->up.brokers)
         dev->up.brokers = ecc_arena_strdup(dev->up.arena, round->up.brokers);
+    round->built = now(dev) - round->began - round->checked;
     round->older = dev->applied;
     dev->applied = round;
     say_doing(dev, "starting what is different in");
@@ -205,7 +206,6 @@ static void next_command(struct dev *dev, int code)
         return;
     }
     if (round->at == round->build.n) {
-        round->built = now(dev) - round->began - round->checked;
         dev->building = NULL;
         if (ecc_watch_look(&dev->watch, 0) != dev->seen) /* there is a newer text, which has all of this one */
             free_round(round);
