@@ -333,6 +333,8 @@ def test_one_that_does_not_get_ready():
         said = dev.edit(("    table tariffs { depot text primary key  cents int }", "    table tariffs { depot text primary key  cents int check (cents > 1000) }"))
         assert re.search(r"ecomc: tariff-svc-migrate could not start: .*log: .*tariff-svc-migrate.log", said), said
         assert restarted(pids, dev.pids()) == set() and dev.get("/tariffs/north").json["cents"] == 450, said
+        status = dev.system.ecomc("status")
+        assert status.returncode == 1 and re.search(r"tariff-svc-migrate +migration +failed", status.stdout), status
 
 
 def test_broken_at_the_start():
