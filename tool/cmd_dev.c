@@ -1,7 +1,7 @@
 /* ecomc dev [FILE] [--port-base N] [--replicas N] [--kafka embedded|apache]: like `up`, and takes up each change of the topology.
  *
- * A round goes from one text to what runs: checked, generated, built, and applied to the supervisor, which restarts only what is different. A
- * round that fails says so and leaves everything as it is; what comes in during a round begins another one after it. All of it happens in
+ * A round goes from one text to what runs: checked, generated, built, and applied to the supervisor, which restarts only what is different.
+ * A round that fails says so and leaves everything as it is; what comes in during a round begins another one after it. All of it happens in
  * the supervisor's loop: the build is a child that is waited for by its descriptor, the rest takes some hundredths of a second.
  *
  * A round has an arena of its own, with its model, its generated files and its plan. It goes once no process is of its plan any more and a
@@ -29,24 +29,24 @@ struct round {
     struct ecc_up up;
     struct ecc_topology topology;
     struct ecc_up_build build;
-    size_t at;               /* of the build's commands */
+    size_t at;                      /* of the build's commands */
     uint64_t began, checked, built; /* ms */
 };
 
 struct dev {
     struct ecc_cli *cli;
-    struct ecc_up up;        /* what does not change: where it lives, how it is run */
+    struct ecc_up up; /* what does not change: where it lives, how it is run */
     const char *file;
     struct ecc_sup sup;
     struct ecc_watch watch;
-    uint64_t seen;           /* how the files looked when the last round began */
-    int64_t seen_at;         /* seconds since 1970 */
-    struct round *building;  /* or NULL */
-    struct round *applied;   /* the newest first */
+    uint64_t seen;          /* how the files looked when the last round began */
+    int64_t seen_at;        /* seconds since 1970 */
+    struct round *building; /* or NULL */
+    struct round *applied;  /* the newest first */
     pid_t child;
-    int child_fd;            /* its descriptor, or -1 */
-    uv_poll_t poll;          /* of that */
-    bool told;               /* everything was ready once, and it was said */
+    int child_fd;   /* its descriptor, or -1 */
+    uv_poll_t poll; /* of that */
+    bool told;      /* everything was ready once, and it was said */
     char doing[300];
 };
 
@@ -113,7 +113,8 @@ static void give_up_round(struct dev *dev, struct round *round)
     bool runs = dev->up.runs.n > 0;
 
     free_round(round);
-    ecc_up_progress(&dev->up, runs ? "%s is not taken up; everything runs on as it is" : "%s can't be brought up yet; waiting until it is mended",
+    ecc_up_progress(&dev->up,
+                    runs ? "%s is not taken up; everything runs on as it is" : "%s can't be brought up yet; waiting until it is mended",
                     dev->file);
     say_waiting(dev);
 }
@@ -248,7 +249,8 @@ static void begin_round(struct dev *dev)
 
     say_doing(dev, "checking");
     ecc_show_erase();
-    if (ecc_topology_load(&round->cli, dev->file, &round->topology) || (!round->topology.model && ecc_topology_report(&round->cli, &round->topology)) ||
+    if (ecc_topology_load(&round->cli, dev->file, &round->topology) ||
+        (!round->topology.model && ecc_topology_report(&round->cli, &round->topology)) ||
         ecc_up_prepare(&round->up, &round->cli, &round->topology)) {
         give_up_round(dev, round);
         return;
@@ -270,8 +272,9 @@ static void look(struct dev *dev)
     uint64_t seen = ecc_watch_look(&dev->watch, dev->seen_at);
     if (dev->watch.error) {
         ecc_show_erase();
-        ecc_sup_stop(&dev->sup, ecc_say_error(ECC_EXIT_IO, "the folder of %s can't be watched: %s%s", dev->file, uv_strerror(dev->watch.error),
-                                              dev->watch.error == UV_ENOSPC ? "; raise fs.inotify.max_user_watches" : ""));
+        ecc_sup_stop(&dev->sup,
+                     ecc_say_error(ECC_EXIT_IO, "the folder of %s can't be watched: %s%s", dev->file, uv_strerror(dev->watch.error),
+                                   dev->watch.error == UV_ENOSPC ? "; raise fs.inotify.max_user_watches" : ""));
         return;
     }
     if (seen == dev->seen)

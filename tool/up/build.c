@@ -1,5 +1,5 @@
-/* Builds generated/ with meson and ninja into .ecom/services, and puts its programs where they run from. The runtime is found by pkg-config: the
- * build folder of ecomc itself when it runs from one, else wherever pkg-config finds it installed.
+/* Builds generated/ with meson and ninja into .ecom/services, and puts its programs where they run from. The runtime is found by
+ * pkg-config: the build folder of ecomc itself when it runs from one, else wherever pkg-config finds it installed.
  *
  * A process runs from .ecom/bin/<program>.<digest of its content>, a link to what was built: so the next build, also one that fails half
  * way, takes nothing from who runs or is started again, and another content is another name.
@@ -66,7 +66,7 @@ void ecc_up_build_begin(struct ecc_up *up, struct ecc_up_build *build)
     build->commands[build->n++] = ninja;
 }
 
-/* What a compiler said, from the log of ninja or meson: of each step that failed what follows its command, paths as seen from the topology. */
+/* What a compiler said, from the log of ninja or meson: of each step that failed what follows its command, paths as the topology sees them. */
 static void show_errors(const char *text)
 {
     int left = SHOWN_LINES;

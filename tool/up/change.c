@@ -1,5 +1,5 @@
-/* See run.h. What a plan changes: which processes differ, who goes first, and what is told of it. A process is known by its name and kind, and
- * differs when it is made of something else (version), or gets other arguments, environment or ports. */
+/* See run.h. What a plan changes: which processes differ, who goes first, and what is told of it. A process is known by its name and kind,
+ * and differs when it is made of something else (version), or gets other arguments, environment or ports. */
 #include "run.h"
 
 #include <stdlib.h>
@@ -51,9 +51,9 @@ static bool only_adds(const char *was, const char *is)
 
 static enum difference compare(const struct ecc_proc *was, const struct ecc_proc *is)
 {
-    if (strcmp(was->version, is->version) != 0 || !same_arguments(was->argv, is->argv) || !same_environment(was, is) || was->port != is->port ||
-        was->shown_port != is->shown_port || was->stage != is->stage || !same_text(was->probe_path, is->probe_path) ||
-        !same_text(was->reload_path, is->reload_path))
+    if (strcmp(was->version, is->version) != 0 || !same_arguments(was->argv, is->argv) || !same_environment(was, is) ||
+        was->port != is->port || was->shown_port != is->shown_port || was->stage != is->stage ||
+        !same_text(was->probe_path, is->probe_path) || !same_text(was->reload_path, is->reload_path))
         return RESTART;
     if (same_text(was->reload, is->reload))
         return SAME;
@@ -318,7 +318,8 @@ const char *ecc_sup_told(const struct ecc_sup *sup, struct ecc_arena *arena, siz
         const char *names = "";
         for (size_t i = 0; i < sup->up->runs.n; i++) {
             const struct ecc_run *run = sup->up->runs.items[i];
-            if ((size_t)run->touch != touch || (run->leaving && touch == ECC_TOUCH_NOTHING) || (run->proc->once && touch != ECC_TOUCH_MIGRATED))
+            if ((size_t)run->touch != touch || (run->leaving && touch == ECC_TOUCH_NOTHING) ||
+                (run->proc->once && touch != ECC_TOUCH_MIGRATED))
                 continue;
             *n_untouched += touch == ECC_TOUCH_NOTHING;
             names = ecc_arena_printf(arena, "%s%s%s", names, *names ? ", " : "", run->proc->once ? run->proc->node : run->proc->name);

@@ -39,7 +39,11 @@ static int service_key(struct ecc_up *up, const char *name)
     cjose_jwk_t *key = cjose_jwk_create_EC_random(CJOSE_JWK_EC_P_256, &error);
     if (key && cjose_jwk_set_kid(key, name, strlen(name), &error))
         text = cjose_jwk_to_json(key, true, &error);
-    int code = !text ? ecc_say_error(ECC_EXIT_INTERNAL, "a key for %s can't be made", name) : ecc_write_private(path, text) ? failed(path) : 0;
+    int code = 0;
+    if (!text)
+        code = ecc_say_error(ECC_EXIT_INTERNAL, "a key for %s can't be made", name);
+    else if (ecc_write_private(path, text))
+        code = failed(path);
     cjose_get_dealloc()(text);
     cjose_jwk_release(key);
     return code;

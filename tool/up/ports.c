@@ -1,4 +1,5 @@
-/* Who has which port: of each kind a node has a place, in the order of the topology, and keeps it while `dev` changes what stands around it. */
+/* Who has which port: of each kind a node has a place, in the order of the topology, and keeps it while `dev` changes what stands around
+ * it. */
 #include "run.h"
 
 #include <arpa/inet.h>
@@ -119,8 +120,8 @@ int ecc_up_check_ports(struct ecc_up *up)
             fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
             setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
             if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 1))
-                code = ecc_say_error(ECC_EXIT_FAILED, "port %d (%s) is %s; free it, or move every port with --port-base N", ports[k], proc->name,
-                                     errno == EADDRINUSE ? "in use" : strerror(errno));
+                code = ecc_say_error(ECC_EXIT_FAILED, "port %d (%s) is %s; free it, or move every port with --port-base N", ports[k],
+                                     proc->name, errno == EADDRINUSE ? "in use" : strerror(errno));
             if (fd >= 0)
                 close(fd);
         }

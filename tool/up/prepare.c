@@ -61,10 +61,11 @@ static int check_custom(struct ecc_up *up)
         const struct ecc_node *node = up->model->nodes[i];
         for (size_t k = 0; node->kind == ECC_NODE_SERVICE && k < node->u.service.nops; k++) {
             const struct ecc_op *op = node->u.service.ops[k];
-            const char *path = op->custom ? ecc_arena_printf(up->arena, "custom/%s/%s.c", node->name, ecc_snake(up->arena, op->name)) : NULL;
+            const char *path =
+                op->custom ? ecc_arena_printf(up->arena, "custom/%s/%s.c", node->name, ecc_snake(up->arena, op->name)) : NULL;
             if (path && access(ecc_arena_printf(up->arena, "%s/%s", up->root, path), R_OK))
-                code = ecc_say_error(ECC_EXIT_FAILED, "%s, where the custom operation %s.%s is written, can't be read: %s", path, node->name, op->name,
-                                     strerror(errno));
+                code = ecc_say_error(ECC_EXIT_FAILED, "%s, where the custom operation %s.%s is written, can't be read: %s", path,
+                                     node->name, op->name, strerror(errno));
         }
     }
     return code;

@@ -1,5 +1,5 @@
-/* See run.h. The life of one process: started, probed, restarted with exponential backoff, stopped. Exits and probes report by callbacks, limits
- * and backoff are looked at on each tick. */
+/* See run.h. The life of one process: started, probed, restarted with exponential backoff, stopped. Exits and probes report by callbacks,
+ * limits and backoff are looked at on each tick. */
 #include "run.h"
 
 #include <errno.h>
@@ -47,7 +47,8 @@ static char **environment(struct ecc_arena *arena, const struct ecc_proc *proc)
 
 static bool share_a_port(const struct ecc_proc *a, const struct ecc_proc *b)
 {
-    return (a->port && (a->port == b->port || a->port == b->shown_port)) || (a->shown_port && (a->shown_port == b->port || a->shown_port == b->shown_port));
+    return (a->port && (a->port == b->port || a->port == b->shown_port)) ||
+           (a->shown_port && (a->shown_port == b->port || a->shown_port == b->shown_port));
 }
 
 /* Is all there that it wants? A broker that is on its way has no address yet, and another may still have its port, one that goes. */
@@ -188,8 +189,8 @@ static void on_exit_(uv_process_t *process, int64_t status, int signal_number)
     }
     if (sup->complete) {
         const char *how = signal_number ? "signal" : "exit code";
-        ecc_up_progress(sup->up, "%s ended (%s %d), starting it again; log: %s", proc->name, how, signal_number ? signal_number : (int)status,
-                        proc->log);
+        ecc_up_progress(sup->up, "%s ended (%s %d), starting it again; log: %s", proc->name, how,
+                        signal_number ? signal_number : (int)status, proc->log);
     }
     run->restarts++;
     back_off(run);
@@ -202,7 +203,8 @@ static void start(struct ecc_run *run)
     const struct ecc_proc *proc = run->proc;
     struct ecc_arena arena;
     int log = open(proc->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = log}, {.flags = UV_INHERIT_FD, .data.fd = log}};
+    uv_stdio_container_t stdio[3] = {
+        {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = log}, {.flags = UV_INHERIT_FD, .data.fd = log}};
 
     if (log < 0 || (proc->reload && ecc_write_private(proc->reload_path, proc->reload))) {
         ecc_up_progress(sup->up, "ecomc: %s: %s", log < 0 ? proc->log : proc->reload_path, strerror(errno));

@@ -1,5 +1,5 @@
-/* See run.h. One libuv loop with a single timer: each tick looks at every process, at the change that is under way and at what is shown. Signals end
- * everything, in the reverse order of the stages. */
+/* See run.h. One libuv loop with a single timer: each tick looks at every process, at the change that is under way and at what is shown.
+ * Signals end everything, in the reverse order of the stages. */
 #include "run.h"
 
 #include <signal.h>

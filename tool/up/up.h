@@ -3,8 +3,8 @@
  * prepare.c goes from a topology to a plan: generated/ is written, keys.c, postgres.c and kafka.c prepare what the processes need on disk,
  * plan_system.c derives them from the model, build.c builds and puts their programs where they run from. supervisor.c brings a plan
  * about by stages (change.c: where it differs from what runs), run.c starts, probes and restarts one process, state.c tells other
- * commands about it. `dev` makes a plan of each text of the topology that watch.c sees. A plan lives in the arena of its struct ecc_up: with
- * `up` there is one, for the life of the command, with `dev` one for each text.
+ * commands about it. `dev` makes a plan of each text of the topology that watch.c sees. A plan lives in the arena of its struct ecc_up:
+ * with `up` there is one, for the life of the command, with `dev` one for each text.
  */
 #ifndef ECC_UP_H
 #define ECC_UP_H

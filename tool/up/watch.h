@@ -23,7 +23,7 @@ struct ecc_watch {
 /* root and file stay the caller's. Nothing is watched before the first look. */
 void ecc_watch_open(struct ecc_watch *watch, uv_loop_t *loop, const char *root, const char *file, void (*changed)(void *data), void *data);
 /* Looks at all files, and watches the folders that are there. Another value than before: something has changed. since: what has come into
- * its place after this time (seconds since 1970, 0: nothing) with an older time of change gets the present one, as a build looks at that. */
+ * its place after this time (seconds since 1970, 0: nothing) with an older time of change gets the present one: a build looks at that. */
 uint64_t ecc_watch_look(struct ecc_watch *watch, int64_t since);
 void ecc_watch_free(struct ecc_watch *watch); /* once the loop is closed, and all of its handles with it */
 
