@@ -39,7 +39,7 @@ enum ecc_probe { ECC_PROBE_TCP, ECC_PROBE_HTTP, ECC_PROBE_POSTGRES, ECC_PROBE_FI
 
 /* A process as it is to be. Nothing of it changes once the plan is made. */
 struct ecc_proc {
-    const char *name, *kind; /* "order-svc-2", "service" */
+    const char *name, *kind; /* "thing-svc-2", "service" */
     const char *node;        /* whose it is; replicas share it */
     enum ecc_stage stage;
     bool once;               /* runs to its end, which must be 0 */
