@@ -8,6 +8,7 @@ X(plan, "what a change of the topology means: breaking, destructive, behaviour, 
 X(scenario, "what happens when a scenario is played, derived from the topology; without a name: all of them")
 X(explain, "what a diagnostic code means, with an example; without a code: all of them")
 X(up, "build and start the whole system, and keep it running")
+X(dev, "like `up`, and take up each change of the topology: rebuild and restart only what it changes")
 X(down, "stop what `up` started")
 X(status, "what is running, and whether it is ready")
 X(invariants, "check what must hold on the running system; --record notes what is published")

@@ -26,6 +26,11 @@ OPTION(up, "--port-base", "N", "add N to every port, from 0 to 50000")
 OPTION(up, "--replicas", "N", "run N of each service, from 1 to 4")
 OPTION(up, "--kafka", "embedded|apache", "the broker to run when KAFKA_BROKERS names none")
 
+ARGUMENTS(dev, "[FILE]")
+OPTION(dev, "--port-base", "N", "add N to every port, from 0 to 50000")
+OPTION(dev, "--replicas", "N", "run N of each service, from 1 to 4")
+OPTION(dev, "--kafka", "embedded|apache", "the broker to run when KAFKA_BROKERS names none")
+
 ARGUMENTS(down, "[FILE]")
 
 ARGUMENTS(status, "[FILE]")
