@@ -3,6 +3,7 @@
  */
 #include "pg_statement.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
