@@ -185,7 +185,7 @@ static const struct ecc_topic **take_topics(struct ecc_resolver *r, const struct
         if (topic && topic->bus != &bus->u.bus) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_UNKNOWN_TOPIC, q->names.items[i].span, "topic %s is not on %s", topic->name, bus->name);
             ecc_diag_second(d, topic->span, "declared here");
-        } else if (topic && ecc_declare(r, topics, &q->names.items[i], (void *)(uintptr_t)topic, "topic")) {
+        } else if (topic && ecc_list_once(r, topics, &q->names.items[i], topic, "topic")) {
             topics[(*n)++] = topic;
         }
     }
@@ -206,7 +206,7 @@ static void take_lists(struct ecc_resolver *r, const struct properties *p, struc
     for (size_t i = 0; i < q->names.n; i++) {
         const struct ecc_keyspace *k = ecc_lookup(r, &e->to->u.cache.keyspaces, &q->names.items[i], ECC_E_UNKNOWN_KEYSPACE,
                                                   ecc_arena_printf(r->arena, "keyspace of %s called", e->to->name));
-        if (k && ecc_declare(r, e->keyspaces, &q->names.items[i], (void *)(uintptr_t)k, "keyspace"))
+        if (k && ecc_list_once(r, e->keyspaces, &q->names.items[i], k, "keyspace"))
             e->keyspaces[e->nkeyspaces++] = k;
     }
 }
@@ -251,6 +251,7 @@ static void resolve_edge(struct ecc_resolver *r, const struct ecc_ast_decl *ast)
         ecc_diag_second(d, first->span, "first declared here");
         return;
     }
+    ecc_refer_edge(r, e, e->span);
     take_properties(r, ast, e);
     r->model->edges[r->model->nedges++] = e;
     from->nout++;
