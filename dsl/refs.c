@@ -23,6 +23,8 @@ static int by_place(const void *left, const void *right)
         return a->declares ? -1 : 1;
     if (a->decl.start != b->decl.start)
         return a->decl.start < b->decl.start ? -1 : 1;
+    if (a->kind != b->kind) /* the first is kept: a parameter, not the variable that it is in the body */
+        return a->kind < b->kind ? -1 : 1;
     return a->entity == b->entity ? 0 : (uintptr_t)a->entity < (uintptr_t)b->entity ? -1 : 1;
 }
 
