@@ -182,6 +182,7 @@ static void order_path(struct ecc_resolver *r, struct drafts *d)
             *origin = fields[n];
             origin->span = name->span;
             fields[n++].origin = origin;
+            ecc_refer(r, (struct ecc_ref){name->span, name->span, ECC_REF_FIELD, true, name->text, origin, NULL});
             used--;
         } else {
             ecc_diag(r->diags, ECC_E_ROUTE_FIELD, name->span, "path parameter `%s` goes nowhere", name->text);

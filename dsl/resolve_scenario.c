@@ -147,6 +147,7 @@ static void check_token(struct ecc_resolver *r, const struct ecc_ast_decl *ast, 
         ecc_diag(r->diags, ECC_E_IDENTITY, token->items[0].span, "no request of identity `%s` is called `%s`", id->name, token->items[0].text);
         return;
     }
+    ecc_find_name(r, &id->requests, &token->items[0]);
     const struct ecc_type *type = from->route ? from->route->result : &ecc_type_unknown;
     for (size_t i = 1; i < token->n && !ECC_IS_UNKNOWN(type); i++) {
         const struct ecc_field *f = type->kind == ECC_TYPE_RECORD ? ecc_find_name(r, type->record, &token->items[i]) : NULL;

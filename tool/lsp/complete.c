@@ -119,7 +119,8 @@ static void after_dot(struct complete *c)
         return;
     }
     if (!type && first + 2 == c->next) {
-        complete_record(c, complete_route(c, root));
+        if (strcmp(root, "path") == 0 || strcmp(root, "query") == 0 || strcmp(root, "body") == 0)
+            complete_of_request(c, root);
         return;
     }
     for (size_t i = first + 2; type && i + 1 < c->next; i += 2) {

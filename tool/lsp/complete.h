@@ -47,7 +47,7 @@ const struct ecc_type *complete_variable(struct complete *c, const char *name); 
 const struct ecc_node *complete_node(struct complete *c, const char *name);
 const struct ecc_ast_decl *complete_around(struct complete *c); /* the declaration around the place, or NULL */
 const struct ecc_record *complete_params(struct complete *c, const char *node, const char *op);
-const struct ecc_record *complete_route(struct complete *c, const char *source); /* what `path`, `query`, `body` may have */
+void complete_of_request(struct complete *c, const char *source); /* of the route around: what `path`, `query`, `body` may have */
 
 void complete_sql(struct complete *c, struct ecc_span text); /* complete_sql.c */
 

@@ -214,11 +214,51 @@ static void pass_token(struct scope *s, const struct ecc_tokens *tokens, size_t 
     }
 }
 
+/* The name of the `let` whose value is being written at the place: not there yet. Its `none` and `found` have it. */
+static uint32_t pending(const struct ecc_ast_block *block, uint32_t at)
+{
+    for (size_t i = 0; i < block->n; i++) {
+        const struct ecc_ast_stmt *s = block->items[i];
+        const struct ecc_ast_catches *catches = s->kind == ECC_AST_STMT_CALL ? &s->u.call.catches : &s->u.await.catches;
+        uint32_t inner = 0;
+        if (at < s->span.start || at > s->span.end)
+            continue;
+        if (s->let.text && !(s->none && at >= s->none->span.start) && !(s->found && at >= s->found->span.start))
+            return s->let.span.start;
+        if (s->kind == ECC_AST_STMT_TX)
+            inner = pending(&s->u.block, at);
+        else if (s->kind == ECC_AST_STMT_FOR)
+            inner = pending(&s->u.loop.body, at);
+        else if (s->kind == ECC_AST_STMT_WHEN)
+            inner = pending(&s->u.when.then, at) | pending(&s->u.when.otherwise, at);
+        else if (s->kind == ECC_AST_STMT_AWAIT)
+            inner = pending(&s->u.await.late, at);
+        for (size_t k = 0; !inner && (s->kind == ECC_AST_STMT_CALL || s->kind == ECC_AST_STMT_AWAIT) && k < catches->n; k++)
+            inner = pending(&catches->items[k]->body, at);
+        return inner;
+    }
+    return 0;
+}
+
+static uint32_t pending_around(const struct ecc_ast_decl *d, uint32_t at)
+{
+    uint32_t found = 0;
+
+    for (size_t i = 0; d->kind == ECC_AST_DECL_SERVICE && !found && i < d->u.service.ops.n; i++)
+        found = pending(&d->u.service.ops.items[i]->body, at);
+    for (size_t i = 0; d->kind == ECC_AST_DECL_SERVICE && !found && i < d->u.service.consumers.n; i++)
+        found = pending(&d->u.service.consumers.items[i]->body, at);
+    if (d->kind == ECC_AST_DECL_SAGA)
+        found = pending(&d->u.saga.done, at) | pending(&d->u.saga.failed, at);
+    return found;
+}
+
 static struct scope scope_of(struct complete *c)
 {
     const struct ecc_ast_decl *around = complete_around(c);
     struct ecc_span body = body_around(c, around);
     const struct ecc_refs *refs = &c->view->analysis.refs;
+    uint32_t hidden = around ? pending_around(around, c->at) : 0;
     struct scope s = {.n = 0};
     struct ecc_diags unseen;
     struct ecc_tokens tokens;
@@ -233,7 +273,7 @@ static struct scope scope_of(struct complete *c)
                        r->span.end <= around->span.end;
         if (!r->declares || !is_variable(r->kind) || s.n == sizeof s.names / sizeof *s.names)
             continue;
-        if (!setting && (r->span.start < body.start || r->span.end > c->at))
+        if (!setting && (r->span.start < body.start || r->span.end > c->at || r->span.start == hidden))
             continue;
         for (; !setting && t < tokens.n && tokens.items[t].start < r->span.start; t++)
             if (tokens.items[t].start >= body.start)
@@ -293,24 +333,22 @@ const struct ecc_type *complete_variable(struct complete *c, const char *name)
     return NULL;
 }
 
-const struct ecc_record *complete_route(struct complete *c, const char *source)
+void complete_of_request(struct complete *c, const char *source)
 {
-    const struct ecc_ast_decl *around = complete_around(c);
-    const struct ecc_node *node = around && around->name.text ? complete_node(c, around->name.text) : NULL;
-    const struct ecc_ast_route *ast = NULL;
+    bool path = strcmp(source, "path") == 0;
 
-    if (!node || node->kind != ECC_NODE_GATEWAY || around->kind != ECC_AST_DECL_GATEWAY)
-        return NULL;
-    for (size_t i = 0; i < around->u.gateway.routes.n; i++)
-        if (around->u.gateway.routes.items[i]->span.start <= c->at)
-            ast = around->u.gateway.routes.items[i];
-    for (size_t i = 0; ast && i < node->u.gateway.nroutes; i++) {
-        const struct ecc_route *r = node->u.gateway.routes[i];
-        if (r->span.start != ast->path.span.start)
+    for (size_t i = c->next; i-- > 0;) {
+        const struct ecc_token *t = &c->tokens.items[i];
+        if (!path && t->kind == ECC_TOK_PASCAL && i > 2 && t[-1].kind == ECC_TOK_DOT && t[1].kind == ECC_TOK_LP) {
+            complete_record(c, complete_params(c, complete_text(c, i - 2), complete_text(c, i))); /* whatever it takes may come from there */
+            return;
+        }
+        if (t->kind != ECC_TOK_ROUTE || t[1].kind == 0 || t[2].kind != ECC_TOK_STRING)
             continue;
-        if (strcmp(source, "path") == 0)
-            return r->path_params;
-        return r->call ? r->call->u.call.op->params : NULL; /* whatever the operation takes may come from there */
+        for (const char *p = path ? strchr(complete_text(c, i + 2), '{') : NULL; p; p = strchr(p, '{')) {
+            size_t n = strcspn(++p, "}");
+            complete_add(c, ITEM_FIELD, ecc_arena_strndup(c->arena, p, n), "of the path");
+        }
+        return;
     }
-    return NULL;
 }

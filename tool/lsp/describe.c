@@ -6,11 +6,22 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Inline records are written out; they can't contain themselves. */
 const char *lsp_type_name(const struct lsp_view *view, const struct ecc_type *type)
 {
-    if (!type)
+    struct ecc_arena *arena = (struct ecc_arena *)(uintptr_t)&view->arena;
+    const char *text = "{";
+
+    if (!type || ECC_IS_UNKNOWN(type))
         return "?";
-    return ECC_IS_UNKNOWN(type) ? "?" : ecc_type_name((struct ecc_arena *)(uintptr_t)&view->arena, type);
+    if (type->kind == ECC_TYPE_LIST && !type->bounded)
+        return ecc_arena_printf(arena, "[%s]%s", lsp_type_name(view, type->item), type->optional ? "?" : "");
+    if (type->kind != ECC_TYPE_RECORD || type->record->name)
+        return ecc_type_name(arena, type);
+    for (size_t i = 0; i < type->record->nfields; i++)
+        text = ecc_arena_printf(arena, "%s%s%s: %s", text, i ? "  " : " ", type->record->fields[i].name,
+                                lsp_type_name(view, type->record->fields[i].type));
+    return ecc_arena_printf(arena, "%s }%s", text, type->optional ? "?" : "");
 }
 
 static void put_default(FILE *out, const struct ecc_expr *e)

@@ -44,7 +44,7 @@ struct lsp_view *lsp_view_new(struct ecc_lsp *s, const char *path, const char *t
     enum ecc_source_error error = ecc_source_init(&v->source, &v->arena, path, text, length, &at);
     v->sound = error == ECC_SOURCE_OK;
     if (!v->sound)
-        ecc_source_init(&v->source, &v->arena, path, "", 0, &at);
+        ecc_source_init(&v->source, &v->arena, path, "", 0, &(size_t){0});
     if (error == ECC_SOURCE_TOO_LARGE)
         ecc_diag(&v->diags, ECC_E_SOURCE, start, "larger than %d MiB", ECC_SOURCE_MAX / 1024 / 1024);
     else if (error == ECC_SOURCE_HAS_NUL)

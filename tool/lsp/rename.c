@@ -90,6 +90,17 @@ static const struct ecc_diag *new_error(const struct rename *r, const struct lsp
     return NULL;
 }
 
+/* Written out anew together with what is around it: `...x`. */
+static bool is_rewritten(const struct rename *r, struct ecc_span span)
+{
+    for (size_t i = 0; i < r->edits.n; i++) {
+        struct ecc_span e = r->edits.items[i].span;
+        if (e.start <= span.start && span.end <= e.end && e.end - e.start > span.end - span.start)
+            return true;
+    }
+    return false;
+}
+
 /* A reference that has no counterpart at its new place, with its declaration at that one's. */
 static const struct ecc_ref *lost(const struct rename *r, const struct lsp_view *after)
 {
@@ -111,7 +122,7 @@ static const struct ecc_ref *lost(const struct rename *r, const struct lsp_view 
             const struct ecc_ref *n = &new_->items[low];
             found = n->kind == o->kind && (o->decl.end ? n->decl.end && n->decl.start == decl : !n->decl.end);
         }
-        if (!found)
+        if (!found && !is_rewritten(r, o->span))
             return o;
     }
     return NULL;

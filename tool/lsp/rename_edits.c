@@ -168,17 +168,31 @@ static void edit_results(struct rename *r)
 
 /* ------------------------------------------------------------------ spreads */
 
+/* A spread that would give nothing any more is written out whole. */
 static void edit_spreads(struct rename *r)
 {
     const struct ecc_meetings *all = &r->view->analysis.refs.meetings;
 
     for (size_t i = 0; i < all->n; i++) {
-        const struct ecc_meeting *m = &all->items[i];
-        bool from = rename_has_field(r, m->from), to = rename_has_field(r, m->to);
-        if (!m->spread.end || from == to)
+        struct ecc_span spread = all->items[i].spread;
+        const char *text = "";
+        bool gives = false;
+        if (!spread.end || rename_has_field(r, all->items[i].from) == rename_has_field(r, all->items[i].to))
             continue;
-        const char *value = ecc_arena_strndup(r->arena, r->view->source.text + m->value.start, m->value.end - m->value.start);
-        edit(r, m->spread.end, m->spread.end, ecc_arena_printf(r->arena, ", %s: %s.%s", to ? r->new_ : r->old, value, from ? r->new_ : r->old));
+        for (size_t k = 0; k < all->n; k++) {
+            const struct ecc_meeting *m = &all->items[k];
+            bool from = rename_has_field(r, m->from), to = rename_has_field(r, m->to);
+            if (m->spread.start != spread.start || m->spread.end != spread.end)
+                continue;
+            gives = gives || from == to;
+            if (from != to)
+                text = ecc_arena_printf(r->arena, "%s, %s: %.*s.%s", text, to ? r->new_ : r->old, (int)(m->value.end - m->value.start),
+                                        r->view->source.text + m->value.start, from ? r->new_ : r->old);
+        }
+        if (gives)
+            edit(r, spread.end, spread.end, text);
+        else
+            edit(r, spread.start, spread.end, text + 2);
     }
 }
 

@@ -316,7 +316,7 @@ static void take(struct ecc_lsp *s, const char *body, size_t length)
 {
     json_error_t error;
     char why[300];
-    json_t *message = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *message = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
 
     if (!message) {
         snprintf(why, sizeof why, "the message is not JSON: %s at byte %d", error.text, error.position);
