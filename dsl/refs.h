@@ -1,11 +1,11 @@
 /* References: where each name of a source is declared and where it is used. For whoever works on the source itself, such as an editor.
  *
- * The resolver notes a reference wherever it gives a name its meaning, when it was asked to (`struct ecc_resolver.refs`); `check` and `build`
- * don't ask. Declarations are told apart by the place of their name, so that two entities with one declaration (a parameter and the variable
- * of that name in the body) are one; what is declared nowhere (`jwt.verify`'s claims, a column of a row) by its entity.
+ * The resolver notes a reference wherever it gives a name its meaning, when it was asked to (`struct ecc_resolver.refs`); `check` and
+ * `build` don't ask. Declarations are told apart by the place of their name, so that two entities with one declaration (a parameter and
+ * the variable of that name in the body) are one; what is declared nowhere (`jwt.verify`'s claims, a column of a row) by its entity.
  *
- * Beside them stands what a change of a name has to know and no reference says: fields that meet by their names alone, and the result columns
- * of SQL that take their names from something else. Everything is in the compilation's arena.
+ * Beside them stands what a change of a name has to know and no reference says: fields that meet by their names alone, and the result
+ * columns of SQL that take their names from something else. Everything is in the compilation's arena.
  */
 #ifndef ECC_REFS_H
 #define ECC_REFS_H

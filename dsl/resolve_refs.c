@@ -59,7 +59,8 @@ void ecc_refer_edge(struct ecc_resolver *r, const struct ecc_edge *edge, struct 
 
 /* ------------------------------------------------------------------ fields that meet */
 
-static void meet(struct ecc_resolver *r, const struct ecc_field *from, const struct ecc_field *to, struct ecc_span spread, struct ecc_span value)
+static void meet(struct ecc_resolver *r, const struct ecc_field *from, const struct ecc_field *to, struct ecc_span spread,
+                 struct ecc_span value)
 {
     struct ecc_meeting m = {from, to, spread, value};
 
@@ -72,7 +73,8 @@ void ecc_refer_fit(struct ecc_resolver *r, const struct ecc_type *from, const st
         return;
     while (from->kind == ECC_TYPE_LIST && to->kind == ECC_TYPE_LIST)
         from = from->item, to = to->item;
-    if (ECC_IS_UNKNOWN(from) || ECC_IS_UNKNOWN(to) || from->kind != ECC_TYPE_RECORD || to->kind != ECC_TYPE_RECORD || from->record == to->record)
+    if (ECC_IS_UNKNOWN(from) || ECC_IS_UNKNOWN(to) || from->kind != ECC_TYPE_RECORD || to->kind != ECC_TYPE_RECORD ||
+        from->record == to->record)
         return;
     /* each pair once: records may contain each other */
     if (!ecc_mark(r, from->record, ecc_arena_printf(r->arena, "%p", (const void *)to->record)))

@@ -42,7 +42,12 @@ struct ecc_sql_notes {
 struct ecc_sql_scope {
     struct ecc_table *const *tables; /* of the service; their columns' types are resolved */
     size_t ntables;
-    const struct ecc_sql_schema { const char *name; struct ecc_table *const *tables; size_t ntables; const struct ecc_node *node; } *schemas; /* in their place, or NULL */
+    const struct ecc_sql_schema {
+        const char *name;
+        struct ecc_table *const *tables;
+        size_t ntables;
+        const struct ecc_node *node;
+    } *schemas; /* in their place, or NULL */
     size_t nschemas;
     /* The value of a parameter path such as "line.qty", a VAR or FIELD expression; NULL when there is none and resolve has reported
      * it by itself. Asked once for each distinct path, with notes again where it is repeated. at and length are the path's place in the

@@ -114,7 +114,8 @@ void sql_note_locks(struct sql_ctx *ctx, const struct sql_from *from, const stru
 void sql_note_table(struct sql_ctx *ctx, const struct sql_rel *rel, int64_t text_at);
 const struct ecc_column *sql_table_column(const struct sql_rel *rel, const struct sql_column *column); /* or NULL */
 /* origin: the ColumnRef that gives the name, or NULL */
-struct ecc_result *sql_note_target(struct sql_ctx *ctx, const struct ecc_sql_node *target, const char *name, const struct ecc_sql_node *origin);
+struct ecc_result *sql_note_target(struct sql_ctx *ctx, const struct ecc_sql_node *target, const char *name,
+                                   const struct ecc_sql_node *origin);
 struct ecc_result *sql_note_star(struct sql_ctx *ctx, const struct ecc_sql_node *ref, const struct sql_rel *rel,
                                  const struct sql_column *column, bool qualified);
 void sql_note_row(struct sql_ctx *ctx, const struct ecc_record *row, const struct sql_columns *columns);

@@ -1,5 +1,5 @@
-/* What a statement names, for whoever asked (struct ecc_sql_notes): the places of tables, columns, schemas and values, and where the names of
- * result columns come from. The tree has where something begins; where it ends is known from the scanner's tokens. */
+/* What a statement names, for whoever asked (struct ecc_sql_notes): the places of tables, columns, schemas and values, and where the names
+ * of result columns come from. The tree has where something begins; where it ends is known from the scanner's tokens. */
 #include "sql_internal.h"
 
 #include <string.h>
@@ -104,19 +104,22 @@ void sql_note_table(struct sql_ctx *ctx, const struct sql_rel *rel, int64_t text
 /* FOR UPDATE OF table */
 void sql_note_locks(struct sql_ctx *ctx, const struct sql_from *from, const struct ecc_sql_node *clauses)
 {
-    for ECC_SQL_EACH (clause, ctx->notes ? clauses : NULL)
-        for ECC_SQL_EACH (item, ecc_sql_at(ecc_sql_body(clause), "lockedRels"))
-            for (size_t i = 0; i < from->n; i++)
-                if (strcmp(from->items[i]->name, ecc_sql_text(ecc_sql_body(item), "relname")) == 0)
-                    sql_note_table(ctx, from->items[i], ecc_sql_int(ecc_sql_body(item), "location"));
+    for
+        ECC_SQL_EACH(clause, ctx->notes ? clauses : NULL)
+        for
+            ECC_SQL_EACH(item, ecc_sql_at(ecc_sql_body(clause), "lockedRels"))
+        for (size_t i = 0; i < from->n; i++)
+            if (strcmp(from->items[i]->name, ecc_sql_text(ecc_sql_body(item), "relname")) == 0)
+                sql_note_table(ctx, from->items[i], ecc_sql_int(ecc_sql_body(item), "location"));
 }
 
 /* ------------------------------------------------------------------ result columns */
 
 static bool ends_target(const struct sql_ctx *ctx, size_t i)
 {
-    static const char *const words[] = {",", ";", ")", "]", "from", "where", "group", "having", "order", "limit", "offset", "union", "except",
-                                        "intersect", "window", "for", "fetch", "into", "on", "returning"};
+    static const char *const words[] = {",",      ";",     ")",     "]",      "from",  "where",    "group",
+                                        "having", "order", "limit", "offset", "union", "except",   "intersect",
+                                        "window", "for",   "fetch", "into",   "on",    "returning"};
     struct ecc_span before = i ? ctx->tokens.items[i - 1] : (struct ecc_span){0, 0};
 
     for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
@@ -157,7 +160,8 @@ static struct ecc_result *result(struct sql_ctx *ctx, struct ecc_result given)
     return made;
 }
 
-struct ecc_result *sql_note_target(struct sql_ctx *ctx, const struct ecc_sql_node *target, const char *name, const struct ecc_sql_node *origin)
+struct ecc_result *sql_note_target(struct sql_ctx *ctx, const struct ecc_sql_node *target, const char *name,
+                                   const struct ecc_sql_node *origin)
 {
     bool alias = *ecc_sql_text(target, "name");
     const struct ecc_column *column = NULL;
@@ -175,15 +179,16 @@ struct ecc_result *sql_note_target(struct sql_ctx *ctx, const struct ecc_sql_nod
     return result(ctx, (struct ecc_result){ECC_RESULT_IMPLIED, {last.end, last.end}, name, NULL, NULL, column});
 }
 
-struct ecc_result *sql_note_star(struct sql_ctx *ctx, const struct ecc_sql_node *ref, const struct sql_rel *rel, const struct sql_column *column,
-                                 bool qualified)
+struct ecc_result *sql_note_star(struct sql_ctx *ctx, const struct ecc_sql_node *ref, const struct sql_rel *rel,
+                                 const struct sql_column *column, bool qualified)
 {
     size_t i = ctx->notes ? token_at(ctx, ecc_sql_int(ref, "location")) : 0, dots = ecc_sql_at(ref, "fields")->n - 1;
 
     if (!ctx->notes || i + 2 * dots >= ctx->tokens.n || !column->name)
         return NULL;
     struct ecc_span place = {ctx->tokens.items[i].start, ctx->tokens.items[i + 2 * dots].end};
-    return result(ctx, (struct ecc_result){ECC_RESULT_STAR, place, column->name, qualified ? rel->name : NULL, NULL, sql_table_column(rel, column)});
+    return result(
+        ctx, (struct ecc_result){ECC_RESULT_STAR, place, column->name, qualified ? rel->name : NULL, NULL, sql_table_column(rel, column)});
 }
 
 /* The row's fields are there. */

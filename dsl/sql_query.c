@@ -41,7 +41,8 @@ static const char *derived_name(const struct ecc_sql_node *node, const struct ec
         if (strcmp(type, "EXPR_SUBLINK") == 0) {
             const struct ecc_sql_node *target = ecc_sql_item(ecc_sql_at(ecc_sql_body(ecc_sql_at(body, "subselect")), "targetList"), 0);
             const char *name = ecc_sql_text(ecc_sql_body(target), "name");
-            return *name ? name : target ? derived_name(ecc_sql_at(ecc_sql_body(target), "val"), &(const struct ecc_sql_node *){NULL}) : NULL;
+            const struct ecc_sql_node *inner = NULL; /* it keeps its own name */
+            return *name ? name : target ? derived_name(ecc_sql_at(ecc_sql_body(target), "val"), &inner) : NULL;
         }
     }
     if (ecc_sql_is(node, "SQLValueFunction"))

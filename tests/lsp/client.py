@@ -71,7 +71,8 @@ class Client:
         self.diagnostics, self.log, self.answers = {}, [], {}
         self.encoding = "utf-16"
         if start:
-            self.server = self.ask("initialize", processId=os.getpid(), rootUri=None, capabilities=CAPABILITIES if capabilities is None else capabilities)
+            self.server = self.ask("initialize", processId=os.getpid(),
+                rootUri=None, capabilities=CAPABILITIES if capabilities is None else capabilities)
             self.encoding = self.server["capabilities"]["positionEncoding"]
             self.tell("initialized")
 

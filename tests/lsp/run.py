@@ -47,7 +47,8 @@ class Tools:
         text, out = client.text(uri), []
         for d in client.settled(uri):
             start, end = (len(text.text[:text.offset(d["range"][side])].encode()) for side in ("start", "end"))
-            out.append((d["code"], {1: "error", 2: "warning"}[d["severity"]], start, end, d["message"].split("\nnote: ")[0].split("\nhelp: ")[0]))
+            out.append((d["code"], {1: "error", 2: "warning"}[d["severity"]],
+                start, end, d["message"].split("\nnote: ")[0].split("\nhelp: ")[0]))
             assert d["source"] == "ecomc"
         return sorted(out)
 

@@ -27,7 +27,8 @@ HOVERS = {
     "Setting": ["setting note: text env TRIP_NOTE"],
     "Table": ["table trips {", "price_cents int check (price_cents > 0)", "status Status = 'planned'", "index (price_cents, id)"],
     "Column": ["price_cents int check (price_cents > 0)", "table `trips` of trip-svc"],
-    "Op": ["op Book(title: text(1..80), price_cents: int(1..), seat: int) -> Trip errors { NoSeat BankDown }", "under its key", "`NoSeat` 409",
+    "Op": ["op Book(title: text(1..80), price_cents: int(1..), seat: int) -> Trip errors { NoSeat BankDown }", "under its key",
+           "`NoSeat` 409",
            "Called by front"],
     "Param": ["price_cents: int(1..)", "A parameter"],
     "Var": ["trip: ", "title: text", "status: Status", "A variable"],
@@ -35,7 +36,8 @@ HOVERS = {
     "Use": ["table trips {"],
     "Path": ["trip: uuid"],
     "Policy": ["policy patient {", "timeout 2s", "retry 2 backoff 100ms..1s", "on failure fail BankDown", "trip-svc -> bank"],
-    "Edge": ["edge trip-svc -> bank", "https, to an external", "calls `Pay`", "timeout 2s", "up to 2 retries, 100ms to 1s apart", "no breaker",
+    "Edge": ["edge trip-svc -> bank", "https, to an external", "calls `Pay`", "timeout 2s", "up to 2 retries, 100ms to 1s apart",
+             "no breaker",
              "`BankDown`"],
     "Scenario": ['scenario booked "Booked"'],
 }
@@ -106,7 +108,8 @@ def test_every_name_is_one(tools):
             if definition and any(h["kind"] == 3 for h in highlights):
                 assert definition["range"] in [h["range"] for h in highlights if h["kind"] == 3], (match[0], definition)
             for place in places[:2]:
-                again = client.at("textDocument/references", uri, client.text(uri).offset(place["range"]["start"]), context={"includeDeclaration": True})
+                again = client.at("textDocument/references", uri, client.text(uri).offset(place["range"]["start"]),
+                    context={"includeDeclaration": True})
                 assert again == places or len(names) > 1, (match[0], place)
             seen.setdefault(key, match[0])
         assert client.end() == (0, "")
@@ -116,16 +119,19 @@ def test_every_name_is_one(tools):
 def test_definitions(tools):
     """From a use, by its words, to the line that declares it."""
     client, uri, text, marks = opened(tools)
-    for use, word, line in (("FROM trips t WHERE", "trips", "table trips {"), ("t.price_cents FROM", "price_cents", "price_cents int check"),
+    for use, word, line in (("FROM trips t WHERE", "trips", "table trips {"),
+                            ("t.price_cents FROM", "price_cents", "price_cents int check"),
                             (":e.price_cents)", "price_cents", "event TripBooked"), ("path.trip", "trip", 'route GET "/trips/{trip}"'),
-                            ('title: "Away"', "title", "op Book("), ("bank.Pay(", "Pay", "call Pay"), ("{ ...trip ", "trip", "let trip = sql one"),
+                            ('title: "Away"', "title", "op Book("), ("bank.Pay(", "Pay", "call Pay"),
+                            ("{ ...trip ", "trip", "let trip = sql one"),
                             ("trip_svc.trips p", "trip_svc", 'service trip-svc "Trips"'), ("trip_svc.trips p", "trips", "table trips {"),
                             ("'planned')", "planned", "enum Status"), ("assume bank", "bank", 'external bank "Bank"'),
                             ("use patient", "patient", "policy patient"), ("note: note)", "note)", "setting note"),
                             ("key trip_id partitions", "trip_id", "event TripBooked"), ("references trips", "trips", "table trips {"),
                             ("found -> return cached", "cached", "let cached"), ("keep payments", "payments", "store payments"),
                             ("paid.amount != ", "amount", "call Pay"), ("index (price_cents", "price_cents", "price_cents int check"),
-                            ("say trip-svc -> bank", "->", "edge trip-svc -> bank"), ('price_cents: 900 }\n  }', "price_cents", "price_cents int check")):
+                            ("say trip-svc -> bank", "->", "edge trip-svc -> bank"),
+                            ('price_cents: 900 }\n  }', "price_cents", "price_cents int check")):
         at = text.index(use) + use.index(word)
         found = client.at("textDocument/definition", uri, at)
         assert found, use
@@ -212,7 +218,8 @@ COMPLETIONS = [
     ("expect 503 BankDown", "expect 503 §", "BankDown", "Trip"),
     ("assume bank down", "assume §", "bank trip-svc", "BankDown"),
     ('  expect 201\n', '  §\n  expect 201\n', "given assume say expect", "let op"),
-    ('{ title: "Away" price_cents: 900 seat: 1 }\n  expect', '{ §title: "Away" price_cents: 900 seat: 1 }\n  expect', "title price_cents seat", ""),
+    ('{ title: "Away" price_cents: 900 seat: 1 }\n  expect', '{ §title: "Away" price_cents: 900 seat: 1 }\n  expect',
+    "title price_cents seat", ""),
     ("listen 8080\n", "listen 8080\n  §\n", "route auth limit", "op let"),
     ("  op Total", "  §\n  op Total", "op on database setting", "let route"),
     ("enum Status", "§\nenum Status", "service record edge gateway saga", "let op"),
@@ -264,12 +271,15 @@ def test_signatures(tools):
 def test_rename_is_refused(tools):
     client, uri, text, marks = opened(tools)
     client.settled(uri)
-    for at, name, why in ((marks["Node"], "TripSvc", "kebab-case"), (marks["Node"], "bank", "declared twice"), (marks["Op"], "book", "PascalCase"),
-                          (marks["Op"], "Find", "declared twice"), (marks["Column"], "title", "declared twice"),
-                          (marks["Column"], "order", "syntax error"), (marks["Column"], "a__b", "snake_case"), (marks["Price"], "", "snake_case"),
-                          (marks["Var"], "id", "in use"), (marks["Var"], "note", "in use"), (marks["Value"], "done", "rows and messages hold"),
-                          (marks["Shop"], "x", "no name here"), (marks["Edge"], "x", "no name here"), (text.index("path.trip"), "x", "language's own"),
-                          (marks["Table"], "seats", "declared twice"), (marks["Keyspace"], "trips-2", "snake_case")):
+    refusals = [
+        (marks["Node"], "TripSvc", "kebab-case"), (marks["Node"], "bank", "declared twice"), (marks["Op"], "book", "PascalCase"),
+        (marks["Op"], "Find", "declared twice"), (marks["Column"], "title", "declared twice"), (marks["Column"], "order", "syntax error"),
+        (marks["Column"], "a__b", "snake_case"), (marks["Price"], "", "snake_case"), (marks["Var"], "id", "in use"),
+        (marks["Var"], "note", "in use"), (marks["Value"], "done", "rows and messages hold"), (marks["Shop"], "x", "no name here"),
+        (marks["Edge"], "x", "no name here"), (text.index("path.trip"), "x", "language's own"), (marks["Table"], "seats", "declared twice"),
+        (marks["Keyspace"], "trips-2", "snake_case"),
+    ]
+    for at, name, why in refusals:
         try:
             client.at("textDocument/rename", uri, at, newName=name)
         except Refused as refusal:

@@ -41,17 +41,21 @@ SHOP = [
     ("service order-svc", "order-svc", "released migrations"), ("saga place-order", "place-order", "under way"),
     ("policy fragile", "fragile", ""), ("topic payment-events", "payment-events", "another topic"), ("scenario cache-hit", "cache-hit", ""),
     ("identity customer", "customer", ""), ("record OrderLine", "OrderLine", ""), ("enum OrderStatus", "OrderStatus", ""),
-    ("error OutOfStock", "OutOfStock", "wire"), ("event OrderPlaced", "OrderPlaced", "another event"), ("call CreateRefund", "CreateRefund", ""),
+    ("error OutOfStock", "OutOfStock", "wire"), ("event OrderPlaced", "OrderPlaced", "another event"),
+    ("call CreateRefund", "CreateRefund", ""),
     ("op PlaceOrder(", "PlaceOrder", "same operation"), ("keyspace sessions", "sessions", "cached"), ("store intents", "intents", ""),
     ("setting mail_from", "mail_from", ""), ("table reservations", "reservations", "migration"), ("table orders", "orders", "migration"),
     ("let quote", "quote", ""), ("for line in lines {\n        sql", "line", ""), ("step charge", "charge", "under way"),
-    ("shipment:   optional", "shipment", "wire"), ("let session = mobile", "session", ""), ("op Release(order_id", "order_id", "same field"),
-    ("available   int", "available", "migration"), ("provider_id     text?", "provider_id", "migration"), ("price_cents     int", "price_cents", "migration"),
+    ("shipment:   optional", "shipment", "wire"), ("let session = mobile", "session", ""),
+    ("op Release(order_id", "order_id", "same field"),
+    ("available   int", "available", "migration"), ("provider_id     text?", "provider_id", "migration"),
+    ("price_cents     int", "price_cents", "migration"),
     ("user_id     uuid references", "user_id", "migration"), ("user_id: uuid  jti: text", "jti", "same field"),
     ('products/{sku}"       public', "sku", ""), ("record Quote        { total_cents", "total_cents", "same field"),
     ("record Reservation  { order_id", "order_id", "under way"), ("text(1..64)  qty: int", "qty", "stays"),
     ("POST \"/v1/refunds\" form { payment_intent", "payment_intent", "stays"), ("record ProductPage  { items", "items", "same field"),
-    ("description: text  price_cents: int", "price_cents", "same field"), ("amount_cents: int  status: PaymentStatus", "amount_cents", "under way"),
+    ("description: text  price_cents: int", "price_cents", "same field"),
+    ("amount_cents: int  status: PaymentStatus", "amount_cents", "under way"),
     ("error CardDeclined", "CardDeclined", "wire"), ("gateway api-gateway", "api-gateway", ""), ("cache redis", "redis", ""),
     ("external stripe", "stripe", ""), ("bus kafka", "kafka", ""), ("client mobile", "mobile", ""),
     ("v1 { order_id: uuid  user_id: uuid  total_cents", "order_id", "same field"),
@@ -124,7 +128,8 @@ def test_columns_keep_the_names_of_results(tools):
                        "SELECT things.name AS title, t2.size, things.id FROM things JOIN things t2 ON t2.name = things.name"),
                       ("SELECT * FROM things WHERE title LIKE 'a%'", "SELECT id, name AS title, size FROM things WHERE name LIKE 'a%'"),
                       ("SELECT t.* FROM things t", "SELECT t.id, t.name AS title, t.size FROM things t"),
-                      ("SELECT title::text, size, id FROM things ORDER BY title", "SELECT name::text AS title, size, id FROM things ORDER BY title"),
+                      ("SELECT title::text, size, id FROM things ORDER BY title",
+                      "SELECT name::text AS title, size, id FROM things ORDER BY title"),
                       ("SELECT CAST(title AS text), size, id FROM things", "SELECT CAST(name AS text) AS title, size, id FROM things"),
                       ("SELECT upper(title) AS title, size, id FROM things", "SELECT upper(name) AS title, size, id FROM things"),
                       ("SELECT \"title\", size, id FROM things", "SELECT \"name\" AS title, size, id FROM things"),
@@ -135,7 +140,8 @@ def test_columns_keep_the_names_of_results(tools):
                        "WITH w AS (SELECT id, name AS title, size FROM things) SELECT title, size, id FROM w"),
                       ("SELECT CASE WHEN size IS DISTINCT FROM 3 THEN 'x' ELSE title END, size, id FROM things",
                        "SELECT CASE WHEN size IS DISTINCT FROM 3 THEN 'x' ELSE name END AS title, size, id FROM things"),
-                      ("INSERT INTO things (id, title) VALUES (:id, 'a') ON CONFLICT (id) DO UPDATE SET title = excluded.title RETURNING id, title, size",
+                      ("INSERT INTO things (id, title) VALUES (:id, 'a') ON CONFLICT (id) DO UPDATE SET title = excluded.title "
+                       "RETURNING id, title, size",
                        "INSERT INTO things (id, name) VALUES (:id, 'a') ON CONFLICT (id) DO UPDATE SET name = excluded.name "
                        "RETURNING id, name AS title, size"),
                       ("UPDATE things SET title = 'title' WHERE id = :id RETURNING *",
@@ -151,9 +157,12 @@ def test_columns_keep_the_names_of_results(tools):
 
 
 def test_tables(tools):
-    for sql, want in (("SELECT things.title FROM things", "SELECT goods.title FROM goods"), ("SELECT t.title FROM things AS t", "SELECT t.title FROM goods AS t"),
-                      ("SELECT things.* FROM things", "SELECT goods.* FROM goods"), ("SELECT title FROM ONLY things", "SELECT title FROM ONLY goods"),
-                      ("UPDATE things SET title = 'things' RETURNING things.title", "UPDATE goods SET title = 'things' RETURNING goods.title"),
+    for sql, want in (("SELECT things.title FROM things", "SELECT goods.title FROM goods"),
+                      ("SELECT t.title FROM things AS t", "SELECT t.title FROM goods AS t"),
+                      ("SELECT things.* FROM things", "SELECT goods.* FROM goods"),
+                      ("SELECT title FROM ONLY things", "SELECT title FROM ONLY goods"),
+                      ("UPDATE things SET title = 'things' RETURNING things.title",
+                      "UPDATE goods SET title = 'things' RETURNING goods.title"),
                       ("SELECT title FROM things FOR UPDATE OF things", "SELECT title FROM goods FOR UPDATE OF goods")):
         shape = "Row" if "*" in sql else "Short"
         text = HEAD + f'  op Get() -> {shape} {{ let row = sql one """{sql}""" return row }}\n}}\n'
@@ -177,9 +186,11 @@ record Full { id: uuid  §X§title: text }
 record Short { title: text }
 service a-svc "A" {
   database postgres { table things { id uuid primary key  title text } }
-  op Short(id: uuid) -> Short { let full = sql one \"\"\"SELECT id, title FROM things WHERE id = :id\"\"\" let copy = Full { ...full } return Short { ...copy } }
+  op Short(id: uuid) -> Short { let full = sql one \"\"\"SELECT id, title FROM things WHERE id = :id\"\"\"
+    let copy = Full { ...full } return Short { ...copy } }
   op Whole(id: uuid) -> Full { let row = sql one \"\"\"SELECT id, title FROM things WHERE id = :id\"\"\" return row }
-  op Named(title: text) -> Full { let row = sql one \"\"\"SELECT id, title FROM things WHERE title = :title\"\"\" return Full { id: row.id  title: row.title } }
+  op Named(title: text) -> Full { let row = sql one \"\"\"SELECT id, title FROM things WHERE title = :title\"\"\"
+    return Full { id: row.id  title: row.title } }
 }
 """
     after, note = rename_in(tools, text, "name")
@@ -204,7 +215,7 @@ def test_what_is_not_ours_keeps_its_name_in_json(tools):
     client = Client(tools.ecomc)
     uri = client.open(text)
     after, note = renamed(client, uri, marks["Call"] + text[marks["Call"]:].index("note"), "remark")
-    assert 'remark: text? as "note"' in after and "bank.Pay(trip_id: trip.id, amount: trip.price_cents, remark: note)" in after and "stays" in note
+    assert 'remark: text? as "note"' in after and "amount: trip.price_cents, remark: note)" in after and "stays" in note
     after, note = renamed(client, uri, marks["Call"] + text[marks["Call"]:].index("trip_id: uuid"), "journey")
     assert '"/pay/{journey}" json { journey: uuid as "trip_id"' in after, after
     assert client.end() == (0, "")

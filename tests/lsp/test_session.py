@@ -149,7 +149,8 @@ def test_documents(tools):
     client.edit(a, 0, 0, "\n" * 3)
     client.tell("textDocument/didSave", textDocument={"uri": a})
     assert client.settled(a) == []
-    client.tell("textDocument/didChange", textDocument={"uri": a, "version": 9}, contentChanges=[{"range": {"start": POSITION}, "text": "x"}])
+    half = {"range": {"start": POSITION}, "text": "x"}
+    client.tell("textDocument/didChange", textDocument={"uri": a, "version": 9}, contentChanges=[half])
     client.ask("workspace/symbol", query="")
     assert len(client.log) == 1 and "can't be made" in client.log[0]
     nul = client.open('topology "b"\0', "file:///nul.ecom")
@@ -214,7 +215,8 @@ def test_fixes(tools):
 def test_formatting(tools):
     client = Client(tools.ecomc)
     options = {"tabSize": 8, "insertSpaces": False}
-    texts = [tools.trip()[0], *((path.read_text()) for path in sorted((ROOT / "tests" / "fmt").glob("*.ecom"))), (ROOT / "topology.ecom").read_text()]
+    texts = [tools.trip()[0], *((path.read_text()) for path in sorted((ROOT / "tests" / "fmt").glob("*.ecom"))),
+        (ROOT / "topology.ecom").read_text()]
     chance = random.Random(7)
     shop = texts[-1].splitlines(True)
     for _ in range(4):  # lines that have lost their spaces, or are gone

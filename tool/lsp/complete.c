@@ -1,5 +1,5 @@
-/* Completion. What could stand at a place the parser is asked (ecc_parse_expected): its keywords are offered as they are; where a name could
- * stand, the words before it say what of. While there are mistakes of syntax, names come from the last text without. */
+/* Completion. What could stand at a place the parser is asked (ecc_parse_expected): its keywords are offered as they are; where a name
+ * could stand, the words before it say what of. While there are mistakes of syntax, names come from the last text without. */
 #include "complete.h"
 #include "types.h"
 
@@ -12,9 +12,7 @@ void complete_add(struct complete *c, int kind, const char *label, const char *d
     size_t i;
     json_t *item;
 
-    json_array_foreach(c->items, i, item)
-        if (strcmp(json_string_value(json_object_get(item, "label")), label) == 0)
-            return;
+    json_array_foreach(c->items, i, item) if (strcmp(json_string_value(json_object_get(item, "label")), label) == 0) return;
     item = json_pack("{s:s, s:i, s:o}", "label", label, "kind", kind, "textEdit", lsp_text_edit(&c->place->view->text, span, label));
     if (detail)
         json_object_set_new(item, "detail", json_string(detail));
@@ -28,7 +26,8 @@ static unsigned kind(const struct complete *c, size_t back)
 
 static bool is_name(unsigned k)
 {
-    return k == ECC_TOK_WORD || k == ECC_TOK_SNAKE || k == ECC_TOK_KEBAB || k == ECC_TOK_PASCAL || k == ECC_TOK_UPPER || ecc_token_is_keyword(k);
+    return k == ECC_TOK_WORD || k == ECC_TOK_SNAKE || k == ECC_TOK_KEBAB || k == ECC_TOK_PASCAL || k == ECC_TOK_UPPER ||
+           ecc_token_is_keyword(k);
 }
 
 /* The bracket that is open around the place; SIZE_MAX: none. */
@@ -114,7 +113,8 @@ static void after_dot(struct complete *c)
     const struct ecc_ast_decl *around = complete_around(c);
     if (node && first + 2 == c->next && !type) {
         complete_members(c, node);
-        for (size_t i = 0; node->kind == ECC_NODE_SERVICE && (!around || around->kind == ECC_AST_DECL_DROP) && i < node->u.service.ntables; i++)
+        for (size_t i = 0; node->kind == ECC_NODE_SERVICE && (!around || around->kind == ECC_AST_DECL_DROP) && i < node->u.service.ntables;
+             i++)
             complete_add(c, ITEM_CLASS, node->u.service.tables[i]->name, "table");
         return;
     }
@@ -150,7 +150,8 @@ static bool names_in_declaration(struct complete *c, const struct ecc_ast_decl *
 {
     enum ecc_ast_decl_kind in = around ? around->kind : ECC_AST_DECL_TOPOLOGY;
     unsigned word = kind(c, 1), list = list_word(c);
-    bool edge = open != SIZE_MAX && open >= 4 && c->tokens.items[open].kind == ECC_TOK_LBRACE && c->tokens.items[open - 2].kind == ECC_TOK_ARROW;
+    bool edge =
+        open != SIZE_MAX && open >= 4 && c->tokens.items[open].kind == ECC_TOK_LBRACE && c->tokens.items[open - 2].kind == ECC_TOK_ARROW;
 
     if ((in == ECC_AST_DECL_EDGE || in == ECC_AST_DECL_POLICY || edge) && list) {
         if (list == ECC_TOK_KEYSPACE)
@@ -163,7 +164,8 @@ static bool names_in_declaration(struct complete *c, const struct ecc_ast_decl *
         complete_events(c);
         return true;
     }
-    if ((in == ECC_AST_DECL_SCENARIO || in == ECC_AST_DECL_IDENTITY) && (word == ECC_TOK_GIVEN || word == ECC_TOK_WHEN || c->kinds[ECC_TOK_TOKEN])) {
+    if ((in == ECC_AST_DECL_SCENARIO || in == ECC_AST_DECL_IDENTITY) &&
+        (word == ECC_TOK_GIVEN || word == ECC_TOK_WHEN || c->kinds[ECC_TOK_TOKEN])) {
         if (word == ECC_TOK_GIVEN)
             complete_identities(c);
         complete_nodes(c, NODES_CLIENTS);

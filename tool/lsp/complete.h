@@ -9,8 +9,8 @@
 #include "server.h"
 
 /* Kinds of items, as the protocol numbers them. */
-enum { ITEM_METHOD = 2, ITEM_FUNCTION = 3, ITEM_FIELD = 5, ITEM_VARIABLE = 6, ITEM_CLASS = 7, ITEM_MODULE = 9, ITEM_VALUE = 12, ITEM_ENUM = 13,
-       ITEM_KEYWORD = 14, ITEM_CONSTANT = 21, ITEM_STRUCT = 22, ITEM_EVENT = 23, ITEM_TYPE = 25 };
+enum { ITEM_METHOD = 2, ITEM_FUNCTION = 3, ITEM_FIELD = 5, ITEM_VARIABLE = 6, ITEM_CLASS = 7, ITEM_MODULE = 9, ITEM_VALUE = 12,
+       ITEM_ENUM = 13, ITEM_KEYWORD = 14, ITEM_CONSTANT = 21, ITEM_STRUCT = 22, ITEM_EVENT = 23, ITEM_TYPE = 25 };
 
 struct complete {
     const struct lsp_place *place;

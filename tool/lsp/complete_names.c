@@ -131,7 +131,8 @@ static const char *signature(struct complete *c, const struct ecc_record *params
     const char *text = "(";
 
     for (size_t i = 0; params && i < params->nfields; i++)
-        text = ecc_arena_printf(c->arena, "%s%s%s: %s", text, i ? ", " : "", params->fields[i].name, lsp_type_name(c->view, params->fields[i].type));
+        text = ecc_arena_printf(c->arena, "%s%s%s: %s", text, i ? ", " : "", params->fields[i].name,
+                                lsp_type_name(c->view, params->fields[i].type));
     if (result && !ECC_IS_UNKNOWN(result) && result->kind != ECC_TYPE_VOID)
         return ecc_arena_printf(c->arena, "%s) -> %s", text, lsp_type_name(c->view, result));
     return ecc_arena_printf(c->arena, "%s)", text);
@@ -175,7 +176,10 @@ const struct ecc_record *complete_params(struct complete *c, const char *node, c
 /* ------------------------------------------------------------------ variables */
 
 struct scope {
-    struct { const struct ecc_ref *ref; unsigned level; } names[500];
+    struct {
+        const struct ecc_ref *ref;
+        unsigned level;
+    } names[500];
     size_t n;
     char opaque[ECC_MAX_DEPTH + 1]; /* of each open brace: do its names end with it? those of a `tx` do not */
     unsigned depth, level;
@@ -292,11 +296,16 @@ static const struct ecc_type *type_of(const struct ecc_ref *ref)
     const struct ecc_saga_step *step = ref->entity;
 
     switch (ref->kind) {
-    case ECC_REF_VAR: return ((const struct ecc_var *)ref->entity)->type;
-    case ECC_REF_PARAM: return ((const struct ecc_field *)ref->entity)->type;
-    case ECC_REF_SETTING: return ((const struct ecc_setting *)ref->entity)->type;
-    case ECC_REF_STEP: return step->result ? step->result->type : NULL;
-    default: return NULL;
+    case ECC_REF_VAR:
+        return ((const struct ecc_var *)ref->entity)->type;
+    case ECC_REF_PARAM:
+        return ((const struct ecc_field *)ref->entity)->type;
+    case ECC_REF_SETTING:
+        return ((const struct ecc_setting *)ref->entity)->type;
+    case ECC_REF_STEP:
+        return step->result ? step->result->type : NULL;
+    default:
+        return NULL;
     }
 }
 
@@ -340,7 +349,8 @@ void complete_of_request(struct complete *c, const char *source)
     for (size_t i = c->next; i-- > 0;) {
         const struct ecc_token *t = &c->tokens.items[i];
         if (!path && t->kind == ECC_TOK_PASCAL && i > 2 && t[-1].kind == ECC_TOK_DOT && t[1].kind == ECC_TOK_LP) {
-            complete_record(c, complete_params(c, complete_text(c, i - 2), complete_text(c, i))); /* whatever it takes may come from there */
+            complete_record(c,
+                            complete_params(c, complete_text(c, i - 2), complete_text(c, i))); /* whatever it takes may come from there */
             return;
         }
         if (t->kind != ECC_TOK_ROUTE || t[1].kind == 0 || t[2].kind != ECC_TOK_STRING)

@@ -6,7 +6,13 @@
 #include <string.h>
 #include <strings.h>
 
-struct words { struct { const char *text; uint32_t start; } *items; size_t n, cap; };
+struct words {
+    struct {
+        const char *text;
+        uint32_t start;
+    } * items;
+    size_t n, cap;
+};
 
 static struct words split(struct complete *c, struct ecc_span text)
 {
@@ -50,8 +56,8 @@ static bool is_word(const char *text)
 
 static bool is_keyword(const char *text)
 {
-    static const char *const words[] = {"as", "on", "set", "where", "join", "left", "right", "full", "inner", "cross", "values", "select", "using",
-                                        "returning", "group", "order", "limit", "default", "for", "union"};
+    static const char *const words[] = {"as",     "on",     "set",   "where",     "join",  "left",  "right", "full",    "inner", "cross",
+                                        "values", "select", "using", "returning", "group", "order", "limit", "default", "for",   "union"};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcasecmp(text, words[i]) == 0)

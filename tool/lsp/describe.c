@@ -143,7 +143,8 @@ static void describe_call(FILE *out, const struct lsp_view *view, const struct e
     if (call->idempotency_header)
         fprintf(out, "Safe to repeat: its key goes in `%s`.\n", call->idempotency_header);
     else
-        fputs(strcmp(call->method, "POST") == 0 ? "Not safe to repeat: a POST without an idempotency header.\n" : "Safe to repeat, by its method.\n",
+        fputs(strcmp(call->method, "POST") == 0 ? "Not safe to repeat: a POST without an idempotency header.\n"
+                                                : "Safe to repeat, by its method.\n",
               out);
     for (size_t i = 0; i < call->nerrors; i++)
         fprintf(out, "%s`%s` when it answers %d\n", i ? "- " : "\nFails with\n- ", call->errors[i].error->name, call->errors[i].status);
@@ -203,7 +204,8 @@ static void describe_field(FILE *out, const struct lsp_view *view, const struct 
     if (type && !ECC_IS_UNKNOWN(type) && type->kind == ECC_TYPE_RECORD && !type->record->name)
         lsp_fields(out, view, type->record);
     end_code(out);
-    fprintf(out, "\nA %s%s.\n", ecc_ref_word(ref->kind), field->origin || ref->decl.end ? "" : " of a query's result, or of the language itself");
+    fprintf(out, "\nA %s%s.\n", ecc_ref_word(ref->kind),
+            field->origin || ref->decl.end ? "" : " of a query's result, or of the language itself");
 }
 
 static void describe_var(FILE *out, const struct lsp_view *view, const struct ecc_ref *ref)
@@ -359,22 +361,52 @@ void lsp_describe(FILE *out, const struct lsp_view *view, const struct ecc_ref *
     const struct ecc_scenario *story = ref->entity;
 
     switch (ref->kind) {
-    case ECC_REF_NODE: lsp_describe_node(out, view, ref->entity); break;
-    case ECC_REF_EDGE: lsp_describe_edge(out, view, ref->entity); break;
-    case ECC_REF_POLICY: lsp_describe_policy(out, view, ref->entity); break;
-    case ECC_REF_OP: describe_op(out, view, ref->entity); break;
-    case ECC_REF_CALL: describe_call(out, view, ref->entity); break;
-    case ECC_REF_TYPE: describe_type(out, view, ref->entity); break;
-    case ECC_REF_EVENT: describe_event(out, view, ref->entity); break;
-    case ECC_REF_VALUE: describe_value(out, view, ref->entity); break;
+    case ECC_REF_NODE:
+        lsp_describe_node(out, view, ref->entity);
+        break;
+    case ECC_REF_EDGE:
+        lsp_describe_edge(out, view, ref->entity);
+        break;
+    case ECC_REF_POLICY:
+        lsp_describe_policy(out, view, ref->entity);
+        break;
+    case ECC_REF_OP:
+        describe_op(out, view, ref->entity);
+        break;
+    case ECC_REF_CALL:
+        describe_call(out, view, ref->entity);
+        break;
+    case ECC_REF_TYPE:
+        describe_type(out, view, ref->entity);
+        break;
+    case ECC_REF_EVENT:
+        describe_event(out, view, ref->entity);
+        break;
+    case ECC_REF_VALUE:
+        describe_value(out, view, ref->entity);
+        break;
     case ECC_REF_FIELD:
-    case ECC_REF_PARAM: describe_field(out, view, ref); break;
-    case ECC_REF_VAR: describe_var(out, view, ref); break;
-    case ECC_REF_TABLE: describe_table(out, view, ref->entity); break;
-    case ECC_REF_COLUMN: describe_column(out, view, ref->entity); break;
-    case ECC_REF_SQL: describe_sql(out, view, ref->entity); break;
-    case ECC_REF_SAGA: describe_saga(out, view, ref->entity); break;
-    case ECC_REF_STEP: describe_step(out, view, ref->entity); break;
+    case ECC_REF_PARAM:
+        describe_field(out, view, ref);
+        break;
+    case ECC_REF_VAR:
+        describe_var(out, view, ref);
+        break;
+    case ECC_REF_TABLE:
+        describe_table(out, view, ref->entity);
+        break;
+    case ECC_REF_COLUMN:
+        describe_column(out, view, ref->entity);
+        break;
+    case ECC_REF_SQL:
+        describe_sql(out, view, ref->entity);
+        break;
+    case ECC_REF_SAGA:
+        describe_saga(out, view, ref->entity);
+        break;
+    case ECC_REF_STEP:
+        describe_step(out, view, ref->entity);
+        break;
     case ECC_REF_ERROR:
         line(out, "error", e->name, ecc_arena_printf(arena, " %d \"%s\"", e->status, e->title));
         break;
@@ -385,8 +417,9 @@ void lsp_describe(FILE *out, const struct lsp_view *view, const struct ecc_ref *
         fputs(t->nevents ? "\n" : "", out);
         break;
     case ECC_REF_KEYSPACE:
-        line(out, "keyspace", k->name, ecc_arena_printf(arena, " [%s: %s] -> %s ttl %" PRId64 "s", k->key->name, lsp_type_name(view, k->key->type),
-                                                        k->value ? k->value->name : "?", k->ttl_ms / 1000));
+        line(out, "keyspace", k->name,
+             ecc_arena_printf(arena, " [%s: %s] -> %s ttl %" PRId64 "s", k->key->name, lsp_type_name(view, k->key->type),
+                              k->value ? k->value->name : "?", k->ttl_ms / 1000));
         break;
     case ECC_REF_SETTING:
         line(out, "setting", s->name, ecc_arena_printf(arena, ": %s env %s", lsp_type_name(view, s->type), s->env));
@@ -394,11 +427,20 @@ void lsp_describe(FILE *out, const struct lsp_view *view, const struct ecc_ref *
     case ECC_REF_SCENARIO:
         line(out, "scenario", story->name, ecc_arena_printf(arena, " \"%s\"", story->title));
         break;
-    case ECC_REF_STORE: line(out, "store", ref->name, ""); break;
-    case ECC_REF_IDENTITY: line(out, "identity", ref->name, ""); break;
-    case ECC_REF_BRANCH: line(out, "branch", ref->name, ""); break;
-    case ECC_REF_REQUEST: line(out, "let", ref->name, ""); break;
+    case ECC_REF_STORE:
+        line(out, "store", ref->name, "");
+        break;
+    case ECC_REF_IDENTITY:
+        line(out, "identity", ref->name, "");
+        break;
+    case ECC_REF_BRANCH:
+        line(out, "branch", ref->name, "");
+        break;
+    case ECC_REF_REQUEST:
+        line(out, "let", ref->name, "");
+        break;
     case ECC_REF_INVARIANT:
-    case ECC_REF_NONE: break;
+    case ECC_REF_NONE:
+        break;
     }
 }

@@ -7,7 +7,10 @@
 static const char *duration(const struct lsp_view *view, int64_t ms)
 {
     struct ecc_arena *arena = (struct ecc_arena *)(uintptr_t)&view->arena;
-    static const struct { int64_t ms; const char *unit; } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
 
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (ms && ms % units[i].ms == 0)
@@ -17,7 +20,14 @@ static const char *duration(const struct lsp_view *view, int64_t ms)
 
 /* ------------------------------------------------------------------ edges */
 
-struct called { FILE *out; const struct ecc_edge *edge; struct { const char *items[64]; size_t n; } said; };
+struct called {
+    FILE *out;
+    const struct ecc_edge *edge;
+    struct {
+        const char *items[64];
+        size_t n;
+    } said;
+};
 
 static void put_call(void *context, const struct ecc_stmt *call)
 {
@@ -46,7 +56,8 @@ static void put_calls(FILE *out, const struct lsp_view *view, const struct ecc_e
     fputs(called.said.n ? "\n" : "- calls nothing yet\n", out);
     fprintf(out, "- timeout %s\n", duration(view, e->timeout_ms));
     if (e->retries)
-        fprintf(out, "- up to %d retries, %s to %s apart\n", e->retries, duration(view, e->backoff_min_ms), duration(view, e->backoff_max_ms));
+        fprintf(out, "- up to %d retries, %s to %s apart\n", e->retries, duration(view, e->backoff_min_ms),
+                duration(view, e->backoff_max_ms));
     else
         fputs("- no retry\n", out);
     if (e->breaker.set)
@@ -89,8 +100,8 @@ static void put_prop(FILE *out, const struct lsp_view *view, const struct ecc_as
         fprintf(out, " %" PRId64 " backoff %s..%s", p->count, duration(view, p->range.min_ms), duration(view, p->range.max_ms));
         break;
     case ECC_AST_PROP_BREAKER:
-        fprintf(out, " { trip %" PRId64 " consecutive %s  open %s  probe %" PRId64 " }", p->count, p->timeouts_only ? "timeouts" : "failures",
-                duration(view, p->ms), p->probes);
+        fprintf(out, " { trip %" PRId64 " consecutive %s  open %s  probe %" PRId64 " }", p->count,
+                p->timeouts_only ? "timeouts" : "failures", duration(view, p->ms), p->probes);
         break;
     case ECC_AST_PROP_CONCURRENCY:
         fprintf(out, " %" PRId64, p->count);

@@ -50,7 +50,8 @@ struct lsp_view *lsp_view_new(struct ecc_lsp *s, const char *path, const char *t
     else if (error == ECC_SOURCE_HAS_NUL)
         ecc_diag_help(&v->diags, ecc_diag(&v->diags, ECC_E_SOURCE, start, "a NUL byte at offset %zu", at), "a topology is text");
     else if (!v->sound)
-        ecc_diag_help(&v->diags, ecc_diag(&v->diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at), "save the file as UTF-8");
+        ecc_diag_help(&v->diags, ecc_diag(&v->diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at),
+                      "save the file as UTF-8");
     if (v->sound)
         ecc_analyze(&v->arena, &v->source, &v->diags, &v->analysis);
     else

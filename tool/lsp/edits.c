@@ -10,8 +10,14 @@
 
 enum { MOST = 2000 };
 
-struct line { const char *text; uint32_t length; };
-struct side { struct line *lines; size_t n; };
+struct line {
+    const char *text;
+    uint32_t length;
+};
+struct side {
+    struct line *lines;
+    size_t n;
+};
 
 static struct side split(struct ecc_arena *arena, const char *text, size_t length)
 {
@@ -35,7 +41,11 @@ static bool same(const struct side *a, size_t i, const struct side *b, size_t k)
     return a->lines[i].length == b->lines[k].length && memcmp(a->lines[i].text, b->lines[k].text, a->lines[i].length) == 0;
 }
 
-struct out { const struct lsp_text *text; json_t *edits; const struct side *a, *b; };
+struct out {
+    const struct lsp_text *text;
+    json_t *edits;
+    const struct side *a, *b;
+};
 
 /* Lines a0..a1 become b0..b1. */
 static void replace(struct out *o, size_t a0, size_t a1, size_t b0, size_t b1)
@@ -88,7 +98,8 @@ static void difference(struct out *o)
         from++;
     while (a_end > from && b_end > from && same(a, a_end - 1, b, b_end - 1))
         a_end--, b_end--;
-    int **trace = search(a, b, from, a_end, b_end, &rounds), n = (int)(a_end - from), m = (int)(b_end - from), most = n + m < MOST ? n + m : MOST;
+    int **trace = search(a, b, from, a_end, b_end, &rounds), n = (int)(a_end - from), m = (int)(b_end - from),
+        most = n + m < MOST ? n + m : MOST;
     if (rounds < 0)
         replace(o, from, a_end, from, b_end);
     int x = n, y = m, x_end = n, y_end = m; /* *_end: of the stretch of differences that is being gathered */
@@ -98,7 +109,7 @@ static void difference(struct out *o)
         int before = d == 0 ? 0 : k == -d || (k != d && at[k - 1] < at[k + 1]) ? k + 1 : k - 1;
         int px = d == 0 ? 0 : at[before], py = d == 0 ? 0 : px - before;
         int sx = d == 0 ? 0 : before == k + 1 ? px : px + 1, sy = sx - k; /* where the run of equal lines began */
-        if (sx < x || d == 0) { /* a run: what has been gathered behind it is one edit */
+        if (sx < x || d == 0) {                                           /* a run: what has been gathered behind it is one edit */
             replace(o, from + (size_t)x, from + (size_t)x_end, from + (size_t)y, from + (size_t)y_end);
             x_end = sx;
             y_end = d == 0 ? 0 : sy;

@@ -3,16 +3,30 @@
 
 #include <string.h>
 
-enum { MODULE = 2, NAMESPACE = 3, CLASS = 5, METHOD = 6, FIELD = 8, ENUM = 10, INTERFACE = 11, FUNCTION = 12, CONSTANT = 14, KEY = 20,
-       ENUM_MEMBER = 22, STRUCT = 23, EVENT = 24, OPERATOR = 25 };
+enum {
+    MODULE = 2,
+    NAMESPACE = 3,
+    CLASS = 5,
+    METHOD = 6,
+    FIELD = 8,
+    ENUM = 10,
+    INTERFACE = 11,
+    FUNCTION = 12,
+    CONSTANT = 14,
+    KEY = 20,
+    ENUM_MEMBER = 22,
+    STRUCT = 23,
+    EVENT = 24,
+    OPERATOR = 25
+};
 
 struct outline {
     const struct lsp_view *view;
     const struct lsp_document *doc;
-    bool flat;              /* SymbolInformation, for clients that know no other; and for all of a workspace */
-    const char *query;      /* flat: what names must have in them; or NULL */
+    bool flat;         /* SymbolInformation, for clients that know no other; and for all of a workspace */
+    const char *query; /* flat: what names must have in them; or NULL */
     const char *container;
-    json_t *all;            /* flat */
+    json_t *all; /* flat */
 };
 
 static bool matches(const char *name, const char *query)
@@ -21,7 +35,8 @@ static bool matches(const char *name, const char *query)
 }
 
 /* Adds one to `list`; returns where its own go. */
-static json_t *add(struct outline *o, json_t *list, int kind, const char *name, const char *detail, struct ecc_span whole, struct ecc_span at)
+static json_t *add(struct outline *o, json_t *list, int kind, const char *name, const char *detail, struct ecc_span whole,
+                   struct ecc_span at)
 {
     json_t *children = NULL, *item;
 
@@ -120,7 +135,8 @@ static void add_decl(struct outline *o, json_t *list, const struct ecc_ast_decl 
     case ECC_AST_DECL_BUS:
         inside = add(o, list, MODULE, d->name.text, word, d->span, d->name.span);
         for (size_t i = 0; i < d->u.bus.topics.n; i++)
-            add(o, inside, KEY, d->u.bus.topics.items[i]->name.text, "topic", d->u.bus.topics.items[i]->span, d->u.bus.topics.items[i]->name.span);
+            add(o, inside, KEY, d->u.bus.topics.items[i]->name.text, "topic", d->u.bus.topics.items[i]->span,
+                d->u.bus.topics.items[i]->name.span);
         break;
     case ECC_AST_DECL_CACHE:
         inside = add(o, list, MODULE, d->name.text, word, d->span, d->name.span);

@@ -19,8 +19,8 @@ static json_t *diagnostic(const struct lsp_document *doc, const struct lsp_view 
     char id[ECC_ID_SIZE];
 
     ecc_diag_id(d, id);
-    json_t *out = json_pack("{s:o, s:i, s:s, s:s, s:o}", "range", lsp_range(&view->text, d->span), "severity", d->severity == ECC_ERROR ? 1 : 2,
-                            "code", id, "source", "ecomc", "message", message_of(d));
+    json_t *out = json_pack("{s:o, s:i, s:s, s:s, s:o}", "range", lsp_range(&view->text, d->span), "severity",
+                            d->severity == ECC_ERROR ? 1 : 2, "code", id, "source", "ecomc", "message", message_of(d));
     if (d->has_second)
         json_object_set_new(out, "relatedInformation",
                             json_pack("[{s:o, s:s}]", "location", lsp_location(doc, lsp_range(&view->text, d->second)), "message",
@@ -75,17 +75,16 @@ json_t *lsp_code_action(struct ecc_lsp *s, const json_t *params, struct lsp_fail
     const struct lsp_view *view = lsp_document_view(s, doc);
     if (!lsp_span_of(&view->text, json_object_get(params, "range"), &span))
         return lsp_fail(failure, LSP_INVALID_PARAMS, "range is not {start, end}");
-    json_array_foreach(only, k, kind)
-        wanted = wanted || (json_is_string(kind) && strcmp(json_string_value(kind), "quickfix") == 0);
+    json_array_foreach(only, k, kind) wanted = wanted || (json_is_string(kind) && strcmp(json_string_value(kind), "quickfix") == 0);
     actions = json_array();
     for (size_t i = 0; wanted && i < view->diags.n; i++) {
         const struct ecc_diag *d = view->diags.items[i];
         if (!d->has_fix || d->span.start > span.end || d->span.end < span.start)
             continue;
         json_t *edits = json_pack("[o]", lsp_text_edit(&view->text, d->fix_span, d->fix_text));
-        json_array_append_new(actions, json_pack("{s:o, s:s, s:[o], s:b, s:o}", "title", title_of(view, d), "kind", "quickfix", "diagnostics",
-                                                 diagnostic(doc, view, d), "isPreferred", 1, "edit",
-                                                 lsp_workspace_edit(s, doc, edits, NULL)));
+        json_array_append_new(actions,
+                              json_pack("{s:o, s:s, s:[o], s:b, s:o}", "title", title_of(view, d), "kind", "quickfix", "diagnostics",
+                                        diagnostic(doc, view, d), "isPreferred", 1, "edit", lsp_workspace_edit(s, doc, edits, NULL)));
     }
     return actions;
 }

@@ -23,8 +23,10 @@ static bool may_be_renamed(const struct lsp_place *place, const struct ecc_ref *
     if (!ref || ecc_ref_spelling(ref->kind) == ECC_SPELLING_NO)
         return refuse(failure, "there is no name here that could be changed%s", "");
     if (ref->kind == ECC_REF_VALUE)
-        return refuse(failure, "`%s` is a value that rows and messages hold: declare the new value beside it, move what has the old one, then take it out",
-                      ref->name);
+        return refuse(
+            failure,
+            "`%s` is a value that rows and messages hold: declare the new value beside it, move what has the old one, then take it out",
+            ref->name);
     if (!ref->decl.end && ref->kind != ECC_REF_FIELD)
         return refuse(failure, "`%s` is the language's own", ref->name);
     if (ref->decl.end && !decl)
@@ -69,7 +71,8 @@ static bool is_valid(const struct ecc_ref *ref, const char *name, struct lsp_fai
 
     if (is_spelled(name, spelling))
         return true;
-    lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` is no name of a %s: it is written in %s", name, ecc_ref_word(ref->kind), words[spelling]);
+    lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` is no name of a %s: it is written in %s", name, ecc_ref_word(ref->kind),
+             words[spelling]);
     return false;
 }
 
@@ -140,8 +143,8 @@ static bool is_the_same(struct ecc_lsp *s, const struct lsp_document *doc, struc
         lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` can't be called `%.60s`: %.200s (line %u)", r->old, r->new_, error->message,
                  ecc_source_position(&after->source, error->span.start).line);
     else if (gone)
-        lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` can't be called `%.60s`: then `%.60s` in line %u would mean something else", r->old, r->new_,
-                 gone->name, ecc_source_position(&r->view->source, gone->span.start).line);
+        lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` can't be called `%.60s`: then `%.60s` in line %u would mean something else", r->old,
+                 r->new_, gone->name, ecc_source_position(&r->view->source, gone->span.start).line);
     lsp_view_free(after);
     return !error && !gone;
 }
@@ -152,16 +155,25 @@ static const char *annotation(const struct rename *r)
 {
     switch (r->what->kind) {
     case ECC_REF_TABLE:
-    case ECC_REF_COLUMN: return r->was ? "The database changes by a migration: `was` says what it was called." : "The database changes by a migration.";
-    case ECC_REF_NODE: return "A node's name is in its address, its tokens and its released migrations (ecom.lock).";
-    case ECC_REF_TOPIC: return "On the bus this is another topic: what is in the old one is not read.";
-    case ECC_REF_EVENT: return "On the bus this is another event: programs of other versions do not know it.";
-    case ECC_REF_ERROR: return "The problem type on the wire changes.";
+    case ECC_REF_COLUMN:
+        return r->was ? "The database changes by a migration: `was` says what it was called." : "The database changes by a migration.";
+    case ECC_REF_NODE:
+        return "A node's name is in its address, its tokens and its released migrations (ecom.lock).";
+    case ECC_REF_TOPIC:
+        return "On the bus this is another topic: what is in the old one is not read.";
+    case ECC_REF_EVENT:
+        return "On the bus this is another event: programs of other versions do not know it.";
+    case ECC_REF_ERROR:
+        return "The problem type on the wire changes.";
     case ECC_REF_SAGA:
-    case ECC_REF_STEP: return "Sagas under way are stored under the old name.";
-    case ECC_REF_KEYSPACE: return "What is cached under the old name is left to expire.";
-    case ECC_REF_BRANCH: return "The member of the reply changes on the wire.";
-    case ECC_REF_OP: return "The path between services changes; `was` tells `ecomc plan` that it is the same operation.";
+    case ECC_REF_STEP:
+        return "Sagas under way are stored under the old name.";
+    case ECC_REF_KEYSPACE:
+        return "What is cached under the old name is left to expire.";
+    case ECC_REF_BRANCH:
+        return "The member of the reply changes on the wire.";
+    case ECC_REF_OP:
+        return "The path between services changes; `was` tells `ecomc plan` that it is the same operation.";
     default:
         if (r->wire)
             return "Its name in JSON stays, by `as`: rows, providers or sagas under way have it.";
@@ -184,7 +196,8 @@ json_t *lsp_rename(struct ecc_lsp *s, const json_t *params, struct lsp_failure *
         return NULL;
     if (strcmp(name, ref->name) == 0)
         return lsp_workspace_edit(s, place.doc, json_array(), NULL);
-    struct rename r = {.view = place.view, .arena = (struct ecc_arena *)(uintptr_t)&place.view->arena, .what = ref, .old = ref->name, .new_ = name};
+    struct rename r = {
+        .view = place.view, .arena = (struct ecc_arena *)(uintptr_t)&place.view->arena, .what = ref, .old = ref->name, .new_ = name};
     if (!rename_collect(&r, failure) || !is_the_same(s, place.doc, &r, failure))
         return NULL;
     edits = json_array();

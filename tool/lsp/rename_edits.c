@@ -93,7 +93,8 @@ static bool gather(struct rename *r, struct lsp_failure *failure)
         return false;
     }
     if (r->what->kind == ECC_REF_COLUMN && r->names.n > 1) {
-        lsp_fail(failure, LSP_REQUEST_FAILED, "`%s` is the name of columns of two tables, in USING: write the condition with ON first", r->old);
+        lsp_fail(failure, LSP_REQUEST_FAILED, "`%s` is the name of columns of two tables, in USING: write the condition with ON first",
+                 r->old);
         return false;
     }
     return true;
@@ -140,8 +141,8 @@ static const char *star(struct rename *r, size_t first)
         const char *as = name != c->name ? c->name : c->field && rename_has_field(r, c->field) ? r->new_ : NULL;
         if (i > first && strcmp(c->name, results->items[first]->name) == 0)
             break; /* looked at a second time */
-        text = ecc_arena_printf(r->arena, "%s%s%s%s%s%s%s", text, *text ? ", " : "", c->qualifier ? c->qualifier : "", c->qualifier ? "." : "", name,
-                                as ? " AS " : "", as ? as : "");
+        text = ecc_arena_printf(r->arena, "%s%s%s%s%s%s%s", text, *text ? ", " : "", c->qualifier ? c->qualifier : "",
+                                c->qualifier ? "." : "", name, as ? " AS " : "", as ? as : "");
     }
     return text;
 }
@@ -266,7 +267,10 @@ static struct declared find_declared(const struct rename *r, uint32_t at)
 
 struct kept { /* records whose JSON is not ours to change */
     struct rename *r;
-    struct { const struct ecc_record **items; size_t n, cap; } records;
+    struct {
+        const struct ecc_record **items;
+        size_t n, cap;
+    } records;
 };
 
 static void keep_record(struct kept *k, const struct ecc_record *record);

@@ -93,12 +93,13 @@ json_t *lsp_workspace_edit(const struct ecc_lsp *s, const struct lsp_document *d
     if (!s->client.versions)
         return json_pack("{s:{s:o}}", "changes", doc->uri, edits);
     if (annotation && s->client.annotations)
-        json_array_foreach(edits, i, of)
-            json_object_set_new(of, "annotationId", json_string("rename"));
-    edit = json_pack("{s:[{s:{s:s, s:I}, s:o}]}", "documentChanges", "textDocument", "uri", doc->uri, "version", doc->version, "edits", edits);
+        json_array_foreach(edits, i, of) json_object_set_new(of, "annotationId", json_string("rename"));
+    edit =
+        json_pack("{s:[{s:{s:s, s:I}, s:o}]}", "documentChanges", "textDocument", "uri", doc->uri, "version", doc->version, "edits", edits);
     if (annotation && s->client.annotations)
-        json_object_set_new(edit, "changeAnnotations",
-                            json_pack("{s:{s:s, s:s, s:b}}", "rename", "label", "Rename", "description", annotation, "needsConfirmation", 0));
+        json_object_set_new(
+            edit, "changeAnnotations",
+            json_pack("{s:{s:s, s:s, s:b}}", "rename", "label", "Rename", "description", annotation, "needsConfirmation", 0));
     return edit;
 }
 
@@ -109,9 +110,7 @@ static bool lists(const json_t *array, const char *word)
     size_t i;
     json_t *item;
 
-    json_array_foreach(array, i, item)
-        if (json_is_string(item) && strcmp(json_string_value(item), word) == 0)
-            return true;
+    json_array_foreach(array, i, item) if (json_is_string(item) && strcmp(json_string_value(item), word) == 0) return true;
     return false;
 }
 
@@ -143,16 +142,13 @@ static json_t *initialize(struct ecc_lsp *s, const json_t *params, struct lsp_fa
     s->client.snippets = json_is_true(at(can, "textDocument.completion.completionItem.snippetSupport"));
     return json_pack("{s:{s:s, s:{s:b, s:i, s:{s:b}}, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:{s:b}, s:{s:[s]}, s:{s:[sss], s:b}, s:{s:[ss]},"
                      " s:{s:o, s:b}}, s:{s:s, s:s}}",
-                     "capabilities", "positionEncoding", s->utf8 ? "utf-8" : "utf-16",
-                     "textDocumentSync", "openClose", 1, "change", 2, "save", "includeText", 0,
-                     "hoverProvider", 1, "definitionProvider", 1, "referencesProvider", 1, "documentHighlightProvider", 1,
-                     "documentSymbolProvider", 1, "workspaceSymbolProvider", 1, "documentFormattingProvider", 1,
-                     "renameProvider", "prepareProvider", 1,
-                     "codeActionProvider", "codeActionKinds", "quickfix",
-                     "completionProvider", "triggerCharacters", ".", ":", "\"", "resolveProvider", 0,
-                     "signatureHelpProvider", "triggerCharacters", "(", ",",
-                     "semanticTokensProvider", "legend", lsp_token_legend(), "full", 1,
-                     "serverInfo", "name", "ecomc", "version", s->host.version);
+                     "capabilities", "positionEncoding", s->utf8 ? "utf-8" : "utf-16", "textDocumentSync", "openClose", 1, "change", 2,
+                     "save", "includeText", 0, "hoverProvider", 1, "definitionProvider", 1, "referencesProvider", 1,
+                     "documentHighlightProvider", 1, "documentSymbolProvider", 1, "workspaceSymbolProvider", 1,
+                     "documentFormattingProvider", 1, "renameProvider", "prepareProvider", 1, "codeActionProvider", "codeActionKinds",
+                     "quickfix", "completionProvider", "triggerCharacters", ".", ":", "\"", "resolveProvider", 0, "signatureHelpProvider",
+                     "triggerCharacters", "(", ",", "semanticTokensProvider", "legend", lsp_token_legend(), "full", 1, "serverInfo", "name",
+                     "ecomc", "version", s->host.version);
 }
 
 static json_t *shutdown(struct ecc_lsp *s, const json_t *params, struct lsp_failure *failure)
@@ -221,9 +217,8 @@ static json_t *did_change(struct ecc_lsp *s, const json_t *params, struct lsp_fa
         return NULL;
     if (!json_is_array(changes))
         return lsp_fail(failure, LSP_INVALID_PARAMS, "contentChanges is missing");
-    json_array_foreach(changes, i, item)
-        if (!change(s, doc, item))
-            return lsp_fail(failure, LSP_INVALID_PARAMS, "change %zu of %s can't be made: the text here is not the client's any more", i, doc->uri);
+    json_array_foreach(changes, i, item) if (!change(s, doc, item)) return lsp_fail(
+        failure, LSP_INVALID_PARAMS, "change %zu of %s can't be made: the text here is not the client's any more", i, doc->uri);
     if (json_is_integer(version))
         doc->version = json_integer_value(version);
     return json_null();
@@ -291,7 +286,8 @@ static void dispatch(struct ecc_lsp *s, const char *name, const json_t *id, cons
     }
     if (!(m && m->flags & ALWAYS) && (!s->initialized || s->shut)) {
         if (id)
-            refuse(s, id, s->shut ? LSP_INVALID_REQUEST : LSP_NOT_INITIALIZED, s->shut ? "the server is shut down" : "initialize comes first");
+            refuse(s, id, s->shut ? LSP_INVALID_REQUEST : LSP_NOT_INITIALIZED,
+                   s->shut ? "the server is shut down" : "initialize comes first");
         return;
     }
     if (!m) { /* of notifications that nobody knows nothing is said */
@@ -329,7 +325,8 @@ static void take(struct ecc_lsp *s, const char *body, size_t length)
     if (json_is_object(message) && valid_id && json_is_string(method))
         dispatch(s, json_string_value(method), id, json_object_get(message, "params"));
     else if (!json_is_object(message) || !valid_id || !(json_object_get(message, "result") || json_object_get(message, "error")))
-        refuse(s, valid_id ? id : NULL, LSP_INVALID_REQUEST, "this is no request: an object with a method, and an id that is a number or a text");
+        refuse(s, valid_id ? id : NULL, LSP_INVALID_REQUEST,
+               "this is no request: an object with a method, and an id that is a number or a text");
     json_decref(message);
 }
 

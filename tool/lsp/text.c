@@ -61,8 +61,8 @@ bool lsp_offset_of(const struct lsp_text *text, const json_t *position, uint32_t
 
 bool lsp_span_of(const struct lsp_text *text, const json_t *range, struct ecc_span *span)
 {
-    return lsp_offset_of(text, json_object_get(range, "start"), &span->start) && lsp_offset_of(text, json_object_get(range, "end"), &span->end) &&
-           span->start <= span->end;
+    return lsp_offset_of(text, json_object_get(range, "start"), &span->start) &&
+           lsp_offset_of(text, json_object_get(range, "end"), &span->end) && span->start <= span->end;
 }
 
 json_t *lsp_position(const struct lsp_text *t, uint32_t offset)

@@ -1,5 +1,5 @@
-/* Names by what they are, for colours: also those in SQL, which no grammar of an editor can tell. Keywords, strings, numbers and comments are
- * left to the editor's own grammar. */
+/* Names by what they are, for colours: also those in SQL, which no grammar of an editor can tell. Keywords, strings, numbers and comments
+ * are left to the editor's own grammar. */
 #include "server.h"
 
 #include <stdlib.h>
