@@ -2,6 +2,7 @@
  *
  * A text is looked at when somebody asks, once. Of two views the one as it is and, while that has mistakes of syntax, the last without are
  * kept; a name that the mistake hides is found in the second, its place moved by what has changed since. */
+#include "derive.h"
 #include "server.h"
 
 #include <stdlib.h>
@@ -56,6 +57,8 @@ struct lsp_view *lsp_view_new(struct ecc_lsp *s, const char *path, const char *t
         ecc_analyze(&v->arena, &v->source, &v->diags, &v->analysis);
     else
         ecc_analyze(&v->arena, &v->source, &(struct ecc_diags){.arena = &v->arena}, &v->analysis);
+    if (!v->diags.errors) /* as `check` does */
+        ecc_derive_check(&v->arena, v->analysis.model, &v->diags);
     v->text = (struct lsp_text){.text = v->source.text, .length = v->source.length, .utf8 = s->utf8};
     lsp_lines_find(&v->text.lines, v->source.text, v->source.length, &s->host);
     return v;
