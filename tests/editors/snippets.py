@@ -1,4 +1,4 @@
-"""The snippets of editors/vscode: each, as it comes out when nothing is typed over, is read by the compiler and is canonical where it belongs."""
+"""The snippets of editors/vscode: each, as it comes out when nothing is typed over, is read by the compiler and is canonical."""
 import json
 import re
 import subprocess
@@ -41,4 +41,5 @@ def run(ecomc, path, check):
     for name, snippet in snippets.items():
         text = placed(expanded(snippet["body"]), snippet["description"])
         done = subprocess.run([ecomc, "fmt", "-", "--color=never"], input=text, capture_output=True, text=True, timeout=60)
-        check(f"the snippet {name} is canonical", done.returncode == 0 and done.stdout == text, f"\n{text}--- fmt\n{done.stdout}{done.stderr}")
+        good = done.returncode == 0 and done.stdout == text
+        check(f"the snippet {name} is canonical", good, f"\n{text}--- fmt\n{done.stdout}{done.stderr}")

@@ -2,8 +2,8 @@
  * Starts `ecomc lsp` over stdio and shows in the language status whether it runs. It is started anew by the restart command, when
  * `ecom.path` changes, when the workspace becomes trusted, when a folder comes that has it, and a few times when it ends by itself.
  *
- * A Run is one process and its client; the Server owns the only one there is. Starts and stops wait for each other in `turn`; one that still
- * starts is killed by the next, so that a program that hangs does not hold up a restart.
+ * A Run is one process and its client; the Server owns the only one there is. Starts and stops wait for each other in `turn`; one that
+ * still starts is killed by the next, so that a program that hangs does not hold up a restart.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
@@ -25,9 +25,17 @@ interface Run {
   program: Program;
   client: LanguageClient;
   child?: ChildProcess;
+  said?: Promise<unknown>; // all that it had to say has been read
   stderr: string; // the end of what it said
   running: boolean; // it has answered `initialize`
   ended: boolean; // by us
+}
+
+/** What goes wrong before it runs is told by Server, once. */
+class Client extends LanguageClient {
+  override error(message: string, data?: unknown, show?: boolean | "force"): void {
+    super.error(message, data, this.isRunning() ? show : false);
+  }
 }
 
 function executable(file: string): boolean {
@@ -74,6 +82,7 @@ function launch(run: Run): Promise<ChildProcess> {
     if (run.ended) return reject(new Error("ended before it was started"));
     const child = spawn(run.program.command, ["lsp"], run.program.cwd === undefined ? {} : { cwd: run.program.cwd });
     run.child = child;
+    run.said = new Promise((done) => child.once("close", done));
     child.stderr.on("data", (data: Buffer) => (run.stderr = (run.stderr + data.toString()).slice(-2000)));
     child.stdin.on("error", () => undefined); // it has ended; its exit tells that
     child.once("error", reject);
@@ -81,9 +90,10 @@ function launch(run: Run): Promise<ChildProcess> {
   });
 }
 
-/** Waits until the process has ended, and sees to it that it does. */
-async function gone(child: ChildProcess | undefined): Promise<void> {
+/** Waits until the process has ended, and sees to it that it does; `asked`: it has been told in its own way. */
+async function gone(child: ChildProcess | undefined, asked: boolean): Promise<void> {
   if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
+  if (!asked) child.kill();
   const exit = new Promise((resolve) => child.once("exit", resolve));
   const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
   await exit;
@@ -127,7 +137,7 @@ class Server implements vscode.Disposable {
   private next(then: () => Promise<void> | undefined): Promise<void> {
     if (this.run && !this.run.running) {
       this.run.ended = true;
-      this.run.child?.kill();
+      void gone(this.run.child, false); // then begin() goes on
     }
     this.turn = this.turn.then(() => this.end()).then(then);
     return this.turn;
@@ -143,7 +153,7 @@ class Server implements vscode.Disposable {
     } catch (error) {
       this.output.appendLine(`it did not end as asked: ${String(error)}`);
     }
-    await gone(run.child);
+    await gone(run.child, run.running);
   }
 
   private async begin(): Promise<void> {
@@ -159,6 +169,7 @@ class Server implements vscode.Disposable {
     this.show("ecomc: starting", vscode.LanguageStatusSeverity.Information, program.command, true);
     try {
       await run.client.start();
+      if (!run.client.isRunning()) throw new Error("it ended"); // the client does not always throw then
       run.running = true;
       const info = run.client.initializeResult?.serverInfo;
       this.show(info ? `${info.name} ${info.version ?? ""}`.trim() : "ecomc", vscode.LanguageStatusSeverity.Information, program.command);
@@ -166,8 +177,8 @@ class Server implements vscode.Disposable {
       if (run.ended) return;
       if (this.run === run) this.run = undefined;
       run.ended = true;
-      run.child?.kill();
-      await gone(run.child);
+      await gone(run.child, false);
+      await Promise.race([run.said, new Promise((done) => setTimeout(done, PATIENCE))]);
       this.failed(`${program.command} lsp did not start: ${run.stderr.trim().split("\n").at(-1) || (error as Error).message}`);
     }
   }
@@ -188,7 +199,7 @@ class Server implements vscode.Disposable {
         },
       },
     };
-    return new LanguageClient("ecom", "ecom", () => launch(of()), options);
+    return new Client("ecom", "ecom", () => launch(of()), options);
   }
 
   /** It ended by itself. While it starts, begin() learns of it, too. */
