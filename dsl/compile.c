@@ -14,6 +14,6 @@ const struct ecc_model *ecc_compile(struct ecc_arena *arena, const struct ecc_so
     if (diags->errors)
         return NULL;
     struct ecc_model *model = ECC_NEW(arena, struct ecc_model);
-    ecc_resolve(arena, source, file, diags, model);
+    ecc_resolve(arena, source, file, diags, model, NULL);
     return diags->errors ? NULL : model;
 }

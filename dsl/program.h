@@ -63,6 +63,7 @@ struct ecc_field {
     const struct ecc_expr *dflt; /* a literal, or NULL */
     bool null;                   /* written as null when it is absent, not left out */
     struct ecc_span span;
+    const struct ecc_field *origin; /* of a request's field: what names it, an operation's parameter or a part of the path; or NULL */
 };
 
 /* name is NULL for an inline record and for a row; codegen names those after the place they stand in. */

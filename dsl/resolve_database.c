@@ -58,7 +58,7 @@ static void check_constraint(struct ecc_resolver *r, const struct ecc_table *tab
 {
     struct ecc_sql_problems problems = {0};
 
-    ecc_sql_check_constraint(r->arena, table, kind, sql->text, &problems);
+    ecc_sql_check_constraint(r->arena, table, kind, sql->text, ecc_refer_sql(r, sql), &problems);
     ecc_report_sql(r, sql, &problems);
 }
 
@@ -79,7 +79,7 @@ static void resolve_column(struct ecc_resolver *r, const struct ecc_ast_column *
         ecc_diag(r->diags, ECC_E_COLUMN, ast->type->span, "a primary key can't be optional");
     if (ast->dflt)
         c->dflt_sql = sql_default(r, ast->dflt, c->type);
-    if (ecc_declare(r, table, &ast->name, c, "column"))
+    if (ecc_declare(r, table, &ast->name, c, ECC_REF_COLUMN))
         table->ncolumns++;
 }
 
@@ -153,7 +153,7 @@ void ecc_resolve_database(struct ecc_resolver *r, const struct ecc_ast_decl *ast
     for (size_t i = 0; i < db->tables.n; i++) {
         struct ecc_table *table = ECC_NEW(r->arena, struct ecc_table);
         resolve_table(r, db->tables.items[i], table);
-        if (ecc_declare(r, &s->tables, &db->tables.items[i]->name, table, "table"))
+        if (ecc_declare(r, &s->tables, &db->tables.items[i]->name, table, ECC_REF_TABLE))
             s->tables[s->ntables++] = table;
     }
     for (size_t i = 0; i < db->tables.n; i++) {
@@ -223,7 +223,7 @@ void ecc_resolve_drop(struct ecc_resolver *r, const struct ecc_ast_drop *ast, st
     if (!service)
         return;
     /* what is dropped is in the last schema, not in this one */
-    const struct ecc_table *table = ecc_find(r, &service->u.service.tables, ast->table.text);
+    const struct ecc_table *table = ecc_find_name(r, &service->u.service.tables, &ast->table);
     const struct ecc_column *column = table && ast->column.text ? ecc_find(r, table, ast->column.text) : NULL;
     if (column || (table && !ast->column.text)) {
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DROP, ast->span, "`%s` is dropped and declared", column ? column->name : table->name);

@@ -14,7 +14,7 @@ static bool can_be_key(const struct ecc_type *type)
 
 static void check_key(struct ecc_resolver *r, const struct ecc_ast_topic *ast, const struct ecc_event *event)
 {
-    const struct ecc_field *field = ecc_find(r, event->body, ast->key.text);
+    const struct ecc_field *field = ecc_find_name(r, event->body, &ast->key);
 
     if (!field) {
         struct ecc_diag *d = ecc_unknown(r, event->body, &ast->key, ECC_E_TOPIC_KEY, ecc_arena_printf(r->arena, "field of event %s called", event->name));
@@ -65,7 +65,7 @@ void ecc_resolve_bus(struct ecc_resolver *r, const struct ecc_ast_decl *ast, str
     bus->topics = ECC_NEW_ARRAY(r->arena, struct ecc_topic *, topics->n);
     for (size_t i = 0; i < topics->n; i++) {
         struct ecc_topic *topic = resolve_topic(r, topics->items[i], bus);
-        if (ecc_declare(r, &r->spaces->topics, &topics->items[i]->name, topic, "topic"))
+        if (ecc_declare(r, &r->spaces->topics, &topics->items[i]->name, topic, ECC_REF_TOPIC))
             bus->topics[bus->ntopics++] = topic;
     }
 }
@@ -105,7 +105,7 @@ void ecc_resolve_cache(struct ecc_resolver *r, const struct ecc_ast_decl *ast, s
     cache->keyspaces = ECC_NEW_ARRAY(r->arena, struct ecc_keyspace *, all->n);
     for (size_t i = 0; i < all->n; i++) {
         struct ecc_keyspace *keyspace = resolve_keyspace(r, all->items[i], node);
-        if (ecc_declare(r, &cache->keyspaces, &all->items[i]->name, keyspace, "keyspace"))
+        if (ecc_declare(r, &cache->keyspaces, &all->items[i]->name, keyspace, ECC_REF_KEYSPACE))
             cache->keyspaces[cache->nkeyspaces++] = keyspace;
     }
 }

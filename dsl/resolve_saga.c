@@ -9,7 +9,7 @@ void ecc_resolve_saga(struct ecc_resolver *r, const struct ecc_ast_decl *ast, st
     struct ecc_record *params = (struct ecc_record *)(uintptr_t)saga->params;
 
     params->span = saga->span;
-    ecc_resolve_fields(r, params, &ast->u.saga.params, "parameter");
+    ecc_resolve_fields(r, params, &ast->u.saga.params, ECC_REF_PARAM);
     if (!service)
         return;
     saga->service = service;
@@ -90,7 +90,7 @@ void ecc_resolve_saga_steps(struct ecc_resolver *r, const struct ecc_ast_decl *a
             step->undo = ecc_resolve_remote(r, body, a->undo, &a->undo->args, true, ecc_arena_printf(r->arena, "%s_undo", a->name.text));
         body->step = NULL;
         const struct ecc_type *type = step->run ? step->run->u.call.op->result : &ecc_type_unknown;
-        if (!ecc_declare(r, &saga->steps, &a->name, step, "step"))
+        if (!ecc_declare(r, &saga->steps, &a->name, step, ECC_REF_STEP))
             continue;
         if (ECC_IS_UNKNOWN(type) || type->kind != ECC_TYPE_VOID)
             step->result = ecc_bind(r, body, ECC_VAR_STEP, &a->name, type);

@@ -36,6 +36,7 @@ struct ecc_var *ecc_bind(struct ecc_resolver *r, struct ecc_body *body, enum ecc
     }
     e->value = var;
     e->span = name->span;
+    ecc_refer_var(r, var, name->span, var->type, true);
     ECC_PUSH(r->arena, &body->scope, e);
     return var;
 }

@@ -24,7 +24,7 @@ static struct ecc_op *resolve_op(struct ecc_resolver *r, const struct ecc_ast_op
     op->custom = ast->custom;
     op->span = ast->name.span;
     params->span = ast->name.span;
-    ecc_resolve_fields(r, params, &ast->params, "parameter");
+    ecc_resolve_fields(r, params, &ast->params, ECC_REF_PARAM);
     op->params = params;
     op->result = ast->result ? ecc_resolve_type(r, ast->result) : &ecc_type_void;
     if (ast->result && !ECC_IS_UNKNOWN(op->result) && (op->result->kind != ECC_TYPE_RECORD || op->result->optional)) {
@@ -88,7 +88,7 @@ void ecc_resolve_service(struct ecc_resolver *r, const struct ecc_ast_decl *ast,
     s->ops = ECC_NEW_ARRAY(r->arena, struct ecc_op *, ops->n);
     for (size_t i = 0; i < ops->n; i++) {
         struct ecc_op *op = resolve_op(r, ops->items[i], node);
-        if (ecc_declare(r, &s->ops, &ops->items[i]->name, op, "operation"))
+        if (ecc_declare(r, &s->ops, &ops->items[i]->name, op, ECC_REF_OP))
             s->ops[s->nops++] = op;
     }
     s->consumers = ECC_NEW_ARRAY(r->arena, struct ecc_consumer *, consumers->n);

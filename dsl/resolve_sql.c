@@ -80,7 +80,8 @@ void ecc_resolve_sql(struct ecc_resolver *r, struct ecc_body *body, const struct
         ecc_let(r, body, stmt, ast, &ecc_type_unknown);
         return;
     }
-    struct ecc_sql_scope scope = {.tables = service->tables, .ntables = service->ntables, .resolve = resolve_param, .context = &lookup};
+    struct ecc_sql_scope scope = {.tables = service->tables, .ntables = service->ntables, .resolve = resolve_param, .context = &lookup,
+                                  .notes = ecc_refer_sql(r, text)};
     struct ecc_sql *sql = ECC_NEW(r->arena, struct ecc_sql);
     bool fine = ecc_sql_check(r->arena, &scope, text->text, text->length, shape, sql, &problems);
     ecc_report_sql(r, text, &problems);
@@ -89,6 +90,7 @@ void ecc_resolve_sql(struct ecc_resolver *r, struct ecc_body *body, const struct
         ecc_index_record(r, sql->row);
     sql->name = ecc_unique_name(r, &body->steps, ast->let.text ? ast->let.text : sql->name ? sql->name : "sql");
     stmt->u.sql = sql;
+    ecc_refer_statement(r, sql);
     if (sql->writes && body->in_tx)
         body->tx_writes = true;
     else if (sql->writes)

@@ -184,6 +184,7 @@ static const struct ecc_record *make_row(struct sql_ctx *ctx, const struct ecc_s
         }
         row->fields[i] = (struct ecc_field){.name = name, .wire = name, .type = type};
     }
+    sql_note_row(ctx, row, columns);
     return row;
 }
 
@@ -227,6 +228,7 @@ static struct sql_ctx context(struct ecc_arena *arena, const struct ecc_sql_scop
         .source = copy,
         .source_length = (uint32_t)strlen(copy),
         .text = ecc_arena_strdup(arena, ""),
+        .notes = scope->notes,
     };
 }
 
@@ -327,10 +329,10 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
 }
 
 bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *table, enum ecc_constraint_kind kind, const char *sql,
-                              struct ecc_sql_problems *problems)
+                              const struct ecc_sql_notes *notes, struct ecc_sql_problems *problems)
 {
     struct ecc_table *const tables[] = {(struct ecc_table *)table};
-    struct ecc_sql_scope scope = {.tables = tables, .ntables = 1};
+    struct ecc_sql_scope scope = {.tables = tables, .ntables = 1, .notes = notes};
     struct sql_ctx ctx = context(arena, &scope, sql, strlen(sql), problems);
     size_t before = problems->n;
     const char *prefix = kind == ECC_CON_CHECK ? "SELECT (" : "CREATE INDEX ON t (";
@@ -361,8 +363,12 @@ bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *t
             const struct ecc_sql_node *fields = ecc_sql_at(element, "expr");
             if (*name) {
                 bool found = false;
-                for (size_t i = 0; i < table->ncolumns; i++)
-                    found |= strcmp(table->columns[i].name, name) == 0;
+                for (size_t i = 0; i < table->ncolumns; i++) {
+                    if (strcmp(table->columns[i].name, name) != 0)
+                        continue;
+                    found = true;
+                    sql_note_after(&ctx, &table->columns[i], (int64_t)shift);
+                }
                 const char *at = strstr(ctx.text + shift, name);
                 if (!found)
                     sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "`%s` has no column `%s`", table->name, name);

@@ -71,6 +71,10 @@ static const struct ecc_table *find_in_schema(struct sql_ctx *ctx, const char *s
             continue;
         if (!(table = find_table(s->tables, s->ntables, name)))
             sql_problem(ctx, at, meant(ctx, nearest_table(ctx, s->tables, s->ntables, name)), "there is no table `%s.%s`", schema, name);
+        if (s->node)
+            sql_note(ctx, ECC_REF_NODE, s->node, schema, at, 0);
+        if (table)
+            sql_note(ctx, ECC_REF_TABLE, table, name, at, 1);
         return table;
     }
     if (*schema)
@@ -91,6 +95,8 @@ const struct ecc_table *sql_find_table(struct sql_ctx *ctx, const struct ecc_sql
         return find_in_schema(ctx, schema, name, at);
     const struct ecc_table *table = *schema ? NULL : find_table(scope->tables, scope->ntables, name);
     size_t before = ctx->problems->n;
+    if (table)
+        sql_note(ctx, ECC_REF_TABLE, table, name, at, 0);
     if (*schema)
         sql_problem(ctx, at, "only the service's own tables can be used, without a schema", "there is no table `%s.%s`", schema, name);
     else if (!table)
@@ -223,6 +229,9 @@ static void merge_using(struct sql_ctx *ctx, struct sql_from *from, const struct
         struct sql_column *a = NULL, *b = NULL;
         for (size_t i = left; i < from->n; i++) {
             struct sql_column *column = column_of(from->items[i], name);
+            const struct ecc_column *known = column ? sql_table_column(from->items[i], column) : NULL;
+            if (known)
+                sql_note_using(ctx, known);
             if (column && !column->hidden) {
                 if (i < right)
                     a = column;
@@ -342,8 +351,11 @@ static struct sql_value no_column(struct sql_ctx *ctx, struct sql_from *from, co
     return sql_of(SQL_BAD, false);
 }
 
-static struct sql_value plain_name(struct sql_ctx *ctx, struct sql_from *from, const char *name, int64_t at)
+static struct sql_value plain_name(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *ref)
 {
+    const char *name = ecc_sql_string(ecc_sql_at(ref, "fields"), 0);
+    int64_t at = ecc_sql_int(ref, "location");
+
     for (struct sql_from *f = from; f; f = f->parent) {
         const struct sql_rel *in = NULL;
         const struct sql_column *found = NULL;
@@ -361,12 +373,16 @@ static struct sql_value plain_name(struct sql_ctx *ctx, struct sql_from *from, c
             in = f->items[i];
             found = column;
         }
-        if (found)
+        if (found) {
+            sql_note_column(ctx, in, found, ref);
             return value_of(in, found);
+        }
     }
     const struct sql_rel *whole = find_rel(from, name);
     if (whole && whole->scalar)
         return value_of(whole, &whole->columns.items[0]);
+    if (whole)
+        sql_note_table(ctx, whole, at);
     if (whole)
         return (struct sql_value){.base = SQL_OTHER, .pg = "a row", .nullable = whole->nullable};
     if (from->n && is_system_column(name))
@@ -381,7 +397,7 @@ struct sql_value sql_column_ref(struct sql_ctx *ctx, struct sql_from *from, cons
     int64_t at = ecc_sql_int(body, "location");
 
     if (fields->n == 1 && ecc_sql_is(fields->first, "String"))
-        return plain_name(ctx, from, first, at);
+        return plain_name(ctx, from, body);
     if (ecc_sql_is(ecc_sql_item(fields, fields->n - 1), "A_Star"))
         return (struct sql_value){.base = SQL_OTHER, .pg = "a row"};
     if (fields->n > 2) {
@@ -406,6 +422,9 @@ struct sql_value sql_column_ref(struct sql_ctx *ctx, struct sql_from *from, cons
     if (is_anything(rel))
         return sql_of(SQL_BAD, false);
     const struct sql_column *column = column_of(rel, second);
+    sql_note_table(ctx, rel, at);
+    if (column)
+        sql_note_column(ctx, rel, column, body);
     if (column)
         return value_of(rel, column);
     if (is_system_column(second))
@@ -428,6 +447,7 @@ bool sql_star(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_n
             sql_problem(ctx, at, NULL, "there is no `%s` in this FROM", ecc_sql_string(fields, 0));
             return true;
         }
+        sql_note_table(ctx, only, at);
     } else if (from->merged) {
         sql_problem(ctx, at, NULL, "with USING, write the columns out instead of `*`");
         return true;
@@ -440,6 +460,7 @@ bool sql_star(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_n
         for (size_t j = 0; j < rel->columns.n; j++) {
             const struct sql_column *column = &rel->columns.items[j];
             sql_add_column(ctx, out, column->name, value_of(rel, column));
+            out->items[out->n - 1].noted = sql_note_star(ctx, body, rel, column, only || from->n > 1);
         }
     }
     return true;

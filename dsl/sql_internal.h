@@ -30,6 +30,7 @@ struct sql_column {
     struct sql_value value;
     bool hidden; /* merged by USING */
     bool known;  /* a condition that holds says that it is not null */
+    struct ecc_result *noted; /* of a select list, where notes are taken; or NULL */
 };
 
 struct sql_columns {
@@ -63,6 +64,8 @@ struct sql_ctes {
     struct sql_ctes *next;
 };
 
+struct sql_found { const struct ecc_sql_node *node; const struct ecc_column *column; }; /* what a ColumnRef means */
+
 struct sql_piece { /* a parameter's place in both texts */
     uint32_t text_at, text_length, source_at, source_length;
     size_t param;
@@ -80,6 +83,9 @@ struct sql_ctx {
     struct { const struct ecc_expr **items; size_t n, cap; } params; /* NULL: was reported */
     struct { const char **items; size_t n, cap; } names;
     unsigned char *casts; /* enum sql_cast of each parameter */
+    const struct ecc_sql_notes *notes; /* or NULL */
+    struct { struct ecc_span *items; size_t n, cap; } tokens; /* of the source, where notes are taken */
+    struct { struct sql_found *items; size_t n, cap; } refs;
     bool failed; /* resolve gave NULL */
     bool lines;  /* a string goes over several lines: their beginnings are its text */
     bool writes;
@@ -98,6 +104,21 @@ uint32_t sql_source_at(const struct sql_ctx *ctx, uint32_t text_at);
 /* sql_check.c. at: in the text with $n; the length is the word's that stands there. help may be NULL. */
 void sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *format, ...) __attribute__((format(printf, 4, 5)));
 const char *sql_format(struct sql_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* sql_notes.c; each does nothing when no notes are taken. part: of a dotted name that begins there. */
+void sql_note(struct sql_ctx *ctx, enum ecc_ref_kind kind, const void *entity, const char *name, int64_t text_at, size_t part);
+void sql_note_after(struct sql_ctx *ctx, const struct ecc_column *column, int64_t text_at); /* the next word that is its name */
+void sql_note_using(struct sql_ctx *ctx, const struct ecc_column *column);
+void sql_note_column(struct sql_ctx *ctx, const struct sql_rel *rel, const struct sql_column *column, const struct ecc_sql_node *ref);
+void sql_note_locks(struct sql_ctx *ctx, const struct sql_from *from, const struct ecc_sql_node *clauses);
+void sql_note_table(struct sql_ctx *ctx, const struct sql_rel *rel, int64_t text_at);
+const struct ecc_column *sql_table_column(const struct sql_rel *rel, const struct sql_column *column); /* or NULL */
+/* origin: the ColumnRef that gives the name, or NULL */
+struct ecc_result *sql_note_target(struct sql_ctx *ctx, const struct ecc_sql_node *target, const char *name,
+                                   const struct ecc_sql_node *origin);
+struct ecc_result *sql_note_star(struct sql_ctx *ctx, const struct ecc_sql_node *ref, const struct sql_rel *rel,
+                                 const struct sql_column *column, bool qualified);
+void sql_note_row(struct sql_ctx *ctx, const struct ecc_record *row, const struct sql_columns *columns);
 
 /* sql_values.c */
 struct sql_value sql_of(enum sql_base base, bool nullable);

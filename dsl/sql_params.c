@@ -112,8 +112,11 @@ static const char *parameter_name(struct sql_ctx *ctx, const char *path)
 static size_t parameter(struct sql_ctx *ctx, uint32_t at, uint32_t length)
 {
     for (size_t i = 0; i < ctx->paths.n; i++) {
-        if (strlen(ctx->paths.items[i]) == length && memcmp(ctx->paths.items[i], ctx->source + at, length) == 0)
-            return i;
+        if (strlen(ctx->paths.items[i]) != length || memcmp(ctx->paths.items[i], ctx->source + at, length) != 0)
+            continue;
+        if (ctx->notes && ctx->params.items[i])
+            ctx->scope->resolve(ctx->scope->context, ctx->paths.items[i], at, length);
+        return i;
     }
     const char *path = ecc_arena_strndup(ctx->arena, ctx->source + at, length);
     const struct ecc_expr *value = NULL;
@@ -219,6 +222,8 @@ bool sql_scan(struct sql_ctx *ctx)
                 past = token.end = token.end + length;
             }
             last = token;
+            if (ctx->notes)
+                ECC_PUSH(ctx->arena, &ctx->tokens, ((struct ecc_span){token.start, token.end}));
         }
     }
     pg_query_free_scan_result(scan);

@@ -3,23 +3,25 @@
 
 #include <string.h>
 
-/* The name that PostgreSQL gives a result column without AS; NULL where it has none. */
-static const char *derived_name(const struct ecc_sql_node *node)
+/* The name that PostgreSQL gives a result column without AS; NULL where it has none. *origin: the ColumnRef that it is the name of. */
+static const char *derived_name(const struct ecc_sql_node *node, const struct ecc_sql_node **origin)
 {
     const struct ecc_sql_node *body = ecc_sql_body(node);
     const struct ecc_sql_node *list;
 
     if (ecc_sql_is(node, "ColumnRef") || ecc_sql_is(node, "FuncCall")) {
         list = ecc_sql_at(body, ecc_sql_is(node, "ColumnRef") ? "fields" : "funcname");
+        if (ecc_sql_is(node, "ColumnRef"))
+            *origin = body;
         return ecc_sql_string(list, list->n - 1);
     }
     if (ecc_sql_is(node, "TypeCast")) {
-        const char *name = derived_name(ecc_sql_at(body, "arg"));
+        const char *name = derived_name(ecc_sql_at(body, "arg"), origin);
         list = ecc_sql_at(ecc_sql_at(body, "typeName"), "names");
         return name ? name : ecc_sql_string(list, list->n - 1);
     }
     if (ecc_sql_is(node, "CollateClause"))
-        return derived_name(ecc_sql_at(body, "arg"));
+        return derived_name(ecc_sql_at(body, "arg"), origin);
     if (ecc_sql_is(node, "CoalesceExpr"))
         return "coalesce";
     if (ecc_sql_is(node, "MinMaxExpr"))
@@ -27,7 +29,7 @@ static const char *derived_name(const struct ecc_sql_node *node)
     if (ecc_sql_is(node, "A_Expr") && strcmp(ecc_sql_text(body, "kind"), "AEXPR_NULLIF") == 0)
         return "nullif";
     if (ecc_sql_is(node, "CaseExpr")) {
-        const char *name = ecc_sql_at(body, "defresult") ? derived_name(ecc_sql_at(body, "defresult")) : NULL;
+        const char *name = ecc_sql_at(body, "defresult") ? derived_name(ecc_sql_at(body, "defresult"), origin) : NULL;
         return name ? name : "case";
     }
     if (ecc_sql_is(node, "SubLink")) {
@@ -39,7 +41,8 @@ static const char *derived_name(const struct ecc_sql_node *node)
         if (strcmp(type, "EXPR_SUBLINK") == 0) {
             const struct ecc_sql_node *target = ecc_sql_item(ecc_sql_at(ecc_sql_body(ecc_sql_at(body, "subselect")), "targetList"), 0);
             const char *name = ecc_sql_text(ecc_sql_body(target), "name");
-            return *name ? name : target ? derived_name(ecc_sql_at(ecc_sql_body(target), "val")) : NULL;
+            const struct ecc_sql_node *inner = NULL; /* it keeps its own name */
+            return *name ? name : target ? derived_name(ecc_sql_at(ecc_sql_body(target), "val"), &inner) : NULL;
         }
     }
     if (ecc_sql_is(node, "SQLValueFunction"))
@@ -53,16 +56,18 @@ void sql_targets(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sq
 {
     for ECC_SQL_EACH (item, list) {
         const struct ecc_sql_node *target = ecc_sql_body(item), *val = ecc_sql_at(target, "val");
+        const struct ecc_sql_node *origin = NULL;
         const char *name = ecc_sql_text(target, "name");
         if (ecc_sql_is(val, "ColumnRef") && sql_star(ctx, from, ecc_sql_body(val), out))
             continue;
         struct sql_value value = sql_expr(ctx, from, val);
         sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
         if (!*name)
-            name = derived_name(val);
+            name = derived_name(val, &origin);
         const char *literal = value.literal;
         sql_add_column(ctx, out, name, value);
         out->items[out->n - 1].value.literal = literal;
+        out->items[out->n - 1].noted = sql_note_target(ctx, target, name, origin);
     }
 }
 
@@ -197,6 +202,7 @@ void sql_select(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
             sql_condition(ctx, &from, where, "WHERE");
             sql_learn(&from, where);
         }
+        sql_note_locks(ctx, &from, ecc_sql_at(body, "lockingClause"));
         from.grouped = group != NULL;
         sql_targets(ctx, &from, ecc_sql_at(body, "targetList"), out);
         for ECC_SQL_EACH (item, group) {

@@ -175,8 +175,10 @@ static bool check_enum_literal(struct sql_ctx *ctx, const struct ecc_enum *of, s
     if (!of || value.base != SQL_UNTYPED || !value.literal)
         return true;
     for (size_t i = 0; i < of->nvalues; i++) {
-        if (strcmp(of->values[i], value.literal) == 0)
-            return true;
+        if (strcmp(of->values[i], value.literal) != 0)
+            continue;
+        sql_note(ctx, ECC_REF_VALUE, of, value.literal, at, 0);
+        return true;
     }
     const char *near = ecc_did_you_mean(value.literal, of->values, of->nvalues);
     sql_problem(ctx, at, near ? sql_format(ctx, "did you mean '%s'?", near) : NULL, "'%s' is no value of %s", value.literal, of->name);

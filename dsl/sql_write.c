@@ -8,8 +8,10 @@
 static const struct ecc_column *find_column(struct sql_ctx *ctx, const struct ecc_table *table, const char *name, int64_t at)
 {
     for (size_t i = 0; i < table->ncolumns; i++) {
-        if (strcmp(table->columns[i].name, name) == 0)
-            return &table->columns[i];
+        if (strcmp(table->columns[i].name, name) != 0)
+            continue;
+        sql_note_after(ctx, &table->columns[i], at);
+        return &table->columns[i];
     }
     const char **names = ECC_NEW_ARRAY(ctx->arena, const char *, table->ncolumns + 1);
     for (size_t i = 0; i < table->ncolumns; i++)

@@ -152,6 +152,11 @@ def suite_editors():
     return script("editors/run.py", ecomc(), os.path.join(folder, "tests", "editors", "words"), timeout=3600)
 
 
+def suite_lsp():
+    """The language server, asked over its pipes."""
+    return script("lsp/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
 def suite_plans():
     """What `ecomc plan` says of pairs of topologies, and what must hold of any pair."""
     return script("plan/run.py", ecomc()) if asan_build() else (0, 1, 0)
@@ -186,8 +191,8 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "editors": suite_editors,
-          "checks": suite_checks, "fuzz": suite_fuzz, "system": suite_system, "chaos": suite_chaos}
+          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors, "checks": suite_checks, "fuzz": suite_fuzz,
+          "system": suite_system, "chaos": suite_chaos}
 
 
 def main():

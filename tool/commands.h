@@ -14,6 +14,7 @@ X(invariants, "check what must hold on the running system; --record notes what i
 X(load, "play a scenario against what is up, at a rate, and check the invariants after it")
 X(migrate, "apply, revert or list the migrations of one service")
 X(dead_letters, "what a service could not handle: list it, show it, send it back")
+X(lsp, "language server on standard input and output, for editors")
 X(doctor, "what this machine has and what is missing")
 X(completion, "write the completions of a shell")
 X(help, "this list, or what one command takes")

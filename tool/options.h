@@ -58,6 +58,8 @@ ARGUMENTS(dead_letters, "SERVICE list|show|replay [ID]")
 OPTION(dead_letters, "--limit", "N", "list at most N")
 OPTION(dead_letters, "--all", "", "replay all of them")
 
+ARGUMENTS(lsp, "")
+
 ARGUMENTS(completion, "bash|zsh|fish")
 
 ARGUMENTS(help, "[COMMAND]")
