@@ -4,9 +4,10 @@
 // usage: node workbench.mjs STORE VSIX ECOMC FOLDER     STORE: has code-server/ and node_modules/; FOLDER: an empty one
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const [store, vsix, ecomc, folder] = process.argv.slice(2);
@@ -50,7 +51,9 @@ const port = await new Promise((resolve) => {
 const data = join(folder, "data");
 const places = ["--server-data-dir", data, "--extensions-dir", join(folder, "extensions")];
 const args = ["out/server-main.js", "--accept-server-license-terms", ...places];
-const options = { cwd: join(store, "code-server"), env: { ...process.env, HOME: folder } };
+const sockets = mkdtempSync(join(tmpdir(), "ecom-")); // their paths must be short
+const env = { ...process.env, HOME: folder, TMPDIR: sockets, XDG_RUNTIME_DIR: sockets };
+const options = { cwd: join(store, "code-server"), env };
 mkdirSync(join(data, "data", "User"), { recursive: true });
 mkdirSync(join(data, "data", "logs"), { recursive: true });
 writeFileSync(join(data, "data", "User", "settings.json"), '{ "workbench.startupEditor": "none", "telemetry.telemetryLevel": "off" }');
@@ -188,7 +191,10 @@ try {
   process.exitCode = 1;
 } finally {
   await browser.close();
+  const exit = new Promise((resolve) => server.once("exit", resolve));
   server.kill();
+  await exit;
+  rmSync(sockets, { recursive: true, maxRetries: 5 });
 }
 await until("the servers have ended", () => !started().some(alive)).catch((error) => {
   console.log(`FAIL ${error.message}\n${passed} passed, 1 failed`);
