@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the suites and adds up their counts. `run.py` runs all, `run.py NAME ...` the suites (or one unit test or one system test) so named;
-with `--long` (or EC_TEST_LONG=1) each fuzzer runs for 300 s, not 10, and chaos at full size (EC_LONG=1); with EC_REPEAT=N system tests
-that share a running system run N times on it. The last line is `N passed, N failed, N skipped`; each skip has its reason above it."""
+with `--long` (or EC_TEST_LONG=1) each fuzzer runs for 300 s, not 10, chaos at full size and the extension in VS Code (EC_LONG=1); with
+EC_REPEAT=N system tests that share a running system run N times on it. The last line is `N passed, N failed, N skipped`; each skip has
+its reason above it."""
 import os
 import re
 import subprocess
@@ -143,6 +144,14 @@ def suite_tool():
     return script("tool/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
+def suite_editors():
+    """What editors take: the grammar against the compiler, snippets, the package, its client with `ecomc lsp`."""
+    folder = asan_build()
+    if not folder:
+        return 0, 1, 0
+    return script("editors/run.py", ecomc(), os.path.join(folder, "tests", "editors", "words"), timeout=3600)
+
+
 def suite_lsp():
     """The language server, asked over its pipes."""
     return script("lsp/run.py", ecomc()) if asan_build() else (0, 1, 0)
@@ -182,7 +191,7 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "checks": suite_checks, "fuzz": suite_fuzz,
+          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors, "checks": suite_checks, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 
 
