@@ -100,7 +100,8 @@ static bool takes_guard(const struct ecc_sql *sql)
 
     if (strncasecmp(text, "INSERT", 6) != 0 && strncasecmp(text, "UPDATE", 6) != 0 && strncasecmp(text, "DELETE", 6) != 0)
         return false;
-    return !strpbrk(text, "/%;") && !has_word(text, "div(") && !has_word(text, "mod(") && !has_word(text, "div (") && !has_word(text, "mod (");
+    return !strpbrk(text, "/%;") && !has_word(text, "div(") && !has_word(text, "mod(") && !has_word(text, "div (") &&
+           !has_word(text, "mod (");
 }
 
 bool ecc_is_deferred(const struct ecc_program *program, const struct ecc_stmt *stmt)

@@ -7,8 +7,9 @@
  * When a statement of the group fails nothing of it has happened, and its units are sent again with a sync each, all in one flight: only
  * the one that fails fails. Where that is the rule and not the exception, because what is wanted is sold out, groups become small: half
  * after one that failed, and more again after each that did not. A lost connection is met the same way, after reconnecting. lock_timeout
- * keeps one unit that waits for a stranger's lock from holding up the lane; it fails then and is tried again alone. Units wait for the lane
- * at most until their deadline, and not at all once it has been down for a second.
+ * keeps one unit that waits for a stranger's lock from holding up the lane; it fails then and is tried again alone, but whole transactions are
+ * given back to their owners, who can wait on connections of their own. Units wait for the lane at most until their deadline, and not at
+ * all once it has been down for a second.
  */
 #include "group.h"
 
@@ -28,7 +29,7 @@ static struct {
     struct ec_group_unit *first, **end; /* gathered */
     struct ec_group_unit *flight;       /* under way, in the order of sending */
     int pending;                        /* syncs of the flight that are not answered */
-    bool failed, lost;                  /* of the flight */
+    bool failed, lost, locked;          /* of the flight */
     struct ec_pg_cmd sync;
     uv_check_t check;
     uv_idle_t idle;
@@ -64,6 +65,7 @@ static void refuse(struct ec_group_unit *unit, const struct ec_sql *sql, const s
 {
     unit->failed = true;
     lane.failed = true;
+    lane.locked |= strcmp(reply->sqlstate, "55P03") == 0;
     if (unit->error || (!unit->alone && lane.flight->next)) /* it gets another chance, without the others */
         return;
     if (unit->refused)
@@ -119,6 +121,11 @@ static void land(void)
         next = unit->next;
         unit->next = NULL;
         unit->unknown |= lost;
+        if (repeat && !lost && lane.locked && unit->statements) {
+            unit->locked = true;
+            unit->error = &ec_error_unavailable;
+            repeat = false;
+        }
         if (repeat && now < unit->deadline_ns) {
             unit->alone = true;
             unit->failed = false;
@@ -223,7 +230,7 @@ static void flush(void)
     if (lane.flight || !lane.first || !lane.up || !ec_pg_conn_up(lane.conn) || ec_pg_conn_busy(lane.conn))
         return;
     EC_CRASH_BEFORE("group");
-    lane.failed = lane.lost = false;
+    lane.failed = lane.lost = lane.locked = false;
     if (lane.limit < 1 || lane.limit > ec_group_limit)
         lane.limit = ec_group_limit;
     lane.flight = take(lane.limit);
@@ -293,7 +300,7 @@ static void on_tick(uv_timer_t *timer)
 void ec_group_submit(struct ec_group_unit *unit)
 {
     unit->error = NULL;
-    unit->unknown = unit->alone = unit->failed = false;
+    unit->unknown = unit->alone = unit->failed = unit->locked = false;
     unit->rows = 0;
     if (!unit->deadline_ns)
         unit->deadline_ns = uv_hrtime() + (uint64_t)UNIT_MS * 1000000;

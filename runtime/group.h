@@ -35,6 +35,7 @@ struct ec_group_unit { /* the owner's memory, with its values, until done is cal
     /* outcome */
     const struct ec_error *error; /* NULL: committed */
     bool unknown;                 /* with error: it may have been committed */
+    bool locked; /* with error, of one with statements: it, or one beside it, met a stranger's lock; its owner has a better place to wait */
     int64_t rows;
     /* group.c's */
     struct ec_group_unit *next;

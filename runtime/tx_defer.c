@@ -105,6 +105,7 @@ static void done(struct ec_group_unit *unit)
     /* What the server has refused at last it had not committed before either: it would have refused it for that. */
     burst->lost = unit->error && unit->unknown && !burst->error;
     burst->error = unit->error;
+    burst->repeatable |= unit->locked;
     burst->done(burst);
 }
 
