@@ -1,15 +1,13 @@
 """Customers who order while something is done to the system; after it, all has to add up. With EC_LONG=1 there are more of them."""
 import itertools
-import os
 import random
 import signal
 import threading
 
 from invariants import calm, check
-from lib import wait
+from lib import LONG, wait
 from shop import Customer, Wish
 
-LONG = os.environ.get("EC_LONG") == "1"
 CUSTOMERS, ROUNDS, BETWEEN = (12, 4, 40) if LONG else (6, 1, 5)
 
 

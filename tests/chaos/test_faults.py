@@ -2,12 +2,11 @@
 import os
 import signal
 
-import lib
 from lib import wait
 from pgproxy import Proxy
 from storm import BETWEEN, ROUNDS, Storm
 
-BUILD = lib.RELEASE
+BUILDS = ["release"]
 ARGS = ["--replicas", "2"]
 
 

@@ -15,9 +15,8 @@ import lib
 import stories
 from crash import BUILD, Points
 from invariants import calm, check
-from lib import wait
+from lib import LONG, wait
 
-LONG = os.environ.get("EC_LONG") == "1"
 CUSTOMERS = 8
 AT_ONCE = 3      # armed a service, of those that fire soon
 PATIENCE_S = 5   # one that waits longer makes room for the next, and stays armed
