@@ -27,6 +27,8 @@ class Storm:
                 wish = self.wishes[customer.id, qty] = Wish(customer, qty)
                 wish.place(self.stop)
                 self.answered += 1
+                if wish.reply is None or wish.reply.status >= 500:
+                    self.stop.wait(0.1)  # or thousands of orders are refused while something is down
                 if wish.reply and wish.reply.status == 201 and random.random() < 0.1:
                     wish.cancelled = True  # asked for: whether it was answered doesn't matter
                     try:

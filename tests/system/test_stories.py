@@ -114,7 +114,7 @@ def test_payment_failure(system):
 
 # ---------------------------------------------------------------- the circuit breaker
 
-EDGE = 'edge="order-svc -> inventory-svc"'
+EDGE, OPEN_S = 'edge="order-svc -> inventory-svc"', 10
 
 
 class Breakers:
@@ -132,6 +132,13 @@ class Breakers:
 
     def changes(self, name, to):
         return self.changes_all(name, to) - self.changed[name, to]
+
+    def probes(self, name):
+        return self.changes(name, "half-open")
+
+    def refused(self):
+        """Orders that failed because nothing was sent."""
+        return sum(self.failures(name, "inventory-svc is not called for a while") for name in self.names)
 
     def state(self, name):
         return self.system.metrics(name)[f"ec_breaker_state{{{EDGE}}}"]
@@ -194,38 +201,52 @@ def test_circuit_breaker(system):
         return at_once([lambda c=c: c.order("press") for c in customers[:n]])
 
     with system.paused("inventory-svc"):
-        rounds = 0
+        rounds, last = 0, {}
         while not all(breakers.state(name) == 2 for name in names):
             assert len(names) > 1 or breakers.state(names[0]) == 0, "closed before the third"
+            for name in names:
+                if breakers.state(name) == 0:
+                    last[name] = time.monotonic()  # it has not opened before
             for reply in order_at_once(len(names)):
                 check_refused(reply)
             rounds += 1
             assert rounds <= 3 * len(names), "three timeouts open it"
         for name in names:
-            assert breakers.failures(name, "inventory-svc did not answer in time") == 3, name
-            assert breakers.changes(name, "open") == 1 and breakers.changes(name, "half-open") == 0
-        sent = {name: breakers.sent_of(name) for name in names if breakers.sent_all() is not None}
-        edge, edge_soon, op, op_soon = quick(system)
-        for i in range(5):
-            refused = customers[i % len(customers)].order("press")
-            check_refused(refused)
-        counts = quick(system)
+            assert breakers.probes(name) == 0 or time.monotonic() - last[name] >= OPEN_S, "open for its time"
+            assert breakers.failures(name, "inventory-svc did not answer in time") == 3 + breakers.probes(name), name
+            assert breakers.changes(name, "open") == 1 + breakers.probes(name), name
+        breakers.sent_all()
+        sent = {name: breakers.sent_of(name) - breakers.probes(name) for name in names}
+        for _ in range(5):
+            seen, begun, waiting = {name: breakers.probes(name) for name in names}, time.monotonic(), breakers.refused()
+            edge, edge_soon, op, op_soon = quick(system)
+            for i in range(5):
+                refused = customers[i % len(customers)].order("press")
+                check_refused(refused)
+            counts = quick(system)
+            probed = [name for name in names if breakers.probes(name) > seen[name]]
+            if not probed:
+                break
+            assert all(time.monotonic() - last[name] >= OPEN_S for name in probed), "nothing is sent before its time"
+            last.update((name, begun) for name in probed)  # the machine is busy, and five orders took as long; it opens again
+            wait(lambda: all(breakers.state(name) == 2 for name in names), 10, "each is open again")
+        assert not probed, "five orders take 10 s each time"
         assert counts[0] - edge >= 5 and counts[1] - edge_soon == counts[0] - edge, "each is refused within 5 ms"
         assert counts[2] - op == 5 and counts[3] - op_soon == 5, "and no order waits for the timeout of the edge"
-        assert all(breakers.changes(name, "half-open") == 0 and breakers.sent_of(name) == sent[name] for name in names), "nothing is sent"
-        assert sum(breakers.failures(name, "inventory-svc is not called for a while") for name in names) == 5
+        assert all(breakers.sent_of(name) - breakers.probes(name) == sent[name] for name in names), "nothing is sent but probes"
+        assert breakers.refused() - waiting == 5
 
         # Once the time is over one call goes, whosesoever, and with its failure the time begins again.
         time.sleep(int(refused.headers["retry-after"]))
         end = time.monotonic() + 30
-        while not all(breakers.changes(name, "half-open") >= 1 for name in names):
+        while not all(breakers.probes(name) > seen[name] for name in names):
             assert time.monotonic() < end, "no probe"
             for reply in order_at_once(len(customers)):
                 check_refused(reply)
         wait(lambda: all(breakers.state(name) == 2 for name in names), 10, "each is open again")
-        assert breakers.sent_all() == sum(sent.values()) + sum(breakers.changes(name, "half-open") for name in names)
+        breakers.sent_all()
         for name in names:
-            probes = breakers.changes(name, "half-open")
+            probes = breakers.probes(name)
             assert breakers.sent_of(name) - sent[name] == probes == breakers.changes(name, "open") - 1 >= 1, name
 
     # What was sent has come through by now, and nothing else has.
