@@ -6,7 +6,7 @@ import threading
 
 from invariants import calm, check
 from lib import LONG, wait
-from shop import Customer, Wish
+from shop import VISA, Customer, Wish
 
 CUSTOMERS, ROUNDS, BETWEEN = (12, 4, 40) if LONG else (6, 1, 5)
 
@@ -48,6 +48,13 @@ class Storm:
         """Until n more orders have been answered."""
         target = self.answered + n
         wait(lambda: self.answered >= target or self.wrong, 60, f"{n} more orders are answered")
+
+    def ask(self, customer):
+        """One order of somebody who is not in the storm, asked for once; the answer."""
+        qty = 1 + sum(1 for who, _ in list(self.wishes) if who == customer.id)
+        wish = self.wishes[customer.id, qty] = Wish(customer, qty, VISA, keyed=False)
+        wish.place(self.stop, tries=1)
+        return wish.reply
 
     def kill(self, name, sig=signal.SIGKILL):
         before = self.system.processes()[name]["restarts"]
