@@ -160,7 +160,7 @@ def suite_chaos(only=None):
     """Processes end at each crash point, the parts around them fail; nothing is lost, doubled or left undone."""
     if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "runtime/libecruntime.a"]):
         return 0, 1, 0
-    return script("chaos/run.py", *([only] if only else []), timeout=6 * 3600 if LONG else 2400)
+    return script("chaos/run.py", *([only] if only else []), timeout=12 * 3600 if LONG else 3600)
 
 
 def suite_fuzz():

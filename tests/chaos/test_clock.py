@@ -79,7 +79,7 @@ def refused(system, name):
 
 
 def goes_on(system, storm, customer):
-    wait(lambda: storm.ask(customer).status == 201, 60, "orders go on")
+    wait(lambda: storm.ask(customer).status == 201, 15, "orders go on")
     for _ in range(10):
         reply = storm.ask(customer)
         assert reply.status == 201, reply
