@@ -110,6 +110,8 @@ static struct ec_edge_result read_problem(struct call_run *run, const struct ec_
     if (!own || ours_to_blame(own)) {
         result.error = &ec_error_bad_gateway;
         result.detail = ec_arena_printf(arena, "%s refused the call with status %d", run->attempts.edge->peer, reply->status);
+        /* One whose clock or keys are wrong refuses faster than the others work, and would draw all calls to itself. */
+        ec_http_avoid(run->attempts.edge->state->client, reply);
     }
     return result;
 }

@@ -98,7 +98,7 @@ void ec_pg_prepared_forget(struct ec_pg_prepared *prepared)
     *prepared = (struct ec_pg_prepared){NULL, 0};
 }
 
-/* "order-svc.Place.insert": the last part is what its program calls it. What the runtime asks for itself has no span. */
+/* "trip-svc.Book.insert": the last part is what its program calls it. What the runtime asks for itself has no span. */
 void ec_pg_statement_tell(const struct ec_task *task, const struct ec_sql *sql, const struct ec_pg_reply *reply, uint64_t began_ns)
 {
     bool no_row = sql && sql->none && strcmp(reply->sqlstate, "22012") == 0; /* its guard's way to say so */

@@ -146,6 +146,16 @@ void pg_server_restart(struct pg_server *server)
     start_server(server);
 }
 
+void pg_server_pause(struct pg_server *server)
+{
+    kill(server->pid, SIGSTOP);
+}
+
+void pg_server_go_on(struct pg_server *server)
+{
+    kill(server->pid, SIGCONT);
+}
+
 void pg_server_stop(struct pg_server *server)
 {
     char *argv[] = {(char *)"/bin/rm", (char *)"-rf", server->dir, NULL};
