@@ -131,8 +131,8 @@ static struct ecc_schema_table *table_of(struct ecc_arena *arena, const struct e
     for (size_t i = 0; i < from->ncolumns; i++) {
         const struct ecc_column *column = &from->columns[i];
         ECC_PUSH(arena, &table->columns,
-                 ((struct ecc_schema_column){column->name, column->was, column_type(column->type), column->dflt_sql, !column->type->optional,
-                                             column->span}));
+                 ((struct ecc_schema_column){.name = column->name, .was = column->was, .type = column_type(column->type),
+                                             .dflt = column->dflt_sql, .not_null = !column->type->optional, .span = column->span}));
     }
     for (size_t i = 0; i < from->ncolumns; i++) {
         const struct ecc_column *column = &from->columns[i];
@@ -171,7 +171,7 @@ static struct ecc_schema_table *table_of(struct ecc_arena *arena, const struct e
     return table;
 }
 
-const struct ecc_schema *ecc_schema_of(struct ecc_arena *arena, const struct ecc_service *service)
+struct ecc_schema *ecc_schema_of(struct ecc_arena *arena, const struct ecc_service *service)
 {
     struct ecc_schema *schema = ECC_NEW(arena, struct ecc_schema);
 
@@ -281,6 +281,7 @@ struct ecc_migration *ecc_schema_initial(struct ecc_arena *arena, const struct e
     }
     for (size_t i = schema->tables.n; i--;)
         ecc_wl(&down, "DROP TABLE %s;", ecc_quote_sql_name(arena, schema->tables.items[i]->name));
-    *migration = (struct ecc_migration){"000001_initial", up.data, down.data, ecc_sha256_hex(arena, up.data, up.n)};
+    *migration = (struct ecc_migration){
+        .name = "000001_initial", .up = up.data, .down = down.data, .sha256 = ecc_sha256_hex(arena, up.data, up.n)};
     return migration;
 }
