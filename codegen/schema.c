@@ -11,7 +11,7 @@
 
 enum { NAME_MAX_BYTES = 63 }; /* PostgreSQL cuts longer names off */
 
-static const char *column_type(const struct ecc_type *type)
+const char *ecc_schema_type(const struct ecc_type *type)
 {
     switch (type->kind) {
     case ECC_TYPE_TEXT:
@@ -131,7 +131,7 @@ static struct ecc_schema_table *table_of(struct ecc_arena *arena, const struct e
     for (size_t i = 0; i < from->ncolumns; i++) {
         const struct ecc_column *column = &from->columns[i];
         ECC_PUSH(arena, &table->columns,
-                 ((struct ecc_schema_column){.name = column->name, .was = column->was, .type = column_type(column->type),
+                 ((struct ecc_schema_column){.name = column->name, .was = column->was, .type = ecc_schema_type(column->type),
                                              .dflt = column->dflt_sql, .not_null = !column->type->optional, .span = column->span}));
     }
     for (size_t i = 0; i < from->ncolumns; i++) {

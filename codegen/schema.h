@@ -46,6 +46,7 @@ struct ecc_migration {
 
 struct ecc_migrations { struct ecc_migration **items; size_t n, cap; };
 
+const char *ecc_schema_type(const struct ecc_type *type); /* PostgreSQL's name for what a value of the language is there */
 struct ecc_schema *ecc_schema_of(struct ecc_arena *arena, const struct ecc_service *service);
 const struct ecc_schema_table *ecc_schema_find(const struct ecc_schema *schema, const char *table);
 const struct ecc_schema_column *ecc_schema_column(const struct ecc_schema_table *table, const char *column);

@@ -364,8 +364,13 @@ bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *t
                 for (size_t i = 0; i < table->ncolumns; i++)
                     found |= strcmp(table->columns[i].name, name) == 0;
                 const char *at = strstr(ctx.text + shift, name);
+                bool plain = strcmp(ecc_sql_text(element, "ordering"), "SORTBY_DEFAULT") == 0 &&
+                             strcmp(ecc_sql_text(element, "nulls_ordering"), "SORTBY_NULLS_DEFAULT") == 0 && !ecc_sql_at(element, "collation") &&
+                             !ecc_sql_at(element, "opclass");
                 if (!found)
                     sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "`%s` has no column `%s`", table->name, name);
+                else if (kind != ECC_CON_INDEX && !plain)
+                    sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "a key is made of columns, without an order");
             } else if (kind != ECC_CON_INDEX) {
                 sql_problem(&ctx, (int64_t)shift, NULL, "a key is made of columns");
             } else {
