@@ -273,7 +273,8 @@ static bool converts(const char *from, const char *to)
 
 static const char *type_sql(struct schema_diff *d, const char *table, const char *column, const char *from, const char *to)
 {
-    const char *through = strcmp(from, "boolean") == 0 && strcmp(to, "bigint") == 0 ? "::int" : "";
+    bool between = (strcmp(from, "boolean") == 0 && strcmp(to, "bigint") == 0) || (strcmp(from, "bigint") == 0 && strcmp(to, "boolean") == 0);
+    const char *through = between ? "::int" : "";
 
     return FMT(d, "ALTER TABLE %s ALTER COLUMN %s TYPE %s USING %s%s::%s;\n", table, column, to, column, through, to);
 }

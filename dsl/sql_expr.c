@@ -65,51 +65,6 @@ static bool one_of(const char *word, const char *const *list)
     return false;
 }
 
-static struct sql_value arithmetic(struct sql_ctx *ctx, const char *op, struct sql_value a, struct sql_value b, int64_t at)
-{
-    bool nullable = a.nullable || b.nullable;
-    enum sql_base l = a.base, r = b.base;
-
-    if (l == SQL_BAD || r == SQL_BAD)
-        return sql_of(SQL_BAD, nullable);
-    if (l == SQL_UNTYPED)
-        l = r;
-    else if (r == SQL_UNTYPED)
-        r = l == SQL_TIME && *op == '+' ? SQL_INTERVAL : l;
-    if (l == SQL_UNKNOWN || r == SQL_UNKNOWN || l == SQL_OTHER || r == SQL_OTHER || l == SQL_UNTYPED)
-        return sql_of(SQL_UNKNOWN, nullable);
-    if (l == SQL_JSON && *op == '-')
-        return sql_of(SQL_JSON, nullable);
-    if (sql_is_number(sql_of(l, false)) && sql_is_number(sql_of(r, false))) {
-        if (*op == '^')
-            return sql_of(l == SQL_NUMERIC || r == SQL_NUMERIC ? SQL_NUMERIC : SQL_FLOAT, nullable);
-        return sql_of(l == SQL_FLOAT || r == SQL_FLOAT ? SQL_FLOAT : l == SQL_NUMERIC || r == SQL_NUMERIC ? SQL_NUMERIC : SQL_INT, nullable);
-    }
-    if (l == SQL_TIME && r == SQL_TIME && *op == '-')
-        return sql_of(SQL_INTERVAL, nullable);
-    if ((l == SQL_TIME && r == SQL_INTERVAL) || (l == SQL_INTERVAL && r == SQL_TIME && *op == '+'))
-        return sql_of(SQL_TIME, nullable);
-    if (l == SQL_INTERVAL || r == SQL_INTERVAL) {
-        if ((l == r && (*op == '+' || *op == '-')) || sql_is_number(sql_of(l, false)) || sql_is_number(sql_of(r, false)))
-            return sql_of(SQL_INTERVAL, nullable);
-    }
-    sql_problem(ctx, at, NULL, "there is no `%s %s %s`", sql_describe(ctx, a), op, sql_describe(ctx, b));
-    return sql_of(SQL_BAD, nullable);
-}
-
-static struct sql_value concatenation(struct sql_value a, struct sql_value b)
-{
-    bool nullable = a.nullable || b.nullable;
-
-    if (a.base == SQL_BAD || b.base == SQL_BAD)
-        return sql_of(SQL_BAD, nullable);
-    if (a.base == SQL_JSON || b.base == SQL_JSON)
-        return sql_of(SQL_JSON, nullable);
-    if (a.base == SQL_OTHER || b.base == SQL_OTHER)
-        return sql_of(a.base == SQL_TEXT || b.base == SQL_TEXT ? SQL_TEXT : SQL_UNKNOWN, nullable);
-    return sql_of(SQL_TEXT, nullable);
-}
-
 static bool is_small(struct sql_value value)
 {
     return value.base == SQL_INT && value.pg && strcmp(value.pg, "int8") != 0;
@@ -131,53 +86,82 @@ static void meet_each(struct sql_ctx *ctx, struct sql_value a, struct sql_value 
     meet(ctx, b, a);
 }
 
+/* Which operator PostgreSQL would take; reported when there is none. Its result has the base BAD or UNKNOWN when that is so. */
+static struct sql_value choose(struct sql_ctx *ctx, const char *op, struct sql_value a, struct sql_value b, int64_t at, struct sql_choice *out)
+{
+    char left = sql_value_letter(a), right = sql_value_letter(b), unknown = sql_letter("unknown");
+    struct sql_choice without;
+    const struct sql_value both[] = {a, b};
+
+    *out = (struct sql_choice){{0}, 0, false};
+    if (a.base == SQL_BAD || b.base == SQL_BAD)
+        return sql_of(SQL_BAD, false);
+    if (!left || !right)
+        return sql_of(SQL_UNKNOWN, true);
+    enum sql_found found = sql_choose_operator(op, left, right, out);
+    if (found != SQL_FOUND) {
+        const char *help = found == SQL_AMBIGUOUS ? "say by a cast what the one or the other is" : NULL;
+        sql_problem(ctx, at, help, "there is no `%s %s %s`", sql_describe(ctx, a), op, sql_describe(ctx, b));
+        return sql_of(SQL_BAD, false);
+    }
+    if (a.param || b.param) {
+        found = sql_choose_operator(op, a.param ? unknown : left, b.param ? unknown : right, &without);
+        sql_settle_params(ctx, both, 2, &without, found);
+    }
+    return sql_of_letter(ctx, out->result, a.nullable || b.nullable);
+}
+
+/* Comparisons are told about in the words of the language; then whether there is such an operator. */
+static struct sql_value compare(struct sql_ctx *ctx, const char *op, struct sql_value a, struct sql_value b, int64_t at)
+{
+    size_t before = ctx->problems->n;
+    struct sql_choice choice;
+
+    meet_each(ctx, a, b);
+    sql_check_compare(ctx, a, b, at);
+    if (ctx->problems->n == before)
+        choose(ctx, op, a, b, at, &choice);
+    return sql_of(SQL_BOOL, a.nullable || b.nullable);
+}
+
+static struct sql_value prefix(struct sql_ctx *ctx, const char *op, struct sql_value b, int64_t at)
+{
+    struct sql_choice choice;
+    char right = sql_value_letter(b);
+
+    sql_want_cast(ctx, b, SQL_CAST_ALWAYS);
+    if (!right)
+        return sql_of(b.base == SQL_BAD ? SQL_BAD : SQL_UNKNOWN, b.nullable);
+    if (sql_choose_operator(op, 0, right, &choice) != SQL_FOUND) {
+        sql_problem(ctx, at, NULL, "there is no `%s %s`", op, sql_describe(ctx, b));
+        return sql_of(SQL_BAD, b.nullable);
+    }
+    return sql_of_letter(ctx, choice.result, b.nullable);
+}
+
 static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
 {
     static const char *const comparisons[] = {"=", "<>", "<", "<=", ">", ">=", NULL};
-    static const char *const arithmetics[] = {"+", "-", "*", "/", "%", "^", NULL};
-    static const char *const tests[] = {"~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "?", "?|", "?&", "@?", "@@", "&&",
-                                        "<<", ">>", NULL};
+    static const char *const may_be_null[] = {"->", "->>", "#>", "#>>", "@?", "@@", NULL};
     const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr"), *right = ecc_sql_at(body, "rexpr"), *name = ecc_sql_at(body, "name");
     const char *op = ecc_sql_string(name, name ? name->n - 1 : 0);
     int64_t at = left ? sql_at_of(left) : ecc_sql_int(body, "location");
     struct sql_value b = sql_expr(ctx, from, right);
+    struct sql_choice choice;
 
-    if (!left) {
-        sql_want_cast(ctx, b, SQL_CAST_ALWAYS);
-        if (strcmp(op, "-") == 0 || strcmp(op, "+") == 0) {
-            struct sql_value value = b.base == SQL_UNTYPED ? sql_of(SQL_UNKNOWN, b.nullable) : sql_of(b.base, b.nullable);
-            return value;
-        }
-        return sql_of(SQL_UNKNOWN, b.nullable);
-    }
+    if (!left)
+        return prefix(ctx, op, b, at);
     struct sql_value a = sql_expr(ctx, from, left);
-    bool nullable = a.nullable || b.nullable;
-    bool reaches = strcmp(op, "->") == 0 || strcmp(op, "->>") == 0;
-    if (reaches && b.param && b.base == SQL_INT)
+    if (one_of(op, comparisons))
+        return compare(ctx, op, a, b, b.param || b.base == SQL_UNTYPED ? sql_at_of(right) : at);
+    if ((strcmp(op, "->") == 0 || strcmp(op, "->>") == 0) && b.param && b.base == SQL_INT) {
         sql_problem(ctx, sql_at_of(right), sql_format(ctx, "write `:%s::int`", ctx->paths.items[b.param - 1]), "an index into json is an int4");
-    else
-        meet_each(ctx, a, b);
-    if (one_of(op, comparisons)) {
-        sql_check_compare(ctx, a, b, b.param || b.base == SQL_UNTYPED ? sql_at_of(right) : at);
-        return sql_of(SQL_BOOL, nullable);
+        return sql_of(SQL_BAD, true);
     }
-    if (one_of(op, arithmetics)) {
-        struct sql_value value = arithmetic(ctx, op, a, b, at);
-        if (value.base == SQL_JSON)
-            value.nullable = nullable;
-        return value;
-    }
-    if (strcmp(op, "||") == 0)
-        return concatenation(a, b);
-    if (strcmp(op, "#>") == 0 || (reaches && op[2] == '\0'))
-        return sql_of(SQL_JSON, true);
-    if (reaches || strcmp(op, "#>>") == 0)
-        return sql_of(SQL_TEXT, true);
-    if (one_of(op, tests))
-        return sql_of(SQL_BOOL, nullable);
-    if (strcmp(op, "#-") == 0)
-        return sql_of(SQL_JSON, nullable);
-    return sql_of(SQL_UNKNOWN, nullable);
+    meet_each(ctx, a, b);
+    struct sql_value value = choose(ctx, op, a, b, at, &choice);
+    value.nullable = value.nullable || one_of(op, may_be_null);
+    return value;
 }
 
 static struct sql_value membership(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
@@ -190,9 +174,7 @@ static struct sql_value membership(struct sql_ctx *ctx, struct sql_from *from, c
         list = ecc_sql_at(ecc_sql_body(list), "items");
     for ECC_SQL_EACH (item, list) {
         struct sql_value b = sql_expr(ctx, from, item);
-        meet_each(ctx, a, b);
-        sql_check_compare(ctx, a, b, sql_at_of(item));
-        nullable |= b.nullable;
+        nullable |= compare(ctx, "=", a, b, sql_at_of(item)).nullable;
     }
     return sql_of(SQL_BOOL, nullable);
 }
@@ -201,22 +183,46 @@ static struct sql_value membership(struct sql_ctx *ctx, struct sql_from *from, c
 static struct sql_value any_all(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
 {
     struct sql_value a = sql_expr(ctx, from, ecc_sql_at(body, "lexpr"));
-    const struct ecc_sql_node *right = ecc_sql_at(body, "rexpr");
-    struct sql_value b = sql_expr(ctx, from, right);
+    const struct ecc_sql_node *right = ecc_sql_at(body, "rexpr"), *name = ecc_sql_at(body, "name");
+    struct sql_value b = sql_expr(ctx, from, right), element = b;
+    char letter = sql_value_letter(b), item = sql_element_letter(letter);
+    struct sql_choice choice;
 
-    if (b.base > SQL_UNTYPED && b.base != SQL_OTHER) {
+    if (letter && b.base != SQL_UNTYPED && !item) {
         const char *help = b.param ? sql_format(ctx, "a list is jsonb: `IN (SELECT jsonb_array_elements_text(:%s::jsonb))` goes through its items",
                                                 ctx->paths.items[b.param - 1])
                                    : NULL;
         sql_problem(ctx, sql_at_of(right), help, "ANY and ALL need an array, this is %s", sql_describe(ctx, b));
+    } else if (item) {
+        element = sql_of_letter(ctx, item, b.nullable);
+        choose(ctx, ecc_sql_string(name, name ? name->n - 1 : 0), a, element, sql_at_of(right), &choice);
+    } else {
+        sql_want_cast(ctx, a, SQL_CAST_ALWAYS);
     }
-    return sql_of(SQL_BOOL, a.nullable || b.nullable);
+    return sql_of(SQL_BOOL, true); /* an array may have null in it */
+}
+
+static struct sql_value nullif(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at)
+{
+    struct sql_choice choice;
+    size_t before = ctx->problems->n;
+
+    meet_each(ctx, a, b);
+    sql_check_compare(ctx, a, b, at);
+    if (ctx->problems->n > before)
+        return sql_of(SQL_BAD, true);
+    struct sql_value value = choose(ctx, "=", a, b, at, &choice);
+    if (value.base != SQL_BAD && value.base != SQL_UNKNOWN && choice.args[0] != sql_value_letter(a))
+        a = sql_of_letter(ctx, choice.args[0], true);
+    a.nullable = true;
+    a.param = 0;
+    return a;
 }
 
 static struct sql_value a_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
 {
     const char *kind = ecc_sql_text(body, "kind");
-    const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr"), *right = ecc_sql_at(body, "rexpr");
+    const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr"), *right = ecc_sql_at(body, "rexpr"), *name = ecc_sql_at(body, "name");
 
     if (strcmp(kind, "AEXPR_OP") == 0)
         return operation(ctx, from, body);
@@ -224,31 +230,28 @@ static struct sql_value a_expr(struct sql_ctx *ctx, struct sql_from *from, const
         return any_all(ctx, from, body);
     if (strcmp(kind, "AEXPR_IN") == 0)
         return membership(ctx, from, body);
+    struct sql_value a = sql_expr(ctx, from, left);
     if (strstr(kind, "BETWEEN")) {
-        struct sql_value a = sql_expr(ctx, from, left);
         const struct ecc_sql_node *items = ecc_sql_is(right, "List") ? ecc_sql_at(ecc_sql_body(right), "items") : right;
         bool nullable = a.nullable;
         for ECC_SQL_EACH (item, items) {
             struct sql_value b = sql_expr(ctx, from, item);
-            meet_each(ctx, a, b);
-            sql_check_compare(ctx, a, b, sql_at_of(item));
-            nullable |= b.nullable;
+            nullable |= compare(ctx, item == items->first ? ">=" : "<=", a, b, sql_at_of(item)).nullable;
         }
         return sql_of(SQL_BOOL, nullable);
     }
-    struct sql_value a = sql_expr(ctx, from, left), b = sql_expr(ctx, from, right);
-    meet_each(ctx, a, b);
+    struct sql_value b = sql_expr(ctx, from, right);
+    int64_t at = sql_at_of(b.param ? right : left);
     if (strcmp(kind, "AEXPR_DISTINCT") == 0 || strcmp(kind, "AEXPR_NOT_DISTINCT") == 0) {
-        sql_check_compare(ctx, a, b, sql_at_of(b.param ? right : left));
+        compare(ctx, "=", a, b, at);
         return sql_of(SQL_BOOL, false);
     }
-    if (strcmp(kind, "AEXPR_NULLIF") == 0) {
-        sql_check_compare(ctx, a, b, sql_at_of(b.param ? right : left));
-        a.nullable = true;
-        a.param = 0;
-        return a;
-    }
-    return sql_of(SQL_BOOL, a.nullable || b.nullable); /* LIKE, ILIKE, SIMILAR TO */
+    if (strcmp(kind, "AEXPR_NULLIF") == 0)
+        return nullif(ctx, a, b, at);
+    struct sql_choice choice; /* LIKE, ILIKE, SIMILAR TO */
+    meet_each(ctx, a, b);
+    choose(ctx, ecc_sql_string(name, name ? name->n - 1 : 0), a, b, sql_at_of(left), &choice);
+    return sql_of(SQL_BOOL, a.nullable || b.nullable);
 }
 
 static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
@@ -262,7 +265,7 @@ static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, co
     for ECC_SQL_EACH (item, ecc_sql_at(body, "args")) {
         const struct ecc_sql_node *when = ecc_sql_body(item), *result = ecc_sql_at(when, "result");
         if (arg)
-            sql_check_compare(ctx, subject, sql_expr(ctx, from, ecc_sql_at(when, "expr")), sql_at_of(ecc_sql_at(when, "expr")));
+            compare(ctx, "=", subject, sql_expr(ctx, from, ecc_sql_at(when, "expr")), sql_at_of(ecc_sql_at(when, "expr")));
         else
             sql_condition(ctx, from, ecc_sql_at(when, "expr"), "WHEN");
         struct sql_value value = sql_expr(ctx, from, result);

@@ -55,6 +55,8 @@ struct sql_from {
     bool merged;                       /* has a join with USING */
     bool grouped;                      /* the query has GROUP BY */
     const struct sql_columns *outputs; /* names that ORDER BY and GROUP BY may use, or NULL */
+    bool aggregated;                   /* has an aggregate */
+    const char *place;                 /* where aggregates and window functions can't stand, or NULL */
 };
 
 struct sql_ctes {
@@ -89,8 +91,28 @@ struct sql_ctx {
  * refuses the statement when another place asks for another, or none does. */
 enum sql_cast { SQL_CAST_NO, SQL_CAST_REPEATED /* when it occurs more than once */, SQL_CAST_ALWAYS };
 
+/* sql_catalog.c: what PostgreSQL makes of a name and of types, which are letters there; 0: a type that is not in its table */
+enum { SQL_MOST_ARGUMENTS = 24 };
+enum sql_context { SQL_IMPLICIT, SQL_ASSIGNMENT, SQL_EXPLICIT };
+enum sql_found { SQL_FOUND, SQL_NO_NAME, SQL_NO_MATCH, SQL_AMBIGUOUS, SQL_UNKNOWABLE /* it is there, with types that are not */ };
+struct sql_choice { char args[SQL_MOST_ARGUMENTS], result; bool rows; };
+char sql_value_letter(struct sql_value value);
+struct sql_value sql_of_letter(struct sql_ctx *ctx, char letter, bool nullable);
+char sql_letter(const char *name); /* of int8, int8[], _int8 */
+const char *sql_letter_name(struct sql_ctx *ctx, char letter);
+char sql_element_letter(char letter); /* of an array; 0: it is none */
+bool sql_coerces(char from, char to, enum sql_context context);
+char sql_common_letter(const char *letters, size_t n); /* of CASE, UNION, ...; 0: there is none */
+enum sql_found sql_choose_operator(const char *name, char left, char right, struct sql_choice *out); /* left 0: none */
+enum sql_found sql_choose_function(const char *name, const char *args, size_t n, struct sql_choice *out);
+bool sql_is_aggregate(const char *name);
+bool sql_is_window_function(const char *name);
+const char *sql_function_like(struct sql_ctx *ctx, const char *name); /* or NULL */
+
 /* sql_params.c */
 bool sql_scan(struct sql_ctx *ctx);
+/* A choice that was made with the parameters' own types: would it be the same, had they none? Where not, they get their casts. */
+void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without, enum sql_found found);
 void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast cast); /* of a value that may be a bare parameter */
 void sql_add_casts(struct sql_ctx *ctx); /* writes the text anew; places in it change */
 uint32_t sql_source_at(const struct sql_ctx *ctx, uint32_t text_at);

@@ -170,6 +170,16 @@ void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast ca
         ctx->casts[value.param - 1] = (unsigned char)cast;
 }
 
+void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without, enum sql_found found)
+{
+    bool same = found == SQL_FOUND;
+
+    for (size_t i = 0; i < n; i++)
+        same = same && (!values[i].param || without->args[i] == sql_value_letter(values[i]));
+    for (size_t i = 0; i < n && !same; i++)
+        sql_want_cast(ctx, values[i], SQL_CAST_ALWAYS);
+}
+
 void sql_add_casts(struct sql_ctx *ctx)
 {
     bool any = false;

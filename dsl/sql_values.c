@@ -92,6 +92,32 @@ struct sql_value sql_of_type_name(struct sql_ctx *ctx, const struct ecc_sql_node
     return sql_of(SQL_BAD, nullable);
 }
 
+char sql_value_letter(struct sql_value value)
+{
+    static const char *const names[] = {
+        [SQL_UNTYPED] = "unknown", [SQL_INT] = "int8",  [SQL_FLOAT] = "float8",     [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "bool",
+        [SQL_TEXT] = "text",       [SQL_UUID] = "uuid", [SQL_TIME] = "timestamptz", [SQL_JSON] = "jsonb",      [SQL_INTERVAL] = "interval",
+        [SQL_OTHER] = NULL,
+    };
+    const char *name = value.pg ? value.pg : names[value.base];
+
+    if (name && strcmp(name, "a row") == 0)
+        name = "record";
+    return name ? sql_letter(name) : 0;
+}
+
+struct sql_value sql_of_letter(struct sql_ctx *ctx, char letter, bool nullable)
+{
+    const char *name = sql_letter_name(ctx, letter);
+    struct sql_value value = {.base = SQL_OTHER, .nullable = nullable, .pg = name};
+
+    for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
+        if (strcmp(type_names[i].name, name) == 0)
+            value.base = type_names[i].base;
+    }
+    return value;
+}
+
 const struct ecc_type *sql_language_type(struct ecc_arena *arena, struct sql_value value)
 {
     const struct ecc_type *type = value.lang;
@@ -290,22 +316,17 @@ struct sql_value sql_unify(struct sql_ctx *ctx, struct sql_value a, struct sql_v
             out.literal = a.literal;
     } else if (b.base == SQL_UNTYPED) {
         return sql_unify(ctx, b, a, at, what);
-    } else if (a.base == SQL_UNKNOWN || b.base == SQL_UNKNOWN) {
+    } else if (!sql_value_letter(a) || !sql_value_letter(b)) {
         out = sql_of(SQL_UNKNOWN, nullable);
-    } else if (a.base == b.base) {
-        if (a.lang && b.lang && !ecc_type_same(ecc_type_present(ctx->arena, a.lang), ecc_type_present(ctx->arena, b.lang)))
-            out.lang = NULL;
-        else if (!a.lang || !b.lang)
-            out.lang = NULL;
-        if (!a.pg || !b.pg || strcmp(a.pg, b.pg) != 0)
-            out.pg = NULL;
-    } else if (sql_is_number(a) && sql_is_number(b)) {
-        out = sql_of(a.base == SQL_FLOAT || b.base == SQL_FLOAT ? SQL_FLOAT : SQL_NUMERIC, nullable);
-    } else if (a.base == SQL_OTHER || b.base == SQL_OTHER) {
-        out = a.base == SQL_OTHER ? a : b;
     } else {
-        sql_problem(ctx, at, cast_help(ctx, b, a), "%s: %s and %s do not go together", what, sql_describe(ctx, a), sql_describe(ctx, b));
-        out = sql_of(SQL_BAD, nullable);
+        char letters[2] = {sql_value_letter(a), sql_value_letter(b)}, common = sql_common_letter(letters, 2);
+        bool same = a.lang && b.lang && ecc_type_same(ecc_type_present(ctx->arena, a.lang), ecc_type_present(ctx->arena, b.lang));
+        if (!common) {
+            sql_problem(ctx, at, cast_help(ctx, b, a), "%s: %s and %s do not go together", what, sql_describe(ctx, a), sql_describe(ctx, b));
+            out = sql_of(SQL_BAD, nullable);
+        } else if (!same) {
+            out = sql_of_letter(ctx, common, nullable);
+        }
     }
     out.nullable = nullable;
     out.param = 0;
