@@ -58,10 +58,10 @@ char sql_element_letter(char letter)
     return type ? type->element : '\0';
 }
 
-static char array_of(char element)
+char sql_array_letter(char element)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].element == element)
+        if (element && types[i].element == element)
             return types[i].letter;
     return 0;
 }
@@ -183,7 +183,7 @@ static char meant(char letter, const struct meaning *meaning)
 
     if (!is_polymorphic(letter))
         return letter;
-    return strstr(name, "array") && !strstr(name, "nonarray") ? array_of(element) : element;
+    return strstr(name, "array") && !strstr(name, "nonarray") ? sql_array_letter(element) : element;
 }
 
 /* ------------------------------------------------------------------ candidates */
@@ -421,6 +421,21 @@ enum sql_found sql_choose_function(const char *name, const char *args, size_t n,
         return SQL_UNKNOWABLE;
     candidates_of(named, n, &c);
     return choose(&c, args, n, out);
+}
+
+char sql_only_result(const char *name)
+{
+    const struct named *named = find(functions, sizeof functions / sizeof *functions, name);
+    char result = 0;
+
+    for (const char *sig = named ? named->signatures : ""; *sig;) {
+        size_t length = strcspn(sig, " ");
+        if ((result && result != sig[length - 1]) || is_polymorphic(sig[length - 1]))
+            return 0;
+        result = sig[length - 1];
+        sig += length + (sig[length] == ' ');
+    }
+    return result;
 }
 
 static bool is_listed(const char *const *list, const char *name)

@@ -26,10 +26,21 @@ void sql_exprs(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_
         sql_expr(ctx, from, item);
 }
 
+void sql_stand(struct sql_from *from, const char *place, bool aggregates)
+{
+    from->place = place;
+    from->aggregates = aggregates;
+}
+
 void sql_condition(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node, const char *where)
 {
-    struct sql_value value = sql_expr(ctx, from, node);
+    const char *place = from->place;
+    bool aggregates = from->aggregates;
 
+    if (strcmp(where, "WHERE") == 0 || strcmp(where, "ON") == 0 || strcmp(where, "HAVING") == 0 || strcmp(where, "a check") == 0)
+        sql_stand(from, where, *where == 'H');
+    struct sql_value value = sql_expr(ctx, from, node);
+    sql_stand(from, place, aggregates);
     if (value.base > SQL_UNTYPED && value.base != SQL_BOOL)
         sql_problem(ctx, sql_at_of(node), NULL, "%s needs a condition, this is %s", where, sql_describe(ctx, value));
 }
@@ -275,6 +286,27 @@ static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, co
     return out;
 }
 
+static struct sql_value array_of(struct sql_ctx *ctx, char element)
+{
+    char letter = sql_array_letter(element == sql_letter("unknown") ? sql_letter("text") : element);
+
+    return letter ? sql_of_letter(ctx, letter, false) : sql_of(SQL_UNKNOWN, false);
+}
+
+static struct sql_value array(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *elements)
+{
+    struct sql_value out = {.base = SQL_UNTYPED};
+
+    for ECC_SQL_EACH (item, elements) {
+        struct sql_value value = sql_expr(ctx, from, item);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+        out = item == elements->first ? value : sql_unify(ctx, out, value, sql_at_of(item), "ARRAY");
+    }
+    if (!elements || !elements->n)
+        return sql_of(SQL_UNKNOWN, false);
+    return out.base == SQL_BAD ? out : array_of(ctx, sql_value_letter(out));
+}
+
 /* COALESCE, GREATEST, LEAST: null only when every argument is. */
 static struct sql_value first_present(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body, const char *what)
 {
@@ -306,7 +338,7 @@ static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, cons
     if (strcmp(type, "EXISTS_SUBLINK") == 0)
         return sql_of(SQL_BOOL, false);
     if (strcmp(type, "ARRAY_SUBLINK") == 0)
-        return (struct sql_value){.base = SQL_OTHER, .pg = "an array"};
+        return array_of(ctx, columns.n == 1 ? sql_value_letter(columns.items[0].value) : 0);
     if (test && ecc_sql_is(test, "RowExpr")) {
         sql_expr(ctx, from, test);
         return sql_of(SQL_BOOL, true);
@@ -347,19 +379,41 @@ static struct sql_value parameter(struct sql_ctx *ctx, const struct ecc_sql_node
     return value;
 }
 
+/* x[i], x[i:j], (x).y */
 static struct sql_value indirection(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
 {
     struct sql_value value = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
 
     for ECC_SQL_EACH (item, ecc_sql_at(body, "indirection")) {
-        if (ecc_sql_is(item, "A_Indices")) {
-            if (ecc_sql_at(ecc_sql_body(item), "lidx"))
-                sql_expr(ctx, from, ecc_sql_at(ecc_sql_body(item), "lidx"));
-            if (ecc_sql_at(ecc_sql_body(item), "uidx"))
-                sql_expr(ctx, from, ecc_sql_at(ecc_sql_body(item), "uidx"));
+        const struct ecc_sql_node *index = ecc_sql_body(item), *ends[] = {ecc_sql_at(index, "lidx"), ecc_sql_at(index, "uidx")};
+        char element = sql_element_letter(sql_value_letter(value));
+        bool slice = ecc_sql_bool(index, "is_slice");
+        if (value.base == SQL_BAD)
+            return value;
+        if (!ecc_sql_is(item, "A_Indices") || (!element && value.base != SQL_JSON && value.base != SQL_UNKNOWN) || (slice && value.base == SQL_JSON)) {
+            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "arg")), NULL, "%s has no parts that can be reached like this", sql_describe(ctx, value));
+            return sql_of(SQL_BAD, true);
         }
+        for (size_t i = 0; i < 2; i++) {
+            struct sql_value at = ends[i] ? sql_expr(ctx, from, ends[i]) : sql_of(SQL_BAD, false);
+            char letter = sql_value_letter(at);
+            sql_want_cast(ctx, at, SQL_CAST_ALWAYS);
+            if (letter && value.base != SQL_JSON && !sql_coerces(letter, sql_letter("int4"), SQL_ASSIGNMENT))
+                sql_problem(ctx, sql_at_of(ends[i]), NULL, "an index is a number, this is %s", sql_describe(ctx, at));
+            if (letter && value.base == SQL_JSON && letter != sql_letter("text") && !sql_coerces(letter, sql_letter("int4"), SQL_IMPLICIT) && letter != sql_letter("unknown"))
+                sql_problem(ctx, sql_at_of(ends[i]), "write `(...)::int`", "an index into json is a text or an int4, this is %s", sql_describe(ctx, at));
+        }
+        if (value.base == SQL_JSON && value.pg && strcmp(value.pg, "json") == 0) {
+            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "arg")), "a cast makes it jsonb", "json has no parts that can be reached like this");
+            return sql_of(SQL_BAD, true);
+        }
+        if (element && !slice)
+            value = sql_of_letter(ctx, element, true);
     }
-    return sql_of(value.base == SQL_JSON ? SQL_JSON : SQL_UNKNOWN, true);
+    value.nullable = true;
+    value.lang = value.base == SQL_JSON ? NULL : value.lang;
+    value.param = 0;
+    return value;
 }
 
 struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node)
@@ -376,8 +430,7 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
         if (strcmp(kind, "A_Indirection") == 0)
             return indirection(ctx, from, body);
         if (strcmp(kind, "A_ArrayExpr") == 0) {
-            sql_exprs(ctx, from, ecc_sql_at(body, "elements"));
-            return (struct sql_value){.base = SQL_OTHER, .pg = "an array"};
+            return array(ctx, from, ecc_sql_at(body, "elements"));
         }
         break;
     case 'B':
@@ -460,10 +513,13 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
         if (strcmp(kind, "TypeCast") == 0) {
             struct sql_value arg = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
             struct sql_value out = sql_of_type_name(ctx, ecc_sql_at(body, "typeName"), arg.nullable);
-            const char *own = sql_cast_name(arg);
-            bool small = out.base == SQL_INT && out.pg && strcmp(out.pg, "int8") != 0;
-            if (out.base != arg.base || small || !own)
-                sql_want_cast(ctx, arg, SQL_CAST_REPEATED);
+            char from_letter = sql_value_letter(arg), to = sql_value_letter(out);
+            if (from_letter && to && !sql_coerces(from_letter, to, SQL_EXPLICIT)) {
+                sql_problem(ctx, sql_at_of(node), NULL, "%s can't become %s", sql_describe(ctx, arg), sql_describe(ctx, out));
+                return sql_of(SQL_BAD, arg.nullable);
+            }
+            if (from_letter != to)
+                sql_want_cast(ctx, arg, SQL_CAST_ALWAYS);
             return out;
         }
         break;

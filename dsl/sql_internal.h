@@ -56,7 +56,8 @@ struct sql_from {
     bool grouped;                      /* the query has GROUP BY */
     const struct sql_columns *outputs; /* names that ORDER BY and GROUP BY may use, or NULL */
     bool aggregated;                   /* has an aggregate */
-    const char *place;                 /* where aggregates and window functions can't stand, or NULL */
+    const char *place;                 /* where window functions can't stand, and aggregates only when this says so; or NULL */
+    bool aggregates;
 };
 
 struct sql_ctes {
@@ -100,11 +101,13 @@ char sql_value_letter(struct sql_value value);
 struct sql_value sql_of_letter(struct sql_ctx *ctx, char letter, bool nullable);
 char sql_letter(const char *name); /* of int8, int8[], _int8 */
 const char *sql_letter_name(struct sql_ctx *ctx, char letter);
+char sql_array_letter(char element); /* 0: none */
 char sql_element_letter(char letter); /* of an array; 0: it is none */
 bool sql_coerces(char from, char to, enum sql_context context);
 char sql_common_letter(const char *letters, size_t n); /* of CASE, UNION, ...; 0: there is none */
 enum sql_found sql_choose_operator(const char *name, char left, char right, struct sql_choice *out); /* left 0: none */
 enum sql_found sql_choose_function(const char *name, const char *args, size_t n, struct sql_choice *out);
+char sql_only_result(const char *name); /* that all functions of a name have; 0: there is none */
 bool sql_is_aggregate(const char *name);
 bool sql_is_window_function(const char *name);
 const char *sql_function_like(struct sql_ctx *ctx, const char *name); /* or NULL */
@@ -145,6 +148,7 @@ void sql_learn(struct sql_from *from, const struct ecc_sql_node *condition); /* 
 void sql_forget(struct sql_from *from, const char *column);
 
 /* sql_expr.c */
+void sql_stand(struct sql_from *from, const char *place, bool aggregates); /* what follows stands there; NULL: where anything may */
 struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node);
 void sql_exprs(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list);
 void sql_condition(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node, const char *where);

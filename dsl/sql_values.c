@@ -109,7 +109,7 @@ char sql_value_letter(struct sql_value value)
 struct sql_value sql_of_letter(struct sql_ctx *ctx, char letter, bool nullable)
 {
     const char *name = sql_letter_name(ctx, letter);
-    struct sql_value value = {.base = SQL_OTHER, .nullable = nullable, .pg = name};
+    struct sql_value value = {.base = letter ? SQL_OTHER : SQL_UNKNOWN, .nullable = nullable, .pg = letter ? name : NULL};
 
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
         if (strcmp(type_names[i].name, name) == 0)
