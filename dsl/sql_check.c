@@ -320,7 +320,7 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     }
     out->writes = ctx.writes;
     if (problems->n == before) {
-        sql_add_casts(&ctx);
+        sql_finish(&ctx);
         out->text = outdented(&ctx, trimmed(arena, ctx.text));
     }
     return problems->n == before && !ctx.failed;

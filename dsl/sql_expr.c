@@ -20,10 +20,25 @@ int64_t sql_at_of(const struct ecc_sql_node *node)
     return ecc_sql_int(body, "location");
 }
 
+struct sql_value sql_key(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node)
+{
+    struct sql_value value = sql_expr(ctx, from, node);
+
+    sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+    sql_check_equal(ctx, value, sql_at_of(node));
+    return value;
+}
+
+void sql_keys(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list)
+{
+    for ECC_SQL_EACH (item, list)
+        sql_key(ctx, from, item);
+}
+
 void sql_exprs(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list)
 {
     for ECC_SQL_EACH (item, list)
-        sql_expr(ctx, from, item);
+        sql_want_cast(ctx, sql_expr(ctx, from, item), SQL_CAST_ALWAYS);
 }
 
 void sql_stand(struct sql_from *from, const char *place, bool aggregates)
@@ -119,6 +134,8 @@ static struct sql_value choose(struct sql_ctx *ctx, const char *op, struct sql_v
         found = sql_choose_operator(op, a.param ? unknown : left, b.param ? unknown : right, &without);
         sql_settle_params(ctx, both, 2, &without, found);
     }
+    sql_check_literal(ctx, out->args[0], a, at);
+    sql_check_literal(ctx, out->args[1], b, at);
     return sql_of_letter(ctx, out->result, a.nullable || b.nullable);
 }
 
@@ -269,6 +286,7 @@ static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, co
 {
     const struct ecc_sql_node *arg = ecc_sql_at(body, "arg"), *otherwise = ecc_sql_at(body, "defresult");
     struct sql_value subject = arg ? sql_expr(ctx, from, arg) : sql_of(SQL_BOOL, false);
+    sql_want_cast(ctx, subject, SQL_CAST_ALWAYS);
     struct sql_value out = otherwise ? sql_expr(ctx, from, otherwise) : (struct sql_value){.base = SQL_UNTYPED, .nullable = true};
 
     sql_want_cast(ctx, out, SQL_CAST_ALWAYS);
@@ -350,9 +368,9 @@ static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, cons
     }
     struct sql_value value = columns.items[0].value;
     if (test) {
+        const struct ecc_sql_node *name = ecc_sql_at(body, "operName");
         struct sql_value a = sql_expr(ctx, from, test);
-        sql_check_compare(ctx, a, value, sql_at_of(test));
-        return sql_of(SQL_BOOL, a.nullable || value.nullable);
+        return compare(ctx, name ? ecc_sql_string(name, name->n - 1) : "=", a, value, sql_at_of(test));
     }
     value.nullable = true; /* no row */
     value.column = NULL;
@@ -384,6 +402,7 @@ static struct sql_value indirection(struct sql_ctx *ctx, struct sql_from *from, 
 {
     struct sql_value value = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
 
+    sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
     for ECC_SQL_EACH (item, ecc_sql_at(body, "indirection")) {
         const struct ecc_sql_node *index = ecc_sql_body(item), *ends[] = {ecc_sql_at(index, "lidx"), ecc_sql_at(index, "uidx")};
         char element = sql_element_letter(sql_value_letter(value));
@@ -520,6 +539,7 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
             }
             if (from_letter != to)
                 sql_want_cast(ctx, arg, SQL_CAST_ALWAYS);
+            sql_check_literal(ctx, to, arg, sql_at_of(node));
             return out;
         }
         break;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "sql_names.h"
 
 void sql_add_column(struct sql_ctx *ctx, struct sql_columns *columns, const char *name, struct sql_value value)
 {
@@ -302,15 +303,22 @@ static bool is_system_column(const char *name)
     return false;
 }
 
-static struct sql_rel *find_rel(struct sql_from *from, const char *name)
+static struct sql_rel *find_own(struct sql_from *from, const char *name)
 {
-    for (; from; from = from->parent) {
-        for (size_t i = 0; i < from->n; i++) {
-            if (strcmp(from->items[i]->name, name) == 0)
-                return from->items[i];
-        }
+    for (size_t i = 0; i < from->n; i++) {
+        if (strcmp(from->items[i]->name, name) == 0)
+            return from->items[i];
     }
     return NULL;
+}
+
+static struct sql_rel *find_rel(struct sql_from *from, const char *name)
+{
+    struct sql_rel *rel = NULL;
+
+    for (; from && !rel; from = from->parent)
+        rel = find_own(from, name);
+    return rel;
 }
 
 static struct sql_value no_column(struct sql_ctx *ctx, struct sql_from *from, const struct sql_rel *only, const char *name, int64_t at)
@@ -342,6 +350,13 @@ static struct sql_value no_column(struct sql_ctx *ctx, struct sql_from *from, co
     return sql_of(SQL_BAD, false);
 }
 
+/* A column of an outer query, used by an inner one where the outer has groups. */
+static void note_inner(struct sql_ctx *ctx, struct sql_from *own, struct sql_from *outer, const char *rel, const char *column, int64_t at)
+{
+    if (outer != own && outer->grouping && (!outer->place || outer->aggregates))
+        ECC_PUSH(ctx->arena, &outer->inner, ((struct sql_inner){rel, column, at}));
+}
+
 static struct sql_value plain_name(struct sql_ctx *ctx, struct sql_from *from, const char *name, int64_t at)
 {
     for (struct sql_from *f = from; f; f = f->parent) {
@@ -361,8 +376,10 @@ static struct sql_value plain_name(struct sql_ctx *ctx, struct sql_from *from, c
             in = f->items[i];
             found = column;
         }
-        if (found)
+        if (found) {
+            note_inner(ctx, from, f, in->name, name, at);
             return value_of(in, found);
+        }
     }
     const struct sql_rel *whole = find_rel(from, name);
     if (whole && whole->scalar)
@@ -406,11 +423,24 @@ struct sql_value sql_column_ref(struct sql_ctx *ctx, struct sql_from *from, cons
     if (is_anything(rel))
         return sql_of(SQL_BAD, false);
     const struct sql_column *column = column_of(rel, second);
-    if (column)
+    if (column) {
+        struct sql_from *in = from;
+        while (in->parent && find_own(in, first) != rel)
+            in = in->parent;
+        note_inner(ctx, from, in, first, second, at);
         return value_of(rel, column);
+    }
     if (is_system_column(second))
         return (struct sql_value){.base = SQL_OTHER, .pg = second};
     return no_column(ctx, from, rel, second, at);
+}
+
+/* `t . *`: from its beginning to the star. */
+static uint32_t star_length(const struct sql_ctx *ctx, int64_t text_at)
+{
+    const char *at = ctx->source + sql_source_at(ctx, (uint32_t)text_at), *star = strchr(at, '*');
+
+    return star ? (uint32_t)(star + 1 - at) : 0;
 }
 
 /* `*` and `t.*`; false when the reference is something else. */
@@ -435,13 +465,19 @@ bool sql_star(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_n
         sql_problem(ctx, at, NULL, "`*` needs a FROM");
         return true;
     }
+    const char *written = "";
     for (size_t i = 0; i < (only ? 1 : from->n); i++) {
         const struct sql_rel *rel = only ? only : from->items[i];
+        const char *prefix = *rel->name && (only || from->n > 1) ? ecc_quote_sql_name(ctx->arena, rel->name) : "";
         for (size_t j = 0; j < rel->columns.n; j++) {
             const struct sql_column *column = &rel->columns.items[j];
             sql_add_column(ctx, out, column->name, value_of(rel, column));
+            if (column->name)
+                written = ecc_arena_printf(ctx->arena, "%s%s%s%s%s", written, *written ? ", " : "", prefix, *prefix ? "." : "",
+                                           ecc_quote_sql_name(ctx->arena, column->name));
         }
     }
+    sql_write_out(ctx, at, star_length(ctx, at), written);
     return true;
 }
 

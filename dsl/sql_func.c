@@ -97,16 +97,16 @@ static void read_arguments(struct sql_ctx *ctx, struct sql_from *from, struct ca
         add_argument(ctx, call, sql_expr(ctx, from, arg));
     }
     for ECC_SQL_EACH (item, ecc_sql_at(body, "agg_order")) {
-        struct sql_value value = sql_expr(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
+        struct sql_value value = sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
         if (ecc_sql_bool(body, "agg_within_group"))
             add_argument(ctx, call, value);
     }
     if (ecc_sql_at(body, "agg_filter"))
         sql_condition(ctx, from, ecc_sql_at(body, "agg_filter"), "FILTER");
     if (over) {
-        sql_exprs(ctx, from, ecc_sql_at(over, "partitionClause"));
+        sql_keys(ctx, from, ecc_sql_at(over, "partitionClause"));
         for ECC_SQL_EACH (item, ecc_sql_at(over, "orderClause"))
-            sql_expr(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
+            sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
     }
     sql_stand(from, place, aggregates);
 }
@@ -172,6 +172,8 @@ static struct sql_value resolve(struct sql_ctx *ctx, struct call *call, bool *ro
         sql_settle_params(ctx, call->args, call->n, &other, found);
     }
     *rows = choice.rows;
+    for (size_t i = 0; i < call->n; i++)
+        sql_check_literal(ctx, choice.args[i], call->args[i], call->at);
     out = gives_first(call, &choice) ? call->args[0] : sql_of_letter(ctx, choice.result, false);
     out.param = 0;
     out.column = out.literal = NULL;

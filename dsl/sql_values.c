@@ -1,7 +1,11 @@
 /* Values of an analysis: what PostgreSQL's types are to the language, and which may meet. */
 #include "sql_internal.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "diag.h"
 #include "types.h"
@@ -239,6 +243,85 @@ static const char *cast_help(struct sql_ctx *ctx, struct sql_value from, struct 
     return sql_format(ctx, "add a cast, `(...)::%s`", sql_cast_name(to));
 }
 
+static bool is_whole_number(const char *text, const char *least, const char *most)
+{
+    char *end;
+
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    return end != text && !end[strspn(end, " ")] && !errno && n >= strtoll(least, NULL, 10) && n <= strtoll(most, NULL, 10);
+}
+
+static bool is_bool(const char *text)
+{
+    static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "1", "0"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (*text && strncasecmp(words[i], text, strlen(text)) == 0 && strcasecmp(text, "o") != 0)
+            return true;
+    return false;
+}
+
+static bool is_uuid(const char *text)
+{
+    size_t digits = 0;
+
+    for (; *text; text++) {
+        if (*text != '-' && *text != '{' && *text != '}' && !isxdigit((unsigned char)*text))
+            return false;
+        digits += isxdigit((unsigned char)*text) != 0;
+    }
+    return digits == 32;
+}
+
+/* Times have too many forms to read them here; but there is no time without a digit, but for a few words. */
+static bool may_be_time(const char *text)
+{
+    static const char *const words[] = {"now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity", "allballs"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(words[i], text) == 0)
+            return true;
+    return strpbrk(text, "0123456789") != NULL;
+}
+
+void sql_check_equal(struct sql_ctx *ctx, struct sql_value value, int64_t at)
+{
+    if (value.base == SQL_JSON && value.pg && strcmp(value.pg, "json") == 0)
+        sql_problem(ctx, at, "a cast to jsonb makes it comparable", "json can't be compared");
+}
+
+/* What PostgreSQL reads already when the statement is prepared. */
+void sql_check_literal(struct sql_ctx *ctx, char letter, struct sql_value value, int64_t at)
+{
+    const char *type = sql_letter_name(ctx, letter), *text = value.literal;
+    bool good = true;
+    char *end;
+
+    if (value.base != SQL_UNTYPED || !text)
+        return;
+    if (strcmp(type, "int8") == 0)
+        good = is_whole_number(text, "-9223372036854775808", "9223372036854775807");
+    else if (strcmp(type, "int4") == 0)
+        good = is_whole_number(text, "-2147483648", "2147483647");
+    else if (strcmp(type, "int2") == 0)
+        good = is_whole_number(text, "-32768", "32767");
+    else if (strcmp(type, "float8") == 0 || strcmp(type, "float4") == 0 || strcmp(type, "numeric") == 0)
+        good = (strtod(text, &end), end != text) && !end[strspn(end, " ")];
+    else if (strcmp(type, "bool") == 0)
+        good = is_bool(text);
+    else if (strcmp(type, "uuid") == 0)
+        good = is_uuid(text);
+    else if (strcmp(type, "json") == 0 || strcmp(type, "jsonb") == 0)
+        good = strpbrk(text, "{[\"0123456789tfn") != NULL;
+    else if (strncmp(type, "timestamp", 9) == 0 || strcmp(type, "date") == 0 || strcmp(type, "interval") == 0)
+        good = may_be_time(text);
+    else if (strcmp(type + (strlen(type) > 2 ? strlen(type) - 2 : 0), "[]") == 0)
+        good = *text == '{' || *text == '[';
+    if (!good)
+        sql_problem(ctx, at, NULL, "'%s' is no %s", text, type);
+}
+
 void sql_check_compare(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at)
 {
     if (!check_enum_literal(ctx, enum_of(a), b, at) || !check_enum_literal(ctx, enum_of(b), a, at))
@@ -270,11 +353,13 @@ void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, stru
         sql_problem(ctx, at, NULL, "`%s` can't be null", column->name);
         return;
     }
+    sql_check_literal(ctx, sql_value_letter(target), value, at);
     if (!check_enum_literal(ctx, enum_of(target), value, at) || is_open(value) || is_open(target))
         return;
     const char *what = value.param ? subject(ctx, value) : "the value";
-    bool fits = value.base == target.base || (sql_is_number(value) && sql_is_number(target)) || target.base == SQL_TEXT ||
-                value.base == SQL_OTHER || (value.param && value.base == SQL_TEXT && target.base == SQL_OTHER);
+    bool fits = value.base == target.base;
+    if (sql_value_letter(value) && sql_value_letter(target))
+        fits = sql_coerces(sql_value_letter(value), sql_value_letter(target), SQL_ASSIGNMENT);
     if (value.param && fits && value.lang) {
         const struct ecc_type *from = ecc_type_present(ctx->arena, value.lang), *present = ecc_type_present(ctx->arena, to);
         enum ecc_fit fit = ecc_type_fit(from, present);
@@ -283,7 +368,7 @@ void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, stru
             fits = false;
     }
     if (fits && value.base != target.base)
-        sql_want_cast(ctx, value, SQL_CAST_REPEATED);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
     if (!fits) {
         sql_problem(ctx, at, value.base == target.base ? NULL : cast_help(ctx, value, target), "`%s` is %s, but %s is %s", column->name,
                     sql_describe(ctx, target), what, sql_describe(ctx, value));
@@ -302,6 +387,7 @@ struct sql_value sql_unify(struct sql_ctx *ctx, struct sql_value a, struct sql_v
     if (a.base == SQL_BAD || b.base == SQL_BAD) {
         out = sql_of(SQL_BAD, nullable);
     } else if (a.base == SQL_UNTYPED) {
+        sql_check_literal(ctx, sql_value_letter(b), a, at);
         if (enum_of(b) && a.literal) { /* a literal that is no value makes it plain text */
             bool is_value = false;
             for (size_t i = 0; i < b.lang->enum_->nvalues; i++)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "sql_names.h"
 
 static const struct ecc_column *find_column(struct sql_ctx *ctx, const struct ecc_table *table, const char *name, int64_t at)
 {
@@ -177,8 +178,13 @@ void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
         ECC_PUSH(ctx->arena, &columns, column);
     }
     if (!columns.n && table && select) {
-        for (size_t i = 0; i < table->ncolumns; i++)
+        const char *names = "";
+        for (size_t i = 0; i < table->ncolumns; i++) {
             ECC_PUSH(ctx->arena, &columns, &table->columns[i]);
+            names = ecc_arena_printf(ctx->arena, "%s%s%s", names, i ? ", " : "", ecc_quote_sql_name(ctx->arena, table->columns[i].name));
+        }
+        sql_problem(ctx, ecc_sql_int(relation, "location"), ecc_arena_printf(ctx->arena, "write `%s (%s)`", table->name, names),
+                    "name the columns: a table that was migrated has them in another order than a new one");
     }
     if (table)
         check_missing(ctx, table, columns.items, columns.n, ecc_sql_int(relation, "location"));
