@@ -125,15 +125,16 @@ static struct sql_value choose(struct sql_ctx *ctx, const char *op, struct sql_v
     if (!left || !right)
         return sql_of(SQL_UNKNOWN, true);
     enum sql_found found = sql_choose_operator(op, left, right, out);
+    enum sql_found bare = a.param || b.param ? sql_choose_operator(op, a.param ? unknown : left, b.param ? unknown : right, &without) : SQL_NO_MATCH;
     if (found != SQL_FOUND) {
         const char *help = found == SQL_AMBIGUOUS ? "say by a cast what the one or the other is" : NULL;
+        if (bare == SQL_FOUND)
+            help = sql_cast_params(ctx, both, 2, &without);
         sql_problem(ctx, at, help, "there is no `%s %s %s`", sql_describe(ctx, a), op, sql_describe(ctx, b));
         return sql_of(SQL_BAD, false);
     }
-    if (a.param || b.param) {
-        found = sql_choose_operator(op, a.param ? unknown : left, b.param ? unknown : right, &without);
-        sql_settle_params(ctx, both, 2, &without, found);
-    }
+    if (a.param || b.param)
+        sql_settle_params(ctx, both, 2, &without, bare);
     sql_check_literal(ctx, out->args[0], a, at);
     sql_check_literal(ctx, out->args[1], b, at);
     return sql_of_letter(ctx, out->result, a.nullable || b.nullable);
@@ -150,6 +151,40 @@ static struct sql_value compare(struct sql_ctx *ctx, const char *op, struct sql_
     if (ctx->problems->n == before)
         choose(ctx, op, a, b, at, &choice);
     return sql_of(SQL_BOOL, a.nullable || b.nullable);
+}
+
+/* Rows are compared column by column: (a, b) with (c, d), or with what a subquery gives. */
+static struct sql_value compare_rows(struct sql_ctx *ctx, struct sql_from *from, const char *op, const struct ecc_sql_node *row,
+                                     const struct ecc_sql_node *other)
+{
+    const struct ecc_sql_node *left = ecc_sql_at(ecc_sql_body(row), "args"), *right = ecc_sql_at(ecc_sql_body(other), "args");
+    struct sql_columns columns = {0};
+    size_t i = 0, n = ecc_sql_is(other, "RowExpr") && right ? right->n : 0;
+    bool nullable = false;
+
+    if (!ecc_sql_is(other, "RowExpr")) {
+        sql_query(ctx, from, NULL, ecc_sql_at(ecc_sql_body(other), "subselect"), &columns);
+        n = columns.n;
+        nullable = true; /* no row */
+    }
+    if (!left || left->n != n) {
+        sql_problem(ctx, sql_at_of(row), NULL, "these rows have %zu and %zu columns", left ? left->n : 0, n);
+        return sql_of(SQL_BOOL, true);
+    }
+    for ECC_SQL_EACH (item, left) {
+        struct sql_value a = sql_expr(ctx, from, item);
+        struct sql_value b = columns.n ? columns.items[i].value : sql_expr(ctx, from, ecc_sql_item(right, i));
+        nullable |= compare(ctx, op, a, b, sql_at_of(item)).nullable;
+        i++;
+    }
+    return sql_of(SQL_BOOL, nullable);
+}
+
+static bool is_row_of(const struct ecc_sql_node *node)
+{
+    const char *type = ecc_sql_is(node, "SubLink") ? ecc_sql_text(ecc_sql_body(node), "subLinkType") : "";
+
+    return ecc_sql_is(node, "RowExpr") || strcmp(type, "EXPR_SUBLINK") == 0;
 }
 
 static struct sql_value prefix(struct sql_ctx *ctx, const char *op, struct sql_value b, int64_t at)
@@ -174,9 +209,11 @@ static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, co
     const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr"), *right = ecc_sql_at(body, "rexpr"), *name = ecc_sql_at(body, "name");
     const char *op = ecc_sql_string(name, name ? name->n - 1 : 0);
     int64_t at = left ? sql_at_of(left) : ecc_sql_int(body, "location");
-    struct sql_value b = sql_expr(ctx, from, right);
     struct sql_choice choice;
 
+    if (left && ecc_sql_is(left, "RowExpr") && is_row_of(right) && one_of(op, comparisons))
+        return compare_rows(ctx, from, op, left, right);
+    struct sql_value b = sql_expr(ctx, from, right);
     if (!left)
         return prefix(ctx, op, b, at);
     struct sql_value a = sql_expr(ctx, from, left);
@@ -194,13 +231,16 @@ static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, co
 
 static struct sql_value membership(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
 {
-    struct sql_value a = sql_expr(ctx, from, ecc_sql_at(body, "lexpr"));
-    const struct ecc_sql_node *list = ecc_sql_at(body, "rexpr");
+    const struct ecc_sql_node *list = ecc_sql_at(body, "rexpr"), *left = ecc_sql_at(body, "lexpr");
+    bool rows = ecc_sql_is(left, "RowExpr");
+    struct sql_value a = rows ? sql_of(SQL_BAD, false) : sql_expr(ctx, from, left);
     bool nullable = a.nullable;
 
     if (ecc_sql_is(list, "List"))
         list = ecc_sql_at(ecc_sql_body(list), "items");
-    for ECC_SQL_EACH (item, list) {
+    for ECC_SQL_EACH (item, rows ? list : NULL)
+        nullable |= compare_rows(ctx, from, "=", left, item).nullable;
+    for ECC_SQL_EACH (item, rows ? NULL : list) {
         struct sql_value b = sql_expr(ctx, from, item);
         nullable |= compare(ctx, "=", a, b, sql_at_of(item)).nullable;
     }
@@ -358,7 +398,15 @@ static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, cons
     if (strcmp(type, "ARRAY_SUBLINK") == 0)
         return array_of(ctx, columns.n == 1 ? sql_value_letter(columns.items[0].value) : 0);
     if (test && ecc_sql_is(test, "RowExpr")) {
-        sql_expr(ctx, from, test);
+        const struct ecc_sql_node *args = ecc_sql_at(ecc_sql_body(test), "args");
+        size_t i = 0;
+        if (args->n != columns.n)
+            sql_problem(ctx, sql_at_of(test), NULL, "these rows have %zu and %zu columns", args->n, columns.n);
+        for ECC_SQL_EACH (item, args) {
+            struct sql_value a = sql_expr(ctx, from, item);
+            if (args->n == columns.n)
+                compare(ctx, "=", a, columns.items[i++].value, sql_at_of(item));
+        }
         return sql_of(SQL_BOOL, true);
     }
     if (columns.n != 1) {

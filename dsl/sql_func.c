@@ -121,7 +121,7 @@ static const char *spelled(struct sql_ctx *ctx, const struct call *call)
     return sql_format(ctx, "%s(%s)", call->name, text);
 }
 
-static struct sql_value no_function(struct sql_ctx *ctx, const struct call *call, enum sql_found found)
+static struct sql_value no_function(struct sql_ctx *ctx, const struct call *call, enum sql_found found, const char *help)
 {
     const char *near = found == SQL_NO_NAME ? sql_function_like(ctx, call->name) : NULL;
 
@@ -130,7 +130,7 @@ static struct sql_value no_function(struct sql_ctx *ctx, const struct call *call
     else if (found == SQL_AMBIGUOUS)
         sql_problem(ctx, call->at, "say by a cast what the arguments are", "`%s` could be several functions", spelled(ctx, call));
     else
-        sql_problem(ctx, call->at, "a cast makes an argument another type, `(...)::text`", "there is no function `%s`", spelled(ctx, call));
+        sql_problem(ctx, call->at, help ? help : "a cast makes an argument another type, `(...)::text`", "there is no function `%s`", spelled(ctx, call));
     return sql_of(SQL_BAD, true);
 }
 
@@ -159,18 +159,17 @@ static struct sql_value resolve(struct sql_ctx *ctx, struct call *call, bool *ro
     }
     enum sql_found found = sql_choose_function(call->name, own, call->n, &choice);
     if (found == SQL_NO_NAME)
-        return no_function(ctx, call, found);
+        return no_function(ctx, call, found, NULL);
     if (!known || found == SQL_UNKNOWABLE) {
         for (size_t i = 0; i < call->n; i++)
             sql_want_cast(ctx, call->args[i], SQL_CAST_ALWAYS);
         return sql_of_letter(ctx, sql_only_result(call->name), true);
     }
+    enum sql_found bare = params ? sql_choose_function(call->name, without, call->n, &other) : SQL_NO_MATCH;
     if (found != SQL_FOUND)
-        return no_function(ctx, call, found);
-    if (params) {
-        found = sql_choose_function(call->name, without, call->n, &other);
-        sql_settle_params(ctx, call->args, call->n, &other, found);
-    }
+        return no_function(ctx, call, found, bare == SQL_FOUND ? sql_cast_params(ctx, call->args, call->n, &other) : NULL);
+    if (params)
+        sql_settle_params(ctx, call->args, call->n, &other, bare);
     *rows = choice.rows;
     for (size_t i = 0; i < call->n; i++)
         sql_check_literal(ctx, choice.args[i], call->args[i], call->at);

@@ -119,6 +119,8 @@ const char *sql_function_like(struct sql_ctx *ctx, const char *name); /* or NULL
 bool sql_scan(struct sql_ctx *ctx);
 /* A choice that was made with the parameters' own types: would it be the same, had they none? Where not, they get their casts. */
 void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without, enum sql_found found);
+/* There is no choice with the parameters' own types, but one without: what to write, or NULL. */
+const char *sql_cast_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without);
 void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast cast); /* of a value that may be a bare parameter */
 /* A table that was migrated has its columns in another order than a new one, and a newer one has more: what is sent names them. */
 void sql_write_out(struct sql_ctx *ctx, int64_t text_at, uint32_t length, const char *written);

@@ -185,6 +185,14 @@ void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size
         sql_want_cast(ctx, values[i], SQL_CAST_ALWAYS);
 }
 
+const char *sql_cast_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without)
+{
+    for (size_t i = 0; i < n; i++)
+        if (values[i].param && without->args[i] != sql_value_letter(values[i]))
+            return sql_format(ctx, "write `:%s::%s`", ctx->paths.items[values[i].param - 1], sql_letter_name(ctx, without->args[i]));
+    return NULL;
+}
+
 void sql_write_out(struct sql_ctx *ctx, int64_t text_at, uint32_t length, const char *written)
 {
     uint32_t at = sql_source_at(ctx, (uint32_t)text_at);

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -14,7 +15,9 @@ import pg
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-GO = {"migrate": ("github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.1", ["-tags", "postgres"]), "dbmate": ("github.com/amacneil/dbmate/v2@v2.24.2", [])}
+sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+import providers
+GOLANG_MIGRATE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.1"
 FLYWAY = [("org.flywaydb", "flyway-commandline", "10.20.1"), ("org.flywaydb", "flyway-database-postgresql", "10.20.1"), ("org.postgresql", "postgresql", "42.7.4"),
           ("com.fasterxml.jackson.dataformat", "jackson-dataformat-xml", "2.15.2")]
 SERVICE = """topology "Tools"
@@ -58,20 +61,33 @@ def store(name):
         yield folder
 
 
-def go_tool(name):
+def golang_migrate():
     with store("go") as home:
-        program = os.path.join(home, "bin", name)
-        module, options = GO[name]
+        program = os.path.join(home, "bin", "migrate")
         if not os.path.exists(program):
-            import sys
-            sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
-            import providers
             env = {k: v for k, v in os.environ.items() if k not in ("GOROOT", "GOBIN", "GOTOOLCHAIN")}
             env.update(GOPATH=home, GOFLAGS="-modcacherw")
             try:
-                providers.fetch([providers.modern_go(env), "install", *options, module], name, env=env, cwd="/")
+                providers.fetch([providers.modern_go(env), "install", "-tags", "postgres", GOLANG_MIGRATE], "golang-migrate", env=env, cwd="/")
             except providers.Skip as skip:
                 raise Skip(str(skip)) from skip
+        return program
+
+
+def dbmate():
+    """The program, as package-lock.json names it."""
+    if not shutil.which("npm"):
+        without("there is no npm")
+    if os.uname().machine != "x86_64":
+        without("package-lock.json has dbmate for x86_64")
+    with store("dbmate") as folder:
+        program = os.path.join(folder, "node_modules", "@dbmate", "linux-x64", "bin", "dbmate")
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(os.path.join(HERE, name), folder)
+        if not os.path.exists(program):
+            done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, timeout=600)
+            if done.returncode:
+                without(f"dbmate could not be fetched: {done.stderr.strip().splitlines()[-1:]}")
         return program
 
 
@@ -187,7 +203,7 @@ def test_rows(service, server, expected):
 
 
 def test_golang_migrate(service, server, expected):
-    program = go_tool("migrate")
+    program = golang_migrate()
     with server.database("tools") as db:
         url = f"postgres://tester@127.0.0.1:{server.port}/tools?sslmode=disable&x-migrations-table=tool_migrations"
         run([program, "-path", service.migrations(), "-database", url, "goto", "1"])
@@ -205,7 +221,7 @@ def test_golang_migrate(service, server, expected):
 
 
 def test_dbmate(service, server, expected):
-    program, folder = go_tool("dbmate"), os.path.join(service.folder, "dbmate")
+    program, folder = dbmate(), os.path.join(service.folder, "dbmate")
     for _ in range(2):  # the second time writes nothing else
         run([service.ecomc, "migrate", "thing-svc", "--style", "dbmate", "-o", folder], cwd=service.folder)
     with server.database("tools") as db:
