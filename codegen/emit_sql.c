@@ -52,7 +52,8 @@ static const char *json_of(struct ecc_arena *arena, const struct ecc_expr *expr)
             const struct ecc_init *init = &expr->u.record.inits[i];
             if (!init->value)
                 continue;
-            text = ecc_arena_printf(arena, "%s%s%s: %s", text, separator, ecc_quote_json(arena, init->field->wire), json_of(arena, init->value));
+            text = ecc_arena_printf(arena, "%s%s%s: %s", text, separator, ecc_quote_json(arena, init->field->wire),
+                                    json_of(arena, init->value));
             separator = ", ";
         }
         return ecc_arena_printf(arena, "{%s}", text);

@@ -7,7 +7,10 @@
 
 /* ------------------------------------------------------------------ names of parts */
 
-struct parts { struct ecc_schema_part *items; size_t n; };
+struct parts {
+    struct ecc_schema_part *items;
+    size_t n;
+};
 
 static struct ecc_schema_part *find_part(struct parts parts, const char *name)
 {
@@ -102,7 +105,8 @@ static const char *add_part_sql(struct schema_diff *d, const struct ecc_schema_t
     return FMT(d, "ALTER TABLE %s ADD CONSTRAINT %s %s%s;\n", Q(d, table->name), Q(d, part->name), part->sql, how);
 }
 
-static const char *drop_part_sql(struct schema_diff *d, const struct ecc_schema_table *table, const struct ecc_schema_part *part, bool index)
+static const char *drop_part_sql(struct schema_diff *d, const struct ecc_schema_table *table, const struct ecc_schema_part *part,
+                                 bool index)
 {
     if (index)
         return FMT(d, "DROP INDEX %s;\n", Q(d, part->name));
@@ -172,12 +176,14 @@ static void add_part(struct schema_diff *d, const struct ecc_schema_table *table
 static void drop_part(struct schema_diff *d, const struct ecc_schema_table *table, const struct ecc_schema_part *part, bool index)
 {
     STEP(d, PART_REMOVED, .table = table->name, .name = part->name, .was = part->sql, .index = index, .span = table->span);
-    schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s", table->name), drop_part_sql(d, table, part, index), add_part_sql(d, table, part, index, ""));
+    schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s", table->name), drop_part_sql(d, table, part, index),
+                  add_part_sql(d, table, part, index, ""));
 }
 
 /* What `from` has and `against` has not, of some kinds. */
 static void parts_change(struct schema_diff *d, const struct ecc_schema_table *table, struct parts from, struct parts against, bool index,
-                         bool foreign_keys, void (*change)(struct schema_diff *, const struct ecc_schema_table *, const struct ecc_schema_part *, bool))
+                         bool foreign_keys,
+                         void (*change)(struct schema_diff *, const struct ecc_schema_table *, const struct ecc_schema_part *, bool))
 {
     for (size_t i = 0; i < from.n; i++) {
         bool is_foreign_key = kind_of(&from.items[i], index) == PART_FOREIGN_KEY;
@@ -230,14 +236,14 @@ static void add_column(struct schema_diff *d, const struct ecc_schema_table *tab
 
     STEP(d, COLUMN_ADDED, .table = table->name, .name = column->name, .now = column->type, .refused = refused, .span = column->span);
     if (refused) {
-        struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span, "`%s` is new and can't be null, but rows that exist have no value for it",
-                                         column->name);
+        struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span,
+                                         "`%s` is new and can't be null, but rows that exist have no value for it", column->name);
         ecc_diag_help(d->diags, diag, "give it a default, or make it optional");
         return;
     }
     schema_change(d, PHASE_CHANGE, FMT(d, "add_%s_%s", table->name, column->name),
-           FMT(d, "ALTER TABLE %s ADD COLUMN %s;\n", Q(d, table->name), ecc_schema_column_sql(d->arena, column)),
-           FMT(d, "ALTER TABLE %s DROP COLUMN %s;\n", Q(d, table->name), Q(d, column->name)));
+                  FMT(d, "ALTER TABLE %s ADD COLUMN %s;\n", Q(d, table->name), ecc_schema_column_sql(d->arena, column)),
+                  FMT(d, "ALTER TABLE %s DROP COLUMN %s;\n", Q(d, table->name), Q(d, column->name)));
 }
 
 static void drop_column(struct schema_diff *d, const struct ecc_schema_table *table, const struct ecc_schema_column *column)
@@ -246,10 +252,10 @@ static void drop_column(struct schema_diff *d, const struct ecc_schema_table *ta
 
     STEP(d, COLUMN_REMOVED, .table = table->name, .name = column->name, .was = column->type, .refused = !drop, .span = column->span);
     if (!drop) {
-        struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, table->span, "column `%s` of `%s` is gone, and its data would be", column->name,
-                                         table->name);
-        ecc_diag_help(d->diags, diag, "say `drop %s.%s.%s \"why\"`, or on the column that it became, `was(%s)`", d->service->name, table->name,
-                      column->name, column->name);
+        struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, table->span, "column `%s` of `%s` is gone, and its data would be",
+                                         column->name, table->name);
+        ecc_diag_help(d->diags, diag, "say `drop %s.%s.%s \"why\"`, or on the column that it became, `was(%s)`", d->service->name,
+                      table->name, column->name, column->name);
         return;
     }
     if (table->kept) {
@@ -258,9 +264,10 @@ static void drop_column(struct schema_diff *d, const struct ecc_schema_table *ta
     }
     struct ecc_schema_column again = *column;
     again.not_null = column->not_null && column->dflt;
-    schema_change(d, PHASE_DROP, FMT(d, "drop_%s_%s", table->name, column->name),
-           FMT(d, "-- %s\nALTER TABLE %s DROP COLUMN %s;\n", ecc_comment_text(d->arena, drop->why), Q(d, table->name), Q(d, column->name)),
-           FMT(d, "-- the values are gone\nALTER TABLE %s ADD COLUMN %s;\n", Q(d, table->name), ecc_schema_column_sql(d->arena, &again)));
+    schema_change(
+        d, PHASE_DROP, FMT(d, "drop_%s_%s", table->name, column->name),
+        FMT(d, "-- %s\nALTER TABLE %s DROP COLUMN %s;\n", ecc_comment_text(d->arena, drop->why), Q(d, table->name), Q(d, column->name)),
+        FMT(d, "-- the values are gone\nALTER TABLE %s ADD COLUMN %s;\n", Q(d, table->name), ecc_schema_column_sql(d->arena, &again)));
 }
 
 /* Conversions that no value can fail. */
@@ -268,12 +275,14 @@ static bool converts(const char *from, const char *to)
 {
     if (strcmp(to, "text") == 0)
         return true;
-    return (strcmp(from, "bigint") == 0 && strcmp(to, "double precision") == 0) || (strcmp(from, "boolean") == 0 && strcmp(to, "bigint") == 0);
+    return (strcmp(from, "bigint") == 0 && strcmp(to, "double precision") == 0) ||
+           (strcmp(from, "boolean") == 0 && strcmp(to, "bigint") == 0);
 }
 
 static const char *type_sql(struct schema_diff *d, const char *table, const char *column, const char *from, const char *to)
 {
-    bool between = (strcmp(from, "boolean") == 0 && strcmp(to, "bigint") == 0) || (strcmp(from, "bigint") == 0 && strcmp(to, "boolean") == 0);
+    bool between =
+        (strcmp(from, "boolean") == 0 && strcmp(to, "bigint") == 0) || (strcmp(from, "bigint") == 0 && strcmp(to, "boolean") == 0);
     const char *through = between ? "::int" : "";
 
     return FMT(d, "ALTER TABLE %s ALTER COLUMN %s TYPE %s USING %s%s::%s;\n", table, column, to, column, through, to);
@@ -288,8 +297,8 @@ static void change_type(struct schema_diff *d, const char *t, const struct ecc_s
     STEP(d, COLUMN_TYPE, .table = table->name, .name = column->name, .was = old->type, .now = column->type, .refused = !fits,
          .span = column->span);
     if (!fits) {
-        struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span, "`%s` was %s and becomes %s, which not every value can", column->name,
-                                         old->type, column->type);
+        struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span, "`%s` was %s and becomes %s, which not every value can",
+                                         column->name, old->type, column->type);
         ecc_diag_help(d->diags, diag, "add a column under another name, fill it, and drop this one later");
         return;
     }
@@ -302,32 +311,35 @@ static void change_type(struct schema_diff *d, const char *t, const struct ecc_s
     const char *after = column->dflt ? FMT(d, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s;\n", t, c, column->dflt) : "";
     const char *drop = column->dflt ? FMT(d, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT;\n", t, c) : "";
     const char *restore = old->dflt ? FMT(d, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s;\n", t, c, old->dflt) : "";
-    schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s_%s", table->name, column->name), FMT(d, "%s%s%s", before, type_sql(d, t, c, old->type, column->type), after),
-           FMT(d, "%s%s%s", drop, type_sql(d, t, c, column->type, old->type), restore));
+    schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s_%s", table->name, column->name),
+                  FMT(d, "%s%s%s", before, type_sql(d, t, c, old->type, column->type), after),
+                  FMT(d, "%s%s%s", drop, type_sql(d, t, c, column->type, old->type), restore));
 }
 
-static void change_default(struct schema_diff *d, const char *t, const struct ecc_schema_table *table, const struct ecc_schema_column *column,
-                           const struct ecc_schema_column *old)
+static void change_default(struct schema_diff *d, const char *t, const struct ecc_schema_table *table,
+                           const struct ecc_schema_column *column, const struct ecc_schema_column *old)
 {
     const char *c = Q(d, column->name);
     const char *set = column->dflt ? FMT(d, "SET DEFAULT %s", column->dflt) : "DROP DEFAULT";
     const char *back = old->dflt ? FMT(d, "SET DEFAULT %s", old->dflt) : "DROP DEFAULT";
 
-    STEP(d, COLUMN_DEFAULT, .table = table->name, .name = column->name, .was = old->dflt, .now = column->dflt,
-         .span = column->span);
-    schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s_%s", table->name, column->name), FMT(d, "ALTER TABLE %s ALTER COLUMN %s %s;\n", t, c, set),
-           FMT(d, "ALTER TABLE %s ALTER COLUMN %s %s;\n", t, c, back));
+    STEP(d, COLUMN_DEFAULT, .table = table->name, .name = column->name, .was = old->dflt, .now = column->dflt, .span = column->span);
+    schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s_%s", table->name, column->name),
+                  FMT(d, "ALTER TABLE %s ALTER COLUMN %s %s;\n", t, c, set), FMT(d, "ALTER TABLE %s ALTER COLUMN %s %s;\n", t, c, back));
 }
 
 /* A check that holds for every row lets SET NOT NULL pass without reading them. */
-static void make_not_null(struct schema_diff *d, const char *t, const struct ecc_schema_table *table, const struct ecc_schema_column *column)
+static void make_not_null(struct schema_diff *d, const char *t, const struct ecc_schema_table *table,
+                          const struct ecc_schema_column *column)
 {
-    const char *c = Q(d, column->name), *check = Q(d, FMT(d, "ec_not_null_%.51s", column->name)), *slug = FMT(d, "%s_%s", table->name, column->name);
+    const char *c = Q(d, column->name), *check = Q(d, FMT(d, "ec_not_null_%.51s", column->name)),
+               *slug = FMT(d, "%s_%s", table->name, column->name);
     const char *add = FMT(d, "ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID;\n", t, check, c);
     const char *drop = FMT(d, "ALTER TABLE %s DROP CONSTRAINT %s;\n", t, check);
 
     schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s", slug), add, drop);
-    schema_change(d, PHASE_BUILD, FMT(d, "fill_%s", slug), schema_fill(d, table->name, FMT(d, "%s = DEFAULT", c), FMT(d, "%s IS NULL", c)), "");
+    schema_change(d, PHASE_BUILD, FMT(d, "fill_%s", slug), schema_fill(d, table->name, FMT(d, "%s = DEFAULT", c), FMT(d, "%s IS NULL", c)),
+                  "");
     schema_change(d, PHASE_SETTLE, FMT(d, "validate_%s", slug),
                   FMT(d, "ALTER TABLE %s VALIDATE CONSTRAINT %s;\nALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n%s", t, check, t, c, drop),
                   FMT(d, "%sALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;\n", add, t, c));
@@ -337,16 +349,20 @@ static void change_null(struct schema_diff *d, const char *t, const struct ecc_s
 {
     const char *c = Q(d, column->name);
 
-    schema_step(d, (struct ecc_schema_step){.kind = column->not_null ? ECC_STEP_COLUMN_NOT_NULL : ECC_STEP_COLUMN_NULLABLE, .table = table->name,
-                                            .name = column->name, .refused = column->not_null && !column->dflt, .span = column->span});
+    schema_step(d, (struct ecc_schema_step){.kind = column->not_null ? ECC_STEP_COLUMN_NOT_NULL : ECC_STEP_COLUMN_NULLABLE,
+                                            .table = table->name,
+                                            .name = column->name,
+                                            .refused = column->not_null && !column->dflt,
+                                            .span = column->span});
     if (!column->not_null) {
         schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s_%s", table->name, column->name),
-                      FMT(d, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;\n", t, c), FMT(d, "ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n", t, c));
+                      FMT(d, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;\n", t, c),
+                      FMT(d, "ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n", t, c));
     } else if (column->dflt) {
         make_not_null(d, t, table, column);
     } else {
-        struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span, "`%s` was optional, and rows that exist may have no value for it",
-                                         column->name);
+        struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, column->span,
+                                         "`%s` was optional, and rows that exist may have no value for it", column->name);
         ecc_diag_help(d->diags, diag, "give it a default, which they get");
     }
 }
@@ -418,10 +434,10 @@ static void drop_tables(struct schema_diff *d)
         const struct ecc_drop *drop = find_drop(d, table->name, NULL);
         STEP(d, TABLE_REMOVED, .table = table->name, .refused = !drop, .span = table->span);
         if (!drop) {
-            struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, d->service->span, "table `%s` of %s is gone, and its data would be", table->name,
-                                             d->service->name);
-            ecc_diag_help(d->diags, diag, "say `drop %s.%s \"why\"`, or in the table that it became, `was(%s)`", d->service->name, table->name,
-                          table->name);
+            struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, d->service->span, "table `%s` of %s is gone, and its data would be",
+                                             table->name, d->service->name);
+            ecc_diag_help(d->diags, diag, "say `drop %s.%s \"why\"`, or in the table that it became, `was(%s)`", d->service->name,
+                          table->name, table->name);
             continue;
         }
         schema_change(d, PHASE_DROP, FMT(d, "drop_%s", table->name),

@@ -24,13 +24,14 @@ struct ecc_schema_table *schema_old_table(struct schema_diff *d, const char *nam
 
 const char *schema_fill(struct schema_diff *d, const char *table, const char *set, const char *where)
 {
-    return FMT(d,
-               "DO $$\nDECLARE\n    page bigint := 0;\n    pages bigint := pg_relation_size(%s) / current_setting('block_size')::bigint;\nBEGIN\n"
-               "    WHILE page <= pages LOOP\n"
-               "        UPDATE %s SET %s\n"
-               "         WHERE ctid >= format('(%%s,0)', page)::tid AND ctid < format('(%%s,0)', page + %d)::tid AND %s;\n"
-               "        COMMIT;\n        page := page + %d;\n    END LOOP;\nEND $$;\n",
-               ecc_quote_sql(d->arena, Q(d, table)), Q(d, table), set, PAGES_AT_ONCE, where, PAGES_AT_ONCE);
+    return FMT(
+        d,
+        "DO $$\nDECLARE\n    page bigint := 0;\n    pages bigint := pg_relation_size(%s) / current_setting('block_size')::bigint;\nBEGIN\n"
+        "    WHILE page <= pages LOOP\n"
+        "        UPDATE %s SET %s\n"
+        "         WHERE ctid >= format('(%%s,0)', page)::tid AND ctid < format('(%%s,0)', page + %d)::tid AND %s;\n"
+        "        COMMIT;\n        page := page + %d;\n    END LOOP;\nEND $$;\n",
+        ecc_quote_sql(d->arena, Q(d, table)), Q(d, table), set, PAGES_AT_ONCE, where, PAGES_AT_ONCE);
 }
 
 /* ------------------------------------------------------------------ migrations */
@@ -115,8 +116,8 @@ static struct ecc_schema copy_of(struct ecc_arena *arena, const struct ecc_schem
     return copy;
 }
 
-void ecc_schema_compare(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *service, const struct ecc_schema *old,
-                        struct ecc_schema *next, struct ecc_schema_steps *out)
+void ecc_schema_compare(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_node *service,
+                        const struct ecc_schema *old, struct ecc_schema *next, struct ecc_schema_steps *out)
 {
     struct ecc_diags unsaid;
     struct schema_diff d = {

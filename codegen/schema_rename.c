@@ -55,7 +55,8 @@ static void rename_in_parts(struct schema_diff *d, const char *table, const char
                 const char *key = column ? strrchr(part->sql, '(') : NULL; /* REFERENCES table (key): the one or the other */
                 size_t from = own + strlen(" REFERENCES "), middle = key ? (size_t)(key - part->sql) : strlen(part->sql);
                 if (!column || key)
-                    part->sql = replace_word(d, part->sql, column ? middle : from, strlen(part->sql), Q(d, column ? column : table), Q(d, to));
+                    part->sql =
+                        replace_word(d, part->sql, column ? middle : from, strlen(part->sql), Q(d, column ? column : table), Q(d, to));
                 if (!column)
                     part->table = to;
             }
@@ -83,7 +84,8 @@ static const char *trigger_name(struct schema_diff *d, const char *table, const 
 
 static const char *function_sql(struct schema_diff *d, const char *name, const char *body)
 {
-    return FMT(d, "CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n%s    RETURN NEW;\nEND $$;\n", name, body);
+    return FMT(d, "CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n%s    RETURN NEW;\nEND $$;\n", name,
+               body);
 }
 
 static const char *trigger_sql(struct schema_diff *d, const char *name, const char *table)
@@ -101,10 +103,11 @@ static const char *both_ways(struct schema_diff *d, const char *kept, const char
 {
     const char *o = Q(d, kept), *n = Q(d, name);
 
-    return FMT(d,
-               "    IF TG_OP = 'INSERT' THEN\n        NEW.%s := coalesce(NEW.%s, NEW.%s);\n        NEW.%s := NEW.%s;\n"
-               "    ELSIF NEW.%s IS DISTINCT FROM OLD.%s THEN\n        NEW.%s := NEW.%s;\n    ELSE\n        NEW.%s := NEW.%s;\n    END IF;\n",
-               n, o, n, o, n, o, o, n, o, o, n);
+    return FMT(
+        d,
+        "    IF TG_OP = 'INSERT' THEN\n        NEW.%s := coalesce(NEW.%s, NEW.%s);\n        NEW.%s := NEW.%s;\n"
+        "    ELSIF NEW.%s IS DISTINCT FROM OLD.%s THEN\n        NEW.%s := NEW.%s;\n    ELSE\n        NEW.%s := NEW.%s;\n    END IF;\n",
+        n, o, n, o, n, o, o, n, o, o, n);
 }
 
 static const char *drop_trigger_sql(struct schema_diff *d, const char *name, const char *table)
@@ -117,9 +120,10 @@ static void copy_index(struct schema_diff *d, const struct ecc_schema_table *tab
 {
     const char *index = Q(d, fitting(d, FMT(d, "%s_was", name)));
 
-    schema_change(d, PHASE_COPY, FMT(d, "index_%s_was", name),
-                  FMT(d, "CREATE %sINDEX CONCURRENTLY IF NOT EXISTS %s ON %s %s;\n", unique ? "UNIQUE " : "", index, Q(d, table->name), list),
-                  FMT(d, "DROP INDEX CONCURRENTLY IF EXISTS %s;\n", index));
+    schema_change(
+        d, PHASE_COPY, FMT(d, "index_%s_was", name),
+        FMT(d, "CREATE %sINDEX CONCURRENTLY IF NOT EXISTS %s ON %s %s;\n", unique ? "UNIQUE " : "", index, Q(d, table->name), list),
+        FMT(d, "DROP INDEX CONCURRENTLY IF EXISTS %s;\n", index));
 }
 
 static void copy_indexes(struct schema_diff *d, const struct ecc_schema_table *table, const char *from, const char *to)
@@ -157,8 +161,9 @@ static void expand_column(struct schema_diff *d, const struct ecc_schema_table *
                   FMT(d, "ALTER TABLE %s ADD COLUMN %s %s;\n%s%s", t, Q(d, to), old->type, function_sql(d, trigger, one_way(d, from, to)),
                       trigger_sql(d, trigger, table->name)),
                   FMT(d, "%sALTER TABLE %s DROP COLUMN %s;\n", drop_trigger_sql(d, trigger, table->name), t, Q(d, to)));
-    schema_change(d, PHASE_COPY, FMT(d, "copy_%s", slug),
-                  schema_fill(d, table->name, FMT(d, "%s = %s", Q(d, to), Q(d, from)), FMT(d, "%s IS DISTINCT FROM %s", Q(d, to), Q(d, from))), "");
+    schema_change(
+        d, PHASE_COPY, FMT(d, "copy_%s", slug),
+        schema_fill(d, table->name, FMT(d, "%s = %s", Q(d, to), Q(d, from)), FMT(d, "%s IS DISTINCT FROM %s", Q(d, to), Q(d, from))), "");
     copy_indexes(d, table, from, to);
     schema_change(d, PHASE_CHANGE, FMT(d, "rename_%s", slug),
                   FMT(d, "%s%s", swap_sql(d, table->name, from, to), function_sql(d, trigger, both_ways(d, from, to))),
@@ -179,8 +184,9 @@ static void contract_column(struct schema_diff *d, const struct ecc_schema_table
 
     schema_change(d, PHASE_SHADOW, FMT(d, "contract_%s_%s", table->name, column->kept),
                   FMT(d, "%sALTER TABLE %s DROP COLUMN %s;\n", drop_trigger_sql(d, trigger, table->name), t, kept),
-                  FMT(d, "ALTER TABLE %s ADD COLUMN %s %s;\nUPDATE %s SET %s = %s;\n%s%s", t, kept, column->type, t, kept, Q(d, column->name),
-                      function_sql(d, trigger, both_ways(d, column->kept, column->name)), trigger_sql(d, trigger, table->name)));
+                  FMT(d, "ALTER TABLE %s ADD COLUMN %s %s;\nUPDATE %s SET %s = %s;\n%s%s", t, kept, column->type, t, kept,
+                      Q(d, column->name), function_sql(d, trigger, both_ways(d, column->kept, column->name)),
+                      trigger_sql(d, trigger, table->name)));
     column->kept = NULL;
 }
 
@@ -226,13 +232,15 @@ static void contract(struct schema_diff *d)
 
 void schema_refuse_kept(struct schema_diff *d, struct ecc_span span, const char *what, const char *kept)
 {
-    struct ecc_diag *diag = ecc_diag(d->diags, ECC_E_MIGRATION, span, "%s while the old name `%s` of the release before is kept", what, kept);
+    struct ecc_diag *diag =
+        ecc_diag(d->diags, ECC_E_MIGRATION, span, "%s while the old name `%s` of the release before is kept", what, kept);
 
     ecc_diag_help(d->diags, diag, "once no process of that release runs, take `was(%s)` away and build", kept);
 }
 
 /* now: the columns by the names that they have; before: by those that the view gives them. Both in the same order. */
-static const char *view_sql(struct schema_diff *d, const char *view, const char *table, const struct ecc_schema_table *now, const char *const *before)
+static const char *view_sql(struct schema_diff *d, const char *view, const char *table, const struct ecc_schema_table *now,
+                            const char *const *before)
 {
     const char *columns = "";
 
@@ -252,10 +260,10 @@ static void rename_table(struct schema_diff *d, struct ecc_schema_table *table, 
     }
     table->kept = table->was;
     STEP(d, TABLE_RENAMED, .table = table->name, .was = table->was, .now = table->name, .span = table->span);
-    schema_change(d, PHASE_CHANGE, FMT(d, "rename_%s", table->was),
-                  FMT(d, "ALTER TABLE %s RENAME TO %s;\n%s", Q(d, table->was), Q(d, table->name),
-                      view_sql(d, table->was, table->name, was, before)),
-                  FMT(d, "DROP VIEW %s;\nALTER TABLE %s RENAME TO %s;\n", Q(d, table->was), Q(d, table->name), Q(d, table->was)));
+    schema_change(
+        d, PHASE_CHANGE, FMT(d, "rename_%s", table->was),
+        FMT(d, "ALTER TABLE %s RENAME TO %s;\n%s", Q(d, table->was), Q(d, table->name), view_sql(d, table->was, table->name, was, before)),
+        FMT(d, "DROP VIEW %s;\nALTER TABLE %s RENAME TO %s;\n", Q(d, table->was), Q(d, table->name), Q(d, table->was)));
     rename_in_parts(d, table->was, NULL, table->name);
     was->name = table->name;
 }

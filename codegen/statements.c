@@ -12,7 +12,8 @@ static const char *typed(struct ecc_writer *w, const char *name, const struct ec
 
 static void write_statement(struct ecc_writer *w, const struct ecc_shapes *unit, const struct ecc_sql_shape_of *shape)
 {
-    static const char *const shapes[] = {[ECC_SQL_ONE] = "one", [ECC_SQL_MAYBE] = "maybe", [ECC_SQL_MANY] = "many", [ECC_SQL_EXEC] = "exec"};
+    static const char *const shapes[] = {
+        [ECC_SQL_ONE] = "one", [ECC_SQL_MAYBE] = "maybe", [ECC_SQL_MANY] = "many", [ECC_SQL_EXEC] = "exec"};
     const struct ecc_sql *sql = shape->sql;
 
     ecc_w_open(w, "{");

@@ -54,7 +54,8 @@ static const char *sql_default(struct ecc_resolver *r, const struct ecc_ast_expr
     }
 }
 
-static void check_constraint(struct ecc_resolver *r, const struct ecc_table *table, enum ecc_constraint_kind kind, const struct ecc_text *sql)
+static void check_constraint(struct ecc_resolver *r, const struct ecc_table *table, enum ecc_constraint_kind kind,
+                             const struct ecc_text *sql)
 {
     struct ecc_sql_problems problems = {0};
 
@@ -180,7 +181,8 @@ static void resolve_references(struct ecc_resolver *r, const struct ecc_ast_tabl
             if (other->columns[k].primary_key)
                 key = &other->columns[k];
         if (!key) {
-            struct ecc_diag *d = ecc_diag(r->diags, ECC_E_REFERENCE, name->span, "table `%s` has no primary key of one column", other->name);
+            struct ecc_diag *d =
+                ecc_diag(r->diags, ECC_E_REFERENCE, name->span, "table `%s` has no primary key of one column", other->name);
             ecc_diag_second(d, other->span, "declared here");
         } else if (!ecc_type_same(ecc_type_present(r->arena, c->type), key->type)) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_REFERENCE, name->span, "%s can't refer to %s", ecc_type_name(r->arena, c->type),

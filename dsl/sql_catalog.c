@@ -6,8 +6,16 @@
 
 #include "diag.h"
 
-struct pg_type { char letter; const char *name; char category; bool preferred; char element; };
-struct named { const char *name, *signatures; };
+struct pg_type {
+    char letter;
+    const char *name;
+    char category;
+    bool preferred;
+    char element;
+};
+struct named {
+    const char *name, *signatures;
+};
 
 #include "sql_catalog.inc"
 
@@ -19,7 +27,10 @@ struct candidate {
     bool rows;
 };
 
-struct candidates { struct candidate items[MOST_CANDIDATES]; size_t n; };
+struct candidates {
+    struct candidate items[MOST_CANDIDATES];
+    size_t n;
+};
 
 static const struct pg_type *type_of(char letter)
 {
@@ -135,7 +146,9 @@ static bool is_polymorphic(char letter)
 }
 
 /* What the polymorphic types of a candidate stand for, given the arguments; 0: they do not fit together. */
-struct meaning { char element, compatible; };
+struct meaning {
+    char element, compatible;
+};
 
 static bool find_meaning(const struct candidate *c, const char *args, size_t n, struct meaning *out)
 {

@@ -65,7 +65,7 @@ def catalog(url):
         if letters(arguments) and letters(result):
             operators[name].append(letters(arguments) + letters(result))
     lines += table("operators", operators)
-    functions, kinds = collections.defaultdict(list), {}
+    functions, kinds = collections.defaultdict(list), collections.defaultdict(set)
     for name, kind, arguments, result, rows, variadic, defaults in ask(url, """
             SELECT proname, prokind, (SELECT coalesce(string_agg(t.typname, ' ' ORDER BY i), '') FROM unnest(proargtypes) WITH ORDINALITY u (o, i) JOIN pg_type t ON t.oid = o),
                    r.typname, proretset, provariadic <> 0, pronargdefaults
@@ -84,13 +84,13 @@ def catalog(url):
         functions[name]  # its name at least
         if signature is None or not letters(result):
             continue
-        kinds[name] = kind
+        kinds[name].add(kind)
         functions[name].append(("*" if variadic == "t" else "") + (f"~{defaults}" if defaults != "0" else "") + ("#" if rows == "t" else "")
                                + signature + letters(result))
     lines += table("functions", functions)
-    names = sorted(k for k, v in kinds.items() if v in "aw")
-    lines.append("static const char *const aggregates[] = {" + ", ".join(f'"{n}"' for n in names if kinds[n] == "a") + ", NULL};")
-    lines.append("static const char *const window_functions[] = {" + ", ".join(f'"{n}"' for n in names if kinds[n] == "w") + ", NULL};")
+    for kind, title in (("a", "aggregates"), ("w", "window_functions")):
+        names = ", ".join(f'"{n}"' for n in sorted(kinds) if kind in kinds[n])
+        lines.append(f"static const char *const {title}[] = {{{names}, NULL}};")
     out = []
     for line in lines:  # long lists on several lines
         while len(line) > 138:

@@ -65,7 +65,8 @@ static const struct ecc_table *find_in_schema(struct sql_ctx *ctx, const char *s
         const struct ecc_sql_schema *s = &ctx->scope->schemas[i];
         names[i] = s->name;
         if (!*schema && find_table(s->tables, s->ntables, name)) {
-            sql_problem(ctx, at, sql_format(ctx, "write `%s.%s`", s->name, name), "several nodes are asked here: `%s` needs its schema", name);
+            sql_problem(ctx, at, sql_format(ctx, "write `%s.%s`", s->name, name), "several nodes are asked here: `%s` needs its schema",
+                        name);
             return NULL;
         }
         if (strcmp(s->name, schema) != 0)
@@ -120,17 +121,19 @@ static void rename_columns(struct sql_ctx *ctx, struct sql_rel *rel, const struc
     const struct ecc_sql_node *names = ecc_sql_at(alias, "colnames");
     size_t i = 0;
 
-    for ECC_SQL_EACH (item, names) {
-        const char *name = ecc_sql_text(ecc_sql_body(item), "sval");
-        if (i < rel->columns.n) {
-            rel->columns.items[i].name = name;
-            rel->columns.items[i].value.column = name;
-        } else {
-            sql_problem(ctx, -1, NULL, "`%s` has %zu columns, the alias names more", rel->name, rel->columns.n);
-            return;
+    for
+        ECC_SQL_EACH(item, names)
+        {
+            const char *name = ecc_sql_text(ecc_sql_body(item), "sval");
+            if (i < rel->columns.n) {
+                rel->columns.items[i].name = name;
+                rel->columns.items[i].value.column = name;
+            } else {
+                sql_problem(ctx, -1, NULL, "`%s` has %zu columns, the alias names more", rel->name, rel->columns.n);
+                return;
+            }
+            i++;
         }
-        i++;
-    }
 }
 
 static void add_range_var(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
@@ -176,23 +179,27 @@ static void add_function(struct sql_ctx *ctx, struct sql_from *from, const struc
     const char *as = alias ? ecc_sql_text(alias, "aliasname") : "";
     struct sql_columns columns = {0};
 
-    for ECC_SQL_EACH (item, ecc_sql_at(body, "functions")) {
-        const struct ecc_sql_node *items = ecc_sql_at(ecc_sql_body(item), "items"), *own = ecc_sql_item(items, 1);
-        const struct ecc_sql_node *call = ecc_sql_item(items, 0);
-        if (!ecc_sql_is(call, "FuncCall")) { /* current_date and the like */
-            sql_add_column(ctx, &columns, *as ? as : "value", sql_expr(ctx, from, call));
-            continue;
-        }
-        sql_function_columns(ctx, from, ecc_sql_body(call), as, defs || (own && own->n) ? NULL : &columns);
-        if (ecc_sql_is(own, "List"))
-            defs = ecc_sql_at(ecc_sql_body(own), "items");
-        for ECC_SQL_EACH (def, defs) {
-            const struct ecc_sql_node *column = ecc_sql_body(def);
-            sql_add_column(ctx, &columns, ecc_sql_text(column, "colname"), sql_of_type_name(ctx, ecc_sql_at(column, "typeName"), true));
-        }
+    for
+        ECC_SQL_EACH(item, ecc_sql_at(body, "functions"))
+        {
+            const struct ecc_sql_node *items = ecc_sql_at(ecc_sql_body(item), "items"), *own = ecc_sql_item(items, 1);
+            const struct ecc_sql_node *call = ecc_sql_item(items, 0);
+            if (!ecc_sql_is(call, "FuncCall")) { /* current_date and the like */
+                sql_add_column(ctx, &columns, *as ? as : "value", sql_expr(ctx, from, call));
+                continue;
+            }
+            sql_function_columns(ctx, from, ecc_sql_body(call), as, defs || (own && own->n) ? NULL : &columns);
+            if (ecc_sql_is(own, "List"))
+                defs = ecc_sql_at(ecc_sql_body(own), "items");
+        for
+            ECC_SQL_EACH(def, defs)
+            {
+                const struct ecc_sql_node *column = ecc_sql_body(def);
+                sql_add_column(ctx, &columns, ecc_sql_text(column, "colname"), sql_of_type_name(ctx, ecc_sql_at(column, "typeName"), true));
+            }
         if (!*as)
             as = ecc_sql_string(ecc_sql_at(ecc_sql_body(call), "funcname"), 0);
-    }
+        }
     if (ecc_sql_bool(body, "ordinality"))
         sql_add_column(ctx, &columns, "ordinality", sql_of(SQL_INT, false));
     struct sql_rel *rel = sql_add_rel(ctx, from, as);
@@ -219,28 +226,30 @@ static void merge_using(struct sql_ctx *ctx, struct sql_from *from, const struct
 {
     bool keep_right = strcmp(ecc_sql_text(join, "jointype"), "JOIN_RIGHT") == 0;
 
-    for ECC_SQL_EACH (item, ecc_sql_at(join, "usingClause")) {
-        const char *name = ecc_sql_text(ecc_sql_body(item), "sval");
-        struct sql_column *a = NULL, *b = NULL;
-        for (size_t i = left; i < from->n; i++) {
-            struct sql_column *column = column_of(from->items[i], name);
-            if (column && !column->hidden) {
-                if (i < right)
-                    a = column;
-                else
-                    b = column;
+    for
+        ECC_SQL_EACH(item, ecc_sql_at(join, "usingClause"))
+        {
+            const char *name = ecc_sql_text(ecc_sql_body(item), "sval");
+            struct sql_column *a = NULL, *b = NULL;
+            for (size_t i = left; i < from->n; i++) {
+                struct sql_column *column = column_of(from->items[i], name);
+                if (column && !column->hidden) {
+                    if (i < right)
+                        a = column;
+                    else
+                        b = column;
+                }
+                if (is_anything(from->items[i]))
+                    return;
             }
-            if (is_anything(from->items[i]))
-                return;
+            if (!a || !b) {
+                sql_problem(ctx, sql_at_of(ecc_sql_at(join, "larg")), NULL, "USING (%s): a side of the join has no such column", name);
+                continue;
+            }
+            sql_check_compare(ctx, a->value, b->value, sql_at_of(ecc_sql_at(join, "larg")));
+            (keep_right ? a : b)->hidden = true;
+            from->merged = true;
         }
-        if (!a || !b) {
-            sql_problem(ctx, sql_at_of(ecc_sql_at(join, "larg")), NULL, "USING (%s): a side of the join has no such column", name);
-            continue;
-        }
-        sql_check_compare(ctx, a->value, b->value, sql_at_of(ecc_sql_at(join, "larg")));
-        (keep_right ? a : b)->hidden = true;
-        from->merged = true;
-    }
 }
 
 void sql_from_item(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *item)
@@ -260,7 +269,8 @@ void sql_from_item(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_
         size_t right = from->n;
         sql_from_item(ctx, from, ecc_sql_at(body, "rarg"));
         if (ecc_sql_bool(body, "isNatural"))
-            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "rarg")), "say which columns join, with ON or USING", "NATURAL JOIN changes with the tables");
+            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "rarg")), "say which columns join, with ON or USING",
+                        "NATURAL JOIN changes with the tables");
         merge_using(ctx, from, body, left, right);
         const struct ecc_sql_node *quals = ecc_sql_at(body, "quals");
         if (quals) {
@@ -323,7 +333,10 @@ static struct sql_rel *find_rel(struct sql_from *from, const char *name)
 
 static struct sql_value no_column(struct sql_ctx *ctx, struct sql_from *from, const struct sql_rel *only, const char *name, int64_t at)
 {
-    struct { const char **items; size_t n, cap; } names = {0};
+    struct {
+        const char **items;
+        size_t n, cap;
+    } names = {0};
     const char *help = NULL;
 
     for (struct sql_from *f = from; f; f = f->parent) {
@@ -408,7 +421,10 @@ struct sql_value sql_column_ref(struct sql_ctx *ctx, struct sql_from *from, cons
     struct sql_rel *rel = find_rel(from, first);
     if (!rel) {
         bool known = false;
-        struct { const char **items; size_t n, cap; } names = {0};
+        struct {
+            const char **items;
+            size_t n, cap;
+        } names = {0};
         for (struct sql_from *f = from; f; f = f->parent) {
             for (size_t i = 0; i < f->n; i++)
                 ECC_PUSH(ctx->arena, &names, f->items[i]->name);
@@ -502,8 +518,9 @@ void sql_learn(struct sql_from *from, const struct ecc_sql_node *condition)
     const struct ecc_sql_node *body = ecc_sql_body(condition);
 
     if (ecc_sql_is(condition, "BoolExpr") && strcmp(ecc_sql_text(body, "boolop"), "AND_EXPR") == 0) {
-        for ECC_SQL_EACH (arg, ecc_sql_at(body, "args"))
-            sql_learn(from, arg);
+        for
+            ECC_SQL_EACH(arg, ecc_sql_at(body, "args"))
+        sql_learn(from, arg);
     } else if (ecc_sql_is(condition, "NullTest") && strcmp(ecc_sql_text(body, "nulltesttype"), "IS_NOT_NULL") == 0) {
         learn_column(from, ecc_sql_at(body, "arg"));
     } else if (ecc_sql_is(condition, "A_Expr") && strcmp(ecc_sql_text(body, "kind"), "AEXPR_OP") == 0) {

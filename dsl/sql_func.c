@@ -6,29 +6,146 @@
 /* What is known of null. A function that is in none of these lists may give null whatever it gets. */
 /* Null when an argument is. */
 static const char *const strict[] = {
-    "abs", "age", "array_to_json", "array_to_string", "ascii", "avg", "bit_length", "bool_and", "bool_or", "btrim", "cardinality",
-    "ceil", "ceiling", "char_length", "character_length", "chr", "date_bin", "date_part", "date_trunc", "decode", "div", "encode",
-    "every", "exp", "extract", "first_value", "floor", "generate_series", "hashtext", "hashtextextended", "initcap", "isfinite",
-    "json_array_elements", "json_array_length", "jsonb_array_elements", "jsonb_array_length", "jsonb_insert", "jsonb_object",
-    "jsonb_object_keys", "jsonb_path_query", "jsonb_pretty", "jsonb_set", "jsonb_strip_nulls", "jsonb_typeof", "justify_interval",
-    "last_value", "left", "length", "ln", "log", "lower", "lpad", "ltrim", "make_interval", "make_timestamptz", "max", "md5", "min",
-    "mod", "ntile", "octet_length", "overlay", "position", "power", "quote_ident", "quote_literal", "regexp_count", "regexp_replace",
-    "regexp_split_to_table", "repeat", "replace", "reverse", "right", "round", "row_to_json", "rpad", "rtrim", "setval", "sha256",
-    "sign", "split_part", "sqrt", "starts_with", "string_agg", "string_to_table", "strpos", "substr", "sum", "to_char", "to_hex",
-    "to_json", "to_jsonb", "to_timestamp", "translate", "trunc", "ts_rank", "upper", "width_bucket", NULL,
+    "abs",
+    "age",
+    "array_to_json",
+    "array_to_string",
+    "ascii",
+    "avg",
+    "bit_length",
+    "bool_and",
+    "bool_or",
+    "btrim",
+    "cardinality",
+    "ceil",
+    "ceiling",
+    "char_length",
+    "character_length",
+    "chr",
+    "date_bin",
+    "date_part",
+    "date_trunc",
+    "decode",
+    "div",
+    "encode",
+    "every",
+    "exp",
+    "extract",
+    "first_value",
+    "floor",
+    "generate_series",
+    "hashtext",
+    "hashtextextended",
+    "initcap",
+    "isfinite",
+    "json_array_elements",
+    "json_array_length",
+    "jsonb_array_elements",
+    "jsonb_array_length",
+    "jsonb_insert",
+    "jsonb_object",
+    "jsonb_object_keys",
+    "jsonb_path_query",
+    "jsonb_pretty",
+    "jsonb_set",
+    "jsonb_strip_nulls",
+    "jsonb_typeof",
+    "justify_interval",
+    "last_value",
+    "left",
+    "length",
+    "ln",
+    "log",
+    "lower",
+    "lpad",
+    "ltrim",
+    "make_interval",
+    "make_timestamptz",
+    "max",
+    "md5",
+    "min",
+    "mod",
+    "ntile",
+    "octet_length",
+    "overlay",
+    "position",
+    "power",
+    "quote_ident",
+    "quote_literal",
+    "regexp_count",
+    "regexp_replace",
+    "regexp_split_to_table",
+    "repeat",
+    "replace",
+    "reverse",
+    "right",
+    "round",
+    "row_to_json",
+    "rpad",
+    "rtrim",
+    "setval",
+    "sha256",
+    "sign",
+    "split_part",
+    "sqrt",
+    "starts_with",
+    "string_agg",
+    "string_to_table",
+    "strpos",
+    "substr",
+    "sum",
+    "to_char",
+    "to_hex",
+    "to_json",
+    "to_jsonb",
+    "to_timestamp",
+    "translate",
+    "trunc",
+    "ts_rank",
+    "upper",
+    "width_bucket",
+    NULL,
 };
 
 /* Never. */
 static const char *const never[] = {
-    "array_agg", "clock_timestamp", "concat", "count", "cume_dist", "dense_rank", "gen_random_uuid", "json_agg", "json_build_array",
-    "json_build_object", "json_object_agg", "jsonb_agg", "jsonb_build_array", "jsonb_build_object", "jsonb_object_agg", "nextval", "now",
-    "num_nonnulls", "num_nulls", "percent_rank", "pg_advisory_xact_lock", "pg_notify", "pg_try_advisory_xact_lock", "pi", "random",
-    "rank", "row_number", "statement_timestamp", "transaction_timestamp", NULL,
+    "array_agg",
+    "clock_timestamp",
+    "concat",
+    "count",
+    "cume_dist",
+    "dense_rank",
+    "gen_random_uuid",
+    "json_agg",
+    "json_build_array",
+    "json_build_object",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_object_agg",
+    "nextval",
+    "now",
+    "num_nonnulls",
+    "num_nulls",
+    "percent_rank",
+    "pg_advisory_xact_lock",
+    "pg_notify",
+    "pg_try_advisory_xact_lock",
+    "pi",
+    "random",
+    "rank",
+    "row_number",
+    "statement_timestamp",
+    "transaction_timestamp",
+    NULL,
 };
 
 /* When the first argument is. */
 static const char *const by_first[] = {
-    "concat_ws", "format", NULL,
+    "concat_ws",
+    "format",
+    NULL,
 };
 
 /* Change something, or hold it. */
@@ -53,7 +170,7 @@ struct call {
     int64_t at;
     struct sql_value args[SQL_MOST_ARGUMENTS];
     size_t n;
-    bool named;     /* name => value, or VARIADIC: which argument is which is not followed */
+    bool named; /* name => value, or VARIADIC: which argument is which is not followed */
     bool aggregate, over, nullable;
 };
 
@@ -68,11 +185,12 @@ static void add_argument(struct sql_ctx *ctx, struct call *call, struct sql_valu
 
 static void check_place(struct sql_ctx *ctx, struct sql_from *from, const struct call *call)
 {
-    bool window = call->over || sql_is_window_function(call->name);
+    bool window_only = sql_is_window_function(call->name) && !ecc_sql_bool(call->body, "agg_within_group"),
+         window = call->over || window_only;
 
     if (!call->aggregate && !window)
         return;
-    if (sql_is_window_function(call->name) && !call->over) {
+    if (window_only && !call->over) {
         sql_problem(ctx, call->at, "add OVER (...)", "%s() is a window function", call->name);
         return;
     }
@@ -92,21 +210,26 @@ static void read_arguments(struct sql_ctx *ctx, struct sql_from *from, struct ca
         sql_stand(from, "the arguments of a window function", !place || aggregates);
     else if (call->aggregate)
         sql_stand(from, "the arguments of an aggregate", false);
-    for ECC_SQL_EACH (arg, ecc_sql_at(body, "args")) {
-        call->named |= ecc_sql_is(arg, "NamedArgExpr");
-        add_argument(ctx, call, sql_expr(ctx, from, arg));
-    }
-    for ECC_SQL_EACH (item, ecc_sql_at(body, "agg_order")) {
-        struct sql_value value = sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
-        if (ecc_sql_bool(body, "agg_within_group"))
-            add_argument(ctx, call, value);
-    }
+    for
+        ECC_SQL_EACH(arg, ecc_sql_at(body, "args"))
+        {
+            call->named |= ecc_sql_is(arg, "NamedArgExpr");
+            add_argument(ctx, call, sql_expr(ctx, from, arg));
+        }
+    for
+        ECC_SQL_EACH(item, ecc_sql_at(body, "agg_order"))
+        {
+            struct sql_value value = sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
+            if (ecc_sql_bool(body, "agg_within_group"))
+                add_argument(ctx, call, value);
+        }
     if (ecc_sql_at(body, "agg_filter"))
         sql_condition(ctx, from, ecc_sql_at(body, "agg_filter"), "FILTER");
     if (over) {
         sql_keys(ctx, from, ecc_sql_at(over, "partitionClause"));
-        for ECC_SQL_EACH (item, ecc_sql_at(over, "orderClause"))
-            sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
+        for
+            ECC_SQL_EACH(item, ecc_sql_at(over, "orderClause"))
+        sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
     }
     sql_stand(from, place, aggregates);
 }
@@ -130,7 +253,8 @@ static struct sql_value no_function(struct sql_ctx *ctx, const struct call *call
     else if (found == SQL_AMBIGUOUS)
         sql_problem(ctx, call->at, "say by a cast what the arguments are", "`%s` could be several functions", spelled(ctx, call));
     else
-        sql_problem(ctx, call->at, help ? help : "a cast makes an argument another type, `(...)::text`", "there is no function `%s`", spelled(ctx, call));
+        sql_problem(ctx, call->at, help ? help : "a cast makes an argument another type, `(...)::text`", "there is no function `%s`",
+                    spelled(ctx, call));
     return sql_of(SQL_BAD, true);
 }
 
@@ -222,7 +346,8 @@ static struct sql_value function(struct sql_ctx *ctx, struct sql_from *from, con
     call.aggregate = sql_is_aggregate(call.name);
     call.over = ecc_sql_at(body, "over") != NULL;
     if (names->n > 1 && strcmp(ecc_sql_string(names, 0), "pg_catalog") != 0) {
-        sql_problem(ctx, call.at, "a function is called by its name alone", "there is no function `%s.%s`", ecc_sql_string(names, 0), call.name);
+        sql_problem(ctx, call.at, "a function is called by its name alone", "there is no function `%s.%s`", ecc_sql_string(names, 0),
+                    call.name);
         return sql_of(SQL_BAD, true);
     }
     check_place(ctx, from, &call);

@@ -165,6 +165,10 @@ void sql_exprs(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_
 void sql_condition(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node, const char *where);
 int64_t sql_at_of(const struct ecc_sql_node *node); /* where an expression begins, or -1 */
 
+/* sql_operator.c */
+struct sql_value sql_compare(struct sql_ctx *ctx, const char *op, struct sql_value a, struct sql_value b, int64_t at);
+struct sql_value sql_operation(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body); /* of an A_Expr */
+
 /* sql_func.c */
 struct sql_value sql_function(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body);
 void sql_function_columns(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *call, const char *alias, struct sql_columns *out);

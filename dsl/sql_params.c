@@ -19,9 +19,10 @@ struct token {
 };
 
 static const char *const c_words[] = {
-    "asm", "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "false",
-    "float", "for", "goto", "if", "in", "inline", "int", "linux", "long", "out", "register", "restrict", "return", "short", "signed",
-    "sizeof", "static", "struct", "switch", "task", "true", "typedef", "typeof", "union", "unix", "unsigned", "void", "volatile", "while",
+    "asm",    "auto", "bool",   "break",    "case",     "char",   "const", "continue", "default", "do",       "double",
+    "else",   "enum", "extern", "false",    "float",    "for",    "goto",  "if",       "in",      "inline",   "int",
+    "linux",  "long", "out",    "register", "restrict", "return", "short", "signed",   "sizeof",  "static",   "struct",
+    "switch", "task", "true",   "typedef",  "typeof",   "union",  "unix",  "unsigned", "void",    "volatile", "while",
 };
 
 static uint64_t varint(const uint8_t **p, const uint8_t *end)
@@ -175,7 +176,8 @@ void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast ca
         ctx->casts[value.param - 1] = (unsigned char)cast;
 }
 
-void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without, enum sql_found found)
+void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without,
+                       enum sql_found found)
 {
     bool same = found == SQL_FOUND;
 

@@ -62,16 +62,16 @@ static const struct type_name {
     const char *name;
     enum sql_base base;
 } type_names[] = {
-    {"bigint", SQL_INT},        {"bit", SQL_OTHER},         {"bool", SQL_BOOL},       {"boolean", SQL_BOOL},    {"bpchar", SQL_TEXT},
-    {"bytea", SQL_OTHER},       {"cidr", SQL_OTHER},        {"date", SQL_OTHER},      {"daterange", SQL_OTHER}, {"decimal", SQL_NUMERIC},
-    {"float4", SQL_FLOAT},      {"float8", SQL_FLOAT},      {"inet", SQL_OTHER},      {"int", SQL_INT},         {"int2", SQL_INT},
-    {"int4", SQL_INT},          {"int4range", SQL_OTHER},   {"int8", SQL_INT},        {"int8range", SQL_OTHER}, {"integer", SQL_INT},
-    {"interval", SQL_INTERVAL}, {"json", SQL_JSON},         {"jsonb", SQL_JSON},      {"jsonpath", SQL_OTHER},  {"macaddr", SQL_OTHER},
-    {"money", SQL_OTHER},       {"name", SQL_TEXT},         {"numeric", SQL_NUMERIC}, {"numrange", SQL_OTHER},  {"oid", SQL_OTHER},
-    {"point", SQL_OTHER},       {"record", SQL_OTHER},      {"regclass", SQL_OTHER},  {"smallint", SQL_INT},    {"text", SQL_TEXT},
-    {"time", SQL_OTHER},        {"timestamp", SQL_OTHER},   {"timestamptz", SQL_TIME}, {"timetz", SQL_OTHER},   {"tsquery", SQL_OTHER},
-    {"tsrange", SQL_OTHER},     {"tstzrange", SQL_OTHER},   {"tsvector", SQL_OTHER},  {"uuid", SQL_UUID},       {"varbit", SQL_OTHER},
-    {"varchar", SQL_TEXT},      {"void", SQL_OTHER},        {"xid", SQL_OTHER},       {"xml", SQL_OTHER},
+    {"bigint", SQL_INT},        {"bit", SQL_OTHER},       {"bool", SQL_BOOL},        {"boolean", SQL_BOOL},    {"bpchar", SQL_TEXT},
+    {"bytea", SQL_OTHER},       {"cidr", SQL_OTHER},      {"date", SQL_OTHER},       {"daterange", SQL_OTHER}, {"decimal", SQL_NUMERIC},
+    {"float4", SQL_FLOAT},      {"float8", SQL_FLOAT},    {"inet", SQL_OTHER},       {"int", SQL_INT},         {"int2", SQL_INT},
+    {"int4", SQL_INT},          {"int4range", SQL_OTHER}, {"int8", SQL_INT},         {"int8range", SQL_OTHER}, {"integer", SQL_INT},
+    {"interval", SQL_INTERVAL}, {"json", SQL_JSON},       {"jsonb", SQL_JSON},       {"jsonpath", SQL_OTHER},  {"macaddr", SQL_OTHER},
+    {"money", SQL_OTHER},       {"name", SQL_TEXT},       {"numeric", SQL_NUMERIC},  {"numrange", SQL_OTHER},  {"oid", SQL_OTHER},
+    {"point", SQL_OTHER},       {"record", SQL_OTHER},    {"regclass", SQL_OTHER},   {"smallint", SQL_INT},    {"text", SQL_TEXT},
+    {"time", SQL_OTHER},        {"timestamp", SQL_OTHER}, {"timestamptz", SQL_TIME}, {"timetz", SQL_OTHER},    {"tsquery", SQL_OTHER},
+    {"tsrange", SQL_OTHER},     {"tstzrange", SQL_OTHER}, {"tsvector", SQL_OTHER},   {"uuid", SQL_UUID},       {"varbit", SQL_OTHER},
+    {"varchar", SQL_TEXT},      {"void", SQL_OTHER},      {"xid", SQL_OTHER},        {"xml", SQL_OTHER},
 };
 
 struct sql_value sql_of_type_name(struct sql_ctx *ctx, const struct ecc_sql_node *type_name, bool nullable)
@@ -99,9 +99,9 @@ struct sql_value sql_of_type_name(struct sql_ctx *ctx, const struct ecc_sql_node
 char sql_value_letter(struct sql_value value)
 {
     static const char *const names[] = {
-        [SQL_UNTYPED] = "unknown", [SQL_INT] = "int8",  [SQL_FLOAT] = "float8",     [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "bool",
-        [SQL_TEXT] = "text",       [SQL_UUID] = "uuid", [SQL_TIME] = "timestamptz", [SQL_JSON] = "jsonb",      [SQL_INTERVAL] = "interval",
-        [SQL_OTHER] = NULL,
+        [SQL_UNTYPED] = "unknown", [SQL_INT] = "int8",          [SQL_FLOAT] = "float8", [SQL_NUMERIC] = "numeric",
+        [SQL_BOOL] = "bool",       [SQL_TEXT] = "text",         [SQL_UUID] = "uuid",    [SQL_TIME] = "timestamptz",
+        [SQL_JSON] = "jsonb",      [SQL_INTERVAL] = "interval", [SQL_OTHER] = NULL,
     };
     const char *name = value.pg ? value.pg : names[value.base];
 
@@ -172,9 +172,9 @@ const struct ecc_type *sql_language_type(struct ecc_arena *arena, struct sql_val
 const char *sql_describe(struct sql_ctx *ctx, struct sql_value value)
 {
     static const char *const names[] = {
-        [SQL_BAD] = "unknown",   [SQL_UNKNOWN] = "unknown", [SQL_UNTYPED] = "a literal",    [SQL_INT] = "int",   [SQL_FLOAT] = "float",
-        [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "bool",     [SQL_TEXT] = "text",            [SQL_UUID] = "uuid", [SQL_TIME] = "time",
-        [SQL_JSON] = "json",     [SQL_INTERVAL] = "interval", [SQL_OTHER] = "another type",
+        [SQL_BAD] = "unknown",     [SQL_UNKNOWN] = "unknown",   [SQL_UNTYPED] = "a literal",  [SQL_INT] = "int",   [SQL_FLOAT] = "float",
+        [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "bool",         [SQL_TEXT] = "text",          [SQL_UUID] = "uuid", [SQL_TIME] = "time",
+        [SQL_JSON] = "json",       [SQL_INTERVAL] = "interval", [SQL_OTHER] = "another type",
     };
 
     if (value.lang)
@@ -237,7 +237,8 @@ static const char *cast_help(struct sql_ctx *ctx, struct sql_value from, struct 
     if (!sql_cast_name(to))
         return NULL;
     if (from.param && from.lang && from.lang->kind == ECC_TYPE_LIST)
-        return sql_format(ctx, "a list is jsonb: `jsonb_array_elements_text(:%s::jsonb)` gives its items", ctx->paths.items[from.param - 1]);
+        return sql_format(ctx, "a list is jsonb: `jsonb_array_elements_text(:%s::jsonb)` gives its items",
+                          ctx->paths.items[from.param - 1]);
     if (from.param)
         return sql_format(ctx, "write `:%s::%s`", ctx->paths.items[from.param - 1], sql_cast_name(to));
     return sql_format(ctx, "add a cast, `(...)::%s`", sql_cast_name(to));
@@ -330,7 +331,8 @@ void sql_check_compare(struct sql_ctx *ctx, struct sql_value a, struct sql_value
         return;
     if (a.base == b.base) {
         if (enum_of(a) && enum_of(b) && enum_of(a) != enum_of(b))
-            sql_problem(ctx, at, NULL, "%s is %s, but %s is %s", subject(ctx, a), sql_describe(ctx, a), subject(ctx, b), sql_describe(ctx, b));
+            sql_problem(ctx, at, NULL, "%s is %s, but %s is %s", subject(ctx, a), sql_describe(ctx, a), subject(ctx, b),
+                        sql_describe(ctx, b));
         return;
     }
     if (sql_is_number(a) && sql_is_number(b))
@@ -408,7 +410,8 @@ struct sql_value sql_unify(struct sql_ctx *ctx, struct sql_value a, struct sql_v
         char letters[2] = {sql_value_letter(a), sql_value_letter(b)}, common = sql_common_letter(letters, 2);
         bool same = a.lang && b.lang && ecc_type_same(ecc_type_present(ctx->arena, a.lang), ecc_type_present(ctx->arena, b.lang));
         if (!common) {
-            sql_problem(ctx, at, cast_help(ctx, b, a), "%s: %s and %s do not go together", what, sql_describe(ctx, a), sql_describe(ctx, b));
+            sql_problem(ctx, at, cast_help(ctx, b, a), "%s: %s and %s do not go together", what, sql_describe(ctx, a),
+                        sql_describe(ctx, b));
             out = sql_of(SQL_BAD, nullable);
         } else if (!same) {
             out = sql_of_letter(ctx, common, nullable);

@@ -1,9 +1,9 @@
 /* `migrate` and `check-sql`: run once, alone in their process, so they use libpq the plain, waiting way.
  *
  * A session advisory lock makes replicas that start together migrate one after another; it is asked for again and again, because whoever
- * waits for it inside a statement holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait in turn. Each migration is one transaction
- * with the row that records it, or one statement outside a transaction, which is run again when nothing recorded it. What was applied
- * before is compared by its SHA-256 first. `down` takes back the last one that was applied.
+ * waits for it inside a statement holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait in turn. Each migration is one
+ * transaction with the row that records it, or one statement outside a transaction, which is run again when nothing recorded it. What was
+ * applied before is compared by its SHA-256 first. `down` takes back the last one that was applied.
  *
  * Who waits for a table's lock holds up everybody that comes after: a transaction waits two seconds, gives up what it has, lets the others
  * pass and tries again, for a minute or so.
@@ -128,8 +128,8 @@ static enum outcome outcome_of(PGresult *result, const char *what, bool quiet)
     ExecStatusType status = PQresultStatus(result);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     enum outcome outcome = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY ? DONE
-                           : state && strcmp(state, "55P03") == 0                                                ? LOCKED
-                                                                                                                 : FAILED;
+                           : state && strcmp(state, "55P03") == 0                                                 ? LOCKED
+                                                                                                                  : FAILED;
 
     if (outcome == FAILED || (outcome == LOCKED && !quiet))
         fprintf(stderr, "%s: %s", what, PQresultErrorMessage(result));
@@ -138,7 +138,8 @@ static enum outcome outcome_of(PGresult *result, const char *what, bool quiet)
 }
 
 /* The record goes in last and out first: that of the runtime's own migration is in a table that it makes and drops. */
-static enum outcome in_transaction(PGconn *pg, const char *sql, const char *record, const char *const *values, bool up, const char *what, bool quiet)
+static enum outcome in_transaction(PGconn *pg, const char *sql, const char *record, const char *const *values, bool up, const char *what,
+                                   bool quiet)
 {
     int n = up ? 2 : 1, i;
 
@@ -160,11 +161,12 @@ static enum outcome in_transaction(PGconn *pg, const char *sql, const char *reco
 static bool drop_invalid(PGconn *pg, const char *sql, const char *what)
 {
     const char *values[] = {sql};
-    PGresult *rows = ask(pg,
-                         "SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-                         "WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace "
-                         "AND strpos($1, ' ' || quote_ident(c.relname) || ' ON ') > 0",
-                         1, values, what);
+    PGresult *rows =
+        ask(pg,
+            "SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+            "WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace "
+            "AND strpos($1, ' ' || quote_ident(c.relname) || ' ON ') > 0",
+            1, values, what);
     bool ok = rows != NULL;
     int i;
 
@@ -187,8 +189,10 @@ static bool alone(PGconn *pg, const char *sql, const char *record, const char *c
 
 static bool change(PGconn *pg, const struct ec_migration *migration, bool up)
 {
-    const char *const values[] = {migration->version, migration->sha256 ? migration->sha256 : ""}, *sql = up ? migration->up : migration->down;
-    const char *record = up ? "INSERT INTO ec.schema_migrations (version, sha256) VALUES ($1, $2)" : "DELETE FROM ec.schema_migrations WHERE version = $1";
+    const char *const values[] = {migration->version, migration->sha256 ? migration->sha256 : ""},
+                      *sql = up ? migration->up : migration->down;
+    const char *record =
+        up ? "INSERT INTO ec.schema_migrations (version, sha256) VALUES ($1, $2)" : "DELETE FROM ec.schema_migrations WHERE version = $1";
     enum outcome outcome = LOCKED;
     int i;
 

@@ -1,5 +1,5 @@
-/* ecomc build [FILE] [-o DIR] [--check]: the generated folder, and ecom.lock beside the topology. `--crash-points FILE` and `--statements FILE`
- * write the list of crash points, or of SQL statements, instead and nothing else.
+/* ecomc build [FILE] [-o DIR] [--check]: the generated folder, and ecom.lock beside the topology. `--crash-points FILE` and `--statements
+ * FILE` write the list of crash points, or of SQL statements, instead and nothing else.
  *
  * Everything is made in memory first; nothing is written when there was an error. --check writes nothing and exits with 2 where it would.
  */
@@ -92,7 +92,8 @@ int ecc_cmd_build(struct ecc_cli *cli)
 {
     const char *folder = NULL, *points = NULL, *statements = NULL;
     bool check = false;
-    const struct ecc_option options[] = {{"-o", &folder, NULL}, {"--check", NULL, &check}, {"--statements", &statements, NULL}, {"--crash-points", &points, NULL}};
+    const struct ecc_option options[] = {
+        {"-o", &folder, NULL}, {"--check", NULL, &check}, {"--statements", &statements, NULL}, {"--crash-points", &points, NULL}};
     struct ecc_topology topology;
     int code = ecc_cli_options(cli, options, sizeof options / sizeof options[0], 1);
 

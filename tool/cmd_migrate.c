@@ -73,8 +73,10 @@ static int write_flyway(struct ecc_cli *cli, const char *folder, const struct ec
 
 static int write_style(struct ecc_cli *cli, const char *service, const char *style, const char *folder)
 {
-    static const struct { const char *name; int (*write)(struct ecc_cli *, const char *, const struct ecc_migration *); } styles[] = {
-        {"dbmate", write_dbmate}, {"flyway", write_flyway}};
+    static const struct {
+        const char *name;
+        int (*write)(struct ecc_cli *, const char *, const struct ecc_migration *);
+    } styles[] = {{"dbmate", write_dbmate}, {"flyway", write_flyway}};
     const char *error = NULL;
     size_t length = 0, i;
     int code = ECC_EXIT_OK;
@@ -82,7 +84,8 @@ static int write_style(struct ecc_cli *cli, const char *service, const char *sty
     for (i = 0; i < sizeof styles / sizeof *styles && strcmp(styles[i].name, style) != 0; i++)
         ;
     if (i == sizeof styles / sizeof *styles)
-        return ecc_say_error(ECC_EXIT_USAGE, "--style is dbmate or flyway, not '%s'; golang-migrate takes generated/%s/migrations as they are", style,
+        return ecc_say_error(ECC_EXIT_USAGE,
+                             "--style is dbmate or flyway, not '%s'; golang-migrate takes generated/%s/migrations as they are", style,
                              service);
     const char *text = ecc_read_file(&cli->arena, "ecom.lock", &length);
     if (!text)
@@ -102,7 +105,8 @@ int ecc_cmd_migrate(struct ecc_cli *cli)
 {
     bool seed = false, show = false;
     const char *style = NULL, *folder = NULL;
-    const struct ecc_option options[] = {{"--seed", NULL, &seed}, {"--print", NULL, &show}, {"--style", &style, NULL}, {"-o", &folder, NULL}};
+    const struct ecc_option options[] = {
+        {"--seed", NULL, &seed}, {"--print", NULL, &show}, {"--style", &style, NULL}, {"-o", &folder, NULL}};
     struct ecc_topology topology;
     struct ecc_up up = {.replicas = 1};
     int code = ecc_cli_options(cli, options, sizeof options / sizeof *options, 2);
