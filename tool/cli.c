@@ -1,6 +1,8 @@
 /* Options, files, and the way from a path to a compiled topology. */
 #include "cli.h"
 
+#include "derive.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -156,6 +158,8 @@ static void compile(struct ecc_cli *cli, struct ecc_topology *topology)
 {
     if (!topology->diags.errors)
         topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
+    if (topology->model)
+        ecc_derive_check(&cli->arena, topology->model, &topology->diags);
 }
 
 int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
