@@ -358,30 +358,28 @@ bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *t
             sql_condition(&ctx, &from, ecc_sql_at(target, "val"), "a check");
     } else if (kind != ECC_CON_CHECK && ecc_sql_is(stmt, "IndexStmt") && !ecc_sql_at(body, "whereClause") && !ecc_sql_at(body, "options") &&
                !ecc_sql_at(body, "indexIncludingParams")) {
-        for
-            ECC_SQL_EACH(item, ecc_sql_at(body, "indexParams"))
-            {
-                const struct ecc_sql_node *element = ecc_sql_body(item);
-                const char *name = ecc_sql_text(element, "name");
-                const struct ecc_sql_node *fields = ecc_sql_at(element, "expr");
-                if (*name) {
-                    bool found = false;
-                    for (size_t i = 0; i < table->ncolumns; i++)
-                        found |= strcmp(table->columns[i].name, name) == 0;
-                    const char *at = strstr(ctx.text + shift, name);
-                    bool plain = strcmp(ecc_sql_text(element, "ordering"), "SORTBY_DEFAULT") == 0 &&
-                                 strcmp(ecc_sql_text(element, "nulls_ordering"), "SORTBY_NULLS_DEFAULT") == 0 &&
-                                 !ecc_sql_at(element, "collation") && !ecc_sql_at(element, "opclass");
-                    if (!found)
-                        sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "`%s` has no column `%s`", table->name, name);
-                    else if (kind != ECC_CON_INDEX && !plain)
-                        sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "a key is made of columns, without an order");
-                } else if (kind != ECC_CON_INDEX) {
-                    sql_problem(&ctx, (int64_t)shift, NULL, "a key is made of columns");
-                } else {
-                    sql_expr(&ctx, &from, fields);
-                }
+        for ECC_SQL_EACH (item, ecc_sql_at(body, "indexParams")) {
+            const struct ecc_sql_node *element = ecc_sql_body(item);
+            const char *name = ecc_sql_text(element, "name");
+            const struct ecc_sql_node *fields = ecc_sql_at(element, "expr");
+            if (*name) {
+                bool found = false;
+                for (size_t i = 0; i < table->ncolumns; i++)
+                    found |= strcmp(table->columns[i].name, name) == 0;
+                const char *at = strstr(ctx.text + shift, name);
+                bool plain = strcmp(ecc_sql_text(element, "ordering"), "SORTBY_DEFAULT") == 0 &&
+                             strcmp(ecc_sql_text(element, "nulls_ordering"), "SORTBY_NULLS_DEFAULT") == 0 &&
+                             !ecc_sql_at(element, "collation") && !ecc_sql_at(element, "opclass");
+                if (!found)
+                    sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "`%s` has no column `%s`", table->name, name);
+                else if (kind != ECC_CON_INDEX && !plain)
+                    sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "a key is made of columns, without an order");
+            } else if (kind != ECC_CON_INDEX) {
+                sql_problem(&ctx, (int64_t)shift, NULL, "a key is made of columns");
+            } else {
+                sql_expr(&ctx, &from, fields);
             }
+        }
     } else {
         sql_problem(&ctx, (int64_t)shift, NULL, kind == ECC_CON_CHECK ? "a check is one condition" : "a list of columns belongs here");
     }

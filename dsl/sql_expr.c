@@ -31,16 +31,14 @@ struct sql_value sql_key(struct sql_ctx *ctx, struct sql_from *from, const struc
 
 void sql_keys(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list)
 {
-    for
-        ECC_SQL_EACH(item, list)
-    sql_key(ctx, from, item);
+    for ECC_SQL_EACH (item, list)
+        sql_key(ctx, from, item);
 }
 
 void sql_exprs(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list)
 {
-    for
-        ECC_SQL_EACH(item, list)
-    sql_want_cast(ctx, sql_expr(ctx, from, item), SQL_CAST_ALWAYS);
+    for ECC_SQL_EACH (item, list)
+        sql_want_cast(ctx, sql_expr(ctx, from, item), SQL_CAST_ALWAYS);
 }
 
 void sql_stand(struct sql_from *from, const char *place, bool aggregates)
@@ -93,18 +91,16 @@ static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, co
 
     sql_want_cast(ctx, out, SQL_CAST_ALWAYS);
     out.param = 0;
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "args"))
-        {
-            const struct ecc_sql_node *when = ecc_sql_body(item), *result = ecc_sql_at(when, "result");
-            if (arg)
-                sql_compare(ctx, "=", subject, sql_expr(ctx, from, ecc_sql_at(when, "expr")), sql_at_of(ecc_sql_at(when, "expr")));
-            else
-                sql_condition(ctx, from, ecc_sql_at(when, "expr"), "WHEN");
-            struct sql_value value = sql_expr(ctx, from, result);
-            sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
-            out = sql_unify(ctx, out, value, sql_at_of(result), "CASE");
-        }
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "args")) {
+        const struct ecc_sql_node *when = ecc_sql_body(item), *result = ecc_sql_at(when, "result");
+        if (arg)
+            sql_compare(ctx, "=", subject, sql_expr(ctx, from, ecc_sql_at(when, "expr")), sql_at_of(ecc_sql_at(when, "expr")));
+        else
+            sql_condition(ctx, from, ecc_sql_at(when, "expr"), "WHEN");
+        struct sql_value value = sql_expr(ctx, from, result);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+        out = sql_unify(ctx, out, value, sql_at_of(result), "CASE");
+    }
     return out;
 }
 
@@ -119,13 +115,11 @@ static struct sql_value array(struct sql_ctx *ctx, struct sql_from *from, const 
 {
     struct sql_value out = {.base = SQL_UNTYPED};
 
-    for
-        ECC_SQL_EACH(item, elements)
-        {
-            struct sql_value value = sql_expr(ctx, from, item);
-            sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
-            out = item == elements->first ? value : sql_unify(ctx, out, value, sql_at_of(item), "ARRAY");
-        }
+    for ECC_SQL_EACH (item, elements) {
+        struct sql_value value = sql_expr(ctx, from, item);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+        out = item == elements->first ? value : sql_unify(ctx, out, value, sql_at_of(item), "ARRAY");
+    }
     if (!elements || !elements->n)
         return sql_of(SQL_UNKNOWN, false);
     return out.base == SQL_BAD ? out : array_of(ctx, sql_value_letter(out));
@@ -137,18 +131,16 @@ static struct sql_value first_present(struct sql_ctx *ctx, struct sql_from *from
     struct sql_value out = {.base = SQL_UNTYPED};
     bool nullable = true, first = true;
 
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "args"))
-        {
-            struct sql_value value = sql_expr(ctx, from, item);
-            sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
-            nullable = nullable && value.nullable;
-            if (first)
-                out = value;
-            else
-                out = sql_unify(ctx, out, value, sql_at_of(item), what);
-            first = false;
-        }
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "args")) {
+        struct sql_value value = sql_expr(ctx, from, item);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+        nullable = nullable && value.nullable;
+        if (first)
+            out = value;
+        else
+            out = sql_unify(ctx, out, value, sql_at_of(item), what);
+        first = false;
+    }
     out.param = 0;
     out.nullable = nullable;
     return out;
@@ -170,13 +162,11 @@ static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, cons
         size_t i = 0;
         if (args->n != columns.n)
             sql_problem(ctx, sql_at_of(test), NULL, "these rows have %zu and %zu columns", args->n, columns.n);
-        for
-            ECC_SQL_EACH(item, args)
-            {
-                struct sql_value a = sql_expr(ctx, from, item);
-                if (args->n == columns.n)
-                    sql_compare(ctx, "=", a, columns.items[i++].value, sql_at_of(item));
-            }
+        for ECC_SQL_EACH (item, args) {
+            struct sql_value a = sql_expr(ctx, from, item);
+            if (args->n == columns.n)
+                sql_compare(ctx, "=", a, columns.items[i++].value, sql_at_of(item));
+        }
         return sql_of(SQL_BOOL, true);
     }
     if (columns.n != 1) {
@@ -221,39 +211,37 @@ static struct sql_value indirection(struct sql_ctx *ctx, struct sql_from *from, 
     struct sql_value value = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
 
     sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "indirection"))
-        {
-            const struct ecc_sql_node *index = ecc_sql_body(item), *ends[] = {ecc_sql_at(index, "lidx"), ecc_sql_at(index, "uidx")};
-            char element = sql_element_letter(sql_value_letter(value));
-            bool slice = ecc_sql_bool(index, "is_slice");
-            if (value.base == SQL_BAD)
-                return value;
-            if (!ecc_sql_is(item, "A_Indices") || (!element && value.base != SQL_JSON && value.base != SQL_UNKNOWN) ||
-                (slice && value.base == SQL_JSON)) {
-                sql_problem(ctx, sql_at_of(ecc_sql_at(body, "arg")), NULL, "%s has no parts that can be reached like this",
-                            sql_describe(ctx, value));
-                return sql_of(SQL_BAD, true);
-            }
-            for (size_t i = 0; i < 2; i++) {
-                struct sql_value at = ends[i] ? sql_expr(ctx, from, ends[i]) : sql_of(SQL_BAD, false);
-                char letter = sql_value_letter(at);
-                sql_want_cast(ctx, at, SQL_CAST_ALWAYS);
-                if (letter && value.base != SQL_JSON && !sql_coerces(letter, sql_letter("int4"), SQL_ASSIGNMENT))
-                    sql_problem(ctx, sql_at_of(ends[i]), NULL, "an index is a number, this is %s", sql_describe(ctx, at));
-                if (letter && value.base == SQL_JSON && letter != sql_letter("text") &&
-                    !sql_coerces(letter, sql_letter("int4"), SQL_IMPLICIT) && letter != sql_letter("unknown"))
-                    sql_problem(ctx, sql_at_of(ends[i]), "write `(...)::int`", "an index into json is a text or an int4, this is %s",
-                                sql_describe(ctx, at));
-            }
-            if (value.base == SQL_JSON && value.pg && strcmp(value.pg, "json") == 0) {
-                sql_problem(ctx, sql_at_of(ecc_sql_at(body, "arg")), "a cast makes it jsonb",
-                            "json has no parts that can be reached like this");
-                return sql_of(SQL_BAD, true);
-            }
-            if (element && !slice)
-                value = sql_of_letter(ctx, element, true);
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "indirection")) {
+        const struct ecc_sql_node *index = ecc_sql_body(item), *ends[] = {ecc_sql_at(index, "lidx"), ecc_sql_at(index, "uidx")};
+        char element = sql_element_letter(sql_value_letter(value));
+        bool slice = ecc_sql_bool(index, "is_slice");
+        if (value.base == SQL_BAD)
+            return value;
+        if (!ecc_sql_is(item, "A_Indices") || (!element && value.base != SQL_JSON && value.base != SQL_UNKNOWN) ||
+            (slice && value.base == SQL_JSON)) {
+            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "arg")), NULL, "%s has no parts that can be reached like this",
+                        sql_describe(ctx, value));
+            return sql_of(SQL_BAD, true);
         }
+        for (size_t i = 0; i < 2; i++) {
+            struct sql_value at = ends[i] ? sql_expr(ctx, from, ends[i]) : sql_of(SQL_BAD, false);
+            char letter = sql_value_letter(at);
+            sql_want_cast(ctx, at, SQL_CAST_ALWAYS);
+            if (letter && value.base != SQL_JSON && !sql_coerces(letter, sql_letter("int4"), SQL_ASSIGNMENT))
+                sql_problem(ctx, sql_at_of(ends[i]), NULL, "an index is a number, this is %s", sql_describe(ctx, at));
+            if (letter && value.base == SQL_JSON && letter != sql_letter("text") &&
+                !sql_coerces(letter, sql_letter("int4"), SQL_IMPLICIT) && letter != sql_letter("unknown"))
+                sql_problem(ctx, sql_at_of(ends[i]), "write `(...)::int`", "an index into json is a text or an int4, this is %s",
+                            sql_describe(ctx, at));
+        }
+        if (value.base == SQL_JSON && value.pg && strcmp(value.pg, "json") == 0) {
+            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "arg")), "a cast makes it jsonb",
+                        "json has no parts that can be reached like this");
+            return sql_of(SQL_BAD, true);
+        }
+        if (element && !slice)
+            value = sql_of_letter(ctx, element, true);
+    }
     value.nullable = true;
     value.lang = value.base == SQL_JSON ? NULL : value.lang;
     value.param = 0;
@@ -280,14 +268,12 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
     case 'B':
         if (strcmp(kind, "BoolExpr") == 0) {
             bool nullable = false;
-            for
-                ECC_SQL_EACH(arg, ecc_sql_at(body, "args"))
-                {
-                    struct sql_value value = sql_expr(ctx, from, arg);
-                    if (value.base > SQL_UNTYPED && value.base != SQL_BOOL)
-                        sql_problem(ctx, sql_at_of(arg), NULL, "AND, OR and NOT need conditions, this is %s", sql_describe(ctx, value));
-                    nullable |= value.nullable;
-                }
+            for ECC_SQL_EACH (arg, ecc_sql_at(body, "args")) {
+                struct sql_value value = sql_expr(ctx, from, arg);
+                if (value.base > SQL_UNTYPED && value.base != SQL_BOOL)
+                    sql_problem(ctx, sql_at_of(arg), NULL, "AND, OR and NOT need conditions, this is %s", sql_describe(ctx, value));
+                nullable |= value.nullable;
+            }
             return sql_of(SQL_BOOL, nullable);
         }
         if (strcmp(kind, "BooleanTest") == 0) {

@@ -121,19 +121,17 @@ static void rename_columns(struct sql_ctx *ctx, struct sql_rel *rel, const struc
     const struct ecc_sql_node *names = ecc_sql_at(alias, "colnames");
     size_t i = 0;
 
-    for
-        ECC_SQL_EACH(item, names)
-        {
-            const char *name = ecc_sql_text(ecc_sql_body(item), "sval");
-            if (i < rel->columns.n) {
-                rel->columns.items[i].name = name;
-                rel->columns.items[i].value.column = name;
-            } else {
-                sql_problem(ctx, -1, NULL, "`%s` has %zu columns, the alias names more", rel->name, rel->columns.n);
-                return;
-            }
-            i++;
+    for ECC_SQL_EACH (item, names) {
+        const char *name = ecc_sql_text(ecc_sql_body(item), "sval");
+        if (i < rel->columns.n) {
+            rel->columns.items[i].name = name;
+            rel->columns.items[i].value.column = name;
+        } else {
+            sql_problem(ctx, -1, NULL, "`%s` has %zu columns, the alias names more", rel->name, rel->columns.n);
+            return;
         }
+        i++;
+    }
 }
 
 static void add_range_var(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
@@ -179,27 +177,23 @@ static void add_function(struct sql_ctx *ctx, struct sql_from *from, const struc
     const char *as = alias ? ecc_sql_text(alias, "aliasname") : "";
     struct sql_columns columns = {0};
 
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "functions"))
-        {
-            const struct ecc_sql_node *items = ecc_sql_at(ecc_sql_body(item), "items"), *own = ecc_sql_item(items, 1);
-            const struct ecc_sql_node *call = ecc_sql_item(items, 0);
-            if (!ecc_sql_is(call, "FuncCall")) { /* current_date and the like */
-                sql_add_column(ctx, &columns, *as ? as : "value", sql_expr(ctx, from, call));
-                continue;
-            }
-            sql_function_columns(ctx, from, ecc_sql_body(call), as, defs || (own && own->n) ? NULL : &columns);
-            if (ecc_sql_is(own, "List"))
-                defs = ecc_sql_at(ecc_sql_body(own), "items");
-        for
-            ECC_SQL_EACH(def, defs)
-            {
-                const struct ecc_sql_node *column = ecc_sql_body(def);
-                sql_add_column(ctx, &columns, ecc_sql_text(column, "colname"), sql_of_type_name(ctx, ecc_sql_at(column, "typeName"), true));
-            }
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "functions")) {
+        const struct ecc_sql_node *items = ecc_sql_at(ecc_sql_body(item), "items"), *own = ecc_sql_item(items, 1);
+        const struct ecc_sql_node *call = ecc_sql_item(items, 0);
+        if (!ecc_sql_is(call, "FuncCall")) { /* current_date and the like */
+            sql_add_column(ctx, &columns, *as ? as : "value", sql_expr(ctx, from, call));
+            continue;
+        }
+        sql_function_columns(ctx, from, ecc_sql_body(call), as, defs || (own && own->n) ? NULL : &columns);
+        if (ecc_sql_is(own, "List"))
+            defs = ecc_sql_at(ecc_sql_body(own), "items");
+        for ECC_SQL_EACH (def, defs) {
+            const struct ecc_sql_node *column = ecc_sql_body(def);
+            sql_add_column(ctx, &columns, ecc_sql_text(column, "colname"), sql_of_type_name(ctx, ecc_sql_at(column, "typeName"), true));
+        }
         if (!*as)
             as = ecc_sql_string(ecc_sql_at(ecc_sql_body(call), "funcname"), 0);
-        }
+    }
     if (ecc_sql_bool(body, "ordinality"))
         sql_add_column(ctx, &columns, "ordinality", sql_of(SQL_INT, false));
     struct sql_rel *rel = sql_add_rel(ctx, from, as);
@@ -226,30 +220,28 @@ static void merge_using(struct sql_ctx *ctx, struct sql_from *from, const struct
 {
     bool keep_right = strcmp(ecc_sql_text(join, "jointype"), "JOIN_RIGHT") == 0;
 
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(join, "usingClause"))
-        {
-            const char *name = ecc_sql_text(ecc_sql_body(item), "sval");
-            struct sql_column *a = NULL, *b = NULL;
-            for (size_t i = left; i < from->n; i++) {
-                struct sql_column *column = column_of(from->items[i], name);
-                if (column && !column->hidden) {
-                    if (i < right)
-                        a = column;
-                    else
-                        b = column;
-                }
-                if (is_anything(from->items[i]))
-                    return;
+    for ECC_SQL_EACH (item, ecc_sql_at(join, "usingClause")) {
+        const char *name = ecc_sql_text(ecc_sql_body(item), "sval");
+        struct sql_column *a = NULL, *b = NULL;
+        for (size_t i = left; i < from->n; i++) {
+            struct sql_column *column = column_of(from->items[i], name);
+            if (column && !column->hidden) {
+                if (i < right)
+                    a = column;
+                else
+                    b = column;
             }
-            if (!a || !b) {
-                sql_problem(ctx, sql_at_of(ecc_sql_at(join, "larg")), NULL, "USING (%s): a side of the join has no such column", name);
-                continue;
-            }
-            sql_check_compare(ctx, a->value, b->value, sql_at_of(ecc_sql_at(join, "larg")));
-            (keep_right ? a : b)->hidden = true;
-            from->merged = true;
+            if (is_anything(from->items[i]))
+                return;
         }
+        if (!a || !b) {
+            sql_problem(ctx, sql_at_of(ecc_sql_at(join, "larg")), NULL, "USING (%s): a side of the join has no such column", name);
+            continue;
+        }
+        sql_check_compare(ctx, a->value, b->value, sql_at_of(ecc_sql_at(join, "larg")));
+        (keep_right ? a : b)->hidden = true;
+        from->merged = true;
+    }
 }
 
 void sql_from_item(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *item)
@@ -518,9 +510,8 @@ void sql_learn(struct sql_from *from, const struct ecc_sql_node *condition)
     const struct ecc_sql_node *body = ecc_sql_body(condition);
 
     if (ecc_sql_is(condition, "BoolExpr") && strcmp(ecc_sql_text(body, "boolop"), "AND_EXPR") == 0) {
-        for
-            ECC_SQL_EACH(arg, ecc_sql_at(body, "args"))
-        sql_learn(from, arg);
+        for ECC_SQL_EACH (arg, ecc_sql_at(body, "args"))
+            sql_learn(from, arg);
     } else if (ecc_sql_is(condition, "NullTest") && strcmp(ecc_sql_text(body, "nulltesttype"), "IS_NOT_NULL") == 0) {
         learn_column(from, ecc_sql_at(body, "arg"));
     } else if (ecc_sql_is(condition, "A_Expr") && strcmp(ecc_sql_text(body, "kind"), "AEXPR_OP") == 0) {

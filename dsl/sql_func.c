@@ -210,26 +210,21 @@ static void read_arguments(struct sql_ctx *ctx, struct sql_from *from, struct ca
         sql_stand(from, "the arguments of a window function", !place || aggregates);
     else if (call->aggregate)
         sql_stand(from, "the arguments of an aggregate", false);
-    for
-        ECC_SQL_EACH(arg, ecc_sql_at(body, "args"))
-        {
-            call->named |= ecc_sql_is(arg, "NamedArgExpr");
-            add_argument(ctx, call, sql_expr(ctx, from, arg));
-        }
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "agg_order"))
-        {
-            struct sql_value value = sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
-            if (ecc_sql_bool(body, "agg_within_group"))
-                add_argument(ctx, call, value);
-        }
+    for ECC_SQL_EACH (arg, ecc_sql_at(body, "args")) {
+        call->named |= ecc_sql_is(arg, "NamedArgExpr");
+        add_argument(ctx, call, sql_expr(ctx, from, arg));
+    }
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "agg_order")) {
+        struct sql_value value = sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
+        if (ecc_sql_bool(body, "agg_within_group"))
+            add_argument(ctx, call, value);
+    }
     if (ecc_sql_at(body, "agg_filter"))
         sql_condition(ctx, from, ecc_sql_at(body, "agg_filter"), "FILTER");
     if (over) {
         sql_keys(ctx, from, ecc_sql_at(over, "partitionClause"));
-        for
-            ECC_SQL_EACH(item, ecc_sql_at(over, "orderClause"))
-        sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
+        for ECC_SQL_EACH (item, ecc_sql_at(over, "orderClause"))
+            sql_key(ctx, from, ecc_sql_at(ecc_sql_body(item), "node"));
     }
     sql_stand(from, place, aggregates);
 }

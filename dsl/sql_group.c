@@ -72,12 +72,10 @@ static const struct ecc_sql_node *meant(const struct sql_from *from, const struc
     }
     if (!fields || fields->n != 1 || (columns_first && column_of(from, item).rel < from->n))
         return item;
-    for
-        ECC_SQL_EACH(target, targets)
-        {
-            if (strcmp(ecc_sql_text(ecc_sql_body(target), "name"), ecc_sql_string(fields, 0)) == 0)
-                return value_of(target);
-        }
+    for ECC_SQL_EACH (target, targets) {
+        if (strcmp(ecc_sql_text(ecc_sql_body(target), "name"), ecc_sql_string(fields, 0)) == 0)
+            return value_of(target);
+    }
     return item;
 }
 
@@ -94,16 +92,14 @@ struct groups {
 
 static void add_items(struct groups *g, const struct ecc_sql_node *targets, const struct ecc_sql_node *list)
 {
-    for
-        ECC_SQL_EACH(item, list)
-        {
-            if (ecc_sql_is(item, "GroupingSet"))
-                add_items(g, targets, ecc_sql_at(ecc_sql_body(item), "content"));
-            else if (ecc_sql_is(item, "RowExpr"))
-                add_items(g, targets, ecc_sql_at(ecc_sql_body(item), "args"));
-            else
-                ECC_PUSH(g->ctx->arena, &g->items, meant(g->from, targets, item, true));
-        }
+    for ECC_SQL_EACH (item, list) {
+        if (ecc_sql_is(item, "GroupingSet"))
+            add_items(g, targets, ecc_sql_at(ecc_sql_body(item), "content"));
+        else if (ecc_sql_is(item, "RowExpr"))
+            add_items(g, targets, ecc_sql_at(ecc_sql_body(item), "args"));
+        else
+            ECC_PUSH(g->ctx->arena, &g->items, meant(g->from, targets, item, true));
+    }
 }
 
 /* A table whose whole primary key is grouped by has one row in each group. */
@@ -168,9 +164,8 @@ static void check_grouped(struct groups *g, const struct ecc_sql_node *node)
                         "add it to GROUP BY, or say which of its values by an aggregate", "`%s` has no one value in a group", at.name);
         return;
     }
-    for
-        ECC_SQL_EACH(child, node)
-    check_grouped(g, child);
+    for ECC_SQL_EACH (child, node)
+        check_grouped(g, child);
 }
 
 static void check_inner(const struct groups *g)
@@ -203,27 +198,23 @@ void sql_check_groups(struct sql_ctx *ctx, struct sql_from *from, const struct e
             if (!from->items[i]->columns.items[j].name) /* a table that has been reported */
                 return;
     add_items(&g, targets, ecc_sql_at(select, "groupClause"));
-    for
-        ECC_SQL_EACH(target, targets)
-    check_grouped(&g, value_of(target));
+    for ECC_SQL_EACH (target, targets)
+        check_grouped(&g, value_of(target));
     check_grouped(&g, ecc_sql_at(select, "havingClause"));
     check_inner(&g);
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(select, "sortClause"))
-    check_grouped(&g, meant(from, targets, ecc_sql_at(ecc_sql_body(item), "node"), false));
+    for ECC_SQL_EACH (item, ecc_sql_at(select, "sortClause"))
+        check_grouped(&g, meant(from, targets, ecc_sql_at(ecc_sql_body(item), "node"), false));
 }
 
 /* ------------------------------------------------------------------ DISTINCT */
 
 static bool is_target(const struct sql_from *from, const struct ecc_sql_node *targets, const struct ecc_sql_node *node)
 {
-    for
-        ECC_SQL_EACH(target, targets)
-        {
-            const struct ecc_sql_node *val = value_of(target), *fields = ecc_sql_at(ecc_sql_body(val), "fields");
-            if (same(from, val, node) || (ecc_sql_is(val, "ColumnRef") && ecc_sql_is(ecc_sql_item(fields, fields->n - 1), "A_Star")))
-                return true;
-        }
+    for ECC_SQL_EACH (target, targets) {
+        const struct ecc_sql_node *val = value_of(target), *fields = ecc_sql_at(ecc_sql_body(val), "fields");
+        if (same(from, val, node) || (ecc_sql_is(val, "ColumnRef") && ecc_sql_is(ecc_sql_item(fields, fields->n - 1), "A_Star")))
+            return true;
+    }
     return false;
 }
 
@@ -235,22 +226,19 @@ void sql_check_distinct(struct sql_ctx *ctx, struct sql_from *from, const struct
 
     if (!distinct)
         return;
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(select, "sortClause"))
-        {
-            const struct ecc_sql_node *node = meant(from, targets, ecc_sql_at(ecc_sql_body(item), "node"), false);
-            bool found = false;
-            if (!on && !is_target(from, targets, node))
-                sql_problem(ctx, sql_at_of(node), "add it to the results", "with DISTINCT, ORDER BY takes what is a result");
-        for
-            ECC_SQL_EACH(key, on ? distinct : NULL)
-        found |= same(from, meant(from, targets, key, false), node);
+    for ECC_SQL_EACH (item, ecc_sql_at(select, "sortClause")) {
+        const struct ecc_sql_node *node = meant(from, targets, ecc_sql_at(ecc_sql_body(item), "node"), false);
+        bool found = false;
+        if (!on && !is_target(from, targets, node))
+            sql_problem(ctx, sql_at_of(node), "add it to the results", "with DISTINCT, ORDER BY takes what is a result");
+        for ECC_SQL_EACH (key, on ? distinct : NULL)
+            found |= same(from, meant(from, targets, key, false), node);
         if (on && !found && matched < distinct->n)
             sql_problem(ctx, sql_at_of(node), "begin ORDER BY with them", "with DISTINCT ON, ORDER BY begins with the same expressions");
         if (on && !found)
             return;
         matched++;
-        }
+    }
 }
 
 /* ------------------------------------------------------------------ FOR UPDATE */
@@ -269,28 +257,23 @@ void sql_check_lock(struct sql_ctx *ctx, struct sql_from *from, const struct ecc
         return;
     if (with)
         sql_problem(ctx, -1, NULL, "rows can't be locked with %s: they are no rows of a table", with);
-    for
-        ECC_SQL_EACH(lock, locks)
-        {
-            const struct ecc_sql_node *names = ecc_sql_at(ecc_sql_body(lock), "lockedRels");
-            for (size_t i = 0; i < from->n; i++) {
-                bool meant_one = !names || !names->n;
-            for
-                ECC_SQL_EACH(name, names)
-            meant_one |= strcmp(ecc_sql_text(ecc_sql_body(name), "relname"), from->items[i]->name) == 0;
+    for ECC_SQL_EACH (lock, locks) {
+        const struct ecc_sql_node *names = ecc_sql_at(ecc_sql_body(lock), "lockedRels");
+        for (size_t i = 0; i < from->n; i++) {
+            bool meant_one = !names || !names->n;
+            for ECC_SQL_EACH (name, names)
+                meant_one |= strcmp(ecc_sql_text(ecc_sql_body(name), "relname"), from->items[i]->name) == 0;
             if (meant_one && from->items[i]->nullable)
                 sql_problem(ctx, -1, "say which table is locked, `FOR UPDATE OF ...`", "`%s` may have no row here that could be locked",
                             from->items[i]->name);
-            }
-        for
-            ECC_SQL_EACH(name, names)
-            {
-                bool found = false;
-                for (size_t i = 0; i < from->n; i++)
-                    found |= strcmp(ecc_sql_text(ecc_sql_body(name), "relname"), from->items[i]->name) == 0;
-                if (!found)
-                    sql_problem(ctx, ecc_sql_int(ecc_sql_body(name), "location"), NULL, "there is no `%s` in this FROM",
-                                ecc_sql_text(ecc_sql_body(name), "relname"));
-            }
         }
+        for ECC_SQL_EACH (name, names) {
+            bool found = false;
+            for (size_t i = 0; i < from->n; i++)
+                found |= strcmp(ecc_sql_text(ecc_sql_body(name), "relname"), from->items[i]->name) == 0;
+            if (!found)
+                sql_problem(ctx, ecc_sql_int(ecc_sql_body(name), "location"), NULL, "there is no `%s` in this FROM",
+                            ecc_sql_text(ecc_sql_body(name), "relname"));
+        }
+    }
 }

@@ -94,14 +94,12 @@ static struct sql_value compare_rows(struct sql_ctx *ctx, struct sql_from *from,
         sql_problem(ctx, sql_at_of(row), NULL, "these rows have %zu and %zu columns", left ? left->n : 0, n);
         return sql_of(SQL_BOOL, true);
     }
-    for
-        ECC_SQL_EACH(item, left)
-        {
-            struct sql_value a = sql_expr(ctx, from, item);
-            struct sql_value b = columns.n ? columns.items[i].value : sql_expr(ctx, from, ecc_sql_item(right, i));
-            nullable |= sql_compare(ctx, op, a, b, sql_at_of(item)).nullable;
-            i++;
-        }
+    for ECC_SQL_EACH (item, left) {
+        struct sql_value a = sql_expr(ctx, from, item);
+        struct sql_value b = columns.n ? columns.items[i].value : sql_expr(ctx, from, ecc_sql_item(right, i));
+        nullable |= sql_compare(ctx, op, a, b, sql_at_of(item)).nullable;
+        i++;
+    }
     return sql_of(SQL_BOOL, nullable);
 }
 
@@ -164,15 +162,12 @@ static struct sql_value membership(struct sql_ctx *ctx, struct sql_from *from, c
 
     if (ecc_sql_is(list, "List"))
         list = ecc_sql_at(ecc_sql_body(list), "items");
-    for
-        ECC_SQL_EACH(item, rows ? list : NULL)
-    nullable |= compare_rows(ctx, from, "=", left, item).nullable;
-    for
-        ECC_SQL_EACH(item, rows ? NULL : list)
-        {
-            struct sql_value b = sql_expr(ctx, from, item);
-            nullable |= sql_compare(ctx, "=", a, b, sql_at_of(item)).nullable;
-        }
+    for ECC_SQL_EACH (item, rows ? list : NULL)
+        nullable |= compare_rows(ctx, from, "=", left, item).nullable;
+    for ECC_SQL_EACH (item, rows ? NULL : list) {
+        struct sql_value b = sql_expr(ctx, from, item);
+        nullable |= sql_compare(ctx, "=", a, b, sql_at_of(item)).nullable;
+    }
     return sql_of(SQL_BOOL, nullable);
 }
 
@@ -232,12 +227,10 @@ struct sql_value sql_operation(struct sql_ctx *ctx, struct sql_from *from, const
     if (strstr(kind, "BETWEEN")) {
         const struct ecc_sql_node *items = ecc_sql_is(right, "List") ? ecc_sql_at(ecc_sql_body(right), "items") : right;
         bool nullable = a.nullable;
-        for
-            ECC_SQL_EACH(item, items)
-            {
-                struct sql_value b = sql_expr(ctx, from, item);
-                nullable |= sql_compare(ctx, item == items->first ? ">=" : "<=", a, b, sql_at_of(item)).nullable;
-            }
+        for ECC_SQL_EACH (item, items) {
+            struct sql_value b = sql_expr(ctx, from, item);
+            nullable |= sql_compare(ctx, item == items->first ? ">=" : "<=", a, b, sql_at_of(item)).nullable;
+        }
         return sql_of(SQL_BOOL, nullable);
     }
     struct sql_value b = sql_expr(ctx, from, right);

@@ -51,21 +51,19 @@ static const char *derived_name(const struct ecc_sql_node *node)
 
 void sql_targets(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list, struct sql_columns *out)
 {
-    for
-        ECC_SQL_EACH(item, list)
-        {
-            const struct ecc_sql_node *target = ecc_sql_body(item), *val = ecc_sql_at(target, "val");
-            const char *name = ecc_sql_text(target, "name");
-            if (ecc_sql_is(val, "ColumnRef") && sql_star(ctx, from, ecc_sql_body(val), out))
-                continue;
-            struct sql_value value = sql_expr(ctx, from, val);
-            sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
-            if (!*name)
-                name = derived_name(val);
-            const char *literal = value.literal;
-            sql_add_column(ctx, out, name, value);
-            out->items[out->n - 1].value.literal = literal;
-        }
+    for ECC_SQL_EACH (item, list) {
+        const struct ecc_sql_node *target = ecc_sql_body(item), *val = ecc_sql_at(target, "val");
+        const char *name = ecc_sql_text(target, "name");
+        if (ecc_sql_is(val, "ColumnRef") && sql_star(ctx, from, ecc_sql_body(val), out))
+            continue;
+        struct sql_value value = sql_expr(ctx, from, val);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+        if (!*name)
+            name = derived_name(val);
+        const char *literal = value.literal;
+        sql_add_column(ctx, out, name, value);
+        out->items[out->n - 1].value.literal = literal;
+    }
 }
 
 /* Is a result meant, by its name or number? */
@@ -106,36 +104,34 @@ struct sql_ctes *sql_with(struct sql_ctx *ctx, struct sql_from *parent, struct s
 {
     bool recursive = ecc_sql_bool(with, "recursive");
 
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(with, "ctes"))
-        {
-            const struct ecc_sql_node *body = ecc_sql_body(item), *query = ecc_sql_at(body, "ctequery"),
-                                      *names = ecc_sql_at(body, "aliascolnames");
-            struct sql_ctes *cte = ECC_NEW(ctx->arena, struct sql_ctes);
-            struct sql_columns columns = {0};
-            cte->name = ecc_sql_text(body, "ctename");
-            cte->next = ctes;
-            bool loops = recursive && ecc_sql_is(query, "SelectStmt") && ecc_sql_at(ecc_sql_body(query), "larg");
-            if (loops) { /* the first part says what the columns are */
-                size_t problems = ctx->problems->n;
-                sql_select(ctx, parent, ctes, ecc_sql_at(ecc_sql_body(query), "larg"), &cte->columns);
-                ctx->problems->n = problems; /* they come again below */
-                for (size_t i = 0; i < cte->columns.n; i++) {
-                    cte->columns.items[i].value.nullable = true;
-                    if (ecc_sql_item(names, i))
-                        cte->columns.items[i].name = ecc_sql_string(names, i);
-                }
-            }
-            sql_query(ctx, parent, loops ? cte : ctes, query, &columns);
-            for (size_t i = 0; i < columns.n; i++) {
+    for ECC_SQL_EACH (item, ecc_sql_at(with, "ctes")) {
+        const struct ecc_sql_node *body = ecc_sql_body(item), *query = ecc_sql_at(body, "ctequery"),
+                                  *names = ecc_sql_at(body, "aliascolnames");
+        struct sql_ctes *cte = ECC_NEW(ctx->arena, struct sql_ctes);
+        struct sql_columns columns = {0};
+        cte->name = ecc_sql_text(body, "ctename");
+        cte->next = ctes;
+        bool loops = recursive && ecc_sql_is(query, "SelectStmt") && ecc_sql_at(ecc_sql_body(query), "larg");
+        if (loops) { /* the first part says what the columns are */
+            size_t problems = ctx->problems->n;
+            sql_select(ctx, parent, ctes, ecc_sql_at(ecc_sql_body(query), "larg"), &cte->columns);
+            ctx->problems->n = problems; /* they come again below */
+            for (size_t i = 0; i < cte->columns.n; i++) {
+                cte->columns.items[i].value.nullable = true;
                 if (ecc_sql_item(names, i))
-                    columns.items[i].name = ecc_sql_string(names, i);
-                columns.items[i].value.column = columns.items[i].name;
-                columns.items[i].value.literal = NULL;
+                    cte->columns.items[i].name = ecc_sql_string(names, i);
             }
-            cte->columns = columns;
-            ctes = cte;
         }
+        sql_query(ctx, parent, loops ? cte : ctes, query, &columns);
+        for (size_t i = 0; i < columns.n; i++) {
+            if (ecc_sql_item(names, i))
+                columns.items[i].name = ecc_sql_string(names, i);
+            columns.items[i].value.column = columns.items[i].name;
+            columns.items[i].value.literal = NULL;
+        }
+        cte->columns = columns;
+        ctes = cte;
+    }
     return ctes;
 }
 
@@ -143,28 +139,24 @@ static void values(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_
 {
     bool first = true;
 
-    for
-        ECC_SQL_EACH(list, lists)
-        {
-            size_t i = 0;
-        for
-            ECC_SQL_EACH(item, ecc_sql_at(ecc_sql_body(list), "items"))
-            {
-                struct sql_value value = sql_expr(ctx, from, item);
-                sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
-                if (first) {
-                    sql_add_column(ctx, out, sql_format(ctx, "column%zu", i + 1), value);
-                    out->items[i].value.literal = value.literal;
-                } else if (i < out->n) {
-                    out->items[i].value = sql_unify(ctx, out->items[i].value, value, sql_at_of(item), "VALUES");
-                }
-                i++;
+    for ECC_SQL_EACH (list, lists) {
+        size_t i = 0;
+        for ECC_SQL_EACH (item, ecc_sql_at(ecc_sql_body(list), "items")) {
+            struct sql_value value = sql_expr(ctx, from, item);
+            sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+            if (first) {
+                sql_add_column(ctx, out, sql_format(ctx, "column%zu", i + 1), value);
+                out->items[i].value.literal = value.literal;
+            } else if (i < out->n) {
+                out->items[i].value = sql_unify(ctx, out->items[i].value, value, sql_at_of(item), "VALUES");
             }
+            i++;
+        }
         if (i != out->n)
             sql_problem(ctx, sql_at_of(ecc_sql_item(ecc_sql_at(ecc_sql_body(list), "items"), 0)), NULL,
                         "this row has %zu values, the first has %zu", i, out->n);
         first = false;
-        }
+    }
 }
 
 static void set_operation(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body,
@@ -208,19 +200,16 @@ void sql_select(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
         ctx->writes = true;
     if (ecc_sql_at(body, "larg")) {
         set_operation(ctx, parent, ctes, body, out);
-        for
-            ECC_SQL_EACH(item, ecc_sql_at(body, "sortClause"))
-            {
-                if (!names_output(ctx, out, ecc_sql_at(ecc_sql_body(item), "node")))
-                    sql_problem(ctx, sql_at_of(ecc_sql_at(ecc_sql_body(item), "node")), NULL,
-                                "here, ORDER BY takes the name of a result column");
-            }
+        for ECC_SQL_EACH (item, ecc_sql_at(body, "sortClause")) {
+            if (!names_output(ctx, out, ecc_sql_at(ecc_sql_body(item), "node")))
+                sql_problem(ctx, sql_at_of(ecc_sql_at(ecc_sql_body(item), "node")), NULL,
+                            "here, ORDER BY takes the name of a result column");
+        }
     } else if (ecc_sql_at(body, "valuesLists")) {
         values(ctx, &from, ecc_sql_at(body, "valuesLists"), out);
     } else {
-        for
-            ECC_SQL_EACH(item, ecc_sql_at(body, "fromClause"))
-        sql_from_item(ctx, &from, item);
+        for ECC_SQL_EACH (item, ecc_sql_at(body, "fromClause"))
+            sql_from_item(ctx, &from, item);
         const struct ecc_sql_node *where = ecc_sql_at(body, "whereClause"), *group = ecc_sql_at(body, "groupClause");
         const struct ecc_sql_node *distinct = ecc_sql_at(body, "distinctClause");
         if (where) {
@@ -231,36 +220,27 @@ void sql_select(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
         from.grouping = true;
         sql_targets(ctx, &from, ecc_sql_at(body, "targetList"), out);
         sql_stand(&from, "GROUP BY", false);
-        for
-            ECC_SQL_EACH(item, group)
-            {
-                if (!names_output(ctx, out, item))
-                    sql_key(ctx, &from, item);
-            }
+        for ECC_SQL_EACH (item, group) {
+            if (!names_output(ctx, out, item))
+                sql_key(ctx, &from, item);
+        }
         sql_stand(&from, NULL, false);
         if (ecc_sql_at(body, "havingClause"))
             sql_condition(ctx, &from, ecc_sql_at(body, "havingClause"), "HAVING");
-        for
-            ECC_SQL_EACH(item, ecc_sql_at(body, "windowClause"))
-            {
-                sql_keys(ctx, &from, ecc_sql_at(ecc_sql_body(item), "partitionClause"));
-            for
-                ECC_SQL_EACH(sort, ecc_sql_at(ecc_sql_body(item), "orderClause"))
-            sql_key(ctx, &from, ecc_sql_at(ecc_sql_body(sort), "node"));
-            }
-        for
-            ECC_SQL_EACH(item, distinct)
-            { /* DISTINCT alone is one empty node */
-                if (item->n && !names_output(ctx, out, item))
-                    sql_key(ctx, &from, item);
-            }
-        for
-            ECC_SQL_EACH(item, ecc_sql_at(body, "sortClause"))
-            {
-                const struct ecc_sql_node *node = ecc_sql_at(ecc_sql_body(item), "node");
-                if (!names_output(ctx, out, node))
-                    sql_key(ctx, &from, node);
-            }
+        for ECC_SQL_EACH (item, ecc_sql_at(body, "windowClause")) {
+            sql_keys(ctx, &from, ecc_sql_at(ecc_sql_body(item), "partitionClause"));
+            for ECC_SQL_EACH (sort, ecc_sql_at(ecc_sql_body(item), "orderClause"))
+                sql_key(ctx, &from, ecc_sql_at(ecc_sql_body(sort), "node"));
+        }
+        for ECC_SQL_EACH (item, distinct) { /* DISTINCT alone is one empty node */
+            if (item->n && !names_output(ctx, out, item))
+                sql_key(ctx, &from, item);
+        }
+        for ECC_SQL_EACH (item, ecc_sql_at(body, "sortClause")) {
+            const struct ecc_sql_node *node = ecc_sql_at(ecc_sql_body(item), "node");
+            if (!names_output(ctx, out, node))
+                sql_key(ctx, &from, node);
+        }
         for (size_t i = 0; distinct && !(distinct->first && distinct->first->n) && i < out->n; i++)
             sql_check_equal(ctx, out->items[i].value, sql_at_of(ecc_sql_at(body, "targetList")->first));
         if (ctx->problems->n == before) {

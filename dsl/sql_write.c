@@ -52,25 +52,23 @@ static void set_list(struct sql_ctx *ctx, struct sql_from *from, const struct ec
 {
     const struct ecc_sql_node *source = NULL;
 
-    for
-        ECC_SQL_EACH(item, list)
-        {
-            const struct ecc_sql_node *set = ecc_sql_body(item), *val = ecc_sql_at(set, "val");
-            const char *name = ecc_sql_text(set, "name");
-            const struct ecc_column *column = table ? find_column(ctx, table, name, ecc_sql_int(set, "location")) : NULL;
-            if (ecc_sql_is(val, "MultiAssignRef")) { /* (a, b) = (x, y) or = (SELECT ...) */
-                const struct ecc_sql_node *multi = ecc_sql_body(val), *own = ecc_sql_at(multi, "source");
-                int64_t number = ecc_sql_int(multi, "colno");
-                if (own)
-                    source = own;
-                if (ecc_sql_is(source, "RowExpr"))
-                    assign(ctx, from, column, ecc_sql_item(ecc_sql_at(ecc_sql_body(source), "args"), (size_t)(number - 1)));
-                else if (own && ecc_sql_is(own, "SubLink"))
-                    sql_query(ctx, from, NULL, ecc_sql_at(ecc_sql_body(own), "subselect"), &(struct sql_columns){0});
-            } else {
-                assign(ctx, from, column, val);
-            }
+    for ECC_SQL_EACH (item, list) {
+        const struct ecc_sql_node *set = ecc_sql_body(item), *val = ecc_sql_at(set, "val");
+        const char *name = ecc_sql_text(set, "name");
+        const struct ecc_column *column = table ? find_column(ctx, table, name, ecc_sql_int(set, "location")) : NULL;
+        if (ecc_sql_is(val, "MultiAssignRef")) { /* (a, b) = (x, y) or = (SELECT ...) */
+            const struct ecc_sql_node *multi = ecc_sql_body(val), *own = ecc_sql_at(multi, "source");
+            int64_t number = ecc_sql_int(multi, "colno");
+            if (own)
+                source = own;
+            if (ecc_sql_is(source, "RowExpr"))
+                assign(ctx, from, column, ecc_sql_item(ecc_sql_at(ecc_sql_body(source), "args"), (size_t)(number - 1)));
+            else if (own && ecc_sql_is(own, "SubLink"))
+                sql_query(ctx, from, NULL, ecc_sql_at(ecc_sql_body(own), "subselect"), &(struct sql_columns){0});
+        } else {
+            assign(ctx, from, column, val);
         }
+    }
 }
 
 static bool same_set(const char *sql, const struct ecc_sql_node *elements)
@@ -81,12 +79,10 @@ static bool same_set(const char *sql, const struct ecc_sql_node *elements)
         size_t length = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789_");
         if (length) {
             bool found = false;
-            for
-                ECC_SQL_EACH(item, elements)
-                {
-                    const char *name = ecc_sql_text(ecc_sql_body(item), "name");
-                    found |= strlen(name) == length && memcmp(name, p, length) == 0;
-                }
+            for ECC_SQL_EACH (item, elements) {
+                const char *name = ecc_sql_text(ecc_sql_body(item), "name");
+                found |= strlen(name) == length && memcmp(name, p, length) == 0;
+            }
             if (!found)
                 return false;
             n++;
@@ -106,15 +102,13 @@ static void check_conflict_target(struct sql_ctx *ctx, const struct ecc_table *t
     const struct ecc_sql_node *elements = ecc_sql_at(infer, "indexElems");
     bool plain = elements && !ecc_sql_at(infer, "whereClause");
 
-    for
-        ECC_SQL_EACH(item, elements)
-        {
-            const char *name = ecc_sql_text(ecc_sql_body(item), "name");
-            if (!*name)
-                plain = false;
-            else if (!find_column(ctx, table, name, ecc_sql_int(infer, "location")))
-                return;
-        }
+    for ECC_SQL_EACH (item, elements) {
+        const char *name = ecc_sql_text(ecc_sql_body(item), "name");
+        if (!*name)
+            plain = false;
+        else if (!find_column(ctx, table, name, ecc_sql_int(infer, "location")))
+            return;
+    }
     if (!plain)
         return;
     for (size_t i = 0; i < table->ncolumns; i++) {
@@ -179,18 +173,15 @@ void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
 
     from.ctes = outer.ctes = ctes = sql_with(ctx, parent, ctes, ecc_sql_at(body, "withClause"));
     const struct ecc_table *table = target(ctx, &from, relation);
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "cols"))
-        {
-            const struct ecc_sql_node *col = ecc_sql_body(item);
-            const struct ecc_column *column =
-                table ? find_column(ctx, table, ecc_sql_text(col, "name"), ecc_sql_int(col, "location")) : NULL;
-            for (size_t i = 0; i < columns.n && column; i++) {
-                if (columns.items[i] == column)
-                    sql_problem(ctx, ecc_sql_int(col, "location"), NULL, "`%s` is given twice", column->name);
-            }
-            ECC_PUSH(ctx->arena, &columns, column);
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "cols")) {
+        const struct ecc_sql_node *col = ecc_sql_body(item);
+        const struct ecc_column *column = table ? find_column(ctx, table, ecc_sql_text(col, "name"), ecc_sql_int(col, "location")) : NULL;
+        for (size_t i = 0; i < columns.n && column; i++) {
+            if (columns.items[i] == column)
+                sql_problem(ctx, ecc_sql_int(col, "location"), NULL, "`%s` is given twice", column->name);
         }
+        ECC_PUSH(ctx->arena, &columns, column);
+    }
     if (!columns.n && table && select) {
         const char *names = "";
         for (size_t i = 0; i < table->ncolumns; i++) {
@@ -204,20 +195,16 @@ void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
         check_missing(ctx, table, columns.items, columns.n, ecc_sql_int(relation, "location"));
     const struct ecc_sql_node *lists = ecc_sql_at(ecc_sql_body(select), "valuesLists");
     if (lists) {
-        for
-            ECC_SQL_EACH(list, lists)
-            {
-                const struct ecc_sql_node *items = ecc_sql_at(ecc_sql_body(list), "items");
-                size_t i = 0;
-            for
-                ECC_SQL_EACH(item, items)
-                {
-                    assign(ctx, &outer, i < columns.n ? columns.items[i] : NULL, item);
-                    i++;
-                }
+        for ECC_SQL_EACH (list, lists) {
+            const struct ecc_sql_node *items = ecc_sql_at(ecc_sql_body(list), "items");
+            size_t i = 0;
+            for ECC_SQL_EACH (item, items) {
+                assign(ctx, &outer, i < columns.n ? columns.items[i] : NULL, item);
+                i++;
+            }
             if (table)
                 check_width(ctx, columns.n, i, sql_at_of(ecc_sql_item(items, 0)));
-            }
+        }
     } else if (select) {
         struct sql_columns values = {0};
         const struct ecc_sql_node *targets = ecc_sql_at(ecc_sql_body(select), "targetList");
@@ -248,17 +235,15 @@ void sql_update(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
 
     from.ctes = sql_with(ctx, parent, ctes, ecc_sql_at(body, "withClause"));
     const struct ecc_table *table = target(ctx, &from, ecc_sql_at(body, "relation"));
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "fromClause"))
-    sql_from_item(ctx, &from, item);
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "fromClause"))
+        sql_from_item(ctx, &from, item);
     if (where) {
         sql_condition(ctx, &from, where, "WHERE");
         sql_learn(&from, where);
     }
     set_list(ctx, &from, table, ecc_sql_at(body, "targetList"));
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "targetList"))
-    sql_forget(&from, ecc_sql_text(ecc_sql_body(item), "name"));
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "targetList"))
+        sql_forget(&from, ecc_sql_text(ecc_sql_body(item), "name"));
     sql_targets(ctx, &from, ecc_sql_at(body, "returningList"), out);
 }
 
@@ -270,9 +255,8 @@ void sql_delete(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
 
     from.ctes = sql_with(ctx, parent, ctes, ecc_sql_at(body, "withClause"));
     target(ctx, &from, ecc_sql_at(body, "relation"));
-    for
-        ECC_SQL_EACH(item, ecc_sql_at(body, "usingClause"))
-    sql_from_item(ctx, &from, item);
+    for ECC_SQL_EACH (item, ecc_sql_at(body, "usingClause"))
+        sql_from_item(ctx, &from, item);
     if (where) {
         sql_condition(ctx, &from, where, "WHERE");
         sql_learn(&from, where);
