@@ -22,8 +22,8 @@ struct ecc_codegen {
     size_t lock_length;
     const char *new_lock;      /* set: what ecom.lock is to be, NUL-terminated */
     size_t new_lock_length;
-    bool wants_crash_points;
-    const char *crash_points;  /* set where it is wanted: the list of them, JSON, NUL-terminated */
+    bool wants_lists;
+    const char *crash_points, *statements; /* set where they are wanted: the lists of them, JSON, NUL-terminated */
     struct ecc_lock *locked;   /* emit_sql's: the lock as it is read and added to */
     bool lock_failed;
 };

@@ -28,7 +28,8 @@ static const char *lines_of(struct ecc_arena *arena, const json_t *list)
     if (!json_is_array(list))
         return NULL;
     ecc_writer_init(&w, arena);
-    json_array_foreach (list, i, line) {
+    json_array_foreach(list, i, line)
+    {
         if (!json_is_string(line))
             return NULL;
         ecc_w_text(&w, json_string_value(line), json_string_length(line));
@@ -44,7 +45,8 @@ static bool read_parts(struct ecc_arena *arena, const json_t *list, struct ecc_s
 
     *n = json_array_size(list);
     *items = ECC_NEW_ARRAY(arena, struct ecc_schema_part, *n);
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         (*items)[i] = (struct ecc_schema_part){text_of(arena, item, "name"), text_of(arena, item, "sql"), text_of(arena, item, "table")};
         if (!(*items)[i].name || !(*items)[i].sql)
             return false;
@@ -60,14 +62,19 @@ static const struct ecc_schema *read_schema(struct ecc_arena *arena, const json_
 
     if (!json_is_array(tables))
         return NULL;
-    json_array_foreach (tables, i, item) {
+    json_array_foreach(tables, i, item)
+    {
         struct ecc_schema_table *table = ECC_NEW(arena, struct ecc_schema_table);
         table->name = text_of(arena, item, "name");
-        if (!table->name)
+        table->kept = text_of(arena, item, "was");
+        table->view = text_of(arena, item, "view");
+        if (!table->name || !table->kept != !table->view)
             return NULL;
-        json_array_foreach (json_object_get(item, "columns"), j, column) {
+        json_array_foreach(json_object_get(item, "columns"), j, column)
+        {
             struct ecc_schema_column c = {.name = text_of(arena, column, "name"), .type = text_of(arena, column, "type")};
             c.dflt = text_of(arena, column, "default");
+            c.kept = text_of(arena, column, "was");
             c.not_null = !json_is_true(json_object_get(column, "optional"));
             if (!c.name || !c.type)
                 return NULL;
@@ -88,10 +95,16 @@ static const char *read_service(struct ecc_lock *lock, const char *name, const j
     size_t i;
     json_t *item;
 
-    json_array_foreach (json_object_get(from, "migrations"), i, item) {
+    json_array_foreach(json_object_get(from, "migrations"), i, item)
+    {
         struct ecc_migration *m = ECC_NEW(arena, struct ecc_migration);
-        *m = (struct ecc_migration){text_of(arena, item, "name"), lines_of(arena, json_object_get(item, "up")),
-                                    lines_of(arena, json_object_get(item, "down")), text_of(arena, item, "sha256")};
+        *m = (struct ecc_migration){
+            .name = text_of(arena, item, "name"),
+            .up = lines_of(arena, json_object_get(item, "up")),
+            .down = lines_of(arena, json_object_get(item, "down")),
+            .sha256 = text_of(arena, item, "sha256"),
+            .no_transaction = json_is_false(json_object_get(item, "transaction")),
+        };
         if (!m->name || !m->up || !m->down || !m->sha256)
             return ecc_arena_printf(arena, "a migration of %s is not whole", name);
         if (strcmp(m->sha256, ecc_sha256_hex(arena, m->up, strlen(m->up))) != 0)
@@ -120,7 +133,8 @@ struct ecc_lock *ecc_lock_read(struct ecc_arena *arena, const char *text, size_t
     }
     if (json_integer_value(json_object_get(root, "version")) != 1)
         *error = "its version is not 1: another version of ecomc has written it";
-    json_object_foreach (json_object_get(root, "services"), name, item) {
+    json_object_foreach(json_object_get(root, "services"), name, item)
+    {
         if (!*error)
             *error = read_service(lock, name, item);
     }
@@ -174,12 +188,17 @@ static void write_table(struct ecc_writer *w, const struct ecc_schema_table *tab
 {
     ecc_w_open(w, "{");
     ecc_wl(w, "\"name\": %s,", J(w, table->name));
+    if (table->kept) { /* the old name, by which a view stands */
+        ecc_wl(w, "\"was\": %s,", J(w, table->kept));
+        ecc_wl(w, "\"view\": %s,", J(w, table->view));
+    }
     ecc_w_open(w, "\"columns\": [");
     for (size_t i = 0; i < table->columns.n; i++) {
         const struct ecc_schema_column *c = &table->columns.items[i];
         const char *dflt = c->dflt ? ecc_arena_printf(w->arena, ", \"default\": %s", J(w, c->dflt)) : "";
-        ecc_wl(w, "{\"name\": %s, \"type\": %s%s%s}%s", J(w, c->name), J(w, c->type), c->not_null ? "" : ", \"optional\": true", dflt,
-               i + 1 < table->columns.n ? "," : "");
+        const char *was = c->kept ? ecc_arena_printf(w->arena, ", \"was\": %s", J(w, c->kept)) : "";
+        ecc_wl(w, "{\"name\": %s, \"type\": %s%s%s%s}%s", J(w, c->name), J(w, c->type), c->not_null ? "" : ", \"optional\": true", dflt,
+               was, i + 1 < table->columns.n ? "," : "");
     }
     ecc_w_close(w, "],");
     write_parts(w, "constraints", table->constraints.items, table->constraints.n, ",");
@@ -196,6 +215,8 @@ static void write_service(struct ecc_writer *w, const struct ecc_lock_service *s
         ecc_w_open(w, "{");
         ecc_wl(w, "\"name\": %s,", J(w, m->name));
         ecc_wl(w, "\"sha256\": %s,", J(w, m->sha256));
+        if (m->no_transaction)
+            ecc_wl(w, "\"transaction\": false,");
         write_lines(w, "up", m->up, ",");
         write_lines(w, "down", m->down, "");
         ecc_w_close(w, "}%s", i + 1 < service->migrations.n ? "," : "");

@@ -11,7 +11,7 @@
 
 struct ecc_lock_service {
     const char *name;
-    struct { struct ecc_migration **items; size_t n, cap; } migrations;
+    struct ecc_migrations migrations;
     const struct ecc_schema *schema;
 };
 

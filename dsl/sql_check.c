@@ -106,7 +106,9 @@ static const char *table_name(const struct ecc_sql_node *item)
 
 static const char *suggest_name(struct sql_ctx *ctx, const struct ecc_sql_node *stmt)
 {
-    static const struct { const char *kind, *verb; } verbs[] = {{"InsertStmt", "insert"}, {"UpdateStmt", "update"}, {"DeleteStmt", "delete"}};
+    static const struct {
+        const char *kind, *verb;
+    } verbs[] = {{"InsertStmt", "insert"}, {"UpdateStmt", "update"}, {"DeleteStmt", "delete"}};
     const struct ecc_sql_node *body = ecc_sql_body(stmt);
     const char *verb = "select", *table = NULL;
 
@@ -210,7 +212,8 @@ static void check_shape(struct sql_ctx *ctx, const struct ecc_sql_node *stmt, en
 {
     if (shape == ECC_SQL_EXEC && columns)
         sql_problem(ctx, ecc_sql_is(stmt, "SelectStmt") ? -1 : target_at(stmt, 0, 0),
-                    ecc_sql_is(stmt, "SelectStmt") ? "write `let x = sql one`, `maybe` or `many`" : "leave RETURNING out, or write `let x = sql one`",
+                    ecc_sql_is(stmt, "SelectStmt") ? "write `let x = sql one`, `maybe` or `many`"
+                                                   : "leave RETURNING out, or write `let x = sql one`",
                     "`sql exec` has no use for rows");
     else if (shape != ECC_SQL_EXEC && !columns)
         sql_problem(ctx, -1, "add RETURNING, or write `sql exec`", "this statement gives no rows");
@@ -322,7 +325,7 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     }
     out->writes = ctx.writes;
     if (problems->n == before) {
-        sql_add_casts(&ctx);
+        sql_finish(&ctx);
         out->text = outdented(&ctx, trimmed(arena, ctx.text));
     }
     return problems->n == before && !ctx.failed;
@@ -370,8 +373,13 @@ bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *t
                     sql_note_after(&ctx, &table->columns[i], (int64_t)shift);
                 }
                 const char *at = strstr(ctx.text + shift, name);
+                bool plain = strcmp(ecc_sql_text(element, "ordering"), "SORTBY_DEFAULT") == 0 &&
+                             strcmp(ecc_sql_text(element, "nulls_ordering"), "SORTBY_NULLS_DEFAULT") == 0 &&
+                             !ecc_sql_at(element, "collation") && !ecc_sql_at(element, "opclass");
                 if (!found)
                     sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "`%s` has no column `%s`", table->name, name);
+                else if (kind != ECC_CON_INDEX && !plain)
+                    sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "a key is made of columns, without an order");
             } else if (kind != ECC_CON_INDEX) {
                 sql_problem(&ctx, (int64_t)shift, NULL, "a key is made of columns");
             } else {

@@ -58,7 +58,7 @@ struct ecc_sql_scope {
 };
 
 /* Fills out: shape, source (outer white space removed), text, name (a suggestion that the caller makes unique: update_stock), writes,
- * params, param_names and row; not span. text has a cast behind $n where PostgreSQL could not tell the parameter's type by itself, or
+ * params, param_names and row; not span. text names the columns that `*` means, and those of an INSERT without a list; it has a cast behind $n where PostgreSQL could not tell the parameter's type by itself, or
  * would deduce two ($1::uuid::text). Offsets in problems count from sql[0], white space included. True when problems got nothing
  * and every parameter was resolved; otherwise out->row may be NULL or incomplete, with ecc_type_unknown for a column that has no
  * type, so that the caller can go on. */

@@ -91,7 +91,7 @@ void sql_note_column(struct sql_ctx *ctx, const struct sql_rel *rel, const struc
     if (!known)
         return;
     sql_note(ctx, ECC_REF_COLUMN, known, known->name, ecc_sql_int(ref, "location"), fields->n - 1);
-    ECC_PUSH(ctx->arena, &ctx->refs, ((struct sql_found){ref, known}));
+    ECC_PUSH(ctx->arena, &ctx->refs, ((struct sql_meant){ref, known}));
 }
 
 /* A table's own name before a dot, or as a row: not an alias. */

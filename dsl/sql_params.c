@@ -19,9 +19,10 @@ struct token {
 };
 
 static const char *const c_words[] = {
-    "asm", "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "false",
-    "float", "for", "goto", "if", "in", "inline", "int", "linux", "long", "out", "register", "restrict", "return", "short", "signed",
-    "sizeof", "static", "struct", "switch", "task", "true", "typedef", "typeof", "union", "unix", "unsigned", "void", "volatile", "while",
+    "asm",    "auto", "bool",   "break",    "case",     "char",   "const", "continue", "default", "do",       "double",
+    "else",   "enum", "extern", "false",    "float",    "for",    "goto",  "if",       "in",      "inline",   "int",
+    "linux",  "long", "out",    "register", "restrict", "return", "short", "signed",   "sizeof",  "static",   "struct",
+    "switch", "task", "true",   "typedef",  "typeof",   "union",  "unix",  "unsigned", "void",    "volatile", "while",
 };
 
 static uint64_t varint(const uint8_t **p, const uint8_t *end)
@@ -142,7 +143,7 @@ static const char *cast_of(struct sql_ctx *ctx, size_t param)
     if (!ctx->casts || !ctx->casts[param] || !ctx->params.items[param])
         return NULL;
     for (size_t i = 0; i < ctx->pieces.n; i++)
-        times += ctx->pieces.items[i].param == param;
+        times += !ctx->pieces.items[i].written && ctx->pieces.items[i].param == param;
     if (ctx->casts[param] == SQL_CAST_REPEATED && times == 1)
         return NULL;
     return sql_cast_name(sql_of_type(ctx->params.items[param]->type));
@@ -150,16 +151,21 @@ static const char *cast_of(struct sql_ctx *ctx, size_t param)
 
 static void replace(struct sql_ctx *ctx)
 {
-    char *out = ctx->text = ecc_arena_alloc(ctx->arena, ctx->source_length + ctx->pieces.n * 24 + 1);
+    size_t room = ctx->source_length + 1;
     uint32_t from = 0;
+
+    for (size_t i = 0; i < ctx->pieces.n; i++)
+        room += ctx->pieces.items[i].written ? strlen(ctx->pieces.items[i].written) : 24;
+    char *out = ctx->text = ecc_arena_alloc(ctx->arena, room);
 
     for (size_t i = 0; i < ctx->pieces.n; i++) {
         struct sql_piece *piece = &ctx->pieces.items[i];
-        const char *cast = cast_of(ctx, piece->param);
+        const char *cast = piece->written ? NULL : cast_of(ctx, piece->param);
         memcpy(out, ctx->source + from, piece->source_at - from);
         out += piece->source_at - from;
         piece->text_at = (uint32_t)(out - ctx->text);
-        piece->text_length = (uint32_t)sprintf(out, "$%zu%s%s", piece->param + 1, cast ? "::" : "", cast ? cast : "");
+        piece->text_length = piece->written ? (uint32_t)sprintf(out, "%s", piece->written)
+                                            : (uint32_t)sprintf(out, "$%zu%s%s", piece->param + 1, cast ? "::" : "", cast ? cast : "");
         out += piece->text_length;
         from = piece->source_at + piece->source_length;
     }
@@ -173,12 +179,49 @@ void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast ca
         ctx->casts[value.param - 1] = (unsigned char)cast;
 }
 
-void sql_add_casts(struct sql_ctx *ctx)
+void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without,
+                       enum sql_found found)
 {
-    bool any = false;
+    bool same = found == SQL_FOUND;
+
+    for (size_t i = 0; i < n; i++)
+        same = same && (!values[i].param || without->args[i] == sql_value_letter(values[i]));
+    for (size_t i = 0; i < n && !same; i++)
+        sql_want_cast(ctx, values[i], SQL_CAST_ALWAYS);
+}
+
+const char *sql_cast_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without)
+{
+    for (size_t i = 0; i < n; i++)
+        if (values[i].param && without->args[i] != sql_value_letter(values[i]))
+            return sql_format(ctx, "write `:%s::%s`", ctx->paths.items[values[i].param - 1], sql_letter_name(ctx, without->args[i]));
+    return NULL;
+}
+
+void sql_write_out(struct sql_ctx *ctx, int64_t text_at, uint32_t length, const char *written)
+{
+    uint32_t at = sql_source_at(ctx, (uint32_t)text_at);
+
+    for (size_t i = 0; i < ctx->written.n; i++) /* a recursive query is read twice */
+        if (ctx->written.items[i].source_at == at)
+            return;
+    ECC_PUSH(ctx->arena, &ctx->written, ((struct sql_piece){.source_at = at, .source_length = length, .written = written}));
+}
+
+void sql_finish(struct sql_ctx *ctx)
+{
+    bool any = ctx->written.n > 0;
 
     for (size_t i = 0; i < ctx->params.n; i++)
         any |= ctx->casts[i] != SQL_CAST_NO;
+    for (size_t i = 0; i < ctx->written.n; i++) { /* among the others, in the order of their places */
+        ECC_PUSH(ctx->arena, &ctx->pieces, ctx->written.items[i]);
+        for (size_t j = ctx->pieces.n - 1; j && ctx->pieces.items[j - 1].source_at > ctx->pieces.items[j].source_at; j--) {
+            struct sql_piece swap = ctx->pieces.items[j];
+            ctx->pieces.items[j] = ctx->pieces.items[j - 1];
+            ctx->pieces.items[j - 1] = swap;
+        }
+    }
     if (any)
         replace(ctx);
 }

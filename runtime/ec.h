@@ -528,7 +528,11 @@ extern const struct ec_module ec_module_jwt;
 extern const struct ec_module ec_module_ops;      /* the listener for internal operations */
 extern const struct ec_module ec_module_gateway;
 
-struct ec_migration { const char *version; const char *up; const char *down; const char *sha256; }; /* "000001_initial"; version NULL ends it */
+struct ec_migration {
+    const char *version; /* "000001_initial"; NULL ends the list */
+    const char *up, *down, *sha256;
+    bool no_transaction; /* one statement that runs outside a transaction, and may be run again when it was broken off */
+};
 
 struct ec_service {
     const char *name;
@@ -548,7 +552,7 @@ struct ec_service {
     int workers;
 };
 
-/* `serve` (default), `migrate [up|down|status] [--seed]`, `check-sql`, `version`. Returns the exit code. */
+/* `serve` (default), `migrate [up|down|status|baseline] [--seed]`, `check-sql`, `version`. Returns the exit code. */
 int ec_main(int argc, char **argv, const struct ec_service *service);
 
 #endif

@@ -102,7 +102,7 @@ def suite_clang():
 def script(path, *args, timeout=1800):
     code, out = run([sys.executable, os.path.join(HERE, path), *args], os.path.join(WORK, path.replace("/", "-") + ".log"), timeout=timeout)
     counts = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", out, re.M)
-    shown = [line for line in out.splitlines() if re.match(r"skip:|fuzz_\w+: \d+ executions$", line)]
+    shown = [line for line in out.splitlines() if re.match(r"skip:|seed \d+$|fuzz_\w+: \d+ executions$", line)]
     if shown:
         print("\n".join("  " + line for line in shown))
     if not counts or code:
@@ -162,6 +162,11 @@ def suite_plans():
     return script("plan/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
+def suite_database():
+    """What the compiler knows of PostgreSQL, and its migrations, against a real one."""
+    return script("database/run.py", ecomc(), *(["--long"] if LONG else []), timeout=7200 if LONG else 1800) if asan_build() else (0, 1, 0)
+
+
 def suite_checks():
     """What is checked in is what the compiler writes; the general part knows no word of the example."""
     return script("checks.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"))
@@ -191,7 +196,8 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors, "checks": suite_checks, "fuzz": suite_fuzz,
+          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors,
+          "database": suite_database, "checks": suite_checks, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 
 

@@ -1,5 +1,5 @@
-/* ecomc build [FILE] [-o DIR] [--check]: the generated folder, and ecom.lock beside the topology. `--crash-points FILE` writes the list of
- * crash points instead, and nothing else.
+/* ecomc build [FILE] [-o DIR] [--check]: the generated folder, and ecom.lock beside the topology. `--crash-points FILE` and `--statements
+ * FILE` write the list of crash points, or of SQL statements, instead and nothing else.
  *
  * Everything is made in memory first; nothing is written when there was an error. --check writes nothing and exits with 2 where it would.
  */
@@ -26,7 +26,7 @@ static void show(const struct ecc_outset_report *report, const char *folder, FIL
         fprintf(out, "%-6s %s/%s\n", words[report->items[i].kind], folder, report->items[i].path);
 }
 
-static int write_crash_points(struct ecc_cli *cli, struct ecc_topology *topology, const char *path)
+static int write_lists(struct ecc_cli *cli, struct ecc_topology *topology, const char *points, const char *statements)
 {
     struct ecc_outset out;
     struct ecc_codegen cg = {
@@ -34,14 +34,15 @@ static int write_crash_points(struct ecc_cli *cli, struct ecc_topology *topology
         .model = topology->model,
         .diags = &topology->diags,
         .out = &out,
-        .wants_crash_points = true,
+        .wants_lists = true,
     };
     const char *error = NULL;
 
     ecc_outset_init(&out, &cli->arena);
     if (!ecc_codegen(&cg))
         return ecc_say_error(ECC_EXIT_INTERNAL, "%s", out.error ? out.error : "the generation failed without saying why");
-    if (!ecc_write_file(&cli->arena, path, cg.crash_points, strlen(cg.crash_points), &error))
+    if ((points && !ecc_write_file(&cli->arena, points, cg.crash_points, strlen(cg.crash_points), &error)) ||
+        (statements && !ecc_write_file(&cli->arena, statements, cg.statements, strlen(cg.statements), &error)))
         return ecc_say_error(ECC_EXIT_IO, "%s", error);
     return ECC_EXIT_OK;
 }
@@ -89,9 +90,10 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
 
 int ecc_cmd_build(struct ecc_cli *cli)
 {
-    const char *folder = NULL, *points = NULL;
+    const char *folder = NULL, *points = NULL, *statements = NULL;
     bool check = false;
-    const struct ecc_option options[] = {{"-o", &folder, NULL}, {"--check", NULL, &check}, {"--crash-points", &points, NULL}};
+    const struct ecc_option options[] = {
+        {"-o", &folder, NULL}, {"--check", NULL, &check}, {"--statements", &statements, NULL}, {"--crash-points", &points, NULL}};
     struct ecc_topology topology;
     int code = ecc_cli_options(cli, options, sizeof options / sizeof options[0], 1);
 
@@ -100,7 +102,7 @@ int ecc_cmd_build(struct ecc_cli *cli)
     const char *file = cli->nargs ? cli->args[0] : "topology.ecom";
     if ((code = ecc_topology_load(cli, file, &topology)) || (code = ecc_topology_report(cli, &topology)))
         return code;
-    if (points)
-        return write_crash_points(cli, &topology, points);
+    if (points || statements)
+        return write_lists(cli, &topology, points, statements);
     return ecc_build_into(cli, &topology, folder ? folder : beside(&cli->arena, file, "generated"), check);
 }

@@ -18,6 +18,7 @@ OPTION(fmt, "--check", "", "write nothing, name the files that would change; exi
 ARGUMENTS(build, "[FILE]")
 OPTION(build, "-o", "DIR", "the folder to write, in place of generated/ beside the topology")
 OPTION(build, "--check", "", "write nothing, name the files that would change; exit 2 when there are any")
+OPTION(build, "--statements", "FILE", "write the list of SQL statements and what is known of them, and nothing else")
 OPTION(build, "--crash-points", "FILE", "write the list of crash points to a file, and nothing else")
 
 ARGUMENTS(up, "[FILE]")
@@ -55,9 +56,11 @@ ARGUMENTS(scenario, "[SCENARIO] [FILE]")
 
 ARGUMENTS(explain, "[CODE|prelude]")
 
-ARGUMENTS(migrate, "SERVICE [up|down|status]")
+ARGUMENTS(migrate, "SERVICE [up|down|status|baseline]")
 OPTION(migrate, "--seed", "", "put in the seeds, too")
 OPTION(migrate, "--print", "", "show the migrations, touch no database")
+OPTION(migrate, "--style", "dbmate|flyway", "write the migrations as this tool wants them; golang-migrate takes them as they are")
+OPTION(migrate, "-o", "DIR", "where --style writes them")
 
 ARGUMENTS(dead_letters, "SERVICE list|show|replay [ID]")
 OPTION(dead_letters, "--limit", "N", "list at most N")

@@ -178,7 +178,7 @@ char *pg_server_ask(struct pg_server *server, const char *sql)
     ExecStatusType status = PQresultStatus(result);
     char *text = NULL;
 
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
         fprintf(stderr, "%s\n%s", sql, PQerrorMessage(pg));
         abort();
     }

@@ -44,7 +44,7 @@ void db_cancel_update_trips(struct ec_task *task, struct ec_uuid id)
 /* trip-svc.book-trip.done.update_trips */
 static const struct ec_sql db_book_trip_done_update_trips_sql = {
     .name = "trip-svc.book-trip.done.update_trips",
-    .text = "UPDATE trips SET state = 'booked', code = $1::text WHERE id = $2",
+    .text = "UPDATE trips SET state = 'booked', code = $1::bigint::text WHERE id = $2",
 };
 
 void db_book_trip_done_update_trips(struct ec_task *task, int64_t seat_row, struct ec_uuid trip_id)
