@@ -34,8 +34,8 @@ static struct ecc_place saga_place(const void *context, const struct ecc_var *va
 static const char *emit_step_function(struct saga_file *s, struct ecc_writer *w, const struct ecc_saga_step *step,
                                       const struct ecc_stmt *call, const char *phase)
 {
-    const char *name = ecc_shapes_claim(s->shapes, ecc_arena_printf(s->arena, "%s_%s_%s", ecc_snake(s->arena, s->saga->name),
-                                                                    ecc_snake(s->arena, step->name), phase));
+    const char *name =
+        ecc_shapes_claim(s->shapes, ecc_arena_printf(s->arena, "%s_%s_%s", s->shape->prefix, ecc_snake(s->arena, step->name), phase));
     const char *out = NULL, *args;
     struct ecc_writer body;
 
@@ -103,12 +103,15 @@ static void emit_saga(struct ecc_codegen *cg, struct ecc_shapes *shapes, const s
     struct saga_file s = {.arena = cg->arena, .shapes = shapes, .saga = saga, .shape = ecc_shapes_saga(shapes, saga)};
     const struct ecc_program_shape *done = end_shape(shapes, &saga->done), *failed = end_shape(shapes, &saga->failed);
     struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_C);
-    const char *snake = ecc_snake(cg->arena, saga->name), *table = NULL;
+    const char *snake = s.shape->prefix, *table = NULL;
 
     s.x = (struct ecc_exprs){.arena = cg->arena, .shapes = shapes, .place = saga_place, .context = &s};
     ecc_wl(w, "#include \"../%s\"", shapes->header);
     ecc_w_blank(w);
-    ecc_wl(w, "/* saga %s of %s */", saga->name, saga->service->name);
+    if (saga->past)
+        ecc_wl(w, "/* saga %s v%d of %s, for instances that it has started */", saga->name, saga->version, saga->service->name);
+    else
+        ecc_wl(w, "/* saga %s of %s */", saga->name, saga->service->name);
     if (saga->nsteps > 0) {
         table = ecc_shapes_claim(shapes, ecc_arena_printf(cg->arena, "%s_steps", snake));
         emit_steps(&s, w, table);
@@ -120,7 +123,7 @@ static void emit_saga(struct ecc_codegen *cg, struct ecc_shapes *shapes, const s
     ecc_w_blank(w);
     ecc_w_open(w, "const struct ec_saga %s = {", s.shape->name);
     ecc_wl(w, ".name = %s,", ecc_quote_c(cg->arena, saga->name));
-    ecc_wl(w, ".version = 1,");
+    ecc_wl(w, ".version = %d,", saga->version);
     if (s.shape->in)
         ecc_wl(w, ".state = &%s,", s.shape->in->table);
     ecc_wl(w, ".size = sizeof(struct %s),", s.shape->name);

@@ -123,42 +123,6 @@ static void enums(const struct walk *w, const struct ecc_enum *old, const struct
 
 /* ------------------------------------------------------------------ types */
 
-static bool textual(enum ecc_type_kind kind)
-{
-    return kind == ECC_TYPE_TEXT || kind == ECC_TYPE_SECRET;
-}
-
-/* Does every value of `small` also look like one of `large`? */
-static bool within(enum ecc_type_kind small, enum ecc_type_kind large)
-{
-    if (large == ECC_TYPE_JSON)
-        return true;
-    if (textual(large))
-        return textual(small) || small == ECC_TYPE_UUID || small == ECC_TYPE_EMAIL || small == ECC_TYPE_ENUM || small == ECC_TYPE_TIME;
-    return small == ECC_TYPE_INT && large == ECC_TYPE_FLOAT;
-}
-
-static bool same_form(const struct ecc_type *a, const struct ecc_type *b)
-{
-    return a->kind == b->kind || (textual(a->kind) && textual(b->kind));
-}
-
-int ecc_type_step(const struct ecc_type *old, const struct ecc_type *new_)
-{
-    int64_t old_min = old->bounded ? old->min : INT64_MIN, old_max = old->bounded ? old->max : INT64_MAX;
-    int64_t new_min = new_->bounded ? new_->min : INT64_MIN, new_max = new_->bounded ? new_->max : INT64_MAX;
-
-    if (!same_form(old, new_))
-        return within(old->kind, new_->kind) ? 1 : -1;
-    if (new_->kind != ECC_TYPE_INT) { /* a length is not below 0 */
-        old_min = old_min < 0 ? 0 : old_min;
-        new_min = new_min < 0 ? 0 : new_min;
-    }
-    if (new_min > old_min || new_max < old_max)
-        return -1;
-    return new_min < old_min || new_max > old_max;
-}
-
 static void types(struct walk w, const struct ecc_type *old, const struct ecc_type *new_, const char *name, bool old_may, bool new_may)
 {
     struct ecc_arena *arena = w.c->arena;

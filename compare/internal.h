@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "compare.h"
+#include "reads.h"
 #include "writer.h"
 
 /* Where a type is read by somebody who is not deployed together with who writes it. */
@@ -51,7 +52,6 @@ void ecc_compare_types(struct ecc_comparer *c, enum ecc_surface surface, const c
 void ecc_compare_records(struct ecc_comparer *c, enum ecc_surface surface, const char *place, const struct ecc_record *old,
                          const struct ecc_record *new_, struct ecc_span old_span, struct ecc_span new_span);
 void ecc_compare_shown(struct ecc_comparer *c); /* last: the declared ones */
-int ecc_type_step(const struct ecc_type *old, const struct ecc_type *new_); /* <0 narrower, 0 the same, >0 wider or another */
 
 /* The parts. */
 void ecc_compare_gateway(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_);

@@ -31,10 +31,11 @@ void ecc_own_sagas(struct ecc_resolver *r)
         s->sagas = ECC_NEW_ARRAY(r->arena, struct ecc_saga *, s->nsagas);
         s->nsagas = 0;
     }
-    for (size_t i = 0; i < m->nsagas; i++) {
-        struct ecc_node *owner = (struct ecc_node *)(uintptr_t)m->sagas[i]->service;
+    for (size_t i = 0; i < m->nsagas + m->npast; i++) {
+        struct ecc_saga *saga = i < m->nsagas ? m->sagas[i] : m->past[i - m->nsagas];
+        struct ecc_node *owner = (struct ecc_node *)(uintptr_t)saga->service;
         if (owner)
-            owner->u.service.sagas[owner->u.service.nsagas++] = m->sagas[i];
+            owner->u.service.sagas[owner->u.service.nsagas++] = saga;
     }
 }
 
@@ -134,4 +135,8 @@ void ecc_resolve_saga_ends(struct ecc_resolver *r, const struct ecc_ast_decl *as
     struct ecc_name name = {"error", saga->span};
     ecc_bind(r, failed, ECC_VAR_ERROR, &name, &ecc_type_text);
     ecc_resolve_program(r, failed, ast->u.saga.has_failed ? &ast->u.saga.failed : &nothing, &saga->failed, saga->span);
+    /* What nobody reads is not kept, and so never in the way when its shape changes. */
+    for (size_t i = 0; i < saga->nsteps; i++)
+        if (saga->steps[i].result && !saga->steps[i].result->used)
+            saga->steps[i].result = NULL;
 }

@@ -41,7 +41,7 @@ static struct ecc_consumer *resolve_consumer(struct ecc_resolver *r, const struc
 {
     struct ecc_consumer *c = ECC_NEW(r->arena, struct ecc_consumer);
 
-    c->event = ecc_lookup(r, &r->spaces->events, &ast->event, ECC_E_UNKNOWN_EVENT, "event");
+    c->event = ecc_lookup_event(r, &ast->event, ast->version, "on");
     c->topic = ecc_lookup(r, &r->spaces->topics, &ast->topic, ECC_E_UNKNOWN_TOPIC, "topic");
     c->service = node;
     c->group = ast->group.text;
