@@ -108,6 +108,8 @@ static void emit_internal_call(const struct ecc_shapes *shapes, struct ecc_write
     ecc_emit_errors(shapes, w, op->errors, op->nerrors);
     if (is_safe(op))
         ecc_wl(w, ".safe = true,");
+    if (op->was)
+        ecc_wl(w, ".was = %s,", quoted(shapes, op->was));
     ecc_w_close(w, "};");
 }
 

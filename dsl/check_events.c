@@ -18,8 +18,8 @@ static void check_versions(struct ecc_resolver *r, const struct ecc_service *ser
 
         if (strcmp(other->name, consumer->event->name) != 0 || consumes(service, consumer->group, other))
             continue;
-        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_VERSION_MISSED, consumer->span, "group %s consumes %s v%d, but not v%d", consumer->group,
-                                      other->name, consumer->event->version, other->version);
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_VERSION_MISSED, consumer->span, "group %s consumes %s v%d, but not v%d",
+                                      consumer->group, other->name, consumer->event->version, other->version);
         ecc_diag_second(d, other->span, "messages of this version may come, too");
         ecc_diag_help(r->diags, d, "add `on %s v%d(...)` to the group", other->name, other->version);
     }

@@ -109,7 +109,8 @@ static const char *type_misread(struct reading *r, const struct ecc_type *reader
         return enum_misread(r, reader->enum_, written->enum_, path);
     int step = ecc_type_step(written, reader);
     if (step < 0 && !(r->growing && same_form(written, reader)))
-        return ecc_arena_printf(r->arena, "`%s` is %s, and was %s", path, ecc_type_name(r->arena, reader), ecc_type_name(r->arena, written));
+        return ecc_arena_printf(r->arena, "`%s` is %s, and was %s", path, ecc_type_name(r->arena, reader),
+                                ecc_type_name(r->arena, written));
     if (reader->kind == ECC_TYPE_LIST && written->kind == ECC_TYPE_LIST)
         return type_misread(r, reader->item, written->item, ecc_arena_printf(r->arena, "%s[]", path));
     return NULL;

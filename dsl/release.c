@@ -103,21 +103,23 @@ static struct ecc_span span_of(const struct ecc_model *model, const struct ecc_r
     return saga ? saga->span : event ? event->span : (struct ecc_span){0, 0};
 }
 
-static void tell_saga(struct ecc_arena *arena, struct ecc_diags *diags, const struct ecc_release *release, struct ecc_diag *d, const char *why)
+static void tell_saga(struct ecc_arena *arena, struct ecc_diags *diags, const struct ecc_release *release, struct ecc_diag *d,
+                      const char *why)
 {
     d->message = FMT("saga `%s` v%d, in which instances may be in flight: %s", release->name, release->version, why);
-    ecc_diag_help(diags, d, "keep what it needs until none is left (`SELECT version, count(*) FROM ec.saga WHERE name = '%s' AND ended_at IS "
-                            "NULL GROUP BY 1`), then `drop saga %s v%d \"why\"`",
+    ecc_diag_help(diags, d,
+                  "keep what it needs until none is left (`SELECT version, count(*) FROM ec.saga WHERE name = '%s' AND ended_at IS "
+                  "NULL GROUP BY 1`), then `drop saga %s v%d \"why\"`",
                   release->name, release->name, release->version);
 }
 
 static void tell_event(struct ecc_diags *diags, const struct ecc_model *model, const struct ecc_release *release, const char *why)
 {
-    struct ecc_diag *d = ecc_diag(diags, ECC_E_PAST_EVENT, span_of(model, release), "event `%s` v%d was released: %s", release->name,
-                                  release->version, why);
+    struct ecc_diag *d =
+        ecc_diag(diags, ECC_E_PAST_EVENT, span_of(model, release), "event `%s` v%d was released: %s", release->name, release->version, why);
 
-    ecc_diag_help(diags, d, "declare `event %s v%d { ... }` beside it, and consume both until the old ones have left the topic", release->name,
-                  release->version + 1);
+    ecc_diag_help(diags, d, "declare `event %s v%d { ... }` beside it, and consume both until the old ones have left the topic",
+                  release->name, release->version + 1);
 }
 
 void ecc_release_reports(struct ecc_arena *arena, const struct ecc_model *model, size_t length, const struct ecc_pasts *past,
@@ -175,7 +177,8 @@ static const char *lost_value(struct ecc_arena *arena, const struct ecc_model *m
 }
 
 /* Why an instance of the past version, run by `saga`, could not read what it has kept; NULL: it can. */
-static const char *unreadable(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_past *past, const struct ecc_saga *saga)
+static const char *unreadable(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_past *past,
+                              const struct ecc_saga *saga)
 {
     const char *why = lost_value(arena, model, past);
     size_t answer = 0;
@@ -302,9 +305,10 @@ void ecc_release_number(struct ecc_arena *arena, struct ecc_model *model, const 
             keep(arena, model, true, r->name, r->version, NULL); /* should it come back, it does not begin from 1 */
         else if (!r->saga && !event_named(model, r->name, r->version) && !retired(model, r)) {
             struct ecc_diag *d = ecc_diag(diags, ECC_E_PAST_EVENT, span_of(model, r),
-                                          "event `%s` v%d was released and is not declared any more; messages of it may be in the topic", r->name,
-                                          r->version);
-            ecc_diag_help(diags, d, "keep it and its consumers until they have left it, then `drop event %s v%d \"why\"`", r->name, r->version);
+                                          "event `%s` v%d was released and is not declared any more; messages of it may be in the topic",
+                                          r->name, r->version);
+            ecc_diag_help(diags, d, "keep it and its consumers until they have left it, then `drop event %s v%d \"why\"`", r->name,
+                          r->version);
         }
     }
     for (size_t i = 0; i < model->nevents; i++)

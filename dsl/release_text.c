@@ -16,9 +16,18 @@
 
 struct text {
     struct ecc_arena *arena;
-    struct { char *items; size_t n, cap; } out;
-    struct { const struct ecc_enum **items; size_t n, cap; } enums;
-    struct { const struct ecc_record **items; size_t n, cap; } open; /* records that are being written out */
+    struct {
+        char *items;
+        size_t n, cap;
+    } out;
+    struct {
+        const struct ecc_enum **items;
+        size_t n, cap;
+    } enums;
+    struct {
+        const struct ecc_record **items;
+        size_t n, cap;
+    } open; /* records that are being written out */
 };
 
 static void put(struct text *t, const char *text, size_t n)
