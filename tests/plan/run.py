@@ -360,7 +360,7 @@ def main():
         check(name, wrong)
     if not names:
         with open(os.path.join(ROOT, "compare", "kinds.h")) as file:
-            kinds = {k.lower().replace("_", "-") for k in re.findall(r"^X\((\w+),", file.read(), re.M)}
+            kinds = {k.lower().replace("_", "-") for k in re.findall(r"^XO?\((\w+),", file.read(), re.M)}
         check("has every kind of difference", sorted(kinds - seen) + [f"{k} is none" for k in seen - kinds])
         for path in WHOLE:
             check("order of " + os.path.relpath(path, ROOT), same_meaning(ecomc, path))
