@@ -63,7 +63,7 @@ void ecc_release_texts(struct ecc_arena *arena, const struct ecc_source *source,
         const struct ecc_ast_decl *d = file->decls.items[i];
         struct ecc_saga *saga = d->kind == ECC_AST_DECL_SAGA && d->span.start < source->length ? saga_named(model, d->name.text) : NULL;
         if (saga)
-            saga->release = ecc_release_saga(arena, source, d, saga);
+            saga->release = ecc_release_saga(arena, source, d, model, saga);
     }
     for (size_t i = 0; i < model->nevents; i++)
         model->events[i]->release = ecc_release_event(arena, model->events[i]);

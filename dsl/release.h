@@ -1,7 +1,8 @@
 /* What ecom.lock keeps of a saga or an event, and what a later compilation makes of it.
  *
  * A release is text of the language: the declaration with the records it uses written out, so that it means the same when they are changed;
- * enums follow as they were, and so do the answers of a saga's steps that are read later. Recursive records stay names.
+ * enums follow as they were, and so do the answers of a saga's steps that are read later. What it publishes has its version. Recursive
+ * records stay names.
  *
  *   saga place-order on order-svc(order: { id: uuid  status: OrderStatus }) { step reserve  do ... }
  *   record Reserve { order_id: uuid }
@@ -21,7 +22,7 @@ struct ecc_pasts;
 
 /* In canonical form, with a line break at its end. decl: of the saga, in source. */
 const char *ecc_release_saga(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_decl *decl,
-                             const struct ecc_saga *saga);
+                             const struct ecc_model *model, const struct ecc_saga *saga);
 const char *ecc_release_event(struct ecc_arena *arena, const struct ecc_event *event);
 
 /* Do two releases say the same? Layout and commas don't count. body: only what a saga does, not its parameters' types and what follows. */

@@ -304,8 +304,18 @@ static void put_record_name(struct text *t, const char *step)
     }
 }
 
+/* Of an event that has one: the name alone may be ambiguous later. */
+static void put_version(struct text *t, const struct ecc_model *model, const char *event, size_t n)
+{
+    for (size_t i = 0; i < model->nevents; i++)
+        if (strlen(model->events[i]->name) == n && memcmp(model->events[i]->name, event, n) == 0) {
+            say(t, " v%d", model->events[i]->version);
+            return;
+        }
+}
+
 const char *ecc_release_saga(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_decl *decl,
-                             const struct ecc_saga *saga)
+                             const struct ecc_model *model, const struct ecc_saga *saga)
 {
     struct text t = {.arena = arena};
     struct ecc_source own;
@@ -318,6 +328,9 @@ const char *ecc_release_saga(struct ecc_arena *arena, const struct ecc_source *s
         for (size_t i = body_of(&tokens); i < tokens.n && tokens.items[i].kind; i++) {
             put(&t, " ", 1);
             put(&t, own.text + tokens.items[i].start, tokens.items[i].end - tokens.items[i].start);
+            if (tokens.items[i].kind == ECC_TOK_PASCAL && tokens.items[i - 1].kind == ECC_TOK_PUBLISH &&
+                tokens.items[i + 1].kind == ECC_TOK_LBRACE)
+                put_version(&t, model, own.text + tokens.items[i].start, tokens.items[i].end - tokens.items[i].start);
         }
     for (size_t i = 0; i < saga->nsteps; i++) {
         if (!saga->steps[i].result)
