@@ -71,6 +71,7 @@ struct ecc_record {
     struct ecc_field *fields;
     size_t nfields;
     struct ecc_span span;
+    bool past; /* as it was in a release: fits what has been renamed since, or got a field that may be absent */
 };
 
 struct ecc_error {

@@ -79,6 +79,7 @@ const struct ecc_type *ecc_resolve_type(struct ecc_resolver *r, const struct ecc
     case ECC_AST_TYPE_RECORD: {
         struct ecc_record *record = ECC_NEW(r->arena, struct ecc_record);
         record->span = ast->span;
+        record->past = r->past && ast->span.start >= r->past->items[0].span.start;
         ecc_resolve_fields(r, record, &ast->fields, "field");
         type->kind = ECC_TYPE_RECORD;
         type->record = record;
