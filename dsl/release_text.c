@@ -287,14 +287,14 @@ static size_t body_of(const struct ecc_tokens *tokens)
     return tokens->n;
 }
 
-/* "order-line" as the name of a record: OrderLine. */
+/* "order_line" as the name of a record: OrderLine. */
 static void put_record_name(struct text *t, const char *step)
 {
     bool upper = true;
 
     for (; *step; step++) {
         char c = *step;
-        if (c == '-' || c == '_')
+        if (c == '_')
             upper = true;
         else {
             c = upper && c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
