@@ -340,8 +340,7 @@ ECC_AST_LIST(ecc_ast_seeds, struct ecc_ast_seed *);
 
 struct ecc_ast_drop { /* drop [service.]table[.column] "why"; drop saga name [vN] "why"; drop event Name vN "why" */
     struct ecc_name service; /* absent inside a database block */
-    struct ecc_name table, column; /* column may be absent */
-    struct ecc_name saga, event; /* one of them, instead of a table */
+    struct ecc_name table, column, saga, event; /* a table, whose column may be absent, a saga or an event */
     int64_t version; /* of a saga or event; 0: every one */
     struct ecc_text why;
     struct ecc_span span;

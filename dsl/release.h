@@ -4,9 +4,9 @@
  * enums follow as they were, and so do the answers of a saga's steps that are read later. What it publishes has its version. Recursive
  * records stay names.
  *
- *   saga place-order on order-svc(order: { id: uuid  status: OrderStatus }) { step reserve  do ... }
- *   record Reserve { order_id: uuid }
- *   enum OrderStatus { pending confirmed }
+ *   saga book-trip on trip-svc(trip: { id: uuid  class: Class }) { step seat  do ... }
+ *   record Seat { number: int }
+ *   enum Class { first second }
  */
 #ifndef ECC_RELEASE_H
 #define ECC_RELEASE_H
