@@ -176,22 +176,23 @@ static const char *lost_value(struct ecc_arena *arena, const struct ecc_model *m
     return NULL;
 }
 
-/* Why an instance of the past version, run by `saga`, could not read what it has kept; NULL: it can. */
-static const char *unreadable(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_past *past,
-                              const struct ecc_saga *saga)
+/* Why an instance of the past version could not go on by `saga`: the past one itself, for which answers have to say what they did, or the
+ * present one, which has to read what was stored. NULL: it can. */
+static const char *unreadable(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_past *past, const struct ecc_saga *saga)
 {
+    const struct ecc_saga *old = past->saga;
     const char *why = lost_value(arena, model, past);
-    size_t answer = 0;
 
-    if (!why && saga != past->saga && (why = ecc_misread(arena, saga->params, past->saga->params, false)))
+    if (!why && saga != old && (why = ecc_misread(arena, saga->params, old->params, false)))
         return why;
-    for (size_t i = 0; i < saga->nsteps && !why; i++) {
-        if (!saga->steps[i].result)
+    for (size_t i = 0; i < old->nsteps && !why; i++) {
+        const struct ecc_var *kept = old->steps[i].result, *now = saga->steps[i].result; /* of the same text, unless it is the same saga */
+        if (!kept || !now)
             continue;
-        const struct ecc_record *kept = answer < past->answers.n ? past->answers.items[answer++] : NULL;
-        const char *wrong = kept ? ecc_misread(arena, saga->steps[i].result->type->record, kept, false) : NULL;
+        const char *wrong = saga == old ? ecc_misread(arena, kept->type->record, old->steps[i].run->u.call.op->result->record, false)
+                                        : ecc_misread(arena, now->type->record, kept->type->record, false);
         if (wrong)
-            why = FMT("of the answer that step `%s` has kept, %s", saga->steps[i].name, wrong);
+            why = FMT("of the answer of step `%s`, %s", old->steps[i].name, wrong);
     }
     return why;
 }

@@ -287,21 +287,21 @@ static size_t body_of(const struct ecc_tokens *tokens)
     return tokens->n;
 }
 
-/* "order_line" as the name of a record: OrderLine. */
-static void put_record_name(struct text *t, const char *step)
+const char *ecc_release_answer(struct ecc_arena *arena, const char *step)
 {
+    char *name = ecc_arena_alloc(arena, strlen(step) + 1), *at = name;
     bool upper = true;
 
     for (; *step; step++) {
-        char c = *step;
-        if (c == '_')
+        if (*step == '_') {
             upper = true;
-        else {
-            c = upper && c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-            put(t, &c, 1);
-            upper = false;
+            continue;
         }
+        *at++ = upper && *step >= 'a' && *step <= 'z' ? (char)(*step - 'a' + 'A') : *step;
+        upper = false;
     }
+    *at = '\0';
+    return name;
 }
 
 /* Of an event that has one: the name alone may be ambiguous later. */
@@ -335,9 +335,7 @@ const char *ecc_release_saga(struct ecc_arena *arena, const struct ecc_source *s
     for (size_t i = 0; i < saga->nsteps; i++) {
         if (!saga->steps[i].result)
             continue;
-        word(&t, "\nrecord ");
-        put_record_name(&t, saga->steps[i].name);
-        word(&t, " { ");
+        say(&t, "\nrecord %s { ", ecc_release_answer(arena, saga->steps[i].name));
         put_fields(&t, saga->steps[i].result->type->record);
         word(&t, "}");
     }

@@ -1,4 +1,5 @@
 /* Sagas: parameters, steps with their undos, and the programs of both ends. */
+#include "release.h"
 #include "resolve.h"
 
 #include <string.h>
@@ -69,6 +70,22 @@ static void collect_errors(struct ecc_resolver *r, struct ecc_saga *saga)
     }
 }
 
+/* What the step's answer was to a past version: it goes on reading it so, whatever else the answer says since. */
+static const struct ecc_record *past_answer(const struct ecc_resolver *r, const struct ecc_saga *saga, const char *step)
+{
+    const char *name = ecc_release_answer(r->arena, step);
+
+    for (size_t i = 0; r->past && i < r->past->n; i++)
+        for (size_t k = 0; r->past->items[i].saga == saga && k < r->past->items[i].answers.n; k++) {
+            struct ecc_record *answer = r->past->items[i].answers.items[k];
+            if (!answer->name || strcmp(answer->name, name) != 0)
+                continue;
+            answer->name = NULL; /* it is called after the step from here on */
+            return answer;
+        }
+    return NULL;
+}
+
 void ecc_resolve_saga_steps(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_saga *saga)
 {
     const struct ecc_ast_steps *steps = &ast->u.saga.steps;
@@ -91,6 +108,9 @@ void ecc_resolve_saga_steps(struct ecc_resolver *r, const struct ecc_ast_decl *a
             step->undo = ecc_resolve_remote(r, body, a->undo, &a->undo->args, true, ecc_arena_printf(r->arena, "%s_undo", a->name.text));
         body->step = NULL;
         const struct ecc_type *type = step->run ? step->run->u.call.op->result : &ecc_type_unknown;
+        const struct ecc_record *answer = past_answer(r, saga, a->name.text);
+        if (answer && !ECC_IS_UNKNOWN(type))
+            type = ecc_type_of_record(r->arena, answer);
         if (!ecc_declare(r, &saga->steps, &a->name, step, "step"))
             continue;
         if (ECC_IS_UNKNOWN(type) || type->kind != ECC_TYPE_VOID)

@@ -348,6 +348,7 @@ void ecc_resolve_types(struct ecc_resolver *r)
             r->made[i] = record;
             struct ecc_past *past = ecc_past_of(r, d);
             if (past) {
+                record->past = true;
                 ECC_PUSH(r->arena, &past->answers, record);
                 continue;
             }

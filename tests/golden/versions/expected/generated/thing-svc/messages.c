@@ -182,6 +182,18 @@ const struct ec_record keep_v1_saga_in_record = {
     .preset = &keep_v1_saga_in_preset,
 };
 
+static const struct ec_field keep_v1_hold_fields[] = {
+    {.name = "id", .kind = EC_UUID, .offset = offsetof(struct keep_v1_hold, id)},
+    {.name = "size", .kind = EC_ENUM, .of = &size_enum, .offset = offsetof(struct keep_v1_hold, size)},
+    {.name = "until", .kind = EC_TIME, .flags = EC_OPTIONAL, .offset = offsetof(struct keep_v1_hold, until)},
+};
+const struct ec_record keep_v1_hold_record = {
+    .name = "keep_v1_hold",
+    .size = sizeof(struct keep_v1_hold),
+    .fields = keep_v1_hold_fields,
+    .nfields = sizeof keep_v1_hold_fields / sizeof keep_v1_hold_fields[0],
+};
+
 static const struct kept kept_preset = {
     .times = 1,
 };

@@ -102,6 +102,13 @@ struct keep_v1_saga_in {
 };
 extern const struct ec_record keep_v1_saga_in_record;
 
+struct keep_v1_hold {
+    struct ec_uuid id;
+    enum size size;
+    int64_t *until;
+};
+extern const struct ec_record keep_v1_hold_record;
+
 struct kept {
     struct ec_uuid id;
     enum size size;
@@ -132,7 +139,7 @@ extern const struct ec_saga same_saga;
 /* saga keep: parameters, results of the steps, and the name of the error that it failed with */
 struct keep_v1_saga {
     struct keep_v1_saga_in in;
-    struct held hold;
+    struct keep_v1_hold hold;
     struct ec_str error;
 };
 extern const struct ec_saga keep_v1_saga;

@@ -2,6 +2,15 @@
 #include "../thing_svc.h"
 
 /* saga keep v1 of thing-svc, for instances that it has started */
+static const struct ec_call keep_v1_hold_do_call = {
+    .edge = &hold_svc_edge,
+    .op = "Take",
+    .in = &hold_svc_take_in_record,
+    .out = &keep_v1_hold_record,
+    .errors = (const struct ec_error *const[]){&error_full, NULL},
+    .was = "Hold",
+};
+
 static struct item_list item_list_from_keep_v1_saga_in_thing_items_list(struct ec_task *task, struct keep_v1_saga_in_thing_items_list from)
 {
     struct item_list out = {NULL, from.n};
@@ -21,7 +30,7 @@ static void keep_v1_hold_do(struct ec_task *task, void *state)
 {
     struct keep_v1_saga *saga = state;
 
-    hold_svc_take(task, &(struct hold_svc_take_in){
+    ec_call(task, &keep_v1_hold_do_call, &(struct hold_svc_take_in){
         .id = saga->in.thing.id,
         .items = item_list_from_keep_v1_saga_in_thing_items_list(task, saga->in.thing.items),
         .place = saga->in.rank,
@@ -50,7 +59,7 @@ static const struct ec_saga_step keep_v1_steps[] = {
         .name = "hold",
         .run = keep_v1_hold_do,
         .undo = keep_v1_hold_undo,
-        .result = &held_record,
+        .result = &keep_v1_hold_record,
         .result_offset = offsetof(struct keep_v1_saga, hold),
         .can_fail = true,
     },
