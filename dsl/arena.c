@@ -94,18 +94,26 @@ char *ecc_arena_strdup(struct ecc_arena *arena, const char *text)
     return ecc_arena_strndup(arena, text, strlen(text));
 }
 
-char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...)
+char *ecc_arena_vprintf(struct ecc_arena *arena, const char *format, va_list args)
 {
-    va_list args, again;
+    va_list again;
 
-    va_start(args, format);
     va_copy(again, args);
     int length = vsnprintf(NULL, 0, format, args);
-    va_end(args);
     char *text = ecc_arena_alloc(arena, (size_t)(length < 0 ? 0 : length) + 1);
     if (length >= 0)
         vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
+    return text;
+}
+
+char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *text = ecc_arena_vprintf(arena, format, args);
+    va_end(args);
     return text;
 }
 

@@ -31,6 +31,7 @@ void *ecc_arena_array(struct ecc_arena *arena, size_t n, size_t size); /* checks
 char *ecc_arena_strndup(struct ecc_arena *arena, const char *text, size_t length); /* NUL-terminated */
 char *ecc_arena_strdup(struct ecc_arena *arena, const char *text);
 char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *ecc_arena_vprintf(struct ecc_arena *arena, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* A growing list in an arena: `struct { T *items; size_t n, cap; }`. */
 #define ECC_PUSH(arena, list, value)                                                                                                  \

@@ -133,6 +133,11 @@ def suite_fmt():
     return script("fmt/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
+def suite_scenarios():
+    """What is derived of scenarios, and the data of the player."""
+    return script("scenarios/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
 def suite_tool():
     """Help, completions, the manual page, `init`: all from one table."""
     return script("tool/run.py", ecomc()) if asan_build() else (0, 1, 0)
@@ -172,7 +177,7 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "tool": suite_tool, "checks": suite_checks, "fuzz": suite_fuzz,
+          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "checks": suite_checks, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 
 

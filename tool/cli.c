@@ -1,6 +1,8 @@
 /* Options, files, and the way from a path to a compiled topology. */
 #include "cli.h"
 
+#include "derive.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -165,6 +167,8 @@ static void compile(struct ecc_cli *cli, struct ecc_topology *topology, const ch
         ecc_diag(&topology->diags, ECC_E_LOCK, (struct ecc_span){0, 0}, "ecom.lock: %s", wrong);
     if (!topology->diags.errors)
         topology->model = ecc_compile_after(&cli->arena, &topology->source, &lock->releases, &topology->diags);
+    if (topology->model)
+        ecc_derive_check(&cli->arena, topology->model, &topology->diags);
 }
 
 const char *ecc_beside(struct ecc_arena *arena, const char *file, const char *name)

@@ -46,6 +46,8 @@ ARGUMENTS(plan, "[FILE]")
 OPTION(plan, "--against", "REF", "a commit, branch or tag, or a file, to compare with; HEAD unless given")
 OPTION(plan, "--format", "text|md|json", "text for a terminal, md for a review, json for machines")
 
+ARGUMENTS(scenario, "[SCENARIO] [FILE]")
+
 ARGUMENTS(explain, "[CODE|prelude]")
 
 ARGUMENTS(migrate, "SERVICE [up|down|status]")
