@@ -98,7 +98,7 @@ static void note_act(struct ecc_writer *w, const struct ecc_act *act, const char
     if (act->kind == ECC_ACT_RUN || (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_SQL)) {
         note = run_note(w->arena, act);
     } else if (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_PUBLISH) {
-        note = (struct note){act->stmt->u.publish.event->name, "event", act->stmt->u.publish.event->topic->name};
+        note = (struct note){act->stmt->u.publish.event->id, "event", act->stmt->u.publish.event->topic->name};
     } else if (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_START) {
         note = (struct note){act->member->name, "saga", ecc_arena_printf(w->arena, "start %s", act->stmt->u.start.saga->name)};
     } else if (act->kind == ECC_ACT_FOR) {

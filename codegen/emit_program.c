@@ -74,6 +74,8 @@ const char *ecc_call_args(struct ecc_exprs *x, const struct ecc_stmt *call, cons
                                 ecc_expr_pointer(x, type_of_record(x->arena, shape->in->record), call->u.call.args));
     if (shape->out && out)
         text = ecc_arena_printf(x->arena, "%s, %s", text, out);
+    else if (shape->out && call->u.call.op)
+        text = ecc_arena_printf(x->arena, "%s, NULL", text); /* it is not even read */
     else if (shape->out)
         text = ecc_arena_printf(x->arena, "%s, EC_ALLOC(task, struct %s)", text, shape->out->name);
     return text;

@@ -205,6 +205,8 @@ void ecc_emit_lock(struct ecc_codegen *cg)
 {
     struct ecc_lock *lock = lock_of(cg);
 
-    if (lock)
-        cg->new_lock = ecc_lock_write(lock, &cg->new_lock_length);
+    if (!lock)
+        return;
+    lock->releases = cg->model->releases;
+    cg->new_lock = ecc_lock_write(lock, &cg->new_lock_length);
 }

@@ -115,6 +115,22 @@ static const char *read_service(struct ecc_lock *lock, const char *name, const j
     return service->schema ? NULL : ecc_arena_printf(arena, "the tables of %s can't be read", name);
 }
 
+static const char *read_releases(struct ecc_lock *lock, const json_t *list, bool saga)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (list, i, item) {
+        struct ecc_release r = {.saga = saga, .name = text_of(lock->arena, item, "name"),
+                                .version = (int)json_integer_value(json_object_get(item, "version"))};
+        const json_t *text = json_object_get(item, "text");
+        if (!r.name || r.version < 1 || (text && !(r.text = lines_of(lock->arena, text))))
+            return ecc_arena_printf(lock->arena, "%s %s can't be read", saga ? "saga" : "event", r.name ? r.name : "without a name");
+        ECC_PUSH(lock->arena, &lock->releases, r);
+    }
+    return NULL;
+}
+
 struct ecc_lock *ecc_lock_read(struct ecc_arena *arena, const char *text, size_t length, const char **error)
 {
     struct ecc_lock *lock = ECC_NEW(arena, struct ecc_lock);
@@ -131,13 +147,18 @@ struct ecc_lock *ecc_lock_read(struct ecc_arena *arena, const char *text, size_t
         *error = ecc_arena_printf(arena, "line %d: %s", why.line, why.text);
         return NULL;
     }
-    if (json_integer_value(json_object_get(root, "version")) != 1)
-        *error = "its version is not 1: another version of ecomc has written it";
+    json_int_t version = json_integer_value(json_object_get(root, "version"));
+    if (version != 1 && version != 2) /* 1 knew only databases */
+        *error = "its version is neither 1 nor 2: another version of ecomc has written it";
     json_object_foreach(json_object_get(root, "services"), name, item)
     {
         if (!*error)
             *error = read_service(lock, name, item);
     }
+    if (!*error)
+        *error = read_releases(lock, json_object_get(root, "sagas"), true);
+    if (!*error)
+        *error = read_releases(lock, json_object_get(root, "events"), false);
     json_decref(root);
     return *error ? NULL : lock;
 }
@@ -234,6 +255,35 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(struct ecc_lock_service *const *)a)->name, (*(struct ecc_lock_service *const *)b)->name);
 }
 
+static void write_releases(struct ecc_writer *w, const char *key, const struct ecc_releases *releases, bool saga, const char *end)
+{
+    const char *separator = "";
+
+    ecc_w(w, "\"%s\": [", key);
+    w->indent++;
+    for (size_t i = 0; i < releases->n; i++) {
+        const struct ecc_release *r = &releases->items[i];
+        if (r->saga != saga)
+            continue;
+        ecc_wl(w, "%s", separator);
+        separator = ",";
+        if (!r->text) {
+            ecc_w(w, "{\"name\": %s, \"version\": %d}", J(w, r->name), r->version);
+            continue;
+        }
+        ecc_w_open(w, "{");
+        ecc_wl(w, "\"name\": %s,", J(w, r->name));
+        ecc_wl(w, "\"version\": %d,", r->version);
+        write_lines(w, "text", r->text, "");
+        w->indent--;
+        ecc_w(w, "}");
+    }
+    w->indent--;
+    if (*separator)
+        ecc_wl(w, "%s", "");
+    ecc_wl(w, "]%s", end);
+}
+
 const char *ecc_lock_write(struct ecc_lock *lock, size_t *length)
 {
     struct ecc_writer w;
@@ -243,11 +293,13 @@ const char *ecc_lock_write(struct ecc_lock *lock, size_t *length)
     if (lock->services.n)
         qsort(lock->services.items, lock->services.n, sizeof *lock->services.items, by_name);
     ecc_w_open(&w, "{");
-    ecc_wl(&w, "\"version\": 1,");
+    ecc_wl(&w, "\"version\": 2,");
     ecc_w_open(&w, "\"services\": {");
     for (size_t i = 0; i < lock->services.n; i++)
         write_service(&w, lock->services.items[i], i + 1 < lock->services.n ? "," : "");
-    ecc_w_close(&w, "}");
+    ecc_w_close(&w, "},");
+    write_releases(&w, "sagas", &lock->releases, true, ",");
+    write_releases(&w, "events", &lock->releases, false, "");
     ecc_w_close(&w, "}");
     *length = w.n;
     return w.data;

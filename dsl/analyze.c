@@ -17,6 +17,6 @@ void ecc_analyze(struct ecc_arena *arena, const struct ecc_source *source, struc
     analysis->parsed = !diags->errors;
     ecc_diags_init(&unseen, arena);
     unseen.errors = 1; /* the checks of the whole are for a whole */
-    ecc_resolve(arena, source, analysis->file, analysis->parsed ? diags : &unseen, analysis->model, &analysis->refs);
+    ecc_resolve(arena, source, analysis->file, NULL, analysis->parsed ? diags : &unseen, analysis->model, &analysis->refs);
     ecc_refs_sort(&analysis->refs);
 }

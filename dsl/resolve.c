@@ -257,6 +257,14 @@ static void declare_saga(struct ecc_resolver *r, const struct ecc_ast_decl *d, v
     saga->span = d->name.span;
     saga->params = ECC_NEW(r->arena, struct ecc_record);
     *made = saga;
+    struct ecc_past *past = ecc_past_of(r, d);
+    if (past) {
+        saga->past = true;
+        saga->version = past->release->version;
+        past->saga = saga;
+        r->model->past[r->model->npast++] = saga;
+        return;
+    }
     if (ecc_declare(r, &r->spaces->sagas, &d->name, saga, ECC_REF_SAGA))
         r->model->sagas[r->model->nsagas++] = saga;
 }
@@ -304,6 +312,14 @@ static void declare_all(struct ecc_resolver *r)
     }
 }
 
+struct ecc_past *ecc_past_of(const struct ecc_resolver *r, const struct ecc_ast_decl *decl)
+{
+    for (size_t i = 0; r->past && i < r->past->n; i++)
+        if (decl->span.start >= r->past->items[i].span.start && decl->span.end <= r->past->items[i].span.end)
+            return &r->past->items[i];
+    return NULL;
+}
+
 /* ------------------------------------------------------------------ passes */
 
 #define EACH(decl_kind, call)                                                                                                         \
@@ -326,8 +342,8 @@ static void resolve_forbid(struct ecc_resolver *r, const struct ecc_ast_decl *d)
     r->model->forbids[r->model->nforbids++] = f;
 }
 
-void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_diags *diags,
-                 struct ecc_model *model, struct ecc_refs *refs)
+void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_pasts *past,
+                 struct ecc_diags *diags, struct ecc_model *model, struct ecc_refs *refs)
 {
     struct ecc_resolver *r = ECC_NEW(arena, struct ecc_resolver);
 
@@ -335,6 +351,7 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     r->diags = diags;
     r->source = source;
     r->file = file;
+    r->past = past;
     r->model = model;
     r->refs = refs;
     r->spaces = ECC_NEW(arena, struct ecc_spaces);
@@ -357,12 +374,15 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     EACH(DROP, ecc_resolve_drop(r, d->u.drop, NULL));
     model->drops = r->drops.items;
     model->ndrops = r->drops.n;
+    model->retired = r->retired.items;
+    model->nretired = r->retired.n;
     EACH(GATEWAY, ecc_resolve_gateway(r, d, r->made[i]));
     ecc_find_repeats(r);
     EACH(EXTERNAL, ecc_resolve_sandbox(r, d, r->made[i]));
     EACH(INVARIANT, ecc_resolve_invariant(r, d)); /* after the sandboxes, whose ledgers they may ask */
     ecc_resolve_scenarios(r);
     ecc_check_edges(r);
+    ecc_check_events(r);
     ecc_check_sagas(r);
     EACH(GATEWAY, ecc_check_routes(r, d, r->made[i]));
     if (!diags->errors)

@@ -44,8 +44,20 @@ struct ecc_effects {
     int state;       /* of the walk that finds it: 0 new, 1 being looked at, 2 known */
 };
 
+/* A released version that is compiled behind the topology's own text. What it declares has no name there: nothing else can mean it. */
+struct ecc_past {
+    const struct ecc_release *release;
+    struct ecc_span span;
+    struct ecc_saga *saga;
+    struct ecc_event *event;
+    struct { struct ecc_record **items; size_t n, cap; } answers; /* of the saga's steps whose answer is read, in their order */
+    struct { struct ecc_enum **items; size_t n, cap; } enums;     /* as they were */
+};
+struct ecc_pasts { struct ecc_past *items; size_t n, cap; };
+
 struct ecc_resolver {
     struct ecc_arena *arena;
+    struct ecc_pasts *past;           /* or NULL */
     struct ecc_diags *diags;
     const struct ecc_source *source;
     const struct ecc_ast_file *file;
@@ -57,7 +69,12 @@ struct ecc_resolver {
     struct { struct ecc_call_site *items; size_t n, cap; } calls;
     struct { struct ecc_effects **items; size_t n, cap; } effects;
     struct { struct ecc_drop **items; size_t n, cap; } drops;
+    struct { struct ecc_retired **items; size_t n, cap; } retired;
 };
+
+struct ecc_past *ecc_past_of(const struct ecc_resolver *r, const struct ecc_ast_decl *decl); /* NULL: it is the topology's own */
+/* The event of that version, 0: the only one; NULL after a report. how: "publish", what stands before it. */
+struct ecc_event *ecc_lookup_event(struct ecc_resolver *r, const struct ecc_name *name, int64_t version, const char *how);
 
 /* ------------------------------------------------------------------ names (resolve.c) */
 
@@ -247,13 +264,15 @@ bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op); /* changes n
  * and so do providers that have a header for it. */
 const struct ecc_stmt *ecc_op_doubles(struct ecc_resolver *r, const struct ecc_op *op);
 void ecc_check_edges(struct ecc_resolver *r);
+void ecc_check_events(struct ecc_resolver *r);
 void ecc_check_sagas(struct ecc_resolver *r);
 void ecc_check_timeouts(struct ecc_resolver *r);
 void ecc_check_routes(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_node *node);
 void ecc_check_unused(struct ecc_resolver *r);
 
-/* The resolver's entry: model is filled; whether it is right is what diags says. refs gets the references, or is NULL. */
-void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_diags *diags,
-                 struct ecc_model *model, struct ecc_refs *refs);
+/* The resolver's entry: model is filled; whether it is right is what diags says. refs gets the references, or is NULL.
+ * past, or NULL: releases that stand behind the topology in source; gets what they became. */
+void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_pasts *past,
+                 struct ecc_diags *diags, struct ecc_model *model, struct ecc_refs *refs);
 
 #endif

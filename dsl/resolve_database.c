@@ -266,8 +266,40 @@ void ecc_resolve_seeds(struct ecc_resolver *r, const struct ecc_ast_decl *ast, s
 
 /* ------------------------------------------------------------------ drops */
 
+/* What was released and is to be forgotten. Whether the version of a saga is the present one, release.c knows. */
+static void resolve_retired(struct ecc_resolver *r, const struct ecc_ast_drop *ast)
+{
+    bool saga = ast->saga.text != NULL;
+    struct ecc_retired *retired = ECC_NEW(r->arena, struct ecc_retired);
+    struct ecc_span declared = {0};
+
+    *retired = (struct ecc_retired){saga, saga ? ast->saga.text : ast->event.text, (int)ast->version, ast->why.text, ast->span};
+    if (!retired->name)
+        return;
+    if (saga && !ast->version && ecc_find(r, &r->spaces->sagas, retired->name)) {
+        const struct ecc_saga *s = ecc_find(r, &r->spaces->sagas, retired->name);
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DROP, ast->span, "saga `%s` is dropped and declared", s->name);
+        ecc_diag_second(d, s->span, "declared here");
+        ecc_diag_help(r->diags, d, "to give up an older version of it, name that: `drop saga %s v1 \"why\"`", s->name);
+        return;
+    }
+    if (!saga) {
+        const struct ecc_event *e = ecc_find(r, &r->spaces->events, ecc_arena_printf(r->arena, "%s v%d", retired->name, retired->version));
+        if (e)
+            declared = e->span;
+    }
+    if (declared.end)
+        ecc_diag_second(ecc_diag(r->diags, ECC_E_DROP, ast->span, "event `%s` v%d is dropped and declared", retired->name, retired->version),
+                        declared, "declared here");
+    ECC_PUSH(r->arena, &r->retired, retired);
+}
+
 void ecc_resolve_drop(struct ecc_resolver *r, const struct ecc_ast_drop *ast, struct ecc_node *service)
 {
+    if (ast->saga.text || ast->event.text) {
+        resolve_retired(r, ast);
+        return;
+    }
     if (!service && ast->service.text)
         service = ecc_lookup_kind(r, &ast->service, ECC_NODE_SERVICE);
     if (!service)

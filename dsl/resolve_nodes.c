@@ -37,7 +37,7 @@ static struct ecc_topic *resolve_topic(struct ecc_resolver *r, const struct ecc_
     ecc_in_range(r, (int64_t)strlen(topic->name), 1, LONGEST_TOPIC, ast->name.span, "the length of a topic's name");
     ecc_in_range(r, ast->partitions, 1, 10000, ast->partitions_span, "the number of partitions");
     topic->partitions = (int)ast->partitions;
-    topic->events = ECC_NEW_ARRAY(r->arena, const struct ecc_event *, ast->events.n);
+    topic->events = ECC_NEW_ARRAY(r->arena, const struct ecc_event *, r->model->nevents);
     if (!ast->events.n)
         ecc_diag(r->diags, ECC_E_EMPTY, ast->name.span, "topic `%s` carries no event", topic->name);
     for (size_t i = 0; i < ast->events.n; i++) {
@@ -50,9 +50,14 @@ static struct ecc_topic *resolve_topic(struct ecc_resolver *r, const struct ecc_
             ecc_diag_second(d, event->topic->span, "it is carried by this one");
             continue;
         }
-        event->topic = topic;
-        check_key(r, ast, event);
-        topic->events[topic->nevents++] = event;
+        for (size_t k = 0; k < r->model->nevents; k++) { /* all of its versions */
+            struct ecc_event *version = r->model->events[k];
+            if (strcmp(version->name, event->name) != 0)
+                continue;
+            version->topic = topic;
+            check_key(r, ast, version);
+            topic->events[topic->nevents++] = version;
+        }
     }
     return topic;
 }

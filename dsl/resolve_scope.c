@@ -109,6 +109,7 @@ const struct ecc_expr *ecc_expr_var(struct ecc_resolver *r, struct ecc_body *bod
     struct ecc_expr *expr = ecc_expr_new(r, ECC_EXPR_VAR, var->type, span);
 
     expr->u.var = var;
+    ((struct ecc_var *)(uintptr_t)var)->used = true;
     return narrowed(r, body, expr);
 }
 

@@ -79,6 +79,7 @@ const struct ecc_type *ecc_resolve_type(struct ecc_resolver *r, const struct ecc
     case ECC_AST_TYPE_RECORD: {
         struct ecc_record *record = ECC_NEW(r->arena, struct ecc_record);
         record->span = ast->span;
+        record->past = r->past && ast->span.start >= r->past->items[0].span.start;
         ecc_resolve_fields(r, record, &ast->fields, ECC_REF_FIELD);
         type->kind = ECC_TYPE_RECORD;
         type->record = record;
@@ -132,6 +133,9 @@ void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const
         wires = wires || ast->wire.text;
         record->nfields++;
     }
+    for (size_t i = 0; r->past && i < record->nfields; i++) /* a release may know it by its old name */
+        if (record->fields[i].was)
+            ecc_symbols_add(&r->symbols, record, record->fields[i].was, &record->fields[i], record->fields[i].span);
     if (wires)
         check_wires(r, record);
 }
@@ -206,15 +210,51 @@ static struct ecc_event *make_event(struct ecc_resolver *r, const struct ecc_ast
     ecc_in_range(r, d->u.event.version, 1, 9999, d->u.event.version_span, "the version of an event");
     e->name = d->name.text;
     e->version = (int)d->u.event.version;
+    e->id = e->version == 1 ? e->name : ecc_arena_printf(r->arena, "%sV%d", e->name, e->version);
     e->span = d->name.span;
     e->body = ECC_NEW(r->arena, struct ecc_record);
-    e->body->name = d->name.text;
+    e->body->name = e->id;
     e->body->span = d->name.span;
-    if (ecc_list_once(r, &r->spaces->types, &d->name, &an_event, "type")) {
-        ecc_declare(r, &r->spaces->events, &d->name, e, ECC_REF_EVENT);
-        r->model->events[r->model->nevents++] = e;
+    struct ecc_past *past = ecc_past_of(r, d);
+    if (past) {
+        past->event = e;
+        return e;
     }
+    /* Versions of one event share its name; each has an entry of its own, and the first one that of the name. */
+    struct ecc_event *first = ecc_find(r, &r->spaces->events, e->name);
+    if (!first && !ecc_list_once(r, &r->spaces->types, &d->name, &an_event, "type"))
+        return e;
+    struct ecc_name versioned = {ecc_arena_printf(r->arena, "%s v%d", e->name, e->version), d->name.span};
+    if (!ecc_declare(r, &r->spaces->events, &versioned, e, ECC_REF_EVENT))
+        return e;
+    if (first)
+        first->several = e->several = true;
+    else
+        ecc_symbols_add(&r->symbols, &r->spaces->events, e->name, e, e->span);
+    r->model->events[r->model->nevents++] = e;
     return e;
+}
+
+struct ecc_event *ecc_lookup_event(struct ecc_resolver *r, const struct ecc_name *name, int64_t version, const char *how)
+{
+    struct ecc_event *event = ecc_lookup(r, &r->spaces->events, name, ECC_E_UNKNOWN_EVENT, "event"), *wanted;
+
+    if (!event)
+        return NULL;
+    if (!version && !event->several)
+        return event;
+    if (!version) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EVENT_VERSION, name->span, "event `%s` has several versions", event->name);
+        ecc_diag_second(d, event->span, "one of them");
+        ecc_diag_help(r->diags, d, "say which one: `%s %s v%d`", how, event->name, event->version);
+        return NULL;
+    }
+    wanted = ecc_find(r, &r->spaces->events, ecc_arena_printf(r->arena, "%s v%d", event->name, (int)version));
+    if (!wanted) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EVENT_VERSION, name->span, "event `%s` has no version v%d", event->name, (int)version);
+        ecc_diag_second(d, event->span, "declared here");
+    }
+    return wanted;
 }
 
 /* ------------------------------------------------------------------ records without a size */
@@ -299,15 +339,26 @@ void ecc_resolve_types(struct ecc_resolver *r)
         const struct ecc_ast_decl *d = r->file->decls.items[i];
         if (d->kind == ECC_AST_DECL_ENUM) {
             struct ecc_enum *e = make_enum(r, d);
+            struct ecc_past *past = ecc_past_of(r, d);
+            if (past) {
+                ECC_PUSH(r->arena, &past->enums, e);
+                continue;
+            }
             declare_type(r, d, ECC_TYPE_ENUM, e);
             m->enums[m->nenums++] = e;
         } else if (d->kind == ECC_AST_DECL_RECORD) {
             struct ecc_record *record = ECC_NEW(r->arena, struct ecc_record);
             record->name = d->name.text;
             record->span = d->name.span;
+            r->made[i] = record;
+            struct ecc_past *past = ecc_past_of(r, d);
+            if (past) {
+                record->past = true;
+                ECC_PUSH(r->arena, &past->answers, record);
+                continue;
+            }
             declare_type(r, d, ECC_TYPE_RECORD, record);
             m->records[m->nrecords++] = record;
-            r->made[i] = record;
         } else if (d->kind == ECC_AST_DECL_ERROR) {
             make_error(r, d);
         } else if (d->kind == ECC_AST_DECL_EVENT) {

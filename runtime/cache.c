@@ -460,7 +460,7 @@ static void on_got(void *data, bool answered, struct ec_str value, const struct 
     if (value.p) {
         void *found = ec_arena_alloc(task->arena, get->keyspace->value->size);
         struct ec_str copy = ec_arena_copy(task->arena, value); /* texts of the struct point into it */
-        if (ec_json_read(task->arena, copy, get->keyspace->value, found, 0, &error) == EC_JSON_OK)
+        if (ec_json_read(task->arena, copy, get->keyspace->value, found, EC_JSON_LENIENT, &error) == EC_JSON_OK)
             *get->out = found;
         else
             ec_log(EC_LOG_WARN, task, "a cached value does not fit its type and is ignored", EC_L_STR("keyspace", get->keyspace->name),

@@ -5,7 +5,8 @@
  * get keys derived from it, for a callee would take a second call under the same key for a repeat: the same again when the program is
  * repeated, because a program is repeated from its start.
  *
- * Answers. 2xx is read strictly. Of a problem only the last part of `type`, `detail`, retry-after and ec-unknown are believed, and only an
+ * Answers. Of a 2xx what is not known is passed over and what is optional may be missing, so that a callee may be newer or older than this
+ * process; what is needed has to be there. Of a problem only the last part of `type`, `detail`, retry-after and ec-unknown are believed, and only an
  * error that the operation declares, or one of the runtime's own, gets a name here; everything else is "a bad gateway". What the peer
  * says about who may call it is our mistake, not that of whoever asked us, so it does not go on as 401 or 403.
  */
@@ -127,7 +128,7 @@ static struct ec_edge_result read_reply(struct call_run *run, const struct ec_ht
     if (!run->call->out || !run->out) /* nothing comes, or nobody wants it: an undo */
         return (struct ec_edge_result){.outcome = EC_EDGE_OK};
     /* Texts of the struct point into the document, and the reply dies with this callback. */
-    if (ec_json_read(task->arena, ec_arena_copy(task->arena, reply->body), run->call->out, run->out, 0, &error) == EC_JSON_OK)
+    if (ec_json_read(task->arena, ec_arena_copy(task->arena, reply->body), run->call->out, run->out, EC_JSON_LENIENT, &error) == EC_JSON_OK)
         return (struct ec_edge_result){.outcome = EC_EDGE_OK};
     ec_log(EC_LOG_ERROR, task, "an answer does not fit its type", EC_L_STR("edge", run->attempts.edge->name), EC_L_STR("op", run->call->op),
            EC_L_STR("path", error.path), EC_L_STR("why", error.message));
@@ -213,7 +214,8 @@ static void choose_key(struct call_run *run)
         run->undoes = task->undoes;
         return;
     }
-    key = ec_str_of(ec_arena_printf(task->arena, "%.*s/%u/%s", (int)task->key.n, task->key.p, (unsigned)++whole->calls, run->call->op));
+    key = ec_str_of(ec_arena_printf(task->arena, "%.*s/%u/%s", (int)task->key.n, task->key.p, (unsigned)++whole->calls,
+                                 run->call->was ? run->call->was : run->call->op));
     if (key.n > MAX_KEY) {
         ec_sha256(key.p, key.n, digest);
         ec_hex(digest, sizeof(digest), hex);

@@ -71,6 +71,7 @@ struct ec_field {
     int64_t min, max; /* with EC_BOUNDED: code points of a text, value of an int */
     int64_t list_min, list_max; /* of a list; list_max 0: no bound */
     const void *of;   /* EC_ENUM: struct ec_enum; EC_RECORD: struct ec_record */
+    const char *was;  /* the name that it had in the version before, or NULL: written as well, and read in its place */
 };
 
 /* Drives JSON in and out, form encoding, rows of SQL results, saga state. */
@@ -335,6 +336,7 @@ struct ec_call {
     const struct ec_record *in, *out; /* out NULL: nothing comes back */
     const struct ec_error *const *errors; /* the callee's, NULL-terminated, or NULL */
     bool safe; /* writes nothing: may be repeated without a key */
+    const char *was; /* the name that it had in the version before, or NULL: keys are made of that, so that a repeat has the same */
 };
 void ec_call(struct ec_task *task, const struct ec_call *call, const void *in, void *out);
 
@@ -512,6 +514,7 @@ struct ec_op {
     const char *name;
     const struct ec_program *program;
     const char *const *callers; /* that have an edge; NULL-terminated */
+    const char *was;            /* the name that it had in the version before, which callers may still use; or NULL */
 };
 
 /* A part of the runtime that a service needs; those not named are not linked. */

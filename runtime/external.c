@@ -290,7 +290,7 @@ static const char *prepare(struct ext_run *run, struct ec_str key, const void *i
     } else if (call->encoding == EC_ENC_JSON) {
         *header++ = "Content-Type: application/json";
         if (rest)
-            ec_json_write(&body, rest, in);
+            ec_json_write_with(&body, rest, in, EC_JSON_NEW_NAMES); /* the provider has names of its own */
         else
             ec_buf_str(&body, "{}");
     }

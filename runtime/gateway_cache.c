@@ -86,7 +86,7 @@ static bool is_sound(struct gw_request *request)
     if (remembered[slot].keyspace == keyspace && last->n == request->cached.n && !memcmp(last->p, request->cached.p, last->n))
         return true;
     scratch = ec_arena_alloc(request->task->arena, keyspace->value->size);
-    if (ec_json_read(request->task->arena, request->cached, keyspace->value, scratch, 0, &error) != EC_JSON_OK) {
+    if (ec_json_read(request->task->arena, request->cached, keyspace->value, scratch, EC_JSON_LENIENT, &error) != EC_JSON_OK) {
         ec_log(EC_LOG_WARN, request->task, "a cached value does not fit its type and is ignored", EC_L_STR("keyspace", keyspace->name),
                EC_L_STR("path", error.path), EC_L_STR("why", error.message));
         return false;

@@ -80,7 +80,7 @@ static void make_table(const struct ec_op *const *all)
 
     while (all && all[n])
         n++;
-    for (ops.nslots = 4; ops.nslots < 2 * n; ops.nslots *= 2)
+    for (ops.nslots = 4; ops.nslots < 4 * n; ops.nslots *= 2) /* each may have an older name, too */
         ;
     ops.slots = calloc(ops.nslots, sizeof(*ops.slots));
     if (!ops.slots)
@@ -91,6 +91,15 @@ static void make_table(const struct ec_op *const *all)
         entry->op = all[i];
         entry->name = ec_str_of(all[i]->name);
         count_series(entry);
+    }
+    for (i = 0; i < n; i++) {
+        const struct entry *entry = &ops.slots[slot_of(ec_str_of(all[i]->name))];
+        struct entry *older = all[i]->was ? &ops.slots[slot_of(ec_str_of(all[i]->was))] : NULL;
+
+        if (older && !older->op) {
+            *older = *entry; /* counted under the present name */
+            older->name = ec_str_of(all[i]->was);
+        }
     }
 }
 

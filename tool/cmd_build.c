@@ -5,18 +5,10 @@
  */
 #include "build.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "codegen.h"
-
-static const char *beside(struct ecc_arena *arena, const char *file, const char *name)
-{
-    const char *slash = strrchr(file, '/');
-
-    return slash ? ecc_arena_printf(arena, "%.*s/%s", (int)(slash - file), file, name) : name;
-}
 
 static void show(const struct ecc_outset_report *report, const char *folder, FILE *out)
 {
@@ -49,7 +41,7 @@ static int write_lists(struct ecc_cli *cli, struct ecc_topology *topology, const
 
 int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const char *folder, bool check)
 {
-    const char *lock_path = beside(&cli->arena, topology->path, "ecom.lock"), *error = NULL;
+    const char *lock_path = ecc_beside(&cli->arena, topology->path, "ecom.lock"), *error = NULL;
     struct ecc_outset out;
     struct ecc_outset_report report = {0};
     struct ecc_codegen cg = {
@@ -57,12 +49,11 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
         .model = topology->model,
         .diags = &topology->diags,
         .out = &out,
+        .lock = topology->lock,
+        .lock_length = topology->lock_length,
     };
     size_t said = topology->diags.n;
 
-    cg.lock = ecc_read_file(&cli->arena, lock_path, &cg.lock_length);
-    if (!cg.lock && errno != ENOENT)
-        return ecc_say_error(ECC_EXIT_IO, "%s: %s", lock_path, strerror(errno));
     ecc_outset_init(&out, &cli->arena);
     bool good = ecc_codegen(&cg);
     if (topology->diags.n > said)
@@ -104,5 +95,5 @@ int ecc_cmd_build(struct ecc_cli *cli)
         return code;
     if (points || statements)
         return write_lists(cli, &topology, points, statements);
-    return ecc_build_into(cli, &topology, folder ? folder : beside(&cli->arena, file, "generated"), check);
+    return ecc_build_into(cli, &topology, folder ? folder : ecc_beside(&cli->arena, file, "generated"), check);
 }

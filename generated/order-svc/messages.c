@@ -274,17 +274,6 @@ const struct ec_record order_shipped_record = {
     .nfields = sizeof order_shipped_fields / sizeof order_shipped_fields[0],
 };
 
-static const struct ec_field reservation_fields[] = {
-    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct reservation, order_id)},
-    {.name = "status", .kind = EC_ENUM, .of = &stock_status_enum, .offset = offsetof(struct reservation, status)},
-};
-const struct ec_record reservation_record = {
-    .name = "Reservation",
-    .size = sizeof(struct reservation),
-    .fields = reservation_fields,
-    .nfields = sizeof reservation_fields / sizeof reservation_fields[0],
-};
-
 static const struct ec_field inventory_svc_reserve_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct inventory_svc_reserve_in, order_id)},
     {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
@@ -297,6 +286,17 @@ const struct ec_record inventory_svc_reserve_in_record = {
     .nfields = sizeof inventory_svc_reserve_in_fields / sizeof inventory_svc_reserve_in_fields[0],
 };
 
+static const struct ec_field reservation_fields[] = {
+    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct reservation, order_id)},
+    {.name = "status", .kind = EC_ENUM, .of = &stock_status_enum, .offset = offsetof(struct reservation, status)},
+};
+const struct ec_record reservation_record = {
+    .name = "Reservation",
+    .size = sizeof(struct reservation),
+    .fields = reservation_fields,
+    .nfields = sizeof reservation_fields / sizeof reservation_fields[0],
+};
+
 static const struct ec_field inventory_svc_release_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct inventory_svc_release_in, order_id)},
 };
@@ -305,18 +305,6 @@ const struct ec_record inventory_svc_release_in_record = {
     .size = sizeof(struct inventory_svc_release_in),
     .fields = inventory_svc_release_in_fields,
     .nfields = sizeof inventory_svc_release_in_fields / sizeof inventory_svc_release_in_fields[0],
-};
-
-static const struct ec_field payment_fields[] = {
-    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct payment, order_id)},
-    {.name = "amount_cents", .kind = EC_INT, .offset = offsetof(struct payment, amount_cents)},
-    {.name = "status", .kind = EC_ENUM, .of = &payment_status_enum, .offset = offsetof(struct payment, status)},
-};
-const struct ec_record payment_record = {
-    .name = "Payment",
-    .size = sizeof(struct payment),
-    .fields = payment_fields,
-    .nfields = sizeof payment_fields / sizeof payment_fields[0],
 };
 
 static const struct ec_field payment_svc_charge_in_fields[] = {
@@ -333,6 +321,18 @@ const struct ec_record payment_svc_charge_in_record = {
     .nfields = sizeof payment_svc_charge_in_fields / sizeof payment_svc_charge_in_fields[0],
 };
 
+static const struct ec_field payment_fields[] = {
+    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct payment, order_id)},
+    {.name = "amount_cents", .kind = EC_INT, .offset = offsetof(struct payment, amount_cents)},
+    {.name = "status", .kind = EC_ENUM, .of = &payment_status_enum, .offset = offsetof(struct payment, status)},
+};
+const struct ec_record payment_record = {
+    .name = "Payment",
+    .size = sizeof(struct payment),
+    .fields = payment_fields,
+    .nfields = sizeof payment_fields / sizeof payment_fields[0],
+};
+
 static const struct ec_field payment_svc_refund_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct payment_svc_refund_in, order_id)},
 };
@@ -341,6 +341,16 @@ const struct ec_record payment_svc_refund_in_record = {
     .size = sizeof(struct payment_svc_refund_in),
     .fields = payment_svc_refund_in_fields,
     .nfields = sizeof payment_svc_refund_in_fields / sizeof payment_svc_refund_in_fields[0],
+};
+
+static const struct ec_field shipping_svc_schedule_in_fields[] = {
+    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct shipping_svc_schedule_in, order_id)},
+};
+const struct ec_record shipping_svc_schedule_in_record = {
+    .name = "shipping_svc_schedule_in",
+    .size = sizeof(struct shipping_svc_schedule_in),
+    .fields = shipping_svc_schedule_in_fields,
+    .nfields = sizeof shipping_svc_schedule_in_fields / sizeof shipping_svc_schedule_in_fields[0],
 };
 
 static const struct ec_field shipment_fields[] = {
@@ -353,16 +363,6 @@ const struct ec_record shipment_record = {
     .size = sizeof(struct shipment),
     .fields = shipment_fields,
     .nfields = sizeof shipment_fields / sizeof shipment_fields[0],
-};
-
-static const struct ec_field shipping_svc_schedule_in_fields[] = {
-    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct shipping_svc_schedule_in, order_id)},
-};
-const struct ec_record shipping_svc_schedule_in_record = {
-    .name = "shipping_svc_schedule_in",
-    .size = sizeof(struct shipping_svc_schedule_in),
-    .fields = shipping_svc_schedule_in_fields,
-    .nfields = sizeof shipping_svc_schedule_in_fields / sizeof shipping_svc_schedule_in_fields[0],
 };
 
 static const struct ec_field shipping_svc_unschedule_in_fields[] = {

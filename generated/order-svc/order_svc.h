@@ -171,29 +171,22 @@ struct order_shipped {
 };
 extern const struct ec_record order_shipped_record;
 
-struct reservation {
-    struct ec_uuid order_id;
-    enum stock_status status;
-};
-extern const struct ec_record reservation_record;
-
 struct inventory_svc_reserve_in {
     struct ec_uuid order_id;
     struct order_line_list lines;
 };
 extern const struct ec_record inventory_svc_reserve_in_record;
 
+struct reservation {
+    struct ec_uuid order_id;
+    enum stock_status status;
+};
+extern const struct ec_record reservation_record;
+
 struct inventory_svc_release_in {
     struct ec_uuid order_id;
 };
 extern const struct ec_record inventory_svc_release_in_record;
-
-struct payment {
-    struct ec_uuid order_id;
-    int64_t amount_cents;
-    enum payment_status status;
-};
-extern const struct ec_record payment_record;
 
 struct payment_svc_charge_in {
     struct ec_uuid order_id;
@@ -203,10 +196,22 @@ struct payment_svc_charge_in {
 };
 extern const struct ec_record payment_svc_charge_in_record;
 
+struct payment {
+    struct ec_uuid order_id;
+    int64_t amount_cents;
+    enum payment_status status;
+};
+extern const struct ec_record payment_record;
+
 struct payment_svc_refund_in {
     struct ec_uuid order_id;
 };
 extern const struct ec_record payment_svc_refund_in_record;
+
+struct shipping_svc_schedule_in {
+    struct ec_uuid order_id;
+};
+extern const struct ec_record shipping_svc_schedule_in_record;
 
 struct shipment {
     struct ec_uuid order_id;
@@ -214,11 +219,6 @@ struct shipment {
     struct ec_str tracking;
 };
 extern const struct ec_record shipment_record;
-
-struct shipping_svc_schedule_in {
-    struct ec_uuid order_id;
-};
-extern const struct ec_record shipping_svc_schedule_in_record;
 
 struct shipping_svc_unschedule_in {
     struct ec_uuid order_id;
@@ -247,9 +247,6 @@ extern const struct ec_record shipping_svc_cancel_shipment_in_record;
 /* saga place-order: parameters, results of the steps, and the name of the error that it failed with */
 struct place_order_saga {
     struct place_order_saga_in in;
-    struct reservation reserve;
-    struct payment charge;
-    struct shipment ship;
     struct ec_str error;
 };
 extern const struct ec_saga place_order_saga;

@@ -359,7 +359,8 @@ static void test_lock(void **state)
     const char *message = build(first_version, "");
     assert_non_null(message);
     assert_non_null(strstr(message, "migration 000001_initial of thing-svc is not as it was released"));
-    static const char *const bad[] = {"", "{", "[]", "{\"version\": 2}", "{\"version\": 1, \"services\": {\"thing-svc\": 3}}", "\xff", "{\"version\": 1, \"services\": {\"thing-svc\": {\"migrations\": [{}]}}}"};
+    static const char *const bad[] = {"", "{", "[]", "{\"version\": 3}", "{\"version\": 2, \"sagas\": [{\"name\": \"x\"}]}", "{\"version\": 2, \"events\": [{\"name\": \"X\", \"version\": 1, \"text\": 7}]}",
+                                      "{\"version\": 1, \"services\": {\"thing-svc\": 3}}", "\xff", "{\"version\": 1, \"services\": {\"thing-svc\": {\"migrations\": [{}]}}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         lock = bad[i];
         message = build(first_version, "");

@@ -9,7 +9,7 @@ static void place_order_reserve_do(struct ec_task *task, void *state)
     inventory_svc_reserve(task, &(struct inventory_svc_reserve_in){
         .order_id = saga->in.order.id,
         .lines = saga->in.order.lines,
-    }, &saga->reserve);
+    }, NULL);
 }
 
 static void place_order_reserve_undo(struct ec_task *task, void *state)
@@ -28,7 +28,7 @@ static void place_order_charge_do(struct ec_task *task, void *state)
         .user_id = saga->in.order.user_id,
         .amount_cents = saga->in.order.total_cents,
         .method = saga->in.method,
-    }, &saga->charge);
+    }, NULL);
 }
 
 static void place_order_charge_undo(struct ec_task *task, void *state)
@@ -42,7 +42,7 @@ static void place_order_ship_do(struct ec_task *task, void *state)
 {
     struct place_order_saga *saga = state;
 
-    shipping_svc_schedule(task, &(struct shipping_svc_schedule_in){.order_id = saga->in.order.id}, &saga->ship);
+    shipping_svc_schedule(task, &(struct shipping_svc_schedule_in){.order_id = saga->in.order.id}, NULL);
 }
 
 static void place_order_ship_undo(struct ec_task *task, void *state)
@@ -57,24 +57,18 @@ static const struct ec_saga_step place_order_steps[] = {
         .name = "reserve",
         .run = place_order_reserve_do,
         .undo = place_order_reserve_undo,
-        .result = &reservation_record,
-        .result_offset = offsetof(struct place_order_saga, reserve),
         .can_fail = true,
     },
     {
         .name = "charge",
         .run = place_order_charge_do,
         .undo = place_order_charge_undo,
-        .result = &payment_record,
-        .result_offset = offsetof(struct place_order_saga, charge),
         .can_fail = true,
     },
     {
         .name = "ship",
         .run = place_order_ship_do,
         .undo = place_order_ship_undo,
-        .result = &shipment_record,
-        .result_offset = offsetof(struct place_order_saga, ship),
     },
 };
 

@@ -63,11 +63,11 @@ const struct ec_event item_gone_event = {
     .body = &item_gone_record,
 };
 
-const struct ec_event item_made_event = {
+const struct ec_event item_made_v2_event = {
     .name = "ItemMade",
     .version = 2,
     .topic = &item_events_topic,
-    .body = &item_made_record,
+    .body = &item_made_v2_record,
 };
 
 const struct ec_jwt jwt = {

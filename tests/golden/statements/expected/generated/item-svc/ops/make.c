@@ -6,7 +6,7 @@
  *   score: call, score-svc.Rate
  *   made: sql, one row; none: TooMany
  *   update_items: sql, for part in parts; with what comes next; none: NoItem
- *   ItemMade: event, item-events
+ *   ItemMadeV2: event, item-events
  */
 struct make_frame {
     struct make_in in;
@@ -57,7 +57,7 @@ static void make_run(struct ec_task *task)
             f->part = &f->in.parts.v[f->part_at];
             db_make_update_items(task, f->part->weight, f->id);
         }
-        ec_publish(task, &item_made_event, &(struct item_made){
+        ec_publish(task, &item_made_v2_event, &(struct item_made_v2){
             .id = f->made.id,
             .name = f->made.name,
             .parts = f->made.parts,

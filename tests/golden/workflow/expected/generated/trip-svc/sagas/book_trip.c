@@ -16,7 +16,7 @@ static void book_trip_seat_undo(struct ec_task *task, void *state)
 {
     struct book_trip_saga *saga = state;
 
-    seat_svc_give(task, &(struct seat_svc_give_in){.trip_id = saga->in.trip.id}, EC_ALLOC(task, struct seat));
+    seat_svc_give(task, &(struct seat_svc_give_in){.trip_id = saga->in.trip.id}, NULL);
 }
 
 static void book_trip_greet_do(struct ec_task *task, void *state)
