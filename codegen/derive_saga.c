@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "derive_internal.h"
+#include "plan.h"
 
 /* A 4xx is an answer for good, but for those about the moment. */
 static bool final(const struct ecc_error *error)
@@ -60,7 +61,7 @@ struct ecc_answer ecc_derive_saga(struct ecc_derive *d, const struct ecc_at *fro
             continue;
         }
         bool unknown = answer.unknown || (!final(answer.error) && answer.error->status < 500);
-        if (!step->undo && (unknown || !step->run->u.call.op->nerrors))
+        if (!step->undo && (unknown || !ecc_op_can_fail(step->run->u.call.op)))
             return (struct ecc_answer){.pending = true};
         return compensate(d, at, saga, &env, unknown ? i + 1 : i, answer.error);
     }

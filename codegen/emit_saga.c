@@ -75,15 +75,6 @@ static const char *emit_step_function(struct saga_file *s, struct ecc_writer *w,
     return name;
 }
 
-/* As E0451 sees it: an error of 5xx only says that nothing is decided yet. */
-static bool can_fail(const struct ecc_op *op)
-{
-    for (size_t i = 0; i < op->nerrors; i++)
-        if (op->errors[i]->status < 500)
-            return true;
-    return false;
-}
-
 static void emit_steps(struct saga_file *s, struct ecc_writer *w, const char *table)
 {
     const struct ecc_saga *saga = s->saga;
@@ -107,7 +98,7 @@ static void emit_steps(struct saga_file *s, struct ecc_writer *w, const char *ta
             ecc_wl(w, ".result = &%s,", answer_of(s->shapes, step)->table);
             ecc_wl(w, ".result_offset = offsetof(struct %s, %s),", s->shape->name, ecc_shapes_result(s->shapes, step->result));
         }
-        if (step->run->u.call.op && can_fail(step->run->u.call.op))
+        if (step->run->u.call.op && ecc_op_can_fail(step->run->u.call.op))
             ecc_wl(w, ".can_fail = true,");
         ecc_w_close(w, "},");
     }
