@@ -68,10 +68,12 @@ static void rename_in_parts(struct schema_diff *d, const char *table, const char
     }
 }
 
-/* A name that PostgreSQL does not cut off. */
-static const char *fitting(struct schema_diff *d, const char *name)
+/* "<name>_was", so that PostgreSQL does not cut it off. */
+static const char *kept_name(struct schema_diff *d, const char *name)
 {
-    return strlen(name) <= 63 ? name : FMT(d, "%.54s_%.8s", name, ecc_sha256_hex(d->arena, name, strlen(name)));
+    const char *hash = strlen(name) > 59 ? ecc_sha256_hex(d->arena, name, strlen(name)) : NULL;
+
+    return Q(d, hash ? FMT(d, "%.50s_%.8s_was", name, hash) : FMT(d, "%s_was", name));
 }
 
 /* ------------------------------------------------------------------ the second column of a renamed one */
@@ -79,7 +81,7 @@ static const char *fitting(struct schema_diff *d, const char *name)
 /* The trigger and its function. kept: the name of the second column, once it has it. */
 static const char *trigger_name(struct schema_diff *d, const char *table, const char *kept)
 {
-    return Q(d, fitting(d, FMT(d, "%s_%s_was", table, kept)));
+    return kept_name(d, FMT(d, "%s_%s", table, kept));
 }
 
 static const char *function_sql(struct schema_diff *d, const char *name, const char *body)
@@ -118,7 +120,7 @@ static const char *drop_trigger_sql(struct schema_diff *d, const char *name, con
 /* Queries of the processes that know the old name find as fast as before, and their ON CONFLICT finds its key. */
 static void copy_index(struct schema_diff *d, const struct ecc_schema_table *table, const char *name, const char *list, bool unique)
 {
-    const char *index = Q(d, fitting(d, FMT(d, "%s_was", name)));
+    const char *index = kept_name(d, name);
 
     schema_change(
         d, PHASE_COPY, FMT(d, "index_%s_was", name),

@@ -67,7 +67,7 @@ def kept(lock):
             if "was" in column:
                 patterns += [rf"column {table['name']}\.{column['was']} ", rf"trigger .*{table['name']}_.*was", rf"function .*{table['name']}_.*was"]
     if patterns:
-        patterns += [r"index CREATE .*_was\"? ON .*", r"index CREATE .*_was_[0-9a-f]{8} ON .*", r"relation i .*_was(_[0-9a-f]{8})?$"]
+        patterns += [r"index CREATE .*_was\"? ON .*", r"relation i .*_was$"]
     return re.compile("|".join(patterns) if patterns else "$.")
 
 
@@ -77,7 +77,7 @@ def difference(found, expected):
 
 def ordered(lines):
     """The order of an enum's values is nothing that a migration is made for."""
-    return sorted(re.sub(r"(?<=_enum CHECK \(\()(.* ARRAY\[)(.*?)(?=\])", lambda m: m[1] + ", ".join(sorted(m[2].split(", "))), line) for line in lines)
+    return sorted(re.sub(r"(?<=_enum CHECK \(\()(.*ARRAY\[)(.*?)(?=\])", lambda m: m[1] + ", ".join(sorted(m[2].split(", "))), line) for line in lines)
 
 
 def compare(found, expected, lock, what):
@@ -183,7 +183,7 @@ def run_chain(ecomc, db, r, versions, texts):
     compare_back(pg.catalog(db), states[first] if first < len(states) else last, any(v.lossy for v in versions))
     for migration in migrations(locks[2])[first:]:
         apply(db, migration, "up")
-    if pg.catalog(db) != last:
+    if ordered(pg.catalog(db)) != ordered(last):
         raise Wrong(f"down to A and up again is not the same\n{difference(pg.catalog(db), last)}")
 
 
@@ -191,6 +191,7 @@ def compare_back(found, expected, lossy):
     """A required column that was dropped comes back without its NOT NULL: there is no value for it."""
     if lossy:
         found, expected = ([re.sub(r"^(column .* not null )\w+", r"\1-", line) for line in lines] for lines in (found, expected))
+    found, expected = ordered(found), ordered(expected)
     if found != expected:
         raise Wrong(f"down from C to A: the catalog differs\n{difference(found, expected)}")
 

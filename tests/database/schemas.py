@@ -22,7 +22,7 @@ class Column:
         self.references = self.check = self.bounds = self.was = None
         self.distinct = kind in DISTINCT  # in the rows that there may be
         self.filled = True                # the rows that there may be have values that the test gave them
-        self.retyped = False              # in this version
+        self.retyped = self.required = False  # became so in this version
 
     def type(self):
         name = {"enum": "Color", "record": "Part", "list": "[Part]"}.get(self.kind, self.kind)
@@ -240,8 +240,7 @@ def drop_column(r, schema, table, rows):
         table.columns.remove(column)
         table.touched = True
         schema.drops.append(f"{table.name}.{column.name}")
-        if not column.optional:
-            schema.lossy = True
+        schema.lossy = True
 
 
 def rename_table(r, schema, table, rows):
@@ -275,7 +274,7 @@ def redefault(r, schema, table, rows):
     columns = old_columns(schema, table, is_key)
     if columns:
         column = r.choice(columns)
-        column.default = None if column.default else default_of(r, column.kind, schema.colors)
+        column.default = None if column.default and not column.required else default_of(r, column.kind, schema.colors)
 
 
 def renull(r, schema, table, rows):
@@ -284,9 +283,9 @@ def renull(r, schema, table, rows):
         return
     column = r.choice(columns)
     if not column.optional:
-        column.optional = True
+        column.optional, column.required = True, False
     elif default_of(r, column.kind, schema.colors) and not column.unique and not any(column in u for u in table.uniques):
-        column.optional, column.default, column.distinct = False, default_of(r, column.kind, schema.colors), False
+        column.optional, column.default, column.distinct, column.required = False, default_of(r, column.kind, schema.colors), False, True
 
 
 def redress(r, schema, table, rows):
@@ -346,7 +345,7 @@ def evolve(r, schema):
         table.base, table.gone = table.name, []
         table.gone = column_names(table)
         for column in table.columns:
-            column.retyped = False
+            column.retyped = column.required = False
         if r.random() < 0.6:  # the old names are not wanted any more
             table.was = None
             for column in table.columns:
