@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "crash_points.h"
+#include "statements.h"
 
 struct units { struct ecc_shapes **items; size_t n, cap; };
 
@@ -85,10 +86,13 @@ bool ecc_codegen(struct ecc_codegen *cg)
     }
     for (size_t i = 0; i < units.n; i++)
         emit_unit(cg, units.items[i]);
+    ecc_emit_studio(cg);
     ecc_emit_lock(cg);
     cg->scratch = cg->arena;
     ecc_emit_meson_root(cg, units.items, units.n);
-    if (cg->wants_crash_points)
+    if (cg->wants_lists) {
         cg->crash_points = ecc_crash_points(cg->arena, cg->model, units.items, units.n);
+        cg->statements = ecc_statements(cg->arena, units.items, units.n);
+    }
     return cg->diags->errors == 0 && !cg->out->error;
 }

@@ -6,6 +6,7 @@
 #ifndef ECC_CODEGEN_H
 #define ECC_CODEGEN_H
 
+#include "derive.h"
 #include "diag.h"
 #include "model.h"
 #include "outset.h"
@@ -21,8 +22,8 @@ struct ecc_codegen {
     size_t lock_length;
     const char *new_lock;      /* set: what ecom.lock is to be, NUL-terminated */
     size_t new_lock_length;
-    bool wants_crash_points;
-    const char *crash_points;  /* set where it is wanted: the list of them, JSON, NUL-terminated */
+    bool wants_lists;
+    const char *crash_points, *statements; /* set where they are wanted: the lists of them, JSON, NUL-terminated */
     struct ecc_lock *locked;   /* emit_sql's: the lock as it is read and added to */
     bool lock_failed;
     struct ecc_arena *scratch; /* of the files of the present unit, while they are written */
@@ -62,7 +63,11 @@ void ecc_emit_clients(struct ecc_codegen *cg, struct ecc_shapes *shapes);  /* cl
 void ecc_emit_service(struct ecc_codegen *cg, struct ecc_shapes *shapes);  /* main.c of a service or gateway */
 void ecc_emit_sandbox(struct ecc_codegen *cg, struct ecc_shapes *shapes);  /* main.c of a sandbox */
 void ecc_emit_meson(struct ecc_codegen *cg, struct ecc_shapes *shapes);    /* its meson.build: lists what out has for the unit */
+void ecc_emit_studio(struct ecc_codegen *cg);                              /* studio/: the picture and the scenarios */
 void ecc_emit_meson_root(struct ecc_codegen *cg, struct ecc_shapes *const *units, size_t n); /* generated/meson.build */
+
+/* A scenario's steps as studio/scenarios/<name>.json has them. */
+void ecc_write_scenario(struct ecc_arena *arena, struct ecc_writer *w, const struct ecc_derived *derived);
 
 /* Declared by <unit>.h (emit_header), defined where it says:
  *   messages.c   const struct ec_enum <enum>_enum; const struct ec_record <record>_record; const struct ec_error error_<name>;

@@ -159,7 +159,7 @@ static void add_op(struct list *l, const struct ecc_op *op)
 
 static void add_consumer(struct list *l, const struct ecc_consumer *consumer)
 {
-    const char *name = ecc_arena_printf(l->arena, "%s.%s", consumer->group, consumer->event->name);
+    const char *name = ecc_arena_printf(l->arena, "%s.%s", consumer->group, consumer->event->id);
     const char *title = ecc_arena_printf(l->arena, "%s.%s", consumer->service->name, name);
 
     look_into(l, &consumer->program);
@@ -205,7 +205,8 @@ static void add_service(struct list *l, const struct ecc_service *service)
     for (size_t i = 0; i < service->nconsumers; i++)
         add_consumer(l, service->consumers[i]);
     for (size_t i = 0; i < service->nsagas; i++)
-        add_saga(l, service->sagas[i]);
+        if (!service->sagas[i]->past) /* those are passed only by what an older binary has started */
+            add_saga(l, service->sagas[i]);
     if (service->nsagas)
         add(l, "take-over", "after", "commit", "");
     if (service->has_database)

@@ -94,20 +94,23 @@ static bool is_safe(const struct ecc_op *op)
     return safe;
 }
 
-static void emit_internal_call(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_call_shape *call)
+void ecc_emit_internal_call(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_call_shape *call, const char *table,
+                            const char *out)
 {
     const struct ecc_op *op = call->op;
 
-    ecc_w_open(w, "static const struct ec_call %s = {", call->table);
+    ecc_w_open(w, "static const struct ec_call %s = {", table);
     ecc_wl(w, ".edge = &%s,", ecc_shapes_name(shapes, call->edge));
     ecc_wl(w, ".op = %s,", quoted(shapes, op->name));
     if (call->in)
         ecc_wl(w, ".in = &%s,", call->in->table);
-    if (call->out)
-        ecc_wl(w, ".out = &%s,", call->out->table);
+    if (out)
+        ecc_wl(w, ".out = &%s,", out);
     ecc_emit_errors(shapes, w, op->errors, op->nerrors);
     if (is_safe(op))
         ecc_wl(w, ".safe = true,");
+    if (op->was)
+        ecc_wl(w, ".was = %s,", quoted(shapes, op->was));
     ecc_w_close(w, "};");
 }
 
@@ -143,7 +146,7 @@ static void emit_external_call(const struct ecc_shapes *shapes, struct ecc_write
 static void emit_call(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_call_shape *call)
 {
     if (call->op)
-        emit_internal_call(shapes, w, call);
+        ecc_emit_internal_call(shapes, w, call, call->table, call->out ? call->out->table : NULL);
     else
         emit_external_call(shapes, w, call);
     ecc_w_blank(w);
@@ -181,12 +184,22 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static const char *bus_of(const struct ecc_shapes *shapes, const struct ecc_topic *topic)
+{
+    size_t i = 0;
+
+    while (&shapes->model->nodes[i]->u.bus != topic->bus)
+        i++;
+    return shapes->model->nodes[i]->name;
+}
+
 static void emit_topic(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_topic *topic)
 {
     const char **types = ECC_NEW_ARRAY(shapes->arena, const char *, topic->nevents + 1);
 
     ecc_w_open(w, "const struct ec_topic %s = {", ecc_shapes_name(shapes, topic));
     ecc_wl(w, ".name = %s,", quoted(shapes, topic->name));
+    ecc_wl(w, ".bus = %s,", quoted(shapes, bus_of(shapes, topic)));
     ecc_wl(w, ".partitions = %d,", topic->partitions);
     ecc_wl(w, ".key = %s,", quoted(shapes, topic->key));
     if (topic->retention_ms)

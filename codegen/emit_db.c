@@ -67,6 +67,12 @@ static const char *bound(struct ecc_writer *w, const struct ecc_shapes *shapes, 
     return ecc_arena_printf(w->arena, "ec_param_text(%s)", name);
 }
 
+/* No row is a division by zero, which keeps all that is sent behind it from happening. */
+static const char *guarded(struct ecc_arena *arena, const char *text)
+{
+    return ecc_arena_printf(arena, "WITH touched AS (\n%s\nRETURNING 1)\nSELECT 1 / count(*) FROM touched", text);
+}
+
 static void emit_statement(struct ecc_writer *w, const struct ecc_shapes *shapes, const struct ecc_sql_shape_of *shape)
 {
     const struct ecc_sql *sql = shape->sql;
@@ -74,15 +80,18 @@ static void emit_statement(struct ecc_writer *w, const struct ecc_shapes *shapes
     ecc_wl(w, "/* %s */", ecc_comment_text(w->arena, shape->title));
     ecc_w_open(w, "static const struct ec_sql %s = {", shape->statement);
     ecc_wl(w, ".name = %s,", ecc_quote_c(w->arena, shape->title));
-    if (strchr(sql->text, '\n')) {
+    const char *text = shape->none ? guarded(w->arena, sql->text) : sql->text;
+    if (strchr(text, '\n')) {
         ecc_wl(w, ".text =");
         w->indent++;
-        ecc_w_c_lines(w, sql->text);
+        ecc_w_c_lines(w, text);
         ecc_wl(w, ",");
         w->indent--;
     } else {
-        ecc_wl(w, ".text = %s,", ecc_quote_c(w->arena, sql->text));
+        ecc_wl(w, ".text = %s,", ecc_quote_c(w->arena, text));
     }
+    if (shape->none)
+        ecc_wl(w, ".none = &%s,", ecc_shapes_error(shapes, shape->none));
     if (shape->row)
         ecc_wl(w, ".row = &%s,", shape->row->table);
     ecc_w_close(w, "};");
@@ -101,7 +110,7 @@ static void emit_statement(struct ecc_writer *w, const struct ecc_shapes *shapes
     }
     if (fields)
         ecc_w_blank(w);
-    const char *run = sql->shape == ECC_SQL_MANY ? "ec_sql_many" : shape->row ? "ec_sql_one" : "ec_sql_exec";
+    const char *run = shape->deferred ? "ec_sql_defer" : sql->shape == ECC_SQL_MANY ? "ec_sql_many" : shape->row ? "ec_sql_one" : "ec_sql_exec";
     ecc_w(w, "%s(task, &%s%s, ", run, shape->statement, shape->row ? ", out" : "");
     if (!sql->nparams) {
         ecc_wl(w, "EC_NO_PARAMS);");

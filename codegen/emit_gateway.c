@@ -550,6 +550,8 @@ static void emit_auth(struct ecc_shapes *shapes, struct ecc_writer *w, const str
 static void emit_limit(struct ecc_writer *w, const struct ecc_limit *limit)
 {
     ecc_w_open(w, "static const struct ec_limit limit = {");
+    if (limit->cache)
+        ecc_wl(w, ".cache = %s,", ecc_quote_c(w->arena, limit->cache->name));
     ecc_wl(w, ".per_second = %.17g,", limit->per_second);
     ecc_wl(w, ".burst = %d,", limit->burst);
     if (limit->per != ECC_PER_ADDRESS)

@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "codegen.h"
 #include "emit_db.h"
+#include "reads.h"
 
 static const char *joined_flags(struct ecc_arena *arena, const struct ecc_type *type, bool bounded, bool has_default, bool null)
 {
@@ -140,8 +141,10 @@ static void emit_record(struct ecc_writer *w, const struct ecc_shapes *s, const 
         const struct ecc_field *field = &shape->record->fields[i];
         if (field->type->kind == ECC_TYPE_RECORD && !ecc_shapes_record(s, field->type->record))
             continue;
-        ecc_wl(w, "{.name = %s, .kind = %s, .offset = offsetof(struct %s, %s)},", ecc_quote_c(w->arena, field->wire),
-               ecc_field_traits(w->arena, s, field->type, field->dflt != NULL, field->null), shape->name, ecc_c_member(w->arena, field->name));
+        const char *was = ecc_field_alias(shape->record, field);
+        ecc_wl(w, "{.name = %s, .kind = %s, .offset = offsetof(struct %s, %s)%s},", ecc_quote_c(w->arena, field->wire),
+               ecc_field_traits(w->arena, s, field->type, field->dflt != NULL, field->null), shape->name, ecc_c_member(w->arena, field->name),
+               was ? ecc_arena_printf(w->arena, ", .was = %s", ecc_quote_c(w->arena, was)) : "");
     }
     ecc_w_close(w, "};");
     ecc_w_open(w, "const struct ec_record %s = {", shape->table);

@@ -40,8 +40,9 @@ static struct note run_note(struct ecc_arena *arena, const struct ecc_act *act)
 
     switch (s->kind) {
     case ECC_STMT_SQL:
+        note.name = s->u.sql->name;
         note.kind = "sql";
-        note.text = shapes[s->u.sql->shape];
+        note.text = act->kind == ECC_ACT_NOW ? "with what comes next" : shapes[s->u.sql->shape];
         break;
     case ECC_STMT_CALL:
         note.kind = "call";
@@ -94,10 +95,10 @@ static void note_act(struct ecc_writer *w, const struct ecc_act *act, const char
     struct note note = {0};
     const char *list;
 
-    if (act->kind == ECC_ACT_RUN) {
+    if (act->kind == ECC_ACT_RUN || (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_SQL)) {
         note = run_note(w->arena, act);
     } else if (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_PUBLISH) {
-        note = (struct note){act->stmt->u.publish.event->name, "event", act->stmt->u.publish.event->topic->name};
+        note = (struct note){act->stmt->u.publish.event->id, "event", act->stmt->u.publish.event->topic->name};
     } else if (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_START) {
         note = (struct note){act->member->name, "saga", ecc_arena_printf(w->arena, "start %s", act->stmt->u.start.saga->name)};
     } else if (act->kind == ECC_ACT_FOR) {

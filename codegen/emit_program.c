@@ -74,6 +74,8 @@ const char *ecc_call_args(struct ecc_exprs *x, const struct ecc_stmt *call, cons
                                 ecc_expr_pointer(x, type_of_record(x->arena, shape->in->record), call->u.call.args));
     if (shape->out && out)
         text = ecc_arena_printf(x->arena, "%s, %s", text, out);
+    else if (shape->out && call->u.call.op)
+        text = ecc_arena_printf(x->arena, "%s, NULL", text); /* it is not even read */
     else if (shape->out)
         text = ecc_arena_printf(x->arena, "%s, EC_ALLOC(task, struct %s)", text, shape->out->name);
     return text;
@@ -219,6 +221,8 @@ static void print_now(struct printer *p, struct ecc_writer *w, const struct ecc_
         if (ecc_shapes_record(p->shapes, event->body))
             value = ecc_expr_pointer(&p->x, type_of_record(p->arena, event->body), stmt->u.publish.body);
         ecc_wl(w, "ec_publish(task, &%s, %s);", ecc_shapes_name(p->shapes, event), value);
+    } else if (stmt->kind == ECC_STMT_SQL) {
+        ecc_wl(w, "%s;", sql_start(p, act));
     } else {
         const struct ecc_saga_shape *saga = ecc_shapes_saga(p->shapes, stmt->u.start.saga);
 

@@ -19,6 +19,10 @@ void ecc_emit_program_table(const struct ecc_shapes *shapes, struct ecc_writer *
  * the result. */
 const char *ecc_call_args(struct ecc_exprs *x, const struct ecc_stmt *call, const char *out);
 
+/* A `struct ec_call` of that name; out: the table that its answer is read by, or NULL. */
+void ecc_emit_internal_call(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_call_shape *call, const char *table,
+                            const char *out);
+
 /* `.errors = ...,` of a program or a call; nothing when there are none. */
 void ecc_emit_errors(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_error *const *errors, size_t n);
 

@@ -30,12 +30,17 @@ static struct ecc_place saga_place(const void *context, const struct ecc_var *va
     return ecc_place_member(s->arena, "saga->", var->name, var->type);
 }
 
-/* The function that starts the call; its name. */
+static const struct ecc_shape *answer_of(const struct ecc_shapes *shapes, const struct ecc_saga_step *step)
+{
+    return ecc_shapes_record(shapes, step->result->type->record);
+}
+
+/* The function that starts the call; its name. A past version has a call of its own: it reads the answer as it knows it. */
 static const char *emit_step_function(struct saga_file *s, struct ecc_writer *w, const struct ecc_saga_step *step,
                                       const struct ecc_stmt *call, const char *phase)
 {
-    const char *name = ecc_shapes_claim(s->shapes, ecc_arena_printf(s->arena, "%s_%s_%s", ecc_snake(s->arena, s->saga->name),
-                                                                    ecc_snake(s->arena, step->name), phase));
+    const char *name =
+        ecc_shapes_claim(s->shapes, ecc_arena_printf(s->arena, "%s_%s_%s", s->shape->prefix, ecc_snake(s->arena, step->name), phase));
     const char *out = NULL, *args;
     struct ecc_writer body;
 
@@ -44,7 +49,16 @@ static const char *emit_step_function(struct saga_file *s, struct ecc_writer *w,
     args = ecc_call_args(&s->x, call, out);
     ecc_writer_init(&body, s->arena);
     body.indent = 1;
-    ecc_wl(&body, "%s(task%s);", ecc_shapes_call(s->shapes, call->u.call.op, call->u.call.ext)->function, args);
+    if (s->saga->past && out) {
+        const char *table = ecc_shapes_claim(s->shapes, ecc_arena_printf(s->arena, "%s_call", name));
+        const struct ecc_call_shape *shape = ecc_shapes_call(s->shapes, call->u.call.op, NULL);
+
+        ecc_emit_internal_call(s->shapes, w, shape, table, answer_of(s->shapes, step)->table);
+        ecc_w_blank(w);
+        ecc_wl(&body, "ec_call(task, &%s%s%s);", table, shape->in ? "" : ", NULL", args);
+    } else {
+        ecc_wl(&body, "%s(task%s);", ecc_shapes_call(s->shapes, call->u.call.op, call->u.call.ext)->function, args);
+    }
     ecc_emit_helpers(&s->x, w);
     s->x.helpers.n = 0;
     ecc_wl(w, "static void %s(struct ec_task *task, void *state)", name);
@@ -74,18 +88,17 @@ static void emit_steps(struct saga_file *s, struct ecc_writer *w, const char *ta
     ecc_w_open(w, "static const struct ec_saga_step %s[] = {", table);
     for (size_t i = 0; i < saga->nsteps; i++) {
         const struct ecc_saga_step *step = &saga->steps[i];
-        const struct ecc_call_shape *call = ecc_shapes_call(s->shapes, step->run->u.call.op, step->run->u.call.ext);
 
         ecc_w_open(w, "{");
         ecc_wl(w, ".name = %s,", ecc_quote_c(s->arena, step->name));
         ecc_wl(w, ".run = %s,", run[i]);
         if (undo[i])
             ecc_wl(w, ".undo = %s,", undo[i]);
-        if (step->result && call->out) {
-            ecc_wl(w, ".result = &%s,", call->out->table);
+        if (step->result && answer_of(s->shapes, step)) {
+            ecc_wl(w, ".result = &%s,", answer_of(s->shapes, step)->table);
             ecc_wl(w, ".result_offset = offsetof(struct %s, %s),", s->shape->name, ecc_shapes_result(s->shapes, step->result));
         }
-        if (step->run->u.call.op && step->run->u.call.op->nerrors > 0)
+        if (step->run->u.call.op && ecc_op_can_fail(step->run->u.call.op))
             ecc_wl(w, ".can_fail = true,");
         ecc_w_close(w, "},");
     }
@@ -103,12 +116,15 @@ static void emit_saga(struct ecc_codegen *cg, struct ecc_shapes *shapes, const s
     struct saga_file s = {.arena = cg->arena, .shapes = shapes, .saga = saga, .shape = ecc_shapes_saga(shapes, saga)};
     const struct ecc_program_shape *done = end_shape(shapes, &saga->done), *failed = end_shape(shapes, &saga->failed);
     struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_C);
-    const char *snake = ecc_snake(cg->arena, saga->name), *table = NULL;
+    const char *snake = s.shape->prefix, *table = NULL;
 
     s.x = (struct ecc_exprs){.arena = cg->arena, .shapes = shapes, .place = saga_place, .context = &s};
     ecc_wl(w, "#include \"../%s\"", shapes->header);
     ecc_w_blank(w);
-    ecc_wl(w, "/* saga %s of %s */", saga->name, saga->service->name);
+    if (saga->past)
+        ecc_wl(w, "/* saga %s v%d of %s, for instances that it has started */", saga->name, saga->version, saga->service->name);
+    else
+        ecc_wl(w, "/* saga %s of %s */", saga->name, saga->service->name);
     if (saga->nsteps > 0) {
         table = ecc_shapes_claim(shapes, ecc_arena_printf(cg->arena, "%s_steps", snake));
         emit_steps(&s, w, table);
@@ -120,7 +136,7 @@ static void emit_saga(struct ecc_codegen *cg, struct ecc_shapes *shapes, const s
     ecc_w_blank(w);
     ecc_w_open(w, "const struct ec_saga %s = {", s.shape->name);
     ecc_wl(w, ".name = %s,", ecc_quote_c(cg->arena, saga->name));
-    ecc_wl(w, ".version = 1,");
+    ecc_wl(w, ".version = %d,", saga->version);
     if (s.shape->in)
         ecc_wl(w, ".state = &%s,", s.shape->in->table);
     ecc_wl(w, ".size = sizeof(struct %s),", s.shape->name);

@@ -104,6 +104,8 @@ static void emit_ops(struct ecc_shapes *shapes, struct ecc_writer *w, struct nam
         for (size_t c = 0; c < op->ncallers; c++)
             ecc_w(w, "%s, ", quoted(shapes, op->callers[c]->name));
         ecc_wl(w, "NULL},");
+        if (op->was)
+            ecc_wl(w, ".was = %s,", quoted(shapes, op->was));
         ecc_w_close(w, "};");
         ecc_w_blank(w);
         ECC_PUSH(shapes->arena, list, name);

@@ -52,7 +52,8 @@ static const char *json_of(struct ecc_arena *arena, const struct ecc_expr *expr)
             const struct ecc_init *init = &expr->u.record.inits[i];
             if (!init->value)
                 continue;
-            text = ecc_arena_printf(arena, "%s%s%s: %s", text, separator, ecc_quote_json(arena, init->field->wire), json_of(arena, init->value));
+            text = ecc_arena_printf(arena, "%s%s%s: %s", text, separator, ecc_quote_json(arena, init->field->wire),
+                                    json_of(arena, init->value));
             separator = ", ";
         }
         return ecc_arena_printf(arena, "{%s}", text);
@@ -165,6 +166,8 @@ static void emit_files(struct ecc_codegen *cg, const struct ecc_shapes *shapes, 
         embed(w, "up", m->up);
         embed(w, "down", m->down);
         ecc_wl(w, ".sha256 = %s,", ecc_quote_c(cg->arena, m->sha256));
+        if (m->no_transaction)
+            ecc_wl(w, ".no_transaction = true,");
         ecc_w_close(w, "},");
     }
     ecc_wl(w, "{.version = NULL},");
@@ -189,14 +192,11 @@ void ecc_emit_sql(struct ecc_codegen *cg, struct ecc_shapes *shapes)
     if (node->kind != ECC_NODE_SERVICE || !node->u.service.has_database || !lock)
         return;
     struct ecc_lock_service *locked = ecc_lock_service(lock, node->name);
-    const struct ecc_schema *next = ecc_schema_of(cg->arena, &node->u.service);
-    struct ecc_migration *migration = NULL;
+    struct ecc_schema *next = ecc_schema_of(cg->arena, &node->u.service);
     if (locked->migrations.n)
-        migration = ecc_schema_diff(cg->arena, cg->model, node, locked->schema, next, locked->migrations.n + 1, cg->diags);
+        ecc_schema_diff(cg->arena, cg->model, node, locked->schema, next, cg->diags, &locked->migrations);
     else if (next->tables.n)
-        migration = ecc_schema_initial(cg->arena, next);
-    if (migration)
-        ECC_PUSH(cg->arena, &locked->migrations, migration);
+        ECC_PUSH(cg->arena, &locked->migrations, ecc_schema_initial(cg->arena, next));
     locked->schema = next;
     emit_files(cg, shapes, locked, node->u.service.nseeds ? seed_sql(cg->arena, &node->u.service) : NULL);
 }
@@ -205,6 +205,8 @@ void ecc_emit_lock(struct ecc_codegen *cg)
 {
     struct ecc_lock *lock = lock_of(cg);
 
-    if (lock)
-        cg->new_lock = ecc_lock_write(lock, &cg->new_lock_length);
+    if (!lock)
+        return;
+    lock->releases = cg->model->releases;
+    cg->new_lock = ecc_lock_write(lock, &cg->new_lock_length);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "types.h"
 #include "shapes.h"
 #include "writer.h"
 
@@ -117,14 +118,6 @@ static const char *literal(struct ecc_exprs *x, const struct ecc_record *record,
     if (parts->n == 0)
         return FMT(x, "(struct %s){0}", shape ? shape->name : "ec_list");
     return FMT(x, "(struct %s)%s", shape->name, braces(x, parts, 0));
-}
-
-static const struct ecc_field *find_field(const struct ecc_record *record, const char *name)
-{
-    for (size_t i = 0; i < record->nfields; i++)
-        if (strcmp(record->fields[i].name, name) == 0)
-            return &record->fields[i];
-    return NULL;
 }
 
 static bool has_struct(struct ecc_exprs *x, const struct ecc_type *type)
@@ -260,7 +253,7 @@ static const char *fields_from(struct ecc_exprs *x, const struct ecc_record *to,
     struct parts parts = {0};
 
     for (size_t i = 0; i < to->nfields; i++) {
-        const struct ecc_field *field = &to->fields[i], *source = find_field(from, field->name);
+        const struct ecc_field *field = &to->fields[i], *source = ecc_record_source(from, field);
         struct ecc_val part;
 
         if (!source) {

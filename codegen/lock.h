@@ -1,5 +1,6 @@
-/* ecom.lock: what of the databases has been released. For each service its last schema and its migrations, word for word: a later build
- * writes the same files again and adds one for what has changed since. JSON, one line an entry, so that it merges and reads well.
+/* ecom.lock: what has been released. For each service its last schema and its migrations, word for word: a later build
+ * writes the same files again and adds one for what has changed since. For each saga the versions that instances may be in flight of, for each
+ * event its shape (release.h). JSON, one line an entry, so that it merges and reads well.
  */
 #ifndef ECC_LOCK_H
 #define ECC_LOCK_H
@@ -11,13 +12,14 @@
 
 struct ecc_lock_service {
     const char *name;
-    struct { struct ecc_migration **items; size_t n, cap; } migrations;
+    struct ecc_migrations migrations;
     const struct ecc_schema *schema;
 };
 
 struct ecc_lock {
     struct ecc_arena *arena;
     struct { struct ecc_lock_service **items; size_t n, cap; } services;
+    struct ecc_releases releases;
 };
 
 /* NULL with *error set when the text is no lock, or was edited. text NULL: an empty one. */

@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "cnames.h"
+#include "defer.h"
 
 struct cont { /* what comes after a statement */
     const struct ecc_block *block;
@@ -296,6 +297,10 @@ static bool lower_sql(struct lower *l, struct ecc_acts *acts, const struct ecc_s
 
     if (wrap)
         open_tx(l, acts, true);
+    if (ecc_is_deferred(l->plan->program, stmt)) {
+        add(l, acts, ECC_ACT_NOW)->stmt = stmt;
+        return wrap && close_tx(l, acts, cont);
+    }
     run = add_step(l, acts, ECC_ACT_RUN, sql->name);
     run->stmt = stmt;
     switch (sql->shape) {
@@ -561,4 +566,12 @@ const struct ecc_plan *ecc_plan_saga_end(struct ecc_arena *arena, const struct e
     plan->saga = saga;
     plan->program = kind == ECC_PLAN_DONE ? &saga->done : &saga->failed;
     return lower_program(arena, plan, ECC_MEMBER_SAGA);
+}
+
+bool ecc_op_can_fail(const struct ecc_op *op)
+{
+    for (size_t i = 0; i < op->nerrors; i++)
+        if (op->errors[i]->status < 500)
+            return true;
+    return false;
 }

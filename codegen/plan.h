@@ -20,7 +20,7 @@ struct ecc_arena;
     X(BEGIN)  /* opens the transaction; waits */                                                                                      \
     X(COMMIT) /* with_out, last; waits */                                                                                             \
     X(RUN)    /* stmt: SQL, CALL, AWAIT, GET, PUT, DROP, HASH, VERIFY, SIGN, CLAIMS; waits */                                         \
-    X(NOW)    /* stmt: LET, NEW_ID, PUBLISH, START */                                                                                 \
+    X(NOW)    /* stmt: LET, NEW_ID, PUBLISH, START, SQL that is deferred */                                                                                 \
     X(TAKE)   /* member points at row when there is one, else it is NULL */                                                           \
     X(EXPECT) /* no row is an internal error */                                                                                       \
     X(NO_ROW) /* body when the last SQL returned or touched nothing */                                                                \
@@ -110,5 +110,8 @@ const struct ecc_plan *ecc_plan_saga_end(struct ecc_arena *arena, const struct e
 
 /* The frame's member that holds the variable, or NULL: it is part of the input. */
 const struct ecc_member *ecc_plan_member(const struct ecc_plan *plan, const struct ecc_var *var);
+
+/* Can it end a saga from a step that can't be undone? An error of 5xx is about the moment: the step is repeated. */
+bool ecc_op_can_fail(const struct ecc_op *op);
 
 #endif

@@ -11,7 +11,7 @@
 
 enum { NAME_MAX_BYTES = 63 }; /* PostgreSQL cuts longer names off */
 
-static const char *column_type(const struct ecc_type *type)
+const char *ecc_schema_type(const struct ecc_type *type)
 {
     switch (type->kind) {
     case ECC_TYPE_TEXT:
@@ -72,7 +72,8 @@ static const char *words(struct ecc_arena *arena, const char *sql)
     return out;
 }
 
-static void add_constraint(struct ecc_arena *arena, struct ecc_schema_table *table, const char *name, const char *sql, const char *points_at)
+static void add_constraint(struct ecc_arena *arena, struct ecc_schema_table *table, const char *name, const char *sql,
+                           const char *points_at)
 {
     name = part_name(arena, table, name, sql);
     ECC_PUSH(arena, &table->constraints, ((struct ecc_schema_part){name, sql, points_at}));
@@ -131,8 +132,12 @@ static struct ecc_schema_table *table_of(struct ecc_arena *arena, const struct e
     for (size_t i = 0; i < from->ncolumns; i++) {
         const struct ecc_column *column = &from->columns[i];
         ECC_PUSH(arena, &table->columns,
-                 ((struct ecc_schema_column){column->name, column->was, column_type(column->type), column->dflt_sql, !column->type->optional,
-                                             column->span}));
+                 ((struct ecc_schema_column){.name = column->name,
+                                             .was = column->was,
+                                             .type = ecc_schema_type(column->type),
+                                             .dflt = column->dflt_sql,
+                                             .not_null = !column->type->optional,
+                                             .span = column->span}));
     }
     for (size_t i = 0; i < from->ncolumns; i++) {
         const struct ecc_column *column = &from->columns[i];
@@ -171,7 +176,7 @@ static struct ecc_schema_table *table_of(struct ecc_arena *arena, const struct e
     return table;
 }
 
-const struct ecc_schema *ecc_schema_of(struct ecc_arena *arena, const struct ecc_service *service)
+struct ecc_schema *ecc_schema_of(struct ecc_arena *arena, const struct ecc_service *service)
 {
     struct ecc_schema *schema = ECC_NEW(arena, struct ecc_schema);
 
@@ -218,7 +223,10 @@ const char *ecc_schema_create_table(struct ecc_arena *arena, const struct ecc_sc
                                     bool (*later)(void *, const struct ecc_schema_part *), void *context)
 {
     struct ecc_writer w;
-    struct { const char **items; size_t n, cap; } lines = {0};
+    struct {
+        const char **items;
+        size_t n, cap;
+    } lines = {0};
 
     for (size_t i = 0; i < table->columns.n; i++)
         ECC_PUSH(arena, &lines, ecc_schema_column_sql(arena, &table->columns.items[i]));
@@ -274,13 +282,15 @@ struct ecc_migration *ecc_schema_initial(struct ecc_arena *arena, const struct e
             if (!points_ahead(&standing, part))
                 continue;
             ecc_w_blank(&up);
-            ecc_wl(&up, "ALTER TABLE %s ADD CONSTRAINT %s %s;", ecc_quote_sql_name(arena, table->name), ecc_quote_sql_name(arena, part->name),
-                   part->sql);
-            ecc_wl(&down, "ALTER TABLE %s DROP CONSTRAINT %s;", ecc_quote_sql_name(arena, table->name), ecc_quote_sql_name(arena, part->name));
+            ecc_wl(&up, "ALTER TABLE %s ADD CONSTRAINT %s %s;", ecc_quote_sql_name(arena, table->name),
+                   ecc_quote_sql_name(arena, part->name), part->sql);
+            ecc_wl(&down, "ALTER TABLE %s DROP CONSTRAINT %s;", ecc_quote_sql_name(arena, table->name),
+                   ecc_quote_sql_name(arena, part->name));
         }
     }
     for (size_t i = schema->tables.n; i--;)
         ecc_wl(&down, "DROP TABLE %s;", ecc_quote_sql_name(arena, schema->tables.items[i]->name));
-    *migration = (struct ecc_migration){"000001_initial", up.data, down.data, ecc_sha256_hex(arena, up.data, up.n)};
+    *migration =
+        (struct ecc_migration){.name = "000001_initial", .up = up.data, .down = down.data, .sha256 = ecc_sha256_hex(arena, up.data, up.n)};
     return migration;
 }

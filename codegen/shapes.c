@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "defer.h"
 #include "shapes_find.h"
 #include "walk.h"
 
@@ -153,8 +154,8 @@ static void add_event(struct collector *c, const struct ecc_event *event)
 {
     if (ecc_shapes_find(c->shapes, event))
         return;
-    add_record(c, event->body, event->name);
-    add_thing(c, event, NAME(c, "%s_event", ecc_snake(c->arena, event->name)));
+    add_record(c, event->body, event->id);
+    add_thing(c, event, NAME(c, "%s_event", ecc_snake(c->arena, event->id)));
     ECC_PUSH(c->arena, &c->shapes->events, event);
     add_topic(c, event->topic);
 }
@@ -241,14 +242,17 @@ static void add_call(struct collector *c, const struct ecc_stmt *stmt)
     ECC_PUSH(c->arena, &c->shapes->calls, call);
 }
 
-static void add_sql(struct collector *c, const struct ecc_sql *sql)
+static void add_sql(struct collector *c, const struct ecc_stmt *stmt)
 {
+    const struct ecc_sql *sql = stmt->u.sql;
     struct ecc_sql_shape_of *shape = ECC_NEW(c->arena, struct ecc_sql_shape_of);
     struct ecc_shape *row = sql->row ? add_record(c, sql->row, NAME(c, "%s_%s", c->program->prefix, sql->name)) : NULL;
 
     *shape = (struct ecc_sql_shape_of){.sql = sql, .program = c->program, .row = row};
     shape->function = NAME(c, "db_%s_%s", c->program->prefix, sql->name);
     shape->title = NAME(c, "%s.%s", c->program->title, sql->name);
+    shape->deferred = c->program->program && ecc_is_deferred(c->program->program, stmt);
+    shape->none = shape->deferred && stmt->none ? stmt->none->u.fail.error : NULL;
     if (row && sql->shape == ECC_SQL_MANY)
         row->listed = true;
     put(c->shapes, sql, shape);
@@ -262,7 +266,7 @@ static void visit_stmt(void *context, const struct ecc_stmt *stmt)
 
     switch (stmt->kind) {
     case ECC_STMT_SQL:
-        add_sql(c, stmt->u.sql);
+        add_sql(c, stmt);
         break;
     case ECC_STMT_CALL:
         add_call(c, stmt);
@@ -376,8 +380,8 @@ static void add_consumer(struct collector *c, struct ecc_cnames *prefixes, const
 {
     struct ecc_program_shape *shape =
         add_program(c, prefixes, &consumer->program,
-                    NAME(c, "%s_%s", ecc_snake(c->arena, consumer->group), ecc_snake(c->arena, consumer->event->name)),
-                    NAME(c, "%s.%s.%s", c->shapes->node->name, consumer->group, consumer->event->name));
+                    NAME(c, "%s_%s", ecc_snake(c->arena, consumer->group), ecc_snake(c->arena, consumer->event->id)),
+                    NAME(c, "%s.%s.%s", c->shapes->node->name, consumer->group, consumer->event->id));
 
     shape->consumer = consumer;
     shape->file = NAME(c, "consumers/%s.c", shape->prefix);
@@ -388,8 +392,14 @@ static void add_consumer(struct collector *c, struct ecc_cnames *prefixes, const
 
 static void add_saga(struct collector *c, struct ecc_cnames *prefixes, const struct ecc_saga *saga)
 {
-    const char *name = ecc_snake(c->arena, saga->name);
+    const char *name = ecc_snake(c->arena, saga->name), *title = NAME(c, "%s.%s", c->shapes->node->name, saga->name);
     struct ecc_saga_shape *shape = ECC_NEW(c->arena, struct ecc_saga_shape);
+
+    if (saga->past) {
+        name = NAME(c, "%s_v%d", name, saga->version);
+        title = NAME(c, "%s.v%d", title, saga->version);
+    }
+    shape->prefix = name;
 
     shape->saga = saga;
     shape->name = NAME(c, "%s_saga", name);
@@ -406,8 +416,7 @@ static void add_saga(struct collector *c, struct ecc_cnames *prefixes, const str
     for (int i = 0; i < 2; i++) {
         const struct ecc_program *program = i ? &saga->failed : &saga->done;
         const char *what = i ? "failed" : "done";
-        struct ecc_program_shape *part = add_program(c, prefixes, program, NAME(c, "%s_%s", name, what),
-                                                     NAME(c, "%s.%s.%s", c->shapes->node->name, saga->name, what));
+        struct ecc_program_shape *part = add_program(c, prefixes, program, NAME(c, "%s_%s", name, what), NAME(c, "%s.%s", title, what));
         *(i ? &part->failed : &part->done) = saga;
         part->file = NAME(c, "sagas/%s.c", name);
         walk_block(c, part, &program->body);

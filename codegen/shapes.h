@@ -6,7 +6,7 @@
  *
  * Names (see docs/design.md):
  *   record ThingPart             struct thing_part, thing_part_record, struct thing_part_list
- *   event ThingMade              struct thing_made (body), thing_made_event
+ *   event ThingMade v1           struct thing_made (body), thing_made_event; v2: thing_made_v2
  *   op MakeThing of this unit    struct make_thing_in; program prefix make_thing
  *   called op parts-svc.Price    struct parts_svc_price_in, function parts_svc_price
  *   external call mailer.Send    struct mailer_send_in, struct mailer_send_out, function mailer_send
@@ -14,7 +14,8 @@
  *   inline record                <where it stands>_<field>
  *   consumer group g, event E    program prefix g_e
  *   saga make-thing              struct make_thing_saga (holds `in`, a member a result, `error`), struct make_thing_saga_in,
- *                                make_thing_saga, program prefixes make_thing_done and make_thing_failed
+ *                                make_thing_saga, program prefixes make_thing_done and make_thing_failed; of its version 1, when that is
+ *                                an older one, with make_thing_v1 instead
  *   route get_v1_things          struct get_v1_things_path, _query, _body, _out (aggregation); program prefix get_v1_things
  *   edge to parts-svc            parts_svc_edge
  *   keyspace sessions of redis   redis_sessions_keyspace
@@ -78,6 +79,8 @@ struct ecc_sql_shape_of { /* a statement */
     const char *statement;       /* db_make_thing_quote_sql */
     const char *title;           /* "thing-svc.MakeThing.quote" */
     const struct ecc_shape *row; /* NULL for exec */
+    bool deferred;               /* see defer.h */
+    const struct ecc_error *none; /* of one that is deferred: what no row is */
 };
 
 struct ecc_call_shape { /* a client function */
@@ -91,6 +94,7 @@ struct ecc_call_shape { /* a client function */
 
 struct ecc_saga_shape {
     const struct ecc_saga *saga;
+    const char *prefix;          /* make_thing; of an older version make_thing_v1 */
     const char *name;            /* tag of its struct, and the name of its table: make_thing_saga */
     const struct ecc_shape *in;
 };

@@ -2,7 +2,6 @@
 
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -368,48 +367,6 @@ const char *ecc_quote_sql(struct ecc_arena *arena, const char *text)
         *q.p++ = *text;
     }
     *q.p++ = '\'';
-    return end(&q);
-}
-
-/* In order. Key words of PostgreSQL 15 that can't be a column's or a table's plain name. */
-static const char *const sql_words[] = {
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between", "bigint", "binary", "bit",
-    "boolean", "both", "case", "cast", "char", "character", "check", "coalesce", "collate", "collation", "column", "concurrently",
-    "constraint", "create", "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time",
-    "current_timestamp", "current_user", "dec", "decimal", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except",
-    "exists", "extract", "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group", "grouping",
-    "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect", "interval", "into", "is", "isnull", "join",
-    "lateral", "leading", "least", "left", "like", "limit", "localtime", "localtimestamp", "national", "natural", "nchar", "none",
-    "normalize", "not", "notnull", "null", "nullif", "numeric", "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay",
-    "placing", "position", "precision", "primary", "real", "references", "returning", "right", "row", "select", "session_user", "setof",
-    "similar", "smallint", "some", "substring", "symmetric", "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat",
-    "trim", "true", "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where", "window", "with",
-    "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize",
-    "xmltable",
-};
-
-static int by_word(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-const char *ecc_quote_sql_name(struct ecc_arena *arena, const char *name)
-{
-    bool plain = (*name >= 'a' && *name <= 'z') || *name == '_';
-    struct quoted q;
-
-    for (const char *p = name; *p; p++)
-        plain = plain && ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '_');
-    if (plain && !bsearch(&name, sql_words, sizeof sql_words / sizeof *sql_words, sizeof *sql_words, by_word))
-        return name;
-    q = quoted(arena, name, 2);
-    *q.p++ = '"';
-    for (; *name; name++) {
-        if (*name == '"')
-            *q.p++ = '"';
-        *q.p++ = *name;
-    }
-    *q.p++ = '"';
     return end(&q);
 }
 

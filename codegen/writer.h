@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sql_names.h"
+
 struct ecc_arena;
 
 struct ecc_writer {
@@ -43,7 +45,6 @@ void ecc_w_c_lines(struct ecc_writer *w, const char *text);
 const char *ecc_quote_c(struct ecc_arena *arena, const char *text);
 const char *ecc_quote_json(struct ecc_arena *arena, const char *text);
 const char *ecc_quote_sql(struct ecc_arena *arena, const char *text);      /* '...' */
-const char *ecc_quote_sql_name(struct ecc_arena *arena, const char *name); /* quoted only where PostgreSQL needs it */
 const char *ecc_quote_yaml(struct ecc_arena *arena, const char *text);     /* always double-quoted */
 const char *ecc_quote_shell(struct ecc_arena *arena, const char *text);    /* one word */
 const char *ecc_quote_meson(struct ecc_arena *arena, const char *text);

@@ -3,30 +3,37 @@
 
 /* ------------------------------------------------------------------ events */
 
+const struct ecc_event *ecc_event_of(const struct ecc_model *model, const char *name, int version)
+{
+    for (size_t i = 0; i < model->nevents; i++)
+        if (strcmp(model->events[i]->name, name) == 0 && (!version || model->events[i]->version == version))
+            return model->events[i];
+    return NULL;
+}
+
 void ecc_compare_events(struct ecc_comparer *c)
 {
     const struct ecc_model *old = c->old, *new_ = c->new_;
 
     for (size_t i = 0; i < new_->nevents; i++) {
-        const struct ecc_event *now = new_->events[i], *was = FIND(old->events, old->nevents, now->name);
-        const char *subject = CFMT(c, "event %s", now->name);
+        const struct ecc_event *now = new_->events[i], *was = ecc_event_of(old, now->name, now->version);
+        const char *subject = CFMT(c, "event %s v%d", now->name, now->version);
         if (!was) {
-            ecc_differ(c, ECC_DIFF_EVENT_ADDED, false, now->span, subject, "new, v%d", now->version);
+            bool known = ecc_event_of(old, now->name, 0);
+            ecc_differ(c, known ? ECC_DIFF_EVENT_VERSION_ADDED : ECC_DIFF_EVENT_ADDED, false, now->span, subject,
+                       known ? "new version" : "new event");
             continue;
         }
-        if (now->version != was->version)
-            ecc_differ(c, now->version > was->version ? ECC_DIFF_EVENT_VERSION_RAISED : ECC_DIFF_EVENT_VERSION_REUSED, false, now->span,
-                       subject, "was v%d and is v%d", was->version, now->version);
-        else
-            ecc_compare_records(c, ECC_AT_EVENT, subject, was->body, now->body, was->span, now->span);
+        ecc_compare_records(c, ECC_AT_EVENT, subject, was->body, now->body, was->span, now->span);
         if (was->topic && now->topic && strcmp(was->topic->name, now->topic->name) != 0)
             ecc_differ(c, ECC_DIFF_EVENT_MOVED, false, now->span, subject, "was in topic %s and is in %s", was->topic->name,
                        now->topic->name);
     }
-    for (size_t i = 0; i < old->nevents; i++)
-        if (!FIND(new_->events, new_->nevents, old->events[i]->name))
-            ecc_differ(c, ECC_DIFF_EVENT_REMOVED, true, old->events[i]->span, CFMT(c, "event %s", old->events[i]->name), "is gone, v%d",
-                       old->events[i]->version);
+    for (size_t i = 0; i < old->nevents; i++) {
+        const struct ecc_event *was = old->events[i];
+        if (!ecc_event_of(new_, was->name, was->version))
+            ecc_differ(c, ECC_DIFF_EVENT_REMOVED, true, was->span, CFMT(c, "event %s v%d", was->name, was->version), "is gone");
+    }
 }
 
 /* ------------------------------------------------------------------ topics */

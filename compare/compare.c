@@ -14,9 +14,11 @@ const struct ecc_model ecc_no_model = {.title = ""};
 const struct ecc_difference_traits *ecc_difference_traits(struct ecc_arena *arena, enum ecc_difference_kind kind)
 {
     static const struct ecc_difference_traits all[] = {
-#define X(kind, change, class_, consequence) {#kind, ECC_PLAN_##change, ECC_CLASS_##class_, consequence},
+#define X(kind, change, class_, consequence) {#kind, ECC_PLAN_##change, ECC_CLASS_##class_, consequence, ECC_ORDER_ANY},
+#define XO(kind, change, class_, order, consequence) {#kind, ECC_PLAN_##change, ECC_CLASS_##class_, consequence, ECC_ORDER_##order},
 #include "kinds.h"
 #undef X
+#undef XO
     };
     struct ecc_difference_traits *traits = ECC_NEW(arena, struct ecc_difference_traits);
     char *name = ecc_arena_strdup(arena, all[kind].name);
@@ -34,6 +36,7 @@ static enum ecc_plan_class class_of(enum ecc_difference_kind kind)
 #define X(kind, change, class_, consequence) ECC_CLASS_##class_,
 #include "kinds.h"
 #undef X
+#undef XO
     };
     return classes[kind];
 }
@@ -150,6 +153,7 @@ void ecc_compare(struct ecc_arena *arena, const struct ecc_model *old, const str
     ecc_compare_sagas(&c);
     ecc_compare_rules(&c);
     ecc_compare_shown(&c);
+    ecc_compare_rollout(&c);
     if (out->differences.n)
         qsort(out->differences.items, out->differences.n, sizeof out->differences.items[0], by_class_and_place);
 }

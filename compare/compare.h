@@ -35,15 +35,22 @@ enum ecc_difference_kind {
 #define X(kind, change, class_, consequence) ECC_DIFF_##kind,
 #include "kinds.h"
 #undef X
+#undef XO
     ECC_NDIFFS
 };
+
+enum ecc_plan_order { ECC_ORDER_ANY, ECC_ORDER_CALLEE_FIRST, ECC_ORDER_CALLERS_FIRST, ECC_ORDER_CONSUMERS_FIRST };
 
 struct ecc_difference_traits {
     const char *name;        /* "route-removed" */
     enum ecc_plan_change change;
     enum ecc_plan_class class_;
     const char *consequence; /* or NULL */
+    enum ecc_plan_order order;
 };
+
+/* A node has to be brought out, all replicas of it, before the other. */
+struct ecc_rollout { const char *first, *then; };
 
 struct ecc_difference {
     enum ecc_difference_kind kind;
@@ -62,6 +69,7 @@ struct ecc_file_change {
 struct ecc_comparison {
     struct { struct ecc_difference *items; size_t n, cap; } differences; /* by class, then by place */
     struct { struct ecc_file_change *items; size_t n, cap; } files;      /* by path */
+    struct { struct ecc_rollout *items; size_t n, cap; } order;          /* by name, each pair once */
     size_t counts[ECC_NCLASSES];
 };
 
@@ -82,7 +90,7 @@ struct ecc_plan_report {
     const char *against;             /* how the old side is called: "HEAD", a file */
     const struct ecc_source *old;    /* NULL: there was none */
     const struct ecc_source *new_;
-    const char *refused;             /* why `build` would not make the migrations, or NULL */
+    const char *refused;             /* why `build` would not follow, or NULL */
 };
 void ecc_plan_write(const struct ecc_plan_report *report, enum ecc_plan_format format, struct ecc_writer *w);
 

@@ -4,25 +4,30 @@
  * are: the first pass only notes who shows what (ecc_shown), ecc_compare_shown then compares each noted pair once. */
 #include "internal.h"
 
-enum verdict { NEEDED, OFFERED, GONE, RENAMED, NARROWER, WIDER, DEFAULTED, NVERDICTS };
+/* RETYPED: neither type holds the other. UNNAMED: a name that `was` kept is none any more. */
+enum { MAX_DEPTH = 16 };
+enum verdict { NEEDED, OFFERED, GONE, RENAMED, NARROWER, WIDER, RETYPED, DEFAULTED, UNNAMED, NVERDICTS };
 
 /* What a verdict is on each surface. */
 static const enum ecc_difference_kind kinds[ECC_NSURFACES][NVERDICTS] = {
 #define D(e) ECC_DIFF_##e
     [ECC_AT_REQUEST] = {D(REQUEST_FIELD_NEEDED), D(REQUEST_FIELD_ADDED), D(REQUEST_FIELD_REMOVED), D(REQUEST_FIELD_RENAMED),
-                        D(REQUEST_FIELD_NARROWED), D(REQUEST_FIELD_WIDENED), D(REQUEST_DEFAULT_CHANGED)},
+                        D(REQUEST_FIELD_NARROWED), D(REQUEST_FIELD_WIDENED), D(REQUEST_FIELD_NARROWED), D(REQUEST_DEFAULT_CHANGED),
+                        D(REQUEST_NAME_REMOVED)},
     [ECC_AT_REPLY] = {D(REPLY_FIELD_ADDED), D(REPLY_FIELD_ADDED), D(REPLY_FIELD_REMOVED), D(REPLY_FIELD_RENAMED), D(REPLY_FIELD_NARROWED),
-                      D(REPLY_FIELD_WIDENED), D(REPLY_FIELD_NARROWED)},
+                      D(REPLY_FIELD_WIDENED), D(REPLY_FIELD_WIDENED), D(REPLY_FIELD_NARROWED), D(REPLY_NAME_REMOVED)},
     [ECC_AT_EVENT] = {D(EVENT_FIELD_NEEDED), D(EVENT_FIELD_ADDED), D(EVENT_FIELD_REMOVED), D(EVENT_FIELD_RENAMED), D(EVENT_FIELD_CHANGED),
-                      D(EVENT_FIELD_CHANGED), D(EVENT_FIELD_CHANGED)},
+                      D(EVENT_FIELD_WIDENED), D(EVENT_FIELD_CHANGED), D(EVENT_DEFAULT_CHANGED), D(EVENT_NAME_REMOVED)},
     [ECC_AT_PARAM] = {D(PARAM_NEEDED), D(PARAM_ADDED), D(PARAM_REMOVED), D(PARAM_RENAMED), D(PARAM_NARROWED), D(PARAM_WIDENED),
-                      D(PARAM_DEFAULT_CHANGED)},
-    [ECC_AT_RESULT] = {D(RESULT_FIELD_ADDED), D(RESULT_FIELD_ADDED), D(RESULT_FIELD_REMOVED), D(RESULT_FIELD_RENAMED),
-                       D(RESULT_FIELD_CHANGED), D(RESULT_FIELD_CHANGED), D(RESULT_FIELD_CHANGED)},
-    [ECC_AT_SAGA] = {D(SAGA_PARAM_NEEDED), D(SAGA_PARAM_ADDED), D(SAGA_PARAM_REMOVED), D(SAGA_PARAM_RENAMED), D(SAGA_PARAM_NARROWED),
-                     D(SAGA_PARAM_WIDENED), D(SAGA_PARAM_WIDENED)},
+                      D(PARAM_NARROWED), D(PARAM_DEFAULT_CHANGED), D(PARAM_NAME_REMOVED)},
+    [ECC_AT_RESULT] = {D(RESULT_FIELD_NEEDED), D(RESULT_FIELD_ADDED), D(RESULT_FIELD_REMOVED), D(RESULT_FIELD_RENAMED),
+                       D(RESULT_FIELD_NARROWED), D(RESULT_FIELD_WIDENED), D(RESULT_FIELD_CHANGED), D(RESULT_FIELD_NARROWED),
+                       D(RESULT_NAME_REMOVED)},
+    [ECC_AT_SAGA] = {D(SAGA_PARAM_ADDED), D(SAGA_PARAM_ADDED), D(SAGA_PARAM_REMOVED), D(SAGA_PARAM_RENAMED), D(SAGA_PARAM_CHANGED),
+                     D(SAGA_PARAM_CHANGED), D(SAGA_PARAM_CHANGED), D(SAGA_PARAM_CHANGED), D(SAGA_PARAM_NAME_REMOVED)},
     [ECC_AT_CACHE] = {D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED),
-                      D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED)},
+                      D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED), D(CACHED_VALUE_CHANGED),
+                      D(CACHED_VALUE_CHANGED)},
 #undef D
 };
 
@@ -33,6 +38,8 @@ struct walk {
     const char *suffix;  /* of what is told: in which places */
     const char *place;   /* that declared records are noted for; NULL: not noted */
     const char *path;    /* of fields, ends in a dot unless empty */
+    unsigned *orders;    /* a walk that only finds in which orders the sides may be brought out: a bit each; declared records are gone into */
+    int depth;
     struct ecc_span old_span, new_span;
 };
 
@@ -48,6 +55,8 @@ static void tell(const struct walk *w, enum verdict verdict, const char *what)
 {
     bool old = verdict == GONE;
 
+    if (w->orders)
+        *w->orders |= 1u << ecc_difference_traits(w->c->arena, kinds[w->surface][verdict])->order;
     if (w->subject)
         ecc_differ(w->c, kinds[w->surface][verdict], old, old ? w->old_span : w->new_span, w->subject, "%s%s", what, w->suffix);
 }
@@ -123,42 +132,6 @@ static void enums(const struct walk *w, const struct ecc_enum *old, const struct
 
 /* ------------------------------------------------------------------ types */
 
-static bool textual(enum ecc_type_kind kind)
-{
-    return kind == ECC_TYPE_TEXT || kind == ECC_TYPE_SECRET;
-}
-
-/* Does every value of `small` also look like one of `large`? */
-static bool within(enum ecc_type_kind small, enum ecc_type_kind large)
-{
-    if (large == ECC_TYPE_JSON)
-        return true;
-    if (textual(large))
-        return textual(small) || small == ECC_TYPE_UUID || small == ECC_TYPE_EMAIL || small == ECC_TYPE_ENUM || small == ECC_TYPE_TIME;
-    return small == ECC_TYPE_INT && large == ECC_TYPE_FLOAT;
-}
-
-static bool same_form(const struct ecc_type *a, const struct ecc_type *b)
-{
-    return a->kind == b->kind || (textual(a->kind) && textual(b->kind));
-}
-
-int ecc_type_step(const struct ecc_type *old, const struct ecc_type *new_)
-{
-    int64_t old_min = old->bounded ? old->min : INT64_MIN, old_max = old->bounded ? old->max : INT64_MAX;
-    int64_t new_min = new_->bounded ? new_->min : INT64_MIN, new_max = new_->bounded ? new_->max : INT64_MAX;
-
-    if (!same_form(old, new_))
-        return within(old->kind, new_->kind) ? 1 : -1;
-    if (new_->kind != ECC_TYPE_INT) { /* a length is not below 0 */
-        old_min = old_min < 0 ? 0 : old_min;
-        new_min = new_min < 0 ? 0 : new_min;
-    }
-    if (new_min > old_min || new_max < old_max)
-        return -1;
-    return new_min < old_min || new_max > old_max;
-}
-
 static void types(struct walk w, const struct ecc_type *old, const struct ecc_type *new_, const char *name, bool old_may, bool new_may)
 {
     struct ecc_arena *arena = w.c->arena;
@@ -167,14 +140,17 @@ static void types(struct walk w, const struct ecc_type *old, const struct ecc_ty
     if (old->kind == ECC_TYPE_RECORD && new_->kind == ECC_TYPE_RECORD) {
         struct walk inner = w;
         inner.path = *name ? ecc_arena_printf(arena, "%s%s.", w.path, name) : w.path;
-        if (old->record->name && ecc_same_text(old->record->name, new_->record->name))
+        inner.depth++;
+        if (w.orders && w.depth < MAX_DEPTH)
+            records(inner, old->record, new_->record);
+        else if (old->record->name && ecc_same_text(old->record->name, new_->record->name))
             note(&w, old->record, new_->record, NULL, NULL);
         else
             records(inner, old->record, new_->record);
     } else if (old->kind == ECC_TYPE_ENUM && new_->kind == ECC_TYPE_ENUM) {
         struct walk inner = w;
         inner.path = ecc_arena_printf(arena, "%s%s.", w.path, name);
-        if (ecc_same_text(old->enum_->name, new_->enum_->name))
+        if (!w.orders && ecc_same_text(old->enum_->name, new_->enum_->name))
             note(&w, NULL, NULL, old->enum_, new_->enum_);
         else
             enums(&inner, old->enum_, new_->enum_);
@@ -183,10 +159,8 @@ static void types(struct walk w, const struct ecc_type *old, const struct ecc_ty
         int back = ecc_type_step(new_, old);
         const char *words = ecc_arena_printf(arena, "%s was %s and is %s", *field ? field + 1 : "it", ecc_canon_type(arena, old),
                                              ecc_canon_type(arena, new_));
-        /* Neither holds the other: whoever reads it may not know it, whoever wrote it does not write it any more. */
-        bool reads = w.surface == ECC_AT_REQUEST || w.surface == ECC_AT_PARAM || w.surface == ECC_AT_SAGA;
         if (step < 0 && back < 0)
-            tell(&w, reads ? NARROWER : WIDER, words);
+            tell(&w, RETYPED, words);
         else if (step)
             tell(&w, step < 0 ? NARROWER : WIDER, words);
     }
@@ -205,20 +179,12 @@ static const struct ecc_field *by_wire(const struct ecc_record *record, const ch
     return NULL;
 }
 
-static const struct ecc_field *by_name(const struct ecc_record *record, const char *name)
-{
-    for (size_t i = 0; record && name && i < record->nfields; i++)
-        if (strcmp(record->fields[i].name, name) == 0)
-            return &record->fields[i];
-    return NULL;
-}
-
-/* The field of old that this one was, under another name: said by `was`, and free. */
+/* The field of old that this one was, under another name: the one that the wire goes on knowing it by. */
 static const struct ecc_field *renamed_from(const struct ecc_record *old, const struct ecc_record *new_, const struct ecc_field *field)
 {
-    const struct ecc_field *was = by_name(old, field->was);
+    const char *alias = ecc_field_alias(new_, field);
 
-    return was && !by_wire(new_, was->wire) && !by_wire(old, field->wire) ? was : NULL;
+    return alias && !by_wire(old, field->wire) ? by_wire(old, alias) : NULL;
 }
 
 static void one_field(struct walk w, const struct ecc_field *old, const struct ecc_field *new_)
@@ -244,6 +210,9 @@ static void records(struct walk w, const struct ecc_record *old, const struct ec
         w.new_span = field->span.end ? field->span : new_span;
         w.old_span = old_span;
         if (was) {
+            const char *alias = ecc_field_alias(old, was);
+            if (alias && !ecc_same_text(alias, ecc_field_alias(new_, field)))
+                tell(&w, UNNAMED, ecc_arena_printf(arena, "field%s is not called `%s` as well any more", field_name(&w, field->wire), alias));
             one_field(w, was, field);
         } else if ((was = renamed_from(old, new_, field))) {
             tell(&w, RENAMED, ecc_arena_printf(arena, "field%s was `%s%s`", field_name(&w, field->wire), w.path, was->wire));
@@ -293,4 +262,13 @@ void ecc_compare_records(struct ecc_comparer *c, enum ecc_surface surface, const
         .c = c, .surface = surface, .subject = place, .suffix = "", .place = place, .path = "", .old_span = old_span, .new_span = new_span};
 
     records(w, old, new_);
+}
+
+unsigned ecc_compare_orders(struct ecc_comparer *c, enum ecc_surface surface, const struct ecc_record *old, const struct ecc_record *new_)
+{
+    unsigned orders = 0;
+    struct walk w = {.c = c, .surface = surface, .suffix = "", .path = "", .orders = &orders};
+
+    records(w, old, new_);
+    return orders;
 }

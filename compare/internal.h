@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "compare.h"
+#include "reads.h"
 #include "writer.h"
 
 /* Where a type is read by somebody who is not deployed together with who writes it. */
@@ -51,7 +52,11 @@ void ecc_compare_types(struct ecc_comparer *c, enum ecc_surface surface, const c
 void ecc_compare_records(struct ecc_comparer *c, enum ecc_surface surface, const char *place, const struct ecc_record *old,
                          const struct ecc_record *new_, struct ecc_span old_span, struct ecc_span new_span);
 void ecc_compare_shown(struct ecc_comparer *c); /* last: the declared ones */
-int ecc_type_step(const struct ecc_type *old, const struct ecc_type *new_); /* <0 narrower, 0 the same, >0 wider or another */
+/* Tells nothing: the orders in which both sides can be brought out, 1 << enum ecc_plan_order each. */
+unsigned ecc_compare_orders(struct ecc_comparer *c, enum ecc_surface surface, const struct ecc_record *old, const struct ecc_record *new_);
+/* The operation as it was, under this name or the one that `was` says; or NULL. */
+const struct ecc_op *ecc_op_before(const struct ecc_service *old, const struct ecc_service *new_, const struct ecc_op *op, bool *renamed);
+const struct ecc_event *ecc_event_of(const struct ecc_model *model, const char *name, int version); /* version 0: any; or NULL */
 
 /* The parts. */
 void ecc_compare_gateway(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_);
@@ -63,6 +68,7 @@ void ecc_compare_settings(struct ecc_comparer *c, const char *subject, struct ec
 void ecc_compare_sagas(struct ecc_comparer *c);
 void ecc_compare_events(struct ecc_comparer *c);
 void ecc_compare_errors(struct ecc_comparer *c);
+void ecc_compare_rollout(struct ecc_comparer *c); /* after all of these */
 void ecc_compare_rules(struct ecc_comparer *c); /* edges, forbids, invariants, identities, scenarios */
 
 /* canon.c: what a construct says, as text that does not know where it stood or how it was laid out. One statement a line. */

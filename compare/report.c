@@ -92,6 +92,8 @@ static void write_text(const struct plan *p)
     }
     if (p->report->refused)
         ecc_w(w, "\n`ecomc build` refuses it: %s\n", p->report->refused);
+    for (size_t i = 0; i < c->order.n; i++)
+        ecc_w(w, "%s  %s before %s\n", i ? "" : "\norder\n", c->order.items[i].first, c->order.items[i].then);
     if (c->files.n)
         ecc_w(w, "\ngenerated/\n");
     for (size_t i = 0; i < c->files.n; i++)
@@ -159,6 +161,8 @@ static void write_md(const struct plan *p)
         write_rows(p, true);
         ecc_w(w, "\n</details>\n");
     }
+    for (size_t i = 0; i < c->order.n; i++)
+        ecc_w(w, "%s%s before %s%s", i ? ", " : "\nOrder: ", c->order.items[i].first, c->order.items[i].then, i + 1 < c->order.n ? "" : "\n");
     for (size_t i = 0; i < c->files.n; i++) {
         const char *migration = migration_of(p, &c->files.items[i]);
         added += c->files.items[i].added;
@@ -212,6 +216,10 @@ static void write_json(const struct plan *p)
                or_null(p, traits->consequence), d->old ? "\"old\"" : "\"new\"", J(p, path), line, i + 1 < c->differences.n ? "," : "");
     }
     ecc_w_close(w, "],");
+    ecc_w(w, "\"order\": [");
+    for (size_t i = 0; i < c->order.n; i++)
+        ecc_w(w, "%s{\"first\": %s, \"then\": %s}", i ? ", " : "", J(p, c->order.items[i].first), J(p, c->order.items[i].then));
+    ecc_wl(w, "],");
     ecc_w_open(w, "\"files\": [");
     for (size_t i = 0; i < c->files.n; i++)
         ecc_wl(w, "{\"path\": %s, \"change\": %s, \"added\": %zu, \"removed\": %zu}%s", J(p, c->files.items[i].path),

@@ -57,7 +57,7 @@ static void compare_op(struct ecc_comparer *c, const struct ecc_op *old, const s
                    repeats[old->program.repeat], repeats[new_->program.repeat]);
 }
 
-static const struct ecc_op *op_before(const struct ecc_service *old, const struct ecc_service *new_, const struct ecc_op *op, bool *renamed)
+const struct ecc_op *ecc_op_before(const struct ecc_service *old, const struct ecc_service *new_, const struct ecc_op *op, bool *renamed)
 {
     const struct ecc_op *was = FIND(old->ops, old->nops, op->name);
 
@@ -70,7 +70,7 @@ static void compare_ops(struct ecc_comparer *c, const struct ecc_service *old, c
     bool renamed;
 
     for (size_t i = 0; i < new_->nops; i++) {
-        const struct ecc_op *op = new_->ops[i], *was = op_before(old, new_, op, &renamed);
+        const struct ecc_op *op = new_->ops[i], *was = ecc_op_before(old, new_, op, &renamed);
         const char *subject = CFMT(c, "%s.%s", op->service->name, op->name);
         if (!was) {
             ecc_differ(c, ECC_DIFF_OP_ADDED, false, op->span, subject, "new operation");
@@ -78,13 +78,15 @@ static void compare_ops(struct ecc_comparer *c, const struct ecc_service *old, c
         }
         if (renamed)
             ecc_differ(c, was->ncallers ? ECC_DIFF_OP_RENAMED_IN_USE : ECC_DIFF_OP_RENAMED, false, op->span, subject, "was %s", was->name);
+        else if (was->was && was->ncallers && !ecc_same_text(was->was, op->was))
+            ecc_differ(c, ECC_DIFF_OP_NAME_REMOVED, false, op->span, subject, "is not called %s as well any more", was->was);
         compare_op(c, was, op);
     }
     for (size_t i = 0; i < old->nops; i++) {
         const struct ecc_op *op = old->ops[i];
         bool kept = false;
         for (size_t j = 0; j < new_->nops && !kept; j++)
-            kept = op_before(old, new_, new_->ops[j], &renamed) == op;
+            kept = ecc_op_before(old, new_, new_->ops[j], &renamed) == op;
         if (!kept)
             ecc_differ(c, op->ncallers ? ECC_DIFF_OP_REMOVED_IN_USE : ECC_DIFF_OP_REMOVED, true, op->span,
                        CFMT(c, "%s.%s", op->service->name, op->name), "operation is gone");
@@ -97,14 +99,14 @@ static const struct ecc_consumer *same_consumer(const struct ecc_service *servic
 {
     for (size_t i = 0; i < service->nconsumers; i++)
         if (strcmp(service->consumers[i]->group, consumer->group) == 0 &&
-            strcmp(service->consumers[i]->event->name, consumer->event->name) == 0)
+            strcmp(service->consumers[i]->event->id, consumer->event->id) == 0)
             return service->consumers[i];
     return NULL;
 }
 
 static const char *consumer_name(struct ecc_comparer *c, const struct ecc_consumer *consumer)
 {
-    return CFMT(c, "consumer of %s, group %s", consumer->event->name, consumer->group);
+    return CFMT(c, "consumer of %s v%d, group %s", consumer->event->name, consumer->event->version, consumer->group);
 }
 
 static const char *retry_text(struct ecc_comparer *c, const struct ecc_consumer *k)
@@ -235,6 +237,33 @@ static void compare_steps(struct ecc_comparer *c, const char *subject, const str
         ecc_differ(c, ECC_DIFF_SAGA_STEPS_REORDERED, false, new_->span, subject, "its steps stand in another order");
 }
 
+static bool has_version(const struct ecc_model *model, const struct ecc_saga *saga)
+{
+    for (size_t i = 0; i < model->nsagas + model->npast; i++) {
+        const struct ecc_saga *s = i < model->nsagas ? model->sagas[i] : model->past[i - model->nsagas];
+        if (s->version == saga->version && strcmp(s->name, saga->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Versions that the old side knew and the new one does not: what has started by them stays where it is. */
+static void compare_versions(struct ecc_comparer *c)
+{
+    const struct ecc_model *old = c->old;
+
+    for (size_t i = 0; i < old->nsagas + old->npast; i++) {
+        const struct ecc_saga *was = i < old->nsagas ? old->sagas[i] : old->past[i - old->nsagas];
+        bool retired = false;
+        for (size_t k = 0; k < c->new_->nretired && !retired; k++) {
+            const struct ecc_retired *r = c->new_->retired[k];
+            retired = r->saga && strcmp(r->name, was->name) == 0 && (!r->version || r->version == was->version);
+            if (retired && !has_version(c->new_, was))
+                ecc_differ(c, ECC_DIFF_SAGA_VERSION_DROPPED, false, r->span, CFMT(c, "saga %s", was->name), "v%d is dropped", was->version);
+        }
+    }
+}
+
 void ecc_compare_sagas(struct ecc_comparer *c)
 {
     const struct ecc_model *old = c->old, *new_ = c->new_;
@@ -246,6 +275,8 @@ void ecc_compare_sagas(struct ecc_comparer *c)
             ecc_differ(c, ECC_DIFF_SAGA_ADDED, false, now->span, subject, "new, on %s", now->service->name);
             continue;
         }
+        if (now->version != was->version)
+            ecc_differ(c, ECC_DIFF_SAGA_VERSION_RAISED, false, now->span, subject, "was v%d and is v%d", was->version, now->version);
         if (strcmp(was->service->name, now->service->name) != 0)
             ecc_differ(c, ECC_DIFF_SAGA_MOVED, false, now->span, subject, "was on %s and is on %s", was->service->name, now->service->name);
         ecc_compare_records(c, ECC_AT_SAGA, subject, was->params, now->params, was->span, now->span);
@@ -259,4 +290,5 @@ void ecc_compare_sagas(struct ecc_comparer *c)
         if (!FIND(new_->sagas, new_->nsagas, old->sagas[i]->name))
             ecc_differ(c, ECC_DIFF_SAGA_REMOVED, true, old->sagas[i]->span, CFMT(c, "saga %s", old->sagas[i]->name), "is gone, of %s",
                        old->sagas[i]->service->name);
+    compare_versions(c);
 }

@@ -202,20 +202,15 @@ static char *join(struct ecc_arena *arena, const char *format, va_list args)
     return text;
 }
 
-char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...)
+char *ecc_arena_vprintf(struct ecc_arena *arena, const char *format, va_list args)
 {
     char buffer[256], *text;
-    va_list args, again;
+    va_list again;
 
-    va_start(args, format);
-    if (ecc_format_is_plain(format)) {
-        text = join(arena, format, args);
-        va_end(args);
-        return text;
-    }
+    if (ecc_format_is_plain(format))
+        return join(arena, format, args);
     va_copy(again, args);
     int length = vsnprintf(buffer, sizeof buffer, format, args);
-    va_end(args);
     if (length < (int)sizeof buffer) {
         text = ecc_arena_strndup(arena, buffer, length < 0 ? 0 : (size_t)length);
     } else {
@@ -223,6 +218,16 @@ char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...)
         vsnprintf(text, (size_t)length + 1, format, again);
     }
     va_end(again);
+    return text;
+}
+
+char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *text = ecc_arena_vprintf(arena, format, args);
+    va_end(args);
     return text;
 }
 

@@ -34,6 +34,7 @@ char *ecc_arena_strndup(struct ecc_arena *arena, const char *text, size_t length
 char *ecc_arena_strdup(struct ecc_arena *arena, const char *text);
 char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool ecc_format_is_plain(const char *format); /* nothing but %s, as most are: put together at a fifth of what printf takes */
+char *ecc_arena_vprintf(struct ecc_arena *arena, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* A second arena for what lasts until it is asked for again: it is empty, calls the same `oom`, and goes with its parent. */
 struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena);

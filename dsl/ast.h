@@ -207,7 +207,7 @@ struct ecc_ast_stmt {
         struct { struct ecc_ast_remote *remote; struct ecc_ast_expr *key; /* or NULL */ struct ecc_ast_catches catches; } call;
         struct { struct ecc_name saga; struct ecc_ast_inits args; } start;
         struct { struct ecc_name saga; bool has_late; struct ecc_ast_block late; struct ecc_ast_catches catches; } await; /* a variable */
-        struct { struct ecc_name event; struct ecc_ast_expr *body; } publish; /* body: RECORD whose type is absent */
+        struct { struct ecc_name event; int64_t version; struct ecc_ast_expr *body; } publish; /* version 0: not said; body: RECORD without a type */
         struct ecc_ast_keyed *keyed;
         struct { struct ecc_ast_keyed *keyed; struct ecc_ast_expr *value; } put;
         struct ecc_ast_expr *expr;
@@ -338,9 +338,10 @@ struct ecc_ast_seed {
 };
 ECC_AST_LIST(ecc_ast_seeds, struct ecc_ast_seed *);
 
-struct ecc_ast_drop { /* drop [service.]table[.column] "why" */
+struct ecc_ast_drop { /* drop [service.]table[.column] "why"; drop saga name [vN] "why"; drop event Name vN "why" */
     struct ecc_name service; /* absent inside a database block */
-    struct ecc_name table, column; /* column may be absent */
+    struct ecc_name table, column, saga, event; /* a table, whose column may be absent, a saga or an event */
+    int64_t version; /* of a saga or event; 0: every one */
     struct ecc_text why;
     struct ecc_span span;
 };
@@ -367,6 +368,7 @@ ECC_AST_LIST(ecc_ast_ops, struct ecc_ast_op *);
 
 struct ecc_ast_consumer {
     struct ecc_name event, var, topic, group;
+    int64_t version; /* of the event; 0: not said */
     bool has_retry;
     int64_t retries;
     struct ecc_ast_range backoff;

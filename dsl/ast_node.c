@@ -90,7 +90,7 @@ static void no_defaults(struct ecc_parser *p, const struct ecc_ast_fields *field
         struct ecc_ast_field *field = fields->items[i];
 
         if (field->dflt)
-            ecc_diag(p->diags, ECC_E_MISPLACED, field->dflt->span, "only parameters, settings and columns have a default");
+            ecc_diag(p->diags, ECC_E_MISPLACED, field->dflt->span, "only parameters, fields of events, settings and columns have a default");
         field->dflt = NULL;
     }
 }
@@ -128,7 +128,6 @@ struct ecc_ast_decl *ecc_decl_event(struct ecc_parser *p, struct ecc_token k, st
 {
     struct ecc_ast_decl *decl = named(p, ECC_AST_DECL_EVENT, k, n);
 
-    no_defaults(p, fields);
     decl->u.event.version = ecc_version(p, version);
     decl->u.event.version_span = ecc_span_of(version);
     decl->u.event.fields = *fields;

@@ -146,6 +146,23 @@ struct ecc_ast_decl *ecc_decl_drop(struct ecc_parser *p, struct ecc_token k, str
     return decl;
 }
 
+struct ecc_ast_decl *ecc_decl_drop_release(struct ecc_parser *p, struct ecc_token k, const struct ecc_token *saga,
+                                           const struct ecc_token *event, const struct ecc_token *version, struct ecc_token why)
+{
+    struct ecc_ast_decl *decl = ecc_nameless(p, ECC_AST_DECL_DROP, k);
+    struct ecc_ast_drop *drop = ECC_NEW(p->arena, struct ecc_ast_drop);
+
+    if (saga)
+        drop->saga = ecc_ast_kebab(p, *saga);
+    else
+        drop->event = ecc_ast_pascal(p, *event);
+    drop->version = version ? ecc_version(p, *version) : 0;
+    drop->why = ecc_string(p, why);
+    drop->span = ecc_upto(p, k.start);
+    decl->u.drop = drop;
+    return decl;
+}
+
 void ecc_add_database(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_ast_database *database)
 {
     struct ecc_ast_database *all = &decl->u.service.database;

@@ -356,6 +356,6 @@ int64_t ecc_version(struct ecc_parser *p, struct ecc_token t)
         return value;
     struct ecc_diag *diag = ecc_diag(p->diags, ECC_E_SYNTAX, ecc_span_of(t), "found `%.*s`, expected a version such as `v1`",
                                      (int)(size(t) > 40 ? 40 : size(t)), from);
-    ecc_diag_help(p->diags, diag, "an event's version is a part of its name: `event Name v1 { ... }`");
+    ecc_diag_help(p->diags, diag, "the version of an event or a saga is `v` and a number: `event Name v1 { ... }`");
     return 1;
 }

@@ -172,6 +172,8 @@ struct ecc_ast_drop *ecc_drop(struct ecc_parser *p, struct ecc_token k, const st
     const struct ecc_token *column, struct ecc_token why);
 struct ecc_ast_decl *ecc_decl_drop(struct ecc_parser *p, struct ecc_token k, struct ecc_token service, struct ecc_token table,
     const struct ecc_token *column, struct ecc_token why);
+struct ecc_ast_decl *ecc_decl_drop_release(struct ecc_parser *p, struct ecc_token k, const struct ecc_token *saga,
+    const struct ecc_token *event, const struct ecc_token *version, struct ecc_token why);
 void ecc_add_database(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_ast_database *database);
 void ecc_service_jwt(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_token issuer,
     struct ecc_token audience, struct ecc_token secret);

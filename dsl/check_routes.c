@@ -93,7 +93,8 @@ static void check_accepted(struct ecc_resolver *r, const struct ecc_ast_route *a
     if (!ecc_path_names(r, &ast->accepted, &names) || ECC_IS_UNKNOWN(route->result))
         return;
     for (size_t i = 0; i < names.n; i++) {
-        const struct ecc_field *f = route->result->kind == ECC_TYPE_RECORD ? ecc_find(r, route->result->record, names.items[i].text) : NULL;
+        const struct ecc_field *f =
+            route->result->kind == ECC_TYPE_RECORD ? ecc_find_name(r, route->result->record, &names.items[i]) : NULL;
         if (!f)
             ecc_unknown(r, route->result->kind == ECC_TYPE_RECORD ? route->result->record : NULL, &names.items[i], ECC_E_ACCEPTED,
                         "field of the reply called");

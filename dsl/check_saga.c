@@ -63,8 +63,10 @@ static void check_repeat(struct ecc_resolver *r, const struct ecc_saga_step *ste
 
 void ecc_check_sagas(struct ecc_resolver *r)
 {
-    for (size_t i = 0; i < r->model->nsagas; i++) {
-        const struct ecc_saga *saga = r->model->sagas[i];
+    const struct ecc_model *m = r->model;
+
+    for (size_t i = 0; i < m->nsagas + m->npast; i++) {
+        const struct ecc_saga *saga = i < m->nsagas ? m->sagas[i] : m->past[i - m->nsagas];
         for (size_t k = 0; k < saga->nsteps; k++) {
             if (saga->steps[k].undo)
                 check_undo(r, &saga->steps[k]);

@@ -36,8 +36,8 @@ static void check_node(struct ecc_resolver *r, const struct ecc_node *n)
             ecc_diag(r->diags, ECC_W_UNUSED_OP, n->u.service.ops[i]->span, "nobody calls %s.%s", n->name, n->u.service.ops[i]->name);
     for (size_t i = 0; i < n->u.service.nconsumers; i++) {
         const struct ecc_consumer *c = n->u.service.consumers[i];
-        if (ecc_marked(r, c->event, "published"))
-            continue;
+        if (ecc_marked(r, c->event, "published") || (c->event->several && ecc_marked(r, c->event->topic, c->event->name)))
+            continue; /* an older version, of which some may still be in the topic */
         struct ecc_diag *d =
             ecc_diag(r->diags, ECC_W_UNPUBLISHED, c->span, "%s waits for %s, which nobody publishes", n->name, c->event->name);
         ecc_diag_second(d, c->event->span, "declared here");

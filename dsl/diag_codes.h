@@ -93,6 +93,8 @@ X(313, ECC_ERROR, E_SELF_CALL, "service that calls itself")
 X(314, ECC_ERROR, E_END_FAILS, "saga's end that fails")
 X(315, ECC_ERROR, E_TOPIC_KEY, "key of a topic that an event lacks")
 X(316, ECC_ERROR, E_NO_TOPIC, "event without a topic")
+X(317, ECC_ERROR, E_EVENT_VERSION, "version of an event that is not said, or is not there")
+X(318, ECC_ERROR, E_VERSION_MISSED, "group that would miss a version of an event")
 
 X(400, ECC_ERROR, E_NO_EDGE, "conversation without an edge")
 X(401, ECC_ERROR, E_EDGE, "edge between nodes that can't talk")
@@ -129,6 +131,8 @@ X(604, ECC_ERROR, E_IDENTITY, "identity that gets no token")
 
 X(650, ECC_ERROR, E_MIGRATION, "change that a database can't follow")
 X(651, ECC_ERROR, E_LOCK, "ecom.lock that does not fit")
+X(652, ECC_ERROR, E_PAST_SAGA, "saga in flight that could not be finished")
+X(653, ECC_ERROR, E_PAST_EVENT, "event that breaks what was released")
 
 /* ---- warnings, 701 - 799 (resolve) */
 X(701, ECC_WARNING, W_UNUSED_EDGE, "edge that nothing uses")
@@ -139,3 +143,5 @@ X(705, ECC_WARNING, W_UNUSED_POLICY, "policy that no edge uses")
 X(706, ECC_WARNING, W_NEVER_ACCEPTS, "path for accepted requests that is never given")
 X(707, ECC_WARNING, W_NOT_SHOWN, "breaker, failure or cache that no scenario shows")
 X(708, ECC_WARNING, W_UNPUBLISHED, "consumer of an event that nobody publishes")
+X(720, ECC_WARNING, W_OTHER_END, "scenario that ends otherwise than it expects")
+X(721, ECC_WARNING, W_UNSAID, "narration of a hop that does not happen")

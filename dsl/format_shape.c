@@ -146,7 +146,7 @@ static enum context brace(const struct shaper *s, const struct frame *top, size_
     case BLOCK:
         if (before == ECC_TOK_TX || before == ECC_TOK_LATE || before == ECC_TOK_ELSE || kind(s, i - 2) == ECC_TOK_CATCH)
             return BLOCK;
-        if (before == ECC_TOK_PASCAL || kind(s, i - 2) == ECC_TOK_PUBLISH)
+        if (before == ECC_TOK_PASCAL || kind(s, i - 2) == ECC_TOK_PUBLISH || kind(s, i - 3) == ECC_TOK_PUBLISH)
             return OBJECT;
         return ends_value(before) ? BLOCK : OBJECT;
     default:

@@ -89,6 +89,9 @@ decl(A) ::= identity_body(A) RBRACE. { ecc_end_decl(p, A); }
 decl(A) ::= scenario_body(A) RBRACE. { ecc_end_decl(p, A); }
 decl(A) ::= DROP(K) any(S) DOT any(T) STRING(W). { A = ecc_decl_drop(p, K, S, T, NULL, W); }
 decl(A) ::= DROP(K) any(S) DOT any(T) DOT any(C) STRING(W). { A = ecc_decl_drop(p, K, S, T, &C, W); }
+decl(A) ::= DROP(K) SAGA any(N) STRING(W). { A = ecc_decl_drop_release(p, K, &N, NULL, NULL, W); }
+decl(A) ::= DROP(K) SAGA any(N) any(V) STRING(W). { A = ecc_decl_drop_release(p, K, &N, NULL, &V, W); }
+decl(A) ::= DROP(K) EVENT any(N) any(V) STRING(W). { A = ecc_decl_drop_release(p, K, NULL, &N, &V, W); }
 
 /* ------------------------------------------------------------------ names, fields, types */
 
@@ -346,6 +349,10 @@ op_head(A) ::= op_head(A) ERRORS(K) LBRACE names(E) RBRACE. { ecc_op_errors(p, A
 op_head(A) ::= op_head(A) WAS(K) LP any(N) RP. { ecc_op_was(p, A, K, N); }
 
 consumer_head(A) ::= ON(K) any(E) LP any(V) RP FROM any(T) GROUP any(G). { A = ecc_consumer(p, K, &E, V, T, G); }
+consumer_head(A) ::= ON(K) any(E) any(N) LP any(V) RP FROM any(T) GROUP any(G). {
+    A = ecc_consumer(p, K, &E, V, T, G);
+    A->version = ecc_version(p, N);
+}
 consumer_head(A) ::= ON(K) BAD. { A = ecc_consumer(p, K, NULL, K, K, K); }
 consumer_head(A) ::= consumer_head(A) RETRY(K) INT(N) BACKOFF range(R). { ecc_consumer_retry(p, A, K, N, R); }
 consumer_head(A) ::= consumer_head(A) THEN(K) DEAD_LETTER. { ecc_consumer_then(p, A, K, true); }
@@ -388,6 +395,10 @@ when_stmt(A) ::= WHEN(K) expr(E) block(B). { A = ecc_stmt_when(p, K, E, B); }
 stmt(A) ::= step_stmt(A).
 stmt(A) ::= TX(K) block(B). { A = ecc_stmt_tx(p, K, B); }
 stmt(A) ::= PUBLISH(K) any(N) object(B). { A = ecc_stmt_publish(p, K, N, B); }
+stmt(A) ::= PUBLISH(K) any(N) any(V) object(B). {
+    A = ecc_stmt_publish(p, K, N, B);
+    A->u.publish.version = ecc_version(p, V);
+}
 stmt(A) ::= PUT(K) keyed(R) ASSIGN expr(E). { A = ecc_stmt_put(p, K, R, E); }
 stmt(A) ::= DROP(K) keyed(R). { A = ecc_stmt_drop(p, K, R); }
 stmt(A) ::= FOR(K) any(N) IN expr(E) block(B). { A = ecc_stmt_for(p, K, N, E, B); }

@@ -207,7 +207,7 @@ struct ecc_service {
     size_t nops;
     struct ecc_consumer **consumers;
     size_t nconsumers;
-    struct ecc_saga **sagas;            /* that it owns */
+    struct ecc_saga **sagas;            /* that it owns, then their older versions */
     size_t nsagas;
     int workers;                        /* 1 unless said */
 };
@@ -216,12 +216,15 @@ struct ecc_saga_step {
     const char *name;
     struct ecc_stmt *run;               /* CALL */
     struct ecc_stmt *undo;              /* CALL or NULL */
-    const struct ecc_var *result;       /* STEP variable, NULL where the operation returns nothing */
+    const struct ecc_var *result;       /* STEP variable, NULL where the operation returns nothing or nobody reads it */
     struct ecc_span span;
 };
 
-struct ecc_saga {
+struct ecc_saga { /* one version of it */
     const char *name;
+    int version;                        /* counted by the compiler, from 1: another text is another version */
+    bool past;                          /* an older one, by which instances that it started are finished */
+    const char *release;                /* what ecom.lock keeps of it: release.h */
     const struct ecc_node *service;
     const struct ecc_record *params;
     struct ecc_saga_step *steps;
@@ -313,6 +316,7 @@ struct ecc_forbid { const struct ecc_node *from, *to; const char *why; struct ec
 struct ecc_invariant { const char *name; const struct ecc_node **nodes; size_t nnodes; bool wide; const char *sql; struct ecc_span span; };
 const char *ecc_schema_name(struct ecc_arena *arena, const struct ecc_node *node); /* trip-svc: trip_svc */
 struct ecc_drop { const struct ecc_node *service; const char *table, *column, *why; struct ecc_span span; };
+struct ecc_retired { bool saga; const char *name; int version; const char *why; struct ecc_span span; }; /* drop saga|event; version 0: all */
 
 /* A request of a scenario or an identity; body is a dynamic object (ECC_SBX_OBJECT, `unique`: TOKEN with name prefix and path[0]
  * suffix; `same.x`: REPLY) or NULL. */
@@ -367,15 +371,27 @@ struct ecc_scenario {
     X(events, ecc_event)                                                                                                              \
     X(nodes, ecc_node)                                                                                                                \
     X(sagas, ecc_saga)                                                                                                                \
+    X(past, ecc_saga) /* older versions: in their services' lists, too */                                                             \
     X(edges, ecc_edge)                                                                                                                \
     X(forbids, ecc_forbid)                                                                                                            \
     X(invariants, ecc_invariant)                                                                                                      \
     X(identities, ecc_identity)                                                                                                       \
     X(scenarios, ecc_scenario)                                                                                                        \
-    X(drops, ecc_drop)
+    X(drops, ecc_drop)                                                                                                                \
+    X(retired, ecc_retired)
+
+/* A version of a saga or an event that was released, as ecom.lock keeps it. */
+struct ecc_release {
+    bool saga; /* else an event */
+    const char *name;
+    int version;
+    const char *text; /* its declaration; NULL: it was dropped, only its number is kept */
+};
+struct ecc_releases { struct ecc_release *items; size_t n, cap; };
 
 struct ecc_model {
     const char *title;
+    struct ecc_releases releases; /* what ecom.lock is to keep: sagas, then events, by name and version */
 #define X(member, type)                                                                                                               \
     struct type **member;                                                                                                             \
     size_t n##member;
@@ -393,5 +409,10 @@ struct ecc_source;
 /* Lexes, parses, resolves and checks. Returns the model, or NULL when diags has an error; diags, never printed here, also gets the
  * warnings. source must outlive the model. */
 const struct ecc_model *ecc_compile(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags);
+
+/* The same, after what was released of it (NULL: nothing): sagas get their versions, and those that instances may still be in are compiled
+ * as well (model.past); an event whose shape does not keep what was promised is an error. */
+const struct ecc_model *ecc_compile_after(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_releases *releases,
+                                          struct ecc_diags *diags);
 
 #endif

@@ -202,6 +202,9 @@ static void run(struct ecc_parser *p, struct ecc_machine *m, bool whole)
     while (!p->overflow) {
         const struct ecc_token *t = &p->tokens.items[i];
         bool accepted;
+
+        if (t->start >= p->until)
+            break;
         struct ecc_token token = classify(m, t, i ? t - 1 : &none, &accepted);
 
         if (accepted) {
@@ -228,6 +231,8 @@ static void run(struct ecc_parser *p, struct ecc_machine *m, bool whole)
         failed = i;
         i = recover(p, m, i);
     }
+    for (unsigned kind = 1; p->expected && !p->overflow && kind < ecc_machine_kinds(); kind++)
+        p->expected[kind] = ecc_machine_accepts(m, kind);
 }
 
 const struct ecc_ast_file *ecc_parse(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags)
@@ -239,7 +244,7 @@ const struct ecc_ast_file *ecc_parse_tokens(struct ecc_arena *arena, const struc
                                             struct ecc_tokens *taken)
 {
     struct ecc_parser p = {
-        .arena = arena, .source = source, .diags = diags, .taken = taken, .file = ECC_NEW(arena, struct ecc_ast_file)};
+        .arena = arena, .source = source, .diags = diags, .taken = taken, .file = ECC_NEW(arena, struct ecc_ast_file), .until = UINT32_MAX};
     bool whole = ecc_lex(arena, source, diags, &p.tokens, &p.file->comments);
 
     const struct ecc_token end = {source->length, source->length, 0, 0};
@@ -252,4 +257,20 @@ const struct ecc_ast_file *ecc_parse_tokens(struct ecc_arena *arena, const struc
     if (p.overflow)
         ecc_diag(diags, ECC_E_TOO_DEEP, (struct ecc_span){p.last, p.last}, "this is nested too deeply");
     return p.file;
+}
+
+void ecc_parse_expected(struct ecc_arena *arena, const struct ecc_source *source, uint32_t offset, bool kinds[ECC_MAX_KINDS])
+{
+    struct ecc_diags unseen;
+    struct ecc_parser p = {.arena = arena, .source = source, .diags = &unseen, .file = ECC_NEW(arena, struct ecc_ast_file), .until = offset,
+                           .expected = kinds};
+    const struct ecc_token end = {source->length, source->length, 0, 0};
+
+    memset(kinds, 0, ECC_MAX_KINDS * sizeof *kinds);
+    ecc_diags_init(&unseen, arena);
+    ecc_lex(arena, source, &unseen, &p.tokens, &p.file->comments);
+    p.lexical = unseen.n;
+    ECC_PUSH(arena, &p.tokens, end);
+    ECC_PUSH(arena, &p.tokens, end);
+    run(&p, ecc_machine_new(&p), true);
 }

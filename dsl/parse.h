@@ -15,4 +15,8 @@ const struct ecc_ast_file *ecc_parse(struct ecc_arena *arena, const struct ecc_s
 const struct ecc_ast_file *ecc_parse_tokens(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags,
                                             struct ecc_tokens *taken);
 
+enum { ECC_MAX_KINDS = 300 };
+/* Which kinds of token could stand at an offset, after all that stands before it and whatever follows. */
+void ecc_parse_expected(struct ecc_arena *arena, const struct ecc_source *source, uint32_t offset, bool kinds[ECC_MAX_KINDS]);
+
 #endif

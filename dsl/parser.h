@@ -10,11 +10,12 @@
 #include "ast.h"
 #include "diag.h"
 #include "lexer.h"
+#include "parse.h"
 #include "source.h"
 
 ECC_AST_LIST(ecc_remotes, struct ecc_ast_expr *);
 
-enum { ECC_MAX_SYMBOLS = 300 }; /* of the grammar */
+enum { ECC_MAX_SYMBOLS = ECC_MAX_KINDS }; /* of the grammar */
 
 struct ecc_parser {
     struct ecc_arena *arena;
@@ -29,6 +30,8 @@ struct ecc_parser {
     bool opens[ECC_MAX_SYMBOLS]; /* symbols of the grammar that have a bracket which is still open */
     size_t lexical; /* how many of the kept diagnostics are the lexer's */
     unsigned guesses; /* how many words have been compared with keywords */
+    uint32_t until;  /* reading ends before the token that begins there or behind it; UINT32_MAX: at the end */
+    bool *expected;  /* by kind: what could stand there; or NULL */
     bool overflow; /* the machine's stack was too small: nothing more is read */
 };
 

@@ -63,6 +63,7 @@ struct ecc_field {
     const struct ecc_expr *dflt; /* a literal, or NULL */
     bool null;                   /* written as null when it is absent, not left out */
     struct ecc_span span;
+    const struct ecc_field *origin; /* of a request's field: what names it, an operation's parameter or a part of the path; or NULL */
 };
 
 /* name is NULL for an inline record and for a row; codegen names those after the place they stand in. */
@@ -71,6 +72,7 @@ struct ecc_record {
     struct ecc_field *fields;
     size_t nfields;
     struct ecc_span span;
+    bool past; /* as it was in a release: fits what has been renamed since, or got a field that may be absent */
 };
 
 struct ecc_error {
@@ -80,11 +82,14 @@ struct ecc_error {
     struct ecc_span span;
 };
 
-struct ecc_event {
+struct ecc_event { /* one version of it */
     const char *name;
     int version;
-    struct ecc_record *body; /* body->name is the event's */
-    const struct ecc_topic *topic; /* the one that carries it */
+    const char *id;          /* the name; with the version, ThingMadeV2, from the second one on */
+    bool several;            /* other versions of it are declared */
+    struct ecc_record *body; /* body->name is id */
+    const struct ecc_topic *topic; /* the one that carries it, in every version */
+    const char *release;     /* what ecom.lock keeps of it: release.h */
     struct ecc_span span;
 };
 
@@ -149,6 +154,7 @@ struct ecc_var {
     const char *unique; /* name, with _2, _3 ... where an operation declares it more than once: safe as a frame member */
     const struct ecc_type *type;
     struct ecc_span span;
+    bool used; /* somebody reads it */
 };
 
 struct ecc_init { /* field: expr */

@@ -11,9 +11,9 @@
 
 /* ------------------------------------------------------------------ names */
 
-bool ecc_declare(struct ecc_resolver *r, const void *space, const struct ecc_name *name, void *value, const char *what)
+bool ecc_list_once(struct ecc_resolver *r, const void *space, const struct ecc_name *name, const void *value, const char *what)
 {
-    struct ecc_symbol *first = ecc_symbols_add(&r->symbols, space, name->text, value, name->span);
+    struct ecc_symbol *first = ecc_symbols_add(&r->symbols, space, name->text, (void *)(uintptr_t)value, name->span);
 
     if (!first)
         return true;
@@ -22,11 +22,34 @@ bool ecc_declare(struct ecc_resolver *r, const void *space, const struct ecc_nam
     return false;
 }
 
+bool ecc_declare(struct ecc_resolver *r, const void *space, const struct ecc_name *name, void *value, enum ecc_ref_kind kind)
+{
+    if (!ecc_list_once(r, space, name, value, ecc_ref_word(kind)))
+        return false;
+    if (r->refs) {
+        struct ecc_symbol *symbol = ecc_symbols_find(&r->symbols, space, name->text);
+        symbol->kind = kind;
+        ecc_refer_symbol(r, symbol, name->span, true);
+    }
+    return true;
+}
+
 void *ecc_find(struct ecc_resolver *r, const void *space, const char *name)
 {
     struct ecc_symbol *e = ecc_symbols_find(&r->symbols, space, name);
 
     return e ? e->value : NULL;
+}
+
+void *ecc_find_name(struct ecc_resolver *r, const void *space, const struct ecc_name *name)
+{
+    struct ecc_symbol *e = ecc_symbols_find(&r->symbols, space, name->text);
+
+    if (!e || !e->value)
+        return NULL;
+    if (r->refs)
+        ecc_refer_symbol(r, e, name->span, false);
+    return e->value;
 }
 
 struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what)
@@ -44,7 +67,7 @@ struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const st
 
 void *ecc_lookup(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what)
 {
-    void *value = ecc_find(r, space, name->text);
+    void *value = ecc_find_name(r, space, name);
 
     if (!value)
         ecc_unknown(r, space, name, code, what);
@@ -233,7 +256,7 @@ static void declare_node(struct ecc_resolver *r, const struct ecc_ast_decl *d, e
     node->title = d->title.text ? d->title.text : d->name.text;
     node->span = d->name.span;
     *made = node;
-    if (ecc_declare(r, &r->spaces->nodes, &d->name, node, "node"))
+    if (ecc_declare(r, &r->spaces->nodes, &d->name, node, ECC_REF_NODE))
         r->model->nodes[r->model->nnodes++] = node;
 }
 
@@ -245,7 +268,15 @@ static void declare_saga(struct ecc_resolver *r, const struct ecc_ast_decl *d, v
     saga->span = d->name.span;
     saga->params = ECC_NEW(r->arena, struct ecc_record);
     *made = saga;
-    if (ecc_declare(r, &r->spaces->sagas, &d->name, saga, "saga"))
+    struct ecc_past *past = ecc_past_of(r, d);
+    if (past) {
+        saga->past = true;
+        saga->version = past->release->version;
+        past->saga = saga;
+        r->model->past[r->model->npast++] = saga;
+        return;
+    }
+    if (ecc_declare(r, &r->spaces->sagas, &d->name, saga, ECC_REF_SAGA))
         r->model->sagas[r->model->nsagas++] = saga;
 }
 
@@ -281,7 +312,7 @@ static void declare_all(struct ecc_resolver *r)
         case ECC_AST_DECL_GATEWAY: declare_node(r, d, ECC_NODE_GATEWAY, &r->made[i]); break;
         case ECC_AST_DECL_SAGA: declare_saga(r, d, &r->made[i]); break;
         case ECC_AST_DECL_POLICY:
-            ecc_declare(r, &r->spaces->policies, &d->name, (void *)(uintptr_t)d, "policy");
+            ecc_declare(r, &r->spaces->policies, &d->name, (void *)(uintptr_t)d, ECC_REF_POLICY);
             break;
         default: break; /* resolve_types.c, resolve_edges.c, resolve_scenario.c */
         }
@@ -290,6 +321,14 @@ static void declare_all(struct ecc_resolver *r)
         struct ecc_diag *g = ecc_diag(r->diags, ECC_E_NO_TITLE, (struct ecc_span){0, 0}, "the topology has no title");
         ecc_diag_help(r->diags, g, "begin with: topology \"Title\"");
     }
+}
+
+struct ecc_past *ecc_past_of(const struct ecc_resolver *r, const struct ecc_ast_decl *decl)
+{
+    for (size_t i = 0; r->past && i < r->past->n; i++)
+        if (decl->span.start >= r->past->items[i].span.start && decl->span.end <= r->past->items[i].span.end)
+            return &r->past->items[i];
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ passes */
@@ -314,8 +353,8 @@ static void resolve_forbid(struct ecc_resolver *r, const struct ecc_ast_decl *d)
     r->model->forbids[r->model->nforbids++] = f;
 }
 
-void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_diags *diags,
-                 struct ecc_model *model)
+void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_pasts *past,
+                 struct ecc_diags *diags, struct ecc_model *model, struct ecc_refs *refs)
 {
     struct ecc_resolver *r = ECC_NEW(arena, struct ecc_resolver);
 
@@ -323,7 +362,9 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     r->diags = diags;
     r->source = source;
     r->file = file;
+    r->past = past;
     r->model = model;
+    r->refs = refs;
     r->spaces = ECC_NEW(arena, struct ecc_spaces);
     r->made = ECC_NEW_ARRAY(arena, void *, file->decls.n);
     ecc_symbols_init(&r->symbols, arena, source->length / 24);
@@ -346,12 +387,15 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     EACH(DROP, ecc_resolve_drop(r, d->u.drop, NULL));
     model->drops = r->drops.items;
     model->ndrops = r->drops.n;
+    model->retired = r->retired.items;
+    model->nretired = r->retired.n;
     EACH(GATEWAY, ecc_resolve_gateway(r, d, r->made[i]));
     ecc_find_repeats(r);
     EACH(EXTERNAL, ecc_resolve_sandbox(r, d, r->made[i]));
     EACH(INVARIANT, ecc_resolve_invariant(r, d)); /* after the sandboxes, whose ledgers they may ask */
     ecc_resolve_scenarios(r);
     ecc_check_edges(r);
+    ecc_check_events(r);
     ecc_check_sagas(r);
     EACH(GATEWAY, ecc_check_routes(r, d, r->made[i]));
     if (!diags->errors)

@@ -14,6 +14,7 @@
 #include "ast.h"
 #include "diag.h"
 #include "model.h"
+#include "refs.h"
 #include "symbols.h"
 #include "types.h"
 
@@ -43,9 +44,21 @@ struct ecc_effects {
     int state;       /* of the walk that finds it: 0 new, 1 being looked at, 2 known */
 };
 
+/* A released version that is compiled behind the topology's own text. What it declares has no name there: nothing else can mean it. */
+struct ecc_past {
+    const struct ecc_release *release;
+    struct ecc_span span;
+    struct ecc_saga *saga;
+    struct ecc_event *event;
+    struct { struct ecc_record **items; size_t n, cap; } answers; /* of the saga's steps whose answer is read, in their order */
+    struct { struct ecc_enum **items; size_t n, cap; } enums;     /* as they were */
+};
+struct ecc_pasts { struct ecc_past *items; size_t n, cap; };
+
 struct ecc_resolver {
     struct ecc_sql_ahead *ahead; /* or NULL */
     struct ecc_arena *arena;
+    struct ecc_pasts *past;           /* or NULL */
     struct ecc_diags *diags;
     const struct ecc_source *source;
     const struct ecc_ast_file *file;
@@ -53,18 +66,27 @@ struct ecc_resolver {
     struct ecc_symbols symbols;
     struct ecc_spaces *spaces;
     void **made;                      /* the entity of file->decls.items[i] */
+    struct ecc_refs *refs;            /* where references are noted; NULL: nobody asks */
     struct { struct ecc_call_site *items; size_t n, cap; } calls;
     struct { struct ecc_effects **items; size_t n, cap; } effects;
     struct { struct ecc_drop **items; size_t n, cap; } drops;
+    struct { struct ecc_retired **items; size_t n, cap; } retired;
 };
+
+struct ecc_past *ecc_past_of(const struct ecc_resolver *r, const struct ecc_ast_decl *decl); /* NULL: it is the topology's own */
+/* The event of that version, 0: the only one; NULL after a report. how: "publish", what stands before it. */
+struct ecc_event *ecc_lookup_event(struct ecc_resolver *r, const struct ecc_name *name, int64_t version, const char *how);
 
 /* ------------------------------------------------------------------ names (resolve.c) */
 
 /* Declares a name; a second one is reported with both places and false. */
-bool ecc_declare(struct ecc_resolver *r, const void *space, const struct ecc_name *name, void *value, const char *what);
+bool ecc_declare(struct ecc_resolver *r, const void *space, const struct ecc_name *name, void *value, enum ecc_ref_kind kind);
+/* The same of a name that is declared elsewhere: it may stand there once. */
+bool ecc_list_once(struct ecc_resolver *r, const void *space, const struct ecc_name *name, const void *value, const char *what);
 /* The entity, or NULL after a report with what was probably meant. */
 void *ecc_lookup(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what);
 void *ecc_find(struct ecc_resolver *r, const void *space, const char *name); /* or NULL, without a word */
+void *ecc_find_name(struct ecc_resolver *r, const void *space, const struct ecc_name *name); /* the same of a name in the source */
 struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what);
 const struct ecc_error *ecc_lookup_error(struct ecc_resolver *r, const struct ecc_name *name);
 struct ecc_node *ecc_lookup_node(struct ecc_resolver *r, const struct ecc_name *name);
@@ -86,11 +108,26 @@ bool ecc_mark(struct ecc_resolver *r, const void *space, const char *name);  /* 
 bool ecc_marked(struct ecc_resolver *r, const void *space, const char *name);
 bool ecc_in_range(struct ecc_resolver *r, int64_t value, int64_t min, int64_t max, struct ecc_span span, const char *what);
 
+/* ------------------------------------------------------------------ references (resolve_refs.c); each does nothing when nobody asks */
+
+/* Notes a name of the source. One that does not stand there as it is called was made up by the resolver, and is left out. */
+void ecc_refer(struct ecc_resolver *r, struct ecc_ref ref);
+void ecc_refer_symbol(struct ecc_resolver *r, const struct ecc_symbol *symbol, struct ecc_span span, bool declares);
+void ecc_refer_field(struct ecc_resolver *r, const struct ecc_field *field, struct ecc_span span, const struct ecc_type *type);
+void ecc_refer_var(struct ecc_resolver *r, const struct ecc_var *var, struct ecc_span span, const struct ecc_type *type, bool declares);
+void ecc_refer_edge(struct ecc_resolver *r, const struct ecc_edge *edge, struct ecc_span span);
+void ecc_refer_fit(struct ecc_resolver *r, const struct ecc_type *from, const struct ecc_type *to); /* a value is fitted */
+void ecc_refer_spread(struct ecc_resolver *r, const struct ecc_ast_init *ast, const struct ecc_field *from, const struct ecc_field *to);
+/* For ecc_sql_check of that text; NULL when nobody asks. */
+const struct ecc_sql_notes *ecc_refer_sql(struct ecc_resolver *r, const struct ecc_text *text);
+void ecc_refer_statement(struct ecc_resolver *r, const struct ecc_sql *sql);
+
 /* ------------------------------------------------------------------ types (resolve_types.c) */
 
 const struct ecc_type *ecc_resolve_type(struct ecc_resolver *r, const struct ecc_ast_type *type);
-/* Fills record->fields and declares them in the space of the record. what: "field", "parameter". */
-void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const struct ecc_ast_fields *fields, const char *what);
+/* Fills record->fields and declares them in the space of the record, as FIELD or PARAM. */
+void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const struct ecc_ast_fields *fields,
+                        enum ecc_ref_kind kind);
 void ecc_index_record(struct ecc_resolver *r, const struct ecc_record *record); /* declares the fields of one made elsewhere */
 void ecc_resolve_types(struct ecc_resolver *r);                                 /* enums, records, errors, events */
 struct ecc_setting *ecc_resolve_setting(struct ecc_resolver *r, const struct ecc_ast_setting *ast, const void *space);
@@ -229,13 +266,15 @@ bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op); /* changes n
  * and so do providers that have a header for it. */
 const struct ecc_stmt *ecc_op_doubles(struct ecc_resolver *r, const struct ecc_op *op);
 void ecc_check_edges(struct ecc_resolver *r);
+void ecc_check_events(struct ecc_resolver *r);
 void ecc_check_sagas(struct ecc_resolver *r);
 void ecc_check_timeouts(struct ecc_resolver *r);
 void ecc_check_routes(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_node *node);
 void ecc_check_unused(struct ecc_resolver *r);
 
-/* The resolver's entry: model is filled; whether it is right is what diags says. */
-void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_diags *diags,
-                 struct ecc_model *model);
+/* The resolver's entry: model is filled; whether it is right is what diags says. refs gets the references, or is NULL.
+ * past, or NULL: releases that stand behind the topology in source; gets what they became. */
+void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_file *file, struct ecc_pasts *past,
+                 struct ecc_diags *diags, struct ecc_model *model, struct ecc_refs *refs);
 
 #endif

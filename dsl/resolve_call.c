@@ -260,7 +260,7 @@ void ecc_resolve_await(struct ecc_resolver *r, struct ecc_body *body, const stru
 void ecc_resolve_publish(struct ecc_resolver *r, struct ecc_body *body, const struct ecc_ast_stmt *ast, struct ecc_stmt *stmt)
 {
     const struct ecc_name *name = &ast->u.publish.event;
-    const struct ecc_event *event = ecc_lookup(r, &r->spaces->events, name, ECC_E_UNKNOWN_EVENT, "event");
+    const struct ecc_event *event = ecc_lookup_event(r, name, ast->u.publish.version, "publish");
 
     if (!body->in_tx) {
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_PUBLISH, ast->span, "an event is published inside `tx`");
@@ -276,6 +276,8 @@ void ecc_resolve_publish(struct ecc_resolver *r, struct ecc_body *body, const st
     stmt->u.publish.body =
         ecc_resolve_record(r, body, event->body, &ast->u.publish.body->u.record.inits, ast->u.publish.body->span, "field");
     ecc_mark(r, event, "published");
+    if (event->topic)
+        ecc_mark(r, event->topic, event->name);
     if (!event->topic) {
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NO_TOPIC, name->span, "no topic carries event `%s`", event->name);
         ecc_diag_second(d, event->span, "declared here");

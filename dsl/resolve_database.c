@@ -54,12 +54,60 @@ static const char *sql_default(struct ecc_resolver *r, const struct ecc_ast_expr
     }
 }
 
-static void check_constraint(struct ecc_resolver *r, const struct ecc_table *table, enum ecc_constraint_kind kind, const struct ecc_text *sql)
+static void check_constraint(struct ecc_resolver *r, const struct ecc_table *table, enum ecc_constraint_kind kind,
+                             const struct ecc_text *sql)
 {
     struct ecc_sql_problems problems = {0};
 
-    ecc_sql_check_constraint(r->arena, table, kind, sql->text, &problems);
+    ecc_sql_check_constraint(r->arena, table, kind, sql->text, ecc_refer_sql(r, sql), &problems);
     ecc_report_sql(r, sql, &problems);
+}
+
+/* The columns of a key, as `a, b`, or NULL of what is no key. */
+static const char *columns_of_key(struct ecc_resolver *r, const struct ecc_table *table, size_t i)
+{
+    const struct ecc_constraint *con = i < table->ncolumns ? NULL : &table->constraints[i - table->ncolumns];
+    char *out, *p;
+
+    if (!con)
+        return table->columns[i].primary_key || table->columns[i].unique ? table->columns[i].name : NULL;
+    if (con->kind != ECC_CON_PRIMARY_KEY && con->kind != ECC_CON_UNIQUE)
+        return NULL;
+    p = out = ecc_arena_alloc(r->arena, strlen(con->sql) * 2 + 1);
+    for (const char *sql = con->sql; *sql; sql++) {
+        if (*sql == ',') {
+            *p++ = ',';
+            *p++ = ' ';
+        } else if (!strchr("\" \t\r\n", *sql)) {
+            *p++ = *sql;
+        }
+    }
+    *p = '\0';
+    return out;
+}
+
+/* PostgreSQL would make two of the same key into one, and which name it keeps depends on how they came. A primary key can't be null. */
+static void check_keys(struct ecc_resolver *r, const struct ecc_table *table)
+{
+    for (size_t i = 0; i < table->ncolumns + table->nconstraints; i++) {
+        const char *key = columns_of_key(r, table, i);
+        struct ecc_span span = i < table->ncolumns ? table->columns[i].span : table->constraints[i - table->ncolumns].span;
+        for (size_t j = 0; key && j < i; j++) {
+            const char *other = columns_of_key(r, table, j);
+            if (other && strcmp(key, other) == 0)
+                ecc_diag(r->diags, ECC_E_COLUMN, span, "(%s) is a key already", key);
+        }
+        if (!key || i < table->ncolumns || table->constraints[i - table->ncolumns].kind != ECC_CON_PRIMARY_KEY)
+            continue;
+        for (size_t j = 0; j < table->ncolumns; j++) {
+            const char *name = table->columns[j].name, *at = table->columns[j].type->optional ? strstr(key, name) : NULL;
+            size_t n = strlen(name);
+            while (at && ((at > key && at[-1] != ' ') || (at[n] && at[n] != ',')))
+                at = strstr(at + 1, name);
+            if (at)
+                ecc_diag(r->diags, ECC_E_COLUMN, table->columns[j].span, "a primary key can't be optional");
+        }
+    }
 }
 
 static void resolve_column(struct ecc_resolver *r, const struct ecc_ast_column *ast, struct ecc_table *table)
@@ -79,7 +127,7 @@ static void resolve_column(struct ecc_resolver *r, const struct ecc_ast_column *
         ecc_diag(r->diags, ECC_E_COLUMN, ast->type->span, "a primary key can't be optional");
     if (ast->dflt)
         c->dflt_sql = sql_default(r, ast->dflt, c->type);
-    if (ecc_declare(r, table, &ast->name, c, "column"))
+    if (ecc_declare(r, table, &ast->name, c, ECC_REF_COLUMN))
         table->ncolumns++;
 }
 
@@ -116,6 +164,7 @@ static void resolve_table(struct ecc_resolver *r, const struct ecc_ast_table *as
     for (size_t i = 0; i < ast->columns.n; i++)
         if (ast->columns.items[i]->check.text)
             check_constraint(r, table, ECC_CON_CHECK, &ast->columns.items[i]->check);
+    check_keys(r, table);
 }
 
 /* After all tables: what is referred to has one key column of that type. */
@@ -132,7 +181,8 @@ static void resolve_references(struct ecc_resolver *r, const struct ecc_ast_tabl
             if (other->columns[k].primary_key)
                 key = &other->columns[k];
         if (!key) {
-            struct ecc_diag *d = ecc_diag(r->diags, ECC_E_REFERENCE, name->span, "table `%s` has no primary key of one column", other->name);
+            struct ecc_diag *d =
+                ecc_diag(r->diags, ECC_E_REFERENCE, name->span, "table `%s` has no primary key of one column", other->name);
             ecc_diag_second(d, other->span, "declared here");
         } else if (!ecc_type_same(ecc_type_present(r->arena, c->type), key->type)) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_REFERENCE, name->span, "%s can't refer to %s", ecc_type_name(r->arena, c->type),
@@ -153,7 +203,7 @@ void ecc_resolve_database(struct ecc_resolver *r, const struct ecc_ast_decl *ast
     for (size_t i = 0; i < db->tables.n; i++) {
         struct ecc_table *table = ECC_NEW(r->arena, struct ecc_table);
         resolve_table(r, db->tables.items[i], table);
-        if (ecc_declare(r, &s->tables, &db->tables.items[i]->name, table, "table"))
+        if (ecc_declare(r, &s->tables, &db->tables.items[i]->name, table, ECC_REF_TABLE))
             s->tables[s->ntables++] = table;
     }
     for (size_t i = 0; i < db->tables.n; i++) {
@@ -216,14 +266,46 @@ void ecc_resolve_seeds(struct ecc_resolver *r, const struct ecc_ast_decl *ast, s
 
 /* ------------------------------------------------------------------ drops */
 
+/* What was released and is to be forgotten. Whether the version of a saga is the present one, release.c knows. */
+static void resolve_retired(struct ecc_resolver *r, const struct ecc_ast_drop *ast)
+{
+    bool saga = ast->saga.text != NULL;
+    struct ecc_retired *retired = ECC_NEW(r->arena, struct ecc_retired);
+    struct ecc_span declared = {0};
+
+    *retired = (struct ecc_retired){saga, saga ? ast->saga.text : ast->event.text, (int)ast->version, ast->why.text, ast->span};
+    if (!retired->name)
+        return;
+    if (saga && !ast->version && ecc_find(r, &r->spaces->sagas, retired->name)) {
+        const struct ecc_saga *s = ecc_find(r, &r->spaces->sagas, retired->name);
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DROP, ast->span, "saga `%s` is dropped and declared", s->name);
+        ecc_diag_second(d, s->span, "declared here");
+        ecc_diag_help(r->diags, d, "to give up an older version of it, name that: `drop saga %s v1 \"why\"`", s->name);
+        return;
+    }
+    if (!saga) {
+        const struct ecc_event *e = ecc_find(r, &r->spaces->events, ecc_arena_printf(r->arena, "%s v%d", retired->name, retired->version));
+        if (e)
+            declared = e->span;
+    }
+    if (declared.end)
+        ecc_diag_second(ecc_diag(r->diags, ECC_E_DROP, ast->span, "event `%s` v%d is dropped and declared", retired->name, retired->version),
+                        declared, "declared here");
+    ECC_PUSH(r->arena, &r->retired, retired);
+}
+
 void ecc_resolve_drop(struct ecc_resolver *r, const struct ecc_ast_drop *ast, struct ecc_node *service)
 {
+    if (ast->saga.text || ast->event.text) {
+        resolve_retired(r, ast);
+        return;
+    }
     if (!service && ast->service.text)
         service = ecc_lookup_kind(r, &ast->service, ECC_NODE_SERVICE);
     if (!service)
         return;
     /* what is dropped is in the last schema, not in this one */
-    const struct ecc_table *table = ecc_find(r, &service->u.service.tables, ast->table.text);
+    const struct ecc_table *table = ecc_find_name(r, &service->u.service.tables, &ast->table);
     const struct ecc_column *column = table && ast->column.text ? ecc_find(r, table, ast->column.text) : NULL;
     if (column || (table && !ast->column.text)) {
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DROP, ast->span, "`%s` is dropped and declared", column ? column->name : table->name);

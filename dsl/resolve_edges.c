@@ -1,5 +1,6 @@
 /* Edges: who may talk to whom, and how. A policy's properties come first, the edge's own override them. */
 #include "resolve.h"
+#include "source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,17 @@
 struct ecc_edge *ecc_edge_between(struct ecc_resolver *r, const struct ecc_node *from, const struct ecc_node *to)
 {
     return ecc_find(r, &from->out, to->name);
+}
+
+/* Behind the last edge, or at the end: where one more would be written. */
+static void fix_edge(struct ecc_resolver *r, struct ecc_diag *d, const char *edge)
+{
+    uint32_t at = r->source->length;
+
+    for (size_t i = 0; i < r->file->decls.n; i++)
+        if (r->file->decls.items[i]->kind == ECC_AST_DECL_EDGE)
+            at = r->file->decls.items[i]->span.end;
+    ecc_diag_fix(d, (struct ecc_span){at, at}, ecc_arena_printf(r->arena, "\n%s%s", edge, at == r->source->length ? "\n" : ""));
 }
 
 struct ecc_edge *ecc_need_edge(struct ecc_resolver *r, const struct ecc_node *from, const struct ecc_node *to, struct ecc_span span,
@@ -23,7 +35,9 @@ struct ecc_edge *ecc_need_edge(struct ecc_resolver *r, const struct ecc_node *fr
     struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NO_EDGE, span, "there is no edge %s -> %s", from->name, to->name);
     if (!need)
         need = to->kind == ECC_NODE_EXTERNAL ? "{ https external }" : "{ http }";
-    ecc_diag_help(r->diags, d, "add: edge %s -> %s %s", from->name, to->name, need);
+    const char *line = ecc_arena_printf(r->arena, "edge %s -> %s %s", from->name, to->name, need);
+    ecc_diag_help(r->diags, d, "add: %s", line);
+    fix_edge(r, d, line);
     return NULL;
 }
 
@@ -185,7 +199,7 @@ static const struct ecc_topic **take_topics(struct ecc_resolver *r, const struct
         if (topic && topic->bus != &bus->u.bus) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_UNKNOWN_TOPIC, q->names.items[i].span, "topic %s is not on %s", topic->name, bus->name);
             ecc_diag_second(d, topic->span, "declared here");
-        } else if (topic && ecc_declare(r, topics, &q->names.items[i], (void *)(uintptr_t)topic, "topic")) {
+        } else if (topic && ecc_list_once(r, topics, &q->names.items[i], topic, "topic")) {
             topics[(*n)++] = topic;
         }
     }
@@ -206,7 +220,7 @@ static void take_lists(struct ecc_resolver *r, const struct properties *p, struc
     for (size_t i = 0; i < q->names.n; i++) {
         const struct ecc_keyspace *k = ecc_lookup(r, &e->to->u.cache.keyspaces, &q->names.items[i], ECC_E_UNKNOWN_KEYSPACE,
                                                   ecc_arena_printf(r->arena, "keyspace of %s called", e->to->name));
-        if (k && ecc_declare(r, e->keyspaces, &q->names.items[i], (void *)(uintptr_t)k, "keyspace"))
+        if (k && ecc_list_once(r, e->keyspaces, &q->names.items[i], k, "keyspace"))
             e->keyspaces[e->nkeyspaces++] = k;
     }
 }
@@ -251,6 +265,7 @@ static void resolve_edge(struct ecc_resolver *r, const struct ecc_ast_decl *ast)
         ecc_diag_second(d, first->span, "first declared here");
         return;
     }
+    ecc_refer_edge(r, e, e->span);
     take_properties(r, ast, e);
     r->model->edges[r->model->nedges++] = e;
     from->nout++;

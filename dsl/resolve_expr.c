@@ -57,7 +57,10 @@ const struct ecc_expr *ecc_fit_expr(struct ecc_resolver *r, const struct ecc_exp
         return expr;
     if (expr->kind == ECC_EXPR_NULL && type->optional)
         return ecc_expr_new(r, ECC_EXPR_NULL, type, expr->span);
-    switch (ecc_type_fit(expr->type, type)) {
+    enum ecc_fit fit = ecc_type_fit(expr->type, type);
+    if (fit == ECC_FIT_SAME || fit == ECC_FIT_CONVERT)
+        ecc_refer_fit(r, expr->type, type);
+    switch (fit) {
     case ECC_FIT_SAME:
         return expr;
     case ECC_FIT_CONVERT: {
@@ -243,9 +246,12 @@ static const struct ecc_expr *resolve_name(struct ecc_resolver *r, struct ecc_bo
 {
     const struct ecc_var *var = find_var(r, body, name->text);
 
-    if (var)
-        return ecc_expr_var(r, body, var, name->span);
-    if (expected && expected->kind == ECC_TYPE_ENUM && ecc_find(r, expected->enum_, name->text))
+    if (var) {
+        const struct ecc_expr *expr = ecc_expr_var(r, body, var, name->span);
+        ecc_refer_var(r, var, name->span, expr->type, false);
+        return expr;
+    }
+    if (expected && expected->kind == ECC_TYPE_ENUM && ecc_find_name(r, expected->enum_, name))
         return enum_value(r, expected, name);
     if (expected && ECC_IS_UNKNOWN(expected))
         return ecc_expr_unknown(r, name->span); /* perhaps a value of an enum that could not be found */
@@ -266,7 +272,11 @@ static const struct ecc_expr *resolve_member(struct ecc_resolver *r, struct ecc_
     const struct ecc_record *record = of->type->record;
     const struct ecc_field *field = ecc_lookup(r, record, name, ECC_E_UNKNOWN_FIELD,
         record->name ? ecc_arena_printf(r->arena, "field of %s called", record->name) : "field");
-    return field ? ecc_expr_field(r, body, of, field, span) : ecc_expr_unknown(r, span);
+    if (!field)
+        return ecc_expr_unknown(r, span);
+    const struct ecc_expr *expr = ecc_expr_field(r, body, of, field, span);
+    ecc_refer_field(r, field, name->span, expr->type);
+    return expr;
 }
 
 const struct ecc_expr *ecc_resolve_path(struct ecc_resolver *r, struct ecc_body *body, const char *path, struct ecc_span at)

@@ -45,13 +45,13 @@ static void check_call_path(struct ecc_resolver *r, const struct ecc_ast_ext_cal
     if (!ecc_path_names(r, &ast->path, &names))
         return;
     for (size_t i = 0; i < names.n; i++) {
-        const struct ecc_field *field = ecc_find(r, call->request, names.items[i].text);
+        const struct ecc_field *field = ecc_find_name(r, call->request, &names.items[i]);
         if (field && !ECC_IS_UNKNOWN(field->type) && (!ecc_type_is_scalar(field->type) || field->type->optional)) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_PATH, names.items[i].span, "%s can't stand in a path",
                                           ecc_type_name(r->arena, field->type));
             ecc_diag_second(d, field->span, "declared here");
         }
-        if (!field && !ecc_find(r, &x->settings, names.items[i].text))
+        if (!field && !ecc_find_name(r, &x->settings, &names.items[i]))
             ecc_unknown(r, call->request, &names.items[i], ECC_E_PATH, "field of the request and no setting called");
     }
 }
@@ -62,7 +62,7 @@ static struct ecc_ext_call *resolve_ext_call(struct ecc_resolver *r, const struc
     struct ecc_record *request = ECC_NEW(r->arena, struct ecc_record);
 
     request->span = ast->name.span;
-    ecc_resolve_fields(r, request, &ast->request, "field");
+    ecc_resolve_fields(r, request, &ast->request, ECC_REF_FIELD);
     *call = (struct ecc_ext_call){
         .name = ast->name.text,
         .external = node,
@@ -120,7 +120,7 @@ void ecc_resolve_external(struct ecc_resolver *r, const struct ecc_ast_decl *ast
     x->calls = ECC_NEW_ARRAY(r->arena, struct ecc_ext_call *, calls->n);
     for (size_t i = 0; i < calls->n; i++) {
         struct ecc_ext_call *call = resolve_ext_call(r, calls->items[i], node);
-        if (ecc_declare(r, &x->calls, &calls->items[i]->name, call, "call"))
+        if (ecc_declare(r, &x->calls, &calls->items[i]->name, call, ECC_REF_CALL))
             x->calls[x->ncalls++] = call;
     }
 }
@@ -222,7 +222,7 @@ void ecc_resolve_sandbox(struct ecc_resolver *r, const struct ecc_ast_decl *ast,
     x->has_sandbox = sandbox->present;
     x->stores = ECC_NEW_ARRAY(r->arena, const char *, sandbox->stores.n);
     for (size_t i = 0; i < sandbox->stores.n; i++)
-        if (ecc_declare(r, &x->stores, &sandbox->stores.items[i], (void *)(uintptr_t)sandbox->stores.items[i].text, "store"))
+        if (ecc_declare(r, &x->stores, &sandbox->stores.items[i], (void *)(uintptr_t)sandbox->stores.items[i].text, ECC_REF_STORE))
             x->stores[x->nstores++] = sandbox->stores.items[i].text;
     x->rules = ECC_NEW_ARRAY(r->arena, struct ecc_sbx_rule *, sandbox->rules.n);
     for (size_t i = 0; i < sandbox->rules.n; i++) {

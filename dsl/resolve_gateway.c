@@ -45,6 +45,8 @@ static void add_field(struct ecc_resolver *r, struct drafts *d, enum source sour
     struct ecc_field field = {.name = name->text, .wire = source == PATH ? name->text : strcmp(name->text, param->name) == 0 ? param->wire : name->text,
                               .was = source != PATH && strcmp(name->text, param->name) == 0 ? param->was : NULL, .type = type,
                               .dflt = source == PATH ? NULL : param->dflt, .span = name->span};
+    if (source != PATH && strcmp(name->text, param->name) == 0)
+        field.origin = param;
     ECC_PUSH(r->arena, &d->of[source], field);
     ecc_symbols_add(&r->symbols, &d->spaces[source], name->text, (void *)(uintptr_t)d->of[source].n, name->span);
 }
@@ -175,7 +177,12 @@ static void order_path(struct ecc_resolver *r, struct drafts *d)
             continue;
         }
         if (e) {
-            fields[n++] = d->of[PATH].items[(uintptr_t)e->value - 1];
+            struct ecc_field *origin = ECC_NEW(r->arena, struct ecc_field);
+            fields[n] = d->of[PATH].items[(uintptr_t)e->value - 1];
+            *origin = fields[n];
+            origin->span = name->span;
+            fields[n++].origin = origin;
+            ecc_refer(r, (struct ecc_ref){name->span, name->span, ECC_REF_FIELD, true, name->text, origin, NULL});
             used--;
         } else {
             ecc_diag(r->diags, ECC_E_ROUTE_FIELD, name->span, "path parameter `%s` goes nowhere", name->text);
@@ -250,7 +257,7 @@ static void resolve_branches(struct ecc_resolver *r, struct ecc_body *body, cons
     for (size_t i = 0; i < ast->branches.n; i++) {
         const struct ecc_ast_branch *b = ast->branches.items[i];
         struct ecc_stmt *call = ecc_resolve_remote(r, body, b->call, args[i], true, b->name.text);
-        if (ecc_declare(r, &route->branches, &b->name, (void *)(uintptr_t)b, "branch"))
+        if (ecc_declare(r, &route->branches, &b->name, (void *)(uintptr_t)b, ECC_REF_BRANCH))
             route->branches[route->nbranches++] = (struct ecc_branch){b->name.text, b->required, call};
     }
     branches_result(r, ast, route);

@@ -51,11 +51,11 @@ static bool add_schema(struct ecc_resolver *r, const struct ecc_name *name, cons
     struct ecc_diag *d = NULL;
 
     if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database) {
-        *schema = (struct ecc_sql_schema){own, node->u.service.tables, node->u.service.ntables};
+        *schema = (struct ecc_sql_schema){own, node->u.service.tables, node->u.service.ntables, node};
     } else if (node->kind == ECC_NODE_EXTERNAL && node->u.external.has_sandbox) {
         struct ecc_table **tables = ECC_NEW(r->arena, struct ecc_table *);
         *tables = ledger_table(r);
-        *schema = (struct ecc_sql_schema){own, tables, 1};
+        *schema = (struct ecc_sql_schema){own, tables, 1, node};
     } else if (node->kind == ECC_NODE_SERVICE) {
         d = ecc_diag(r->diags, ECC_E_NO_DATABASE, name->span, "%s has no database", node->name);
     } else if (node->kind == ECC_NODE_EXTERNAL) {
@@ -100,12 +100,13 @@ void ecc_resolve_invariant(struct ecc_resolver *r, const struct ecc_ast_decl *as
     for (size_t i = 0; fine && i < v->nnodes; i++)
         fine = add_schema(r, &names->items[i], v->nodes[i], v->wide, &schemas[i]);
     struct ecc_name name = {v->name, v->span};
-    ecc_declare(r, &r->model->invariants, &name, v, "invariant");
+    ecc_declare(r, &r->model->invariants, &name, v, ECC_REF_INVARIANT);
     if (!fine || !text->text)
         return;
     struct ecc_sql_scope scope = {.tables = schemas[0].tables, .ntables = schemas[0].ntables};
     if (v->wide)
         scope = (struct ecc_sql_scope){.schemas = schemas, .nschemas = v->nnodes};
+    scope.notes = ecc_refer_sql(r, text);
     struct ecc_sql sql = {0};
     ecc_sql_check(r->arena, &scope, text->text, text->length, ECC_SQL_MANY, &sql, &problems);
     ecc_report_sql(r, text, &problems);

@@ -14,7 +14,7 @@ static bool can_be_key(const struct ecc_type *type)
 
 static void check_key(struct ecc_resolver *r, const struct ecc_ast_topic *ast, const struct ecc_event *event)
 {
-    const struct ecc_field *field = ecc_find(r, event->body, ast->key.text);
+    const struct ecc_field *field = ecc_find_name(r, event->body, &ast->key);
 
     if (!field) {
         struct ecc_diag *d = ecc_unknown(r, event->body, &ast->key, ECC_E_TOPIC_KEY, ecc_arena_printf(r->arena, "field of event %s called", event->name));
@@ -37,7 +37,7 @@ static struct ecc_topic *resolve_topic(struct ecc_resolver *r, const struct ecc_
     ecc_in_range(r, (int64_t)strlen(topic->name), 1, LONGEST_TOPIC, ast->name.span, "the length of a topic's name");
     ecc_in_range(r, ast->partitions, 1, 10000, ast->partitions_span, "the number of partitions");
     topic->partitions = (int)ast->partitions;
-    topic->events = ECC_NEW_ARRAY(r->arena, const struct ecc_event *, ast->events.n);
+    topic->events = ECC_NEW_ARRAY(r->arena, const struct ecc_event *, r->model->nevents);
     if (!ast->events.n)
         ecc_diag(r->diags, ECC_E_EMPTY, ast->name.span, "topic `%s` carries no event", topic->name);
     for (size_t i = 0; i < ast->events.n; i++) {
@@ -50,9 +50,14 @@ static struct ecc_topic *resolve_topic(struct ecc_resolver *r, const struct ecc_
             ecc_diag_second(d, event->topic->span, "it is carried by this one");
             continue;
         }
-        event->topic = topic;
-        check_key(r, ast, event);
-        topic->events[topic->nevents++] = event;
+        for (size_t k = 0; k < r->model->nevents; k++) { /* all of its versions */
+            struct ecc_event *version = r->model->events[k];
+            if (strcmp(version->name, event->name) != 0)
+                continue;
+            version->topic = topic;
+            check_key(r, ast, version);
+            topic->events[topic->nevents++] = version;
+        }
     }
     return topic;
 }
@@ -65,7 +70,7 @@ void ecc_resolve_bus(struct ecc_resolver *r, const struct ecc_ast_decl *ast, str
     bus->topics = ECC_NEW_ARRAY(r->arena, struct ecc_topic *, topics->n);
     for (size_t i = 0; i < topics->n; i++) {
         struct ecc_topic *topic = resolve_topic(r, topics->items[i], bus);
-        if (ecc_declare(r, &r->spaces->topics, &topics->items[i]->name, topic, "topic"))
+        if (ecc_declare(r, &r->spaces->topics, &topics->items[i]->name, topic, ECC_REF_TOPIC))
             bus->topics[bus->ntopics++] = topic;
     }
 }
@@ -105,7 +110,7 @@ void ecc_resolve_cache(struct ecc_resolver *r, const struct ecc_ast_decl *ast, s
     cache->keyspaces = ECC_NEW_ARRAY(r->arena, struct ecc_keyspace *, all->n);
     for (size_t i = 0; i < all->n; i++) {
         struct ecc_keyspace *keyspace = resolve_keyspace(r, all->items[i], node);
-        if (ecc_declare(r, &cache->keyspaces, &all->items[i]->name, keyspace, "keyspace"))
+        if (ecc_declare(r, &cache->keyspaces, &all->items[i]->name, keyspace, ECC_REF_KEYSPACE))
             cache->keyspaces[cache->nkeyspaces++] = keyspace;
     }
 }

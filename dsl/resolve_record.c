@@ -18,7 +18,7 @@ struct draft {
 static void give(struct ecc_resolver *r, struct ecc_body *body, struct draft *d, const struct ecc_ast_init *ast)
 {
     const struct ecc_record *record = d->record;
-    const struct ecc_field *field = ecc_find(r, record, ast->name.text);
+    const struct ecc_field *field = ecc_find_name(r, record, &ast->name);
 
     if (!field) {
         const char *what = record->name ? ecc_arena_printf(r->arena, "%s of %s called", d->what, record->name) : d->what;
@@ -64,6 +64,7 @@ static void spread(struct ecc_resolver *r, struct ecc_body *body, struct draft *
         enum ecc_fit how = ecc_type_fit(value->type, to->type);
         if (how == ECC_FIT_NOT || how == ECC_FIT_ABSENT)
             continue;
+        ecc_refer_spread(r, ast, theirs, to);
         d->inits[i].value = ecc_fit_expr(r, value, to->type, NULL);
         d->spans[i] = ast->span;
         gave = true;

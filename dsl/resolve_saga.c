@@ -1,4 +1,5 @@
 /* Sagas: parameters, steps with their undos, and the programs of both ends. */
+#include "release.h"
 #include "resolve.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@ void ecc_resolve_saga(struct ecc_resolver *r, const struct ecc_ast_decl *ast, st
     struct ecc_record *params = (struct ecc_record *)(uintptr_t)saga->params;
 
     params->span = saga->span;
-    ecc_resolve_fields(r, params, &ast->u.saga.params, "parameter");
+    ecc_resolve_fields(r, params, &ast->u.saga.params, ECC_REF_PARAM);
     if (!service)
         return;
     saga->service = service;
@@ -31,10 +32,11 @@ void ecc_own_sagas(struct ecc_resolver *r)
         s->sagas = ECC_NEW_ARRAY(r->arena, struct ecc_saga *, s->nsagas);
         s->nsagas = 0;
     }
-    for (size_t i = 0; i < m->nsagas; i++) {
-        struct ecc_node *owner = (struct ecc_node *)(uintptr_t)m->sagas[i]->service;
+    for (size_t i = 0; i < m->nsagas + m->npast; i++) {
+        struct ecc_saga *saga = i < m->nsagas ? m->sagas[i] : m->past[i - m->nsagas];
+        struct ecc_node *owner = (struct ecc_node *)(uintptr_t)saga->service;
         if (owner)
-            owner->u.service.sagas[owner->u.service.nsagas++] = m->sagas[i];
+            owner->u.service.sagas[owner->u.service.nsagas++] = saga;
     }
 }
 
@@ -68,6 +70,22 @@ static void collect_errors(struct ecc_resolver *r, struct ecc_saga *saga)
     }
 }
 
+/* What the step's answer was to a past version: it goes on reading it so, whatever else the answer says since. */
+static const struct ecc_record *past_answer(const struct ecc_resolver *r, const struct ecc_saga *saga, const char *step)
+{
+    const char *name = ecc_release_answer(r->arena, step);
+
+    for (size_t i = 0; r->past && i < r->past->n; i++)
+        for (size_t k = 0; r->past->items[i].saga == saga && k < r->past->items[i].answers.n; k++) {
+            struct ecc_record *answer = r->past->items[i].answers.items[k];
+            if (!answer->name || strcmp(answer->name, name) != 0)
+                continue;
+            answer->name = NULL; /* it is called after the step from here on */
+            return answer;
+        }
+    return NULL;
+}
+
 void ecc_resolve_saga_steps(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_saga *saga)
 {
     const struct ecc_ast_steps *steps = &ast->u.saga.steps;
@@ -90,7 +108,10 @@ void ecc_resolve_saga_steps(struct ecc_resolver *r, const struct ecc_ast_decl *a
             step->undo = ecc_resolve_remote(r, body, a->undo, &a->undo->args, true, ecc_arena_printf(r->arena, "%s_undo", a->name.text));
         body->step = NULL;
         const struct ecc_type *type = step->run ? step->run->u.call.op->result : &ecc_type_unknown;
-        if (!ecc_declare(r, &saga->steps, &a->name, step, "step"))
+        const struct ecc_record *answer = past_answer(r, saga, a->name.text);
+        if (answer && !ECC_IS_UNKNOWN(type))
+            type = ecc_type_of_record(r->arena, answer);
+        if (!ecc_declare(r, &saga->steps, &a->name, step, ECC_REF_STEP))
             continue;
         if (ECC_IS_UNKNOWN(type) || type->kind != ECC_TYPE_VOID)
             step->result = ecc_bind(r, body, ECC_VAR_STEP, &a->name, type);
@@ -134,4 +155,8 @@ void ecc_resolve_saga_ends(struct ecc_resolver *r, const struct ecc_ast_decl *as
     struct ecc_name name = {"error", saga->span};
     ecc_bind(r, failed, ECC_VAR_ERROR, &name, &ecc_type_text);
     ecc_resolve_program(r, failed, ast->u.saga.has_failed ? &ast->u.saga.failed : &nothing, &saga->failed, saga->span);
+    /* What nobody reads is not kept, and so never in the way when its shape changes. */
+    for (size_t i = 0; i < saga->nsteps; i++)
+        if (saga->steps[i].result && !saga->steps[i].result->used)
+            saga->steps[i].result = NULL;
 }

@@ -75,6 +75,8 @@ static void check_object(struct ecc_resolver *r, const struct ecc_sbx_value *v, 
             return; /* reported */
         const struct ecc_field *f = ecc_find(r, &record->fields, name->text) ? ecc_find(r, &record->fields, name->text)
                                                                              : ecc_find(r, record, name->text);
+        if (f) /* does nothing when it was written as on the wire */
+            ecc_refer_field(r, f, name->span, f->type);
         if (!f)
             ecc_unknown(r, record, name, ECC_E_SCENARIO_BODY, "field of the request called");
         else if (v->nitems == inits->n)
@@ -145,9 +147,10 @@ static void check_token(struct ecc_resolver *r, const struct ecc_ast_decl *ast, 
         ecc_diag(r->diags, ECC_E_IDENTITY, token->items[0].span, "no request of identity `%s` is called `%s`", id->name, token->items[0].text);
         return;
     }
+    ecc_find_name(r, &id->requests, &token->items[0]);
     const struct ecc_type *type = from->route ? from->route->result : &ecc_type_unknown;
     for (size_t i = 1; i < token->n && !ECC_IS_UNKNOWN(type); i++) {
-        const struct ecc_field *f = type->kind == ECC_TYPE_RECORD ? ecc_find(r, type->record, token->items[i].text) : NULL;
+        const struct ecc_field *f = type->kind == ECC_TYPE_RECORD ? ecc_find_name(r, type->record, &token->items[i]) : NULL;
         if (!f) {
             ecc_unknown(r, type->kind == ECC_TYPE_RECORD ? type->record : NULL, &token->items[i], ECC_E_UNKNOWN_FIELD,
                         "field of the reply called");
@@ -168,14 +171,14 @@ static void resolve_identity(struct ecc_resolver *r, const struct ecc_ast_decl *
 
     id->name = ast->name.text;
     id->span = ast->name.span;
-    if (!ecc_declare(r, &r->spaces->identities, &ast->name, id, "identity"))
+    if (!ecc_declare(r, &r->spaces->identities, &ast->name, id, ECC_REF_IDENTITY))
         return;
     id->requests = ECC_NEW_ARRAY(r->arena, struct ecc_request *, requests->n);
     for (size_t i = 0; i < requests->n; i++) {
         id->requests[i] = resolve_request(r, requests->items[i], i ? id->requests[0] : NULL, &gateway);
         id->nrequests++;
         if (requests->items[i]->let.text)
-            ecc_declare(r, &id->requests, &requests->items[i]->let, id, "name");
+            ecc_declare(r, &id->requests, &requests->items[i]->let, id, ECC_REF_REQUEST);
         if (id->requests[i]->route && id->requests[i]->route->auth)
             ecc_diag(r->diags, ECC_E_IDENTITY, requests->items[i]->path.span, "this route needs the token that is only being fetched");
     }
@@ -237,6 +240,8 @@ static void resolve_assume(struct ecc_resolver *r, const struct ecc_ast_clause *
     case ECC_ASSUME_OPEN:
         to = ecc_lookup_node(r, &c->u.assume.to);
         a->edge = to ? ecc_edge_between(r, a->node, to) : NULL;
+        if (a->edge)
+            ecc_refer_edge(r, a->edge, (struct ecc_span){c->u.assume.node.span.start, c->u.assume.to.span.end});
         if (to && (!a->edge || !a->edge->breaker.set)) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SCENARIO, c->u.assume.to.span, "there is no edge %s -> %s with a breaker", a->node->name, to->name);
             if (a->edge)
@@ -310,6 +315,7 @@ static void resolve_say(struct ecc_resolver *r, const struct ecc_ast_clause *c, 
     const struct ecc_edge *edge = from && to ? ecc_edge_between(r, from, to) : NULL;
 
     if (edge) {
+        ecc_refer_edge(r, edge, (struct ecc_span){c->u.say.from.span.start, c->u.say.to.span.end});
         s->says[s->nsays++] = (struct ecc_say){edge, c->u.say.text.text, c->span};
     } else if (from && to) {
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NO_EDGE, c->u.say.from.span, "there is no edge %s -> %s", from->name, to->name);
@@ -329,7 +335,7 @@ static void resolve_scenario(struct ecc_resolver *r, const struct ecc_ast_decl *
     s->name = ast->name.text;
     s->title = ast->title.text ? ast->title.text : s->name;
     s->span = ast->name.span;
-    if (!ecc_declare(r, &r->spaces->scenarios, &ast->name, s, "scenario"))
+    if (!ecc_declare(r, &r->spaces->scenarios, &ast->name, s, ECC_REF_SCENARIO))
         return;
     s->given = ECC_NEW_ARRAY(r->arena, struct ecc_request *, clauses->n);
     s->assumes = ECC_NEW_ARRAY(r->arena, struct ecc_assume, clauses->n);

@@ -36,6 +36,7 @@ struct ecc_var *ecc_bind(struct ecc_resolver *r, struct ecc_body *body, enum ecc
     }
     e->value = var;
     e->span = name->span;
+    ecc_refer_var(r, var, name->span, var->type, true);
     ECC_PUSH(r->arena, &body->scope, e);
     return var;
 }
@@ -108,6 +109,7 @@ const struct ecc_expr *ecc_expr_var(struct ecc_resolver *r, struct ecc_body *bod
     struct ecc_expr *expr = ecc_expr_new(r, ECC_EXPR_VAR, var->type, span);
 
     expr->u.var = var;
+    ((struct ecc_var *)(uintptr_t)var)->used = true;
     return narrowed(r, body, expr);
 }
 

@@ -24,7 +24,7 @@ static struct ecc_op *resolve_op(struct ecc_resolver *r, const struct ecc_ast_op
     op->custom = ast->custom;
     op->span = ast->name.span;
     params->span = ast->name.span;
-    ecc_resolve_fields(r, params, &ast->params, "parameter");
+    ecc_resolve_fields(r, params, &ast->params, ECC_REF_PARAM);
     op->params = params;
     op->result = ast->result ? ecc_resolve_type(r, ast->result) : &ecc_type_void;
     if (ast->result && !ECC_IS_UNKNOWN(op->result) && (op->result->kind != ECC_TYPE_RECORD || op->result->optional)) {
@@ -41,7 +41,7 @@ static struct ecc_consumer *resolve_consumer(struct ecc_resolver *r, const struc
 {
     struct ecc_consumer *c = ECC_NEW(r->arena, struct ecc_consumer);
 
-    c->event = ecc_lookup(r, &r->spaces->events, &ast->event, ECC_E_UNKNOWN_EVENT, "event");
+    c->event = ecc_lookup_event(r, &ast->event, ast->version, "on");
     c->topic = ecc_lookup(r, &r->spaces->topics, &ast->topic, ECC_E_UNKNOWN_TOPIC, "topic");
     c->service = node;
     c->group = ast->group.text;
@@ -88,13 +88,17 @@ void ecc_resolve_service(struct ecc_resolver *r, const struct ecc_ast_decl *ast,
     s->ops = ECC_NEW_ARRAY(r->arena, struct ecc_op *, ops->n);
     for (size_t i = 0; i < ops->n; i++) {
         struct ecc_op *op = resolve_op(r, ops->items[i], node);
-        if (ecc_declare(r, &s->ops, &ops->items[i]->name, op, "operation"))
+        if (ecc_declare(r, &s->ops, &ops->items[i]->name, op, ECC_REF_OP))
             s->ops[s->nops++] = op;
     }
+    for (size_t i = 0; r->past && i < s->nops; i++) /* a release may call it by its old name */
+        if (s->ops[i]->was)
+            ecc_symbols_add(&r->symbols, &s->ops, s->ops[i]->was, s->ops[i], s->ops[i]->span);
     s->consumers = ECC_NEW_ARRAY(r->arena, struct ecc_consumer *, consumers->n);
     for (size_t i = 0; i < consumers->n; i++) {
         struct ecc_consumer *c = resolve_consumer(r, consumers->items[i], node);
-        struct ecc_name name = {ecc_arena_printf(r->arena, "%s/%s", c->group, consumers->items[i]->event.text), c->span};
+        struct ecc_name name = {ecc_arena_printf(r->arena, "%s/%s v%d", c->group, consumers->items[i]->event.text, c->event ? c->event->version : 0),
+                                c->span};
         struct ecc_symbol *first = ecc_symbols_add(&r->symbols, &s->consumers, name.text, c, c->span);
         if (first) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DUPLICATE, c->span, "group %s takes event `%s` twice", c->group,

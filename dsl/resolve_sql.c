@@ -85,6 +85,7 @@ void ecc_resolve_sql(struct ecc_resolver *r, struct ecc_body *body, const struct
         .ntables = service->ntables,
         .resolve = resolve_param,
         .context = &lookup,
+        .notes = ecc_refer_sql(r, text),
         .ahead = r->ahead,
         .number = ast->u.sql.number,
     };
@@ -96,6 +97,7 @@ void ecc_resolve_sql(struct ecc_resolver *r, struct ecc_body *body, const struct
         ecc_index_record(r, sql->row);
     sql->name = ecc_unique_name(r, &body->steps, ast->let.text ? ast->let.text : sql->name ? sql->name : "sql");
     stmt->u.sql = sql;
+    ecc_refer_statement(r, sql);
     if (sql->writes && body->in_tx)
         body->tx_writes = true;
     else if (sql->writes)

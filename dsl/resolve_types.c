@@ -79,7 +79,8 @@ const struct ecc_type *ecc_resolve_type(struct ecc_resolver *r, const struct ecc
     case ECC_AST_TYPE_RECORD: {
         struct ecc_record *record = ECC_NEW(r->arena, struct ecc_record);
         record->span = ast->span;
-        ecc_resolve_fields(r, record, &ast->fields, "field");
+        record->past = r->past && ast->span.start >= r->past->items[0].span.start;
+        ecc_resolve_fields(r, record, &ast->fields, ECC_REF_FIELD);
         type->kind = ECC_TYPE_RECORD;
         type->record = record;
         break;
@@ -103,7 +104,8 @@ static void check_wires(struct ecc_resolver *r, struct ecc_record *record)
     }
 }
 
-void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const struct ecc_ast_fields *fields, const char *what)
+void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const struct ecc_ast_fields *fields,
+                        enum ecc_ref_kind kind)
 {
     record->fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, fields->n);
     record->nfields = 0;
@@ -121,23 +123,30 @@ void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const
         if (ast->dflt) {
             field->dflt = ecc_resolve_literal(r, ast->dflt, field->type, "the default");
             if (field->type->optional && !ECC_IS_UNKNOWN(field->type)) {
-                struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DEFAULT, ast->dflt->span, "an optional %s with a default", what);
+                struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DEFAULT, ast->dflt->span, "an optional %s with a default",
+                                              ecc_ref_word(kind));
                 ecc_diag_help(r->diags, d, "it is never absent: leave the `?` out");
             }
         }
-        if (!ecc_declare(r, record, &ast->name, field, what))
+        if (!ecc_declare(r, record, &ast->name, field, kind))
             continue; /* the slot is used by the next one */
         wires = wires || ast->wire.text;
         record->nfields++;
     }
+    for (size_t i = 0; r->past && i < record->nfields; i++) /* a release may know it by its old name */
+        if (record->fields[i].was)
+            ecc_symbols_add(&r->symbols, record, record->fields[i].was, &record->fields[i], record->fields[i].span);
     if (wires)
         check_wires(r, record);
 }
 
 void ecc_index_record(struct ecc_resolver *r, const struct ecc_record *record)
 {
-    for (size_t i = 0; i < record->nfields; i++)
+    for (size_t i = 0; i < record->nfields; i++) {
         ecc_symbols_add(&r->symbols, record, record->fields[i].name, &record->fields[i], record->fields[i].span);
+        if (r->refs)
+            ecc_symbols_find(&r->symbols, record, record->fields[i].name)->kind = ECC_REF_FIELD;
+    }
 }
 
 /* ------------------------------------------------------------------ declarations */
@@ -151,7 +160,7 @@ static void declare_type(struct ecc_resolver *r, const struct ecc_ast_decl *d, e
         type->enum_ = entity;
     else
         type->record = entity;
-    ecc_declare(r, &r->spaces->types, &d->name, type, "type");
+    ecc_declare(r, &r->spaces->types, &d->name, type, ECC_REF_TYPE);
 }
 
 static struct ecc_enum *make_enum(struct ecc_resolver *r, const struct ecc_ast_decl *d)
@@ -162,7 +171,7 @@ static struct ecc_enum *make_enum(struct ecc_resolver *r, const struct ecc_ast_d
     e->span = d->name.span;
     e->values = ECC_NEW_ARRAY(r->arena, const char *, d->u.values.n);
     for (size_t i = 0; i < d->u.values.n; i++)
-        if (ecc_declare(r, e, &d->u.values.items[i], (void *)(uintptr_t)d->u.values.items[i].text, "value"))
+        if (ecc_declare(r, e, &d->u.values.items[i], (void *)(uintptr_t)d->u.values.items[i].text, ECC_REF_VALUE))
             e->values[e->nvalues++] = d->u.values.items[i].text;
     if (!e->nvalues)
         ecc_diag(r->diags, ECC_E_EMPTY, d->name.span, "enum `%s` has no values", e->name);
@@ -183,7 +192,7 @@ static void make_error(struct ecc_resolver *r, const struct ecc_ast_decl *d)
             ecc_diag(r->diags, ECC_E_RESERVED, d->name.span, "`%s` is an error that every service has already", d->name.text);
     ecc_in_range(r, d->u.error.status, 400, 599, d->u.error.status_span, "the status of an error");
     *e = (struct ecc_error){d->name.text, (int)d->u.error.status, d->title.text ? d->title.text : d->name.text, d->name.span};
-    if (!ecc_declare(r, &r->spaces->errors, &d->name, e, "error"))
+    if (!ecc_declare(r, &r->spaces->errors, &d->name, e, ECC_REF_ERROR))
         return;
     r->model->errors[r->model->nerrors++] = e;
     /* over the wire an error is known by its kebab-case name */
@@ -201,15 +210,51 @@ static struct ecc_event *make_event(struct ecc_resolver *r, const struct ecc_ast
     ecc_in_range(r, d->u.event.version, 1, 9999, d->u.event.version_span, "the version of an event");
     e->name = d->name.text;
     e->version = (int)d->u.event.version;
+    e->id = e->version == 1 ? e->name : ecc_arena_printf(r->arena, "%sV%d", e->name, e->version);
     e->span = d->name.span;
     e->body = ECC_NEW(r->arena, struct ecc_record);
-    e->body->name = d->name.text;
+    e->body->name = e->id;
     e->body->span = d->name.span;
-    if (ecc_declare(r, &r->spaces->types, &d->name, (void *)(uintptr_t)&an_event, "type")) {
-        ecc_symbols_add(&r->symbols, &r->spaces->events, e->name, e, e->span);
-        r->model->events[r->model->nevents++] = e;
+    struct ecc_past *past = ecc_past_of(r, d);
+    if (past) {
+        past->event = e;
+        return e;
     }
+    /* Versions of one event share its name; each has an entry of its own, and the first one that of the name. */
+    struct ecc_event *first = ecc_find(r, &r->spaces->events, e->name);
+    if (!first && !ecc_list_once(r, &r->spaces->types, &d->name, &an_event, "type"))
+        return e;
+    struct ecc_name versioned = {ecc_arena_printf(r->arena, "%s v%d", e->name, e->version), d->name.span};
+    if (!ecc_declare(r, &r->spaces->events, &versioned, e, ECC_REF_EVENT))
+        return e;
+    if (first)
+        first->several = e->several = true;
+    else
+        ecc_symbols_add(&r->symbols, &r->spaces->events, e->name, e, e->span);
+    r->model->events[r->model->nevents++] = e;
     return e;
+}
+
+struct ecc_event *ecc_lookup_event(struct ecc_resolver *r, const struct ecc_name *name, int64_t version, const char *how)
+{
+    struct ecc_event *event = ecc_lookup(r, &r->spaces->events, name, ECC_E_UNKNOWN_EVENT, "event"), *wanted;
+
+    if (!event)
+        return NULL;
+    if (!version && !event->several)
+        return event;
+    if (!version) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EVENT_VERSION, name->span, "event `%s` has several versions", event->name);
+        ecc_diag_second(d, event->span, "one of them");
+        ecc_diag_help(r->diags, d, "say which one: `%s %s v%d`", how, event->name, event->version);
+        return NULL;
+    }
+    wanted = ecc_find(r, &r->spaces->events, ecc_arena_printf(r->arena, "%s v%d", event->name, (int)version));
+    if (!wanted) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_EVENT_VERSION, name->span, "event `%s` has no version v%d", event->name, (int)version);
+        ecc_diag_second(d, event->span, "declared here");
+    }
+    return wanted;
 }
 
 /* ------------------------------------------------------------------ records without a size */
@@ -294,15 +339,26 @@ void ecc_resolve_types(struct ecc_resolver *r)
         const struct ecc_ast_decl *d = r->file->decls.items[i];
         if (d->kind == ECC_AST_DECL_ENUM) {
             struct ecc_enum *e = make_enum(r, d);
+            struct ecc_past *past = ecc_past_of(r, d);
+            if (past) {
+                ECC_PUSH(r->arena, &past->enums, e);
+                continue;
+            }
             declare_type(r, d, ECC_TYPE_ENUM, e);
             m->enums[m->nenums++] = e;
         } else if (d->kind == ECC_AST_DECL_RECORD) {
             struct ecc_record *record = ECC_NEW(r->arena, struct ecc_record);
             record->name = d->name.text;
             record->span = d->name.span;
+            r->made[i] = record;
+            struct ecc_past *past = ecc_past_of(r, d);
+            if (past) {
+                record->past = true;
+                ECC_PUSH(r->arena, &past->answers, record);
+                continue;
+            }
             declare_type(r, d, ECC_TYPE_RECORD, record);
             m->records[m->nrecords++] = record;
-            r->made[i] = record;
         } else if (d->kind == ECC_AST_DECL_ERROR) {
             make_error(r, d);
         } else if (d->kind == ECC_AST_DECL_EVENT) {
@@ -312,9 +368,9 @@ void ecc_resolve_types(struct ecc_resolver *r)
     for (size_t i = 0; i < r->file->decls.n; i++) {
         const struct ecc_ast_decl *d = r->file->decls.items[i];
         if (d->kind == ECC_AST_DECL_RECORD)
-            ecc_resolve_fields(r, r->made[i], &d->u.fields, "field");
+            ecc_resolve_fields(r, r->made[i], &d->u.fields, ECC_REF_FIELD);
         else if (d->kind == ECC_AST_DECL_EVENT)
-            ecc_resolve_fields(r, ((struct ecc_event *)r->made[i])->body, &d->u.event.fields, "field");
+            ecc_resolve_fields(r, ((struct ecc_event *)r->made[i])->body, &d->u.event.fields, ECC_REF_FIELD);
     }
     for (size_t i = 0; i < m->nrecords; i++)
         find_cycles(r, m->records[i]);
@@ -350,5 +406,5 @@ struct ecc_setting *ecc_resolve_setting(struct ecc_resolver *r, const struct ecc
         s->dflt = ecc_resolve_literal(r, ast->field->dflt, type, "the default");
     s->var = ECC_NEW(r->arena, struct ecc_var);
     *s->var = (struct ecc_var){ECC_VAR_SETTING, s->name, s->name, type, s->span};
-    return ecc_declare(r, space, &ast->field->name, s, "setting") ? s : NULL;
+    return ecc_declare(r, space, &ast->field->name, s, ECC_REF_SETTING) ? s : NULL;
 }

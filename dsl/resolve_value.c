@@ -69,7 +69,7 @@ static struct ecc_sbx_value *name_value(struct ecc_resolver *r, const struct ecc
 {
     if (scope->scenario)
         return wrong(r, ast, "only literals, unique(...) and same.field can stand here");
-    const struct ecc_field *field = ecc_find(r, scope->request, ast->u.name.text);
+    const struct ecc_field *field = ecc_find_name(r, scope->request, &ast->u.name);
     if (!field && strcmp(ast->u.name.text, "reply") == 0) {
         if (!scope->reply)
             return wrong(r, ast, "there is no reply here yet");
@@ -126,7 +126,7 @@ static struct ecc_sbx_value *path_value(struct ecc_resolver *r, const struct ecc
         if (!found)
             ecc_diag(r->diags, ECC_E_UNKNOWN_FIELD, name->span, "the reply has no field `%s`", name->text);
     } else if (v->kind == ECC_SBX_REQUEST && !ECC_IS_UNKNOWN(of)) {
-        const struct ecc_field *field = of->kind == ECC_TYPE_RECORD ? ecc_find(r, of->record, name->text) : NULL;
+        const struct ecc_field *field = of->kind == ECC_TYPE_RECORD ? ecc_find_name(r, of->record, name) : NULL;
         if (of->kind == ECC_TYPE_RECORD && !field)
             ecc_unknown(r, of->record, name, ECC_E_UNKNOWN_FIELD, "field");
         else if (of->kind != ECC_TYPE_RECORD && of->kind != ECC_TYPE_JSON)
@@ -149,9 +149,12 @@ static struct ecc_sbx_value *member(struct ecc_resolver *r, const struct ecc_val
         return wrong(r, ast, "only literals, unique(...) and same.field can stand here");
     if (!scope->same || !scope->same->body)
         return wrong(r, ast, "there is no earlier request whose fields could be the same");
+    const struct ecc_record *sent = scope->same->route ? scope->same->route->body : NULL;
     for (size_t i = 0; i < scope->same->body->nitems; i++)
         if (strcmp(scope->same->body->keys[i], ast->u.member.name.text) == 0) {
             struct ecc_sbx_value *v = value_new(r, ECC_SBX_REPLY);
+            if (sent)
+                ecc_find_name(r, sent, &ast->u.member.name);
             add_path(r, v, ast->u.member.name.text);
             return v;
         }

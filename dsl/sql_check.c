@@ -108,7 +108,9 @@ static const char *table_name(const struct ecc_sql_node *item)
 
 static const char *suggest_name(struct sql_ctx *ctx, const struct ecc_sql_node *stmt)
 {
-    static const struct { const char *kind, *verb; } verbs[] = {{"InsertStmt", "insert"}, {"UpdateStmt", "update"}, {"DeleteStmt", "delete"}};
+    static const struct {
+        const char *kind, *verb;
+    } verbs[] = {{"InsertStmt", "insert"}, {"UpdateStmt", "update"}, {"DeleteStmt", "delete"}};
     const struct ecc_sql_node *body = ecc_sql_body(stmt);
     const char *verb = "select", *table = NULL;
 
@@ -187,6 +189,7 @@ static const struct ecc_record *make_row(struct sql_ctx *ctx, const struct ecc_s
         name = ecc_arena_strdup(ctx->keep, name);
         row->fields[i] = (struct ecc_field){.name = name, .wire = name, .type = type};
     }
+    sql_note_row(ctx, row, columns);
     return row;
 }
 
@@ -212,7 +215,8 @@ static void check_shape(struct sql_ctx *ctx, const struct ecc_sql_node *stmt, en
 {
     if (shape == ECC_SQL_EXEC && columns)
         sql_problem(ctx, ecc_sql_is(stmt, "SelectStmt") ? -1 : target_at(stmt, 0, 0),
-                    ecc_sql_is(stmt, "SelectStmt") ? "write `let x = sql one`, `maybe` or `many`" : "leave RETURNING out, or write `let x = sql one`",
+                    ecc_sql_is(stmt, "SelectStmt") ? "write `let x = sql one`, `maybe` or `many`"
+                                                   : "leave RETURNING out, or write `let x = sql one`",
                     "`sql exec` has no use for rows");
     else if (shape != ECC_SQL_EXEC && !columns)
         sql_problem(ctx, -1, "add RETURNING, or write `sql exec`", "this statement gives no rows");
@@ -221,7 +225,7 @@ static void check_shape(struct sql_ctx *ctx, const struct ecc_sql_node *stmt, en
 static struct sql_ctx context(struct ecc_arena *keep, const struct ecc_sql_scope *scope, const char *sql, size_t length,
                               struct ecc_sql_problems *problems)
 {
-    struct ecc_arena *arena = ecc_arena_scratch(keep);
+    struct ecc_arena *arena = scope->notes ? keep : ecc_arena_scratch(keep); /* who takes notes keeps what they name */
     const char *copy = ecc_arena_strndup(arena, sql, length);
 
     return (struct sql_ctx){
@@ -232,6 +236,7 @@ static struct sql_ctx context(struct ecc_arena *keep, const struct ecc_sql_scope
         .source = copy,
         .source_length = (uint32_t)strlen(copy),
         .text = ecc_arena_strdup(arena, ""),
+        .notes = scope->notes,
     };
 }
 
@@ -328,16 +333,16 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     }
     out->writes = ctx.writes;
     if (problems->n == before)
-        sql_add_casts(&ctx);
+        sql_finish(&ctx);
     out->text = outdented(&ctx, trimmed(arena, problems->n == before ? ctx.text : uncast));
     return problems->n == before && !ctx.failed;
 }
 
 bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *table, enum ecc_constraint_kind kind, const char *sql,
-                              struct ecc_sql_problems *problems)
+                              const struct ecc_sql_notes *notes, struct ecc_sql_problems *problems)
 {
     struct ecc_table *const tables[] = {(struct ecc_table *)table};
-    struct ecc_sql_scope scope = {.tables = tables, .ntables = 1};
+    struct ecc_sql_scope scope = {.tables = tables, .ntables = 1, .notes = notes};
     struct sql_ctx ctx = context(arena, &scope, sql, strlen(sql), problems);
     size_t before = problems->n;
     const char *prefix = kind == ECC_CON_CHECK ? "SELECT (" : "CREATE INDEX ON t (";
@@ -368,11 +373,20 @@ bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *t
             const struct ecc_sql_node *fields = ecc_sql_at(element, "expr");
             if (*name) {
                 bool found = false;
-                for (size_t i = 0; i < table->ncolumns; i++)
-                    found |= strcmp(table->columns[i].name, name) == 0;
+                for (size_t i = 0; i < table->ncolumns; i++) {
+                    if (strcmp(table->columns[i].name, name) != 0)
+                        continue;
+                    found = true;
+                    sql_note_after(&ctx, &table->columns[i], (int64_t)shift);
+                }
                 const char *at = strstr(ctx.text + shift, name);
+                bool plain = strcmp(ecc_sql_text(element, "ordering"), "SORTBY_DEFAULT") == 0 &&
+                             strcmp(ecc_sql_text(element, "nulls_ordering"), "SORTBY_NULLS_DEFAULT") == 0 &&
+                             !ecc_sql_at(element, "collation") && !ecc_sql_at(element, "opclass");
                 if (!found)
                     sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "`%s` has no column `%s`", table->name, name);
+                else if (kind != ECC_CON_INDEX && !plain)
+                    sql_problem(&ctx, at ? at - ctx.text : (int64_t)shift, NULL, "a key is made of columns, without an order");
             } else if (kind != ECC_CON_INDEX) {
                 sql_problem(&ctx, (int64_t)shift, NULL, "a key is made of columns");
             } else {

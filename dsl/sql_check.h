@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "model.h"
+#include "refs.h"
 
 struct ecc_arena;
 
@@ -28,23 +29,38 @@ struct ecc_sql_problems {
     size_t n, cap;
 };
 
+/* Whoever wants to know what a statement names (refs.h). Places count from sql[0]. */
+struct ecc_sql_notes {
+    /* VALUE: entity is the enum */
+    void (*name)(void *context, enum ecc_ref_kind kind, const void *entity, const char *name, struct ecc_span span);
+    void (*result)(void *context, struct ecc_result *result); /* to keep; may move its place */
+    void (*alias)(void *context, const struct ecc_result *result); /* the same one, which is a field of the statement's row */
+    void *context;
+};
+
 /* What the statement may refer to. */
 struct ecc_sql_scope {
     struct ecc_table *const *tables; /* of the service; their columns' types are resolved */
     size_t ntables;
-    const struct ecc_sql_schema { const char *name; struct ecc_table *const *tables; size_t ntables; } *schemas; /* in their place, or NULL */
+    const struct ecc_sql_schema {
+        const char *name;
+        struct ecc_table *const *tables;
+        size_t ntables;
+        const struct ecc_node *node;
+    } *schemas; /* in their place, or NULL */
     size_t nschemas;
     /* The value of a parameter path such as "line.qty", a VAR or FIELD expression; NULL when there is none and resolve has reported
-     * it by itself. Asked once for each distinct path. at and length are the path's place in the SQL text, without the colon. A NULL
-     * function refuses parameters. */
+     * it by itself. Asked once for each distinct path, with notes again where it is repeated. at and length are the path's place in the
+     * SQL text, without the colon. A NULL function refuses parameters. */
     const struct ecc_expr *(*resolve)(void *context, const char *path, uint32_t at, uint32_t length);
     void *context;
+    const struct ecc_sql_notes *notes; /* or NULL */
     struct ecc_sql_ahead *ahead; /* that may have parsed the statement by now, under this number; or NULL */
     size_t number;
 };
 
 /* Fills out: shape, source (outer white space removed), text, name (a suggestion that the caller makes unique: update_stock), writes,
- * params, param_names and row; not span. text has a cast behind $n where PostgreSQL could not tell the parameter's type by itself, or
+ * params, param_names and row; not span. text names the columns that `*` means, and those of an INSERT without a list; it has a cast behind $n where PostgreSQL could not tell the parameter's type by itself, or
  * would deduce two ($1::uuid::text). Offsets in problems count from sql[0], white space included. True when problems got nothing
  * and every parameter was resolved; otherwise out->row may be NULL or incomplete, with ecc_type_unknown for a column that has no
  * type, so that the caller can go on. */
@@ -53,6 +69,6 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
 
 /* SQL text of a table's constraint or a column's check, as in the model: without the outer parentheses. Sees the table's columns only. */
 bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *table, enum ecc_constraint_kind kind, const char *sql,
-                              struct ecc_sql_problems *problems);
+                              const struct ecc_sql_notes *notes, struct ecc_sql_problems *problems);
 
 #endif

@@ -20,16 +20,42 @@ int64_t sql_at_of(const struct ecc_sql_node *node)
     return ecc_sql_int(body, "location");
 }
 
+struct sql_value sql_key(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node)
+{
+    struct sql_value value = sql_expr(ctx, from, node);
+
+    sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+    sql_check_equal(ctx, value, sql_at_of(node));
+    return value;
+}
+
+void sql_keys(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list)
+{
+    for ECC_SQL_EACH (item, list)
+        sql_key(ctx, from, item);
+}
+
 void sql_exprs(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *list)
 {
     for ECC_SQL_EACH (item, list)
-        sql_expr(ctx, from, item);
+        sql_want_cast(ctx, sql_expr(ctx, from, item), SQL_CAST_ALWAYS);
+}
+
+void sql_stand(struct sql_from *from, const char *place, bool aggregates)
+{
+    from->place = place;
+    from->aggregates = aggregates;
 }
 
 void sql_condition(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node, const char *where)
 {
-    struct sql_value value = sql_expr(ctx, from, node);
+    const char *place = from->place;
+    bool aggregates = from->aggregates;
 
+    if (strcmp(where, "WHERE") == 0 || strcmp(where, "ON") == 0 || strcmp(where, "HAVING") == 0 || strcmp(where, "a check") == 0)
+        sql_stand(from, where, *where == 'H');
+    struct sql_value value = sql_expr(ctx, from, node);
+    sql_stand(from, place, aggregates);
     if (value.base > SQL_UNTYPED && value.base != SQL_BOOL)
         sql_problem(ctx, sql_at_of(node), NULL, "%s needs a condition, this is %s", where, sql_describe(ctx, value));
 }
@@ -56,205 +82,11 @@ static struct sql_value constant(const struct ecc_sql_node *body)
     return value;
 }
 
-static bool one_of(const char *word, const char *const *list)
-{
-    for (; *list; list++) {
-        if (strcmp(word, *list) == 0)
-            return true;
-    }
-    return false;
-}
-
-static struct sql_value arithmetic(struct sql_ctx *ctx, const char *op, struct sql_value a, struct sql_value b, int64_t at)
-{
-    bool nullable = a.nullable || b.nullable;
-    enum sql_base l = a.base, r = b.base;
-
-    if (l == SQL_BAD || r == SQL_BAD)
-        return sql_of(SQL_BAD, nullable);
-    if (l == SQL_UNTYPED)
-        l = r;
-    else if (r == SQL_UNTYPED)
-        r = l == SQL_TIME && *op == '+' ? SQL_INTERVAL : l;
-    if (l == SQL_UNKNOWN || r == SQL_UNKNOWN || l == SQL_OTHER || r == SQL_OTHER || l == SQL_UNTYPED)
-        return sql_of(SQL_UNKNOWN, nullable);
-    if (l == SQL_JSON && *op == '-')
-        return sql_of(SQL_JSON, nullable);
-    if (sql_is_number(sql_of(l, false)) && sql_is_number(sql_of(r, false))) {
-        if (*op == '^')
-            return sql_of(l == SQL_NUMERIC || r == SQL_NUMERIC ? SQL_NUMERIC : SQL_FLOAT, nullable);
-        return sql_of(l == SQL_FLOAT || r == SQL_FLOAT ? SQL_FLOAT : l == SQL_NUMERIC || r == SQL_NUMERIC ? SQL_NUMERIC : SQL_INT, nullable);
-    }
-    if (l == SQL_TIME && r == SQL_TIME && *op == '-')
-        return sql_of(SQL_INTERVAL, nullable);
-    if ((l == SQL_TIME && r == SQL_INTERVAL) || (l == SQL_INTERVAL && r == SQL_TIME && *op == '+'))
-        return sql_of(SQL_TIME, nullable);
-    if (l == SQL_INTERVAL || r == SQL_INTERVAL) {
-        if ((l == r && (*op == '+' || *op == '-')) || sql_is_number(sql_of(l, false)) || sql_is_number(sql_of(r, false)))
-            return sql_of(SQL_INTERVAL, nullable);
-    }
-    sql_problem(ctx, at, NULL, "there is no `%s %s %s`", sql_describe(ctx, a), op, sql_describe(ctx, b));
-    return sql_of(SQL_BAD, nullable);
-}
-
-static struct sql_value concatenation(struct sql_value a, struct sql_value b)
-{
-    bool nullable = a.nullable || b.nullable;
-
-    if (a.base == SQL_BAD || b.base == SQL_BAD)
-        return sql_of(SQL_BAD, nullable);
-    if (a.base == SQL_JSON || b.base == SQL_JSON)
-        return sql_of(SQL_JSON, nullable);
-    if (a.base == SQL_OTHER || b.base == SQL_OTHER)
-        return sql_of(a.base == SQL_TEXT || b.base == SQL_TEXT ? SQL_TEXT : SQL_UNKNOWN, nullable);
-    return sql_of(SQL_TEXT, nullable);
-}
-
-static bool is_small(struct sql_value value)
-{
-    return value.base == SQL_INT && value.pg && strcmp(value.pg, "int8") != 0;
-}
-
-/* A parameter takes the type of what it meets. That must be its own: beside a small literal a bigint would become an int4, beside an
- * interval a time would become one, and beside another parameter it has none. */
-static void meet(struct sql_ctx *ctx, struct sql_value param, struct sql_value other)
-{
-    if (other.base == SQL_BAD || other.base == SQL_UNKNOWN || other.base == SQL_OTHER)
-        return;
-    if (other.param || other.base == SQL_UNTYPED || other.base != param.base || is_small(other))
-        sql_want_cast(ctx, param, SQL_CAST_ALWAYS);
-}
-
-static void meet_each(struct sql_ctx *ctx, struct sql_value a, struct sql_value b)
-{
-    meet(ctx, a, b);
-    meet(ctx, b, a);
-}
-
-static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
-{
-    static const char *const comparisons[] = {"=", "<>", "<", "<=", ">", ">=", NULL};
-    static const char *const arithmetics[] = {"+", "-", "*", "/", "%", "^", NULL};
-    static const char *const tests[] = {"~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "?", "?|", "?&", "@?", "@@", "&&",
-                                        "<<", ">>", NULL};
-    const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr"), *right = ecc_sql_at(body, "rexpr"), *name = ecc_sql_at(body, "name");
-    const char *op = ecc_sql_string(name, name ? name->n - 1 : 0);
-    int64_t at = left ? sql_at_of(left) : ecc_sql_int(body, "location");
-    struct sql_value b = sql_expr(ctx, from, right);
-
-    if (!left) {
-        sql_want_cast(ctx, b, SQL_CAST_ALWAYS);
-        if (strcmp(op, "-") == 0 || strcmp(op, "+") == 0) {
-            struct sql_value value = b.base == SQL_UNTYPED ? sql_of(SQL_UNKNOWN, b.nullable) : sql_of(b.base, b.nullable);
-            return value;
-        }
-        return sql_of(SQL_UNKNOWN, b.nullable);
-    }
-    struct sql_value a = sql_expr(ctx, from, left);
-    bool nullable = a.nullable || b.nullable;
-    bool reaches = strcmp(op, "->") == 0 || strcmp(op, "->>") == 0;
-    if (reaches && b.param && b.base == SQL_INT)
-        sql_problem(ctx, sql_at_of(right), sql_format(ctx, "write `:%s::int`", ctx->paths.items[b.param - 1]), "an index into json is an int4");
-    else
-        meet_each(ctx, a, b);
-    if (one_of(op, comparisons)) {
-        sql_check_compare(ctx, a, b, b.param || b.base == SQL_UNTYPED ? sql_at_of(right) : at);
-        return sql_of(SQL_BOOL, nullable);
-    }
-    if (one_of(op, arithmetics)) {
-        struct sql_value value = arithmetic(ctx, op, a, b, at);
-        if (value.base == SQL_JSON)
-            value.nullable = nullable;
-        return value;
-    }
-    if (strcmp(op, "||") == 0)
-        return concatenation(a, b);
-    if (strcmp(op, "#>") == 0 || (reaches && op[2] == '\0'))
-        return sql_of(SQL_JSON, true);
-    if (reaches || strcmp(op, "#>>") == 0)
-        return sql_of(SQL_TEXT, true);
-    if (one_of(op, tests))
-        return sql_of(SQL_BOOL, nullable);
-    if (strcmp(op, "#-") == 0)
-        return sql_of(SQL_JSON, nullable);
-    return sql_of(SQL_UNKNOWN, nullable);
-}
-
-static struct sql_value membership(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
-{
-    struct sql_value a = sql_expr(ctx, from, ecc_sql_at(body, "lexpr"));
-    const struct ecc_sql_node *list = ecc_sql_at(body, "rexpr");
-    bool nullable = a.nullable;
-
-    if (ecc_sql_is(list, "List"))
-        list = ecc_sql_at(ecc_sql_body(list), "items");
-    for ECC_SQL_EACH (item, list) {
-        struct sql_value b = sql_expr(ctx, from, item);
-        meet_each(ctx, a, b);
-        sql_check_compare(ctx, a, b, sql_at_of(item));
-        nullable |= b.nullable;
-    }
-    return sql_of(SQL_BOOL, nullable);
-}
-
-/* x = ANY (array): the array is another type; a list parameter is jsonb and can't stand here. */
-static struct sql_value any_all(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
-{
-    struct sql_value a = sql_expr(ctx, from, ecc_sql_at(body, "lexpr"));
-    const struct ecc_sql_node *right = ecc_sql_at(body, "rexpr");
-    struct sql_value b = sql_expr(ctx, from, right);
-
-    if (b.base > SQL_UNTYPED && b.base != SQL_OTHER) {
-        const char *help = b.param ? sql_format(ctx, "a list is jsonb: `IN (SELECT jsonb_array_elements_text(:%s::jsonb))` goes through its items",
-                                                ctx->paths.items[b.param - 1])
-                                   : NULL;
-        sql_problem(ctx, sql_at_of(right), help, "ANY and ALL need an array, this is %s", sql_describe(ctx, b));
-    }
-    return sql_of(SQL_BOOL, a.nullable || b.nullable);
-}
-
-static struct sql_value a_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
-{
-    const char *kind = ecc_sql_text(body, "kind");
-    const struct ecc_sql_node *left = ecc_sql_at(body, "lexpr"), *right = ecc_sql_at(body, "rexpr");
-
-    if (strcmp(kind, "AEXPR_OP") == 0)
-        return operation(ctx, from, body);
-    if (strcmp(kind, "AEXPR_OP_ANY") == 0 || strcmp(kind, "AEXPR_OP_ALL") == 0)
-        return any_all(ctx, from, body);
-    if (strcmp(kind, "AEXPR_IN") == 0)
-        return membership(ctx, from, body);
-    if (strstr(kind, "BETWEEN")) {
-        struct sql_value a = sql_expr(ctx, from, left);
-        const struct ecc_sql_node *items = ecc_sql_is(right, "List") ? ecc_sql_at(ecc_sql_body(right), "items") : right;
-        bool nullable = a.nullable;
-        for ECC_SQL_EACH (item, items) {
-            struct sql_value b = sql_expr(ctx, from, item);
-            meet_each(ctx, a, b);
-            sql_check_compare(ctx, a, b, sql_at_of(item));
-            nullable |= b.nullable;
-        }
-        return sql_of(SQL_BOOL, nullable);
-    }
-    struct sql_value a = sql_expr(ctx, from, left), b = sql_expr(ctx, from, right);
-    meet_each(ctx, a, b);
-    if (strcmp(kind, "AEXPR_DISTINCT") == 0 || strcmp(kind, "AEXPR_NOT_DISTINCT") == 0) {
-        sql_check_compare(ctx, a, b, sql_at_of(b.param ? right : left));
-        return sql_of(SQL_BOOL, false);
-    }
-    if (strcmp(kind, "AEXPR_NULLIF") == 0) {
-        sql_check_compare(ctx, a, b, sql_at_of(b.param ? right : left));
-        a.nullable = true;
-        a.param = 0;
-        return a;
-    }
-    return sql_of(SQL_BOOL, a.nullable || b.nullable); /* LIKE, ILIKE, SIMILAR TO */
-}
-
 static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
 {
     const struct ecc_sql_node *arg = ecc_sql_at(body, "arg"), *otherwise = ecc_sql_at(body, "defresult");
     struct sql_value subject = arg ? sql_expr(ctx, from, arg) : sql_of(SQL_BOOL, false);
+    sql_want_cast(ctx, subject, SQL_CAST_ALWAYS);
     struct sql_value out = otherwise ? sql_expr(ctx, from, otherwise) : (struct sql_value){.base = SQL_UNTYPED, .nullable = true};
 
     sql_want_cast(ctx, out, SQL_CAST_ALWAYS);
@@ -262,7 +94,7 @@ static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, co
     for ECC_SQL_EACH (item, ecc_sql_at(body, "args")) {
         const struct ecc_sql_node *when = ecc_sql_body(item), *result = ecc_sql_at(when, "result");
         if (arg)
-            sql_check_compare(ctx, subject, sql_expr(ctx, from, ecc_sql_at(when, "expr")), sql_at_of(ecc_sql_at(when, "expr")));
+            sql_compare(ctx, "=", subject, sql_expr(ctx, from, ecc_sql_at(when, "expr")), sql_at_of(ecc_sql_at(when, "expr")));
         else
             sql_condition(ctx, from, ecc_sql_at(when, "expr"), "WHEN");
         struct sql_value value = sql_expr(ctx, from, result);
@@ -270,6 +102,27 @@ static struct sql_value case_expr(struct sql_ctx *ctx, struct sql_from *from, co
         out = sql_unify(ctx, out, value, sql_at_of(result), "CASE");
     }
     return out;
+}
+
+static struct sql_value array_of(struct sql_ctx *ctx, char element)
+{
+    char letter = sql_array_letter(element == sql_letter("unknown") ? sql_letter("text") : element);
+
+    return letter ? sql_of_letter(ctx, letter, false) : sql_of(SQL_UNKNOWN, false);
+}
+
+static struct sql_value array(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *elements)
+{
+    struct sql_value out = {.base = SQL_UNTYPED};
+
+    for ECC_SQL_EACH (item, elements) {
+        struct sql_value value = sql_expr(ctx, from, item);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
+        out = item == elements->first ? value : sql_unify(ctx, out, value, sql_at_of(item), "ARRAY");
+    }
+    if (!elements || !elements->n)
+        return sql_of(SQL_UNKNOWN, false);
+    return out.base == SQL_BAD ? out : array_of(ctx, sql_value_letter(out));
 }
 
 /* COALESCE, GREATEST, LEAST: null only when every argument is. */
@@ -304,9 +157,17 @@ static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, cons
     if (strcmp(type, "EXISTS_SUBLINK") == 0)
         return sql_of(SQL_BOOL, false);
     if (strcmp(type, "ARRAY_SUBLINK") == 0)
-        return (struct sql_value){.base = SQL_OTHER, .pg = "an array"};
+        return array_of(ctx, columns.n == 1 ? sql_value_letter(columns.items[0].value) : 0);
     if (test && ecc_sql_is(test, "RowExpr")) {
-        sql_expr(ctx, from, test);
+        const struct ecc_sql_node *args = ecc_sql_at(ecc_sql_body(test), "args");
+        size_t i = 0;
+        if (args->n != columns.n)
+            sql_problem(ctx, sql_at_of(test), NULL, "these rows have %zu and %zu columns", args->n, columns.n);
+        for ECC_SQL_EACH (item, args) {
+            struct sql_value a = sql_expr(ctx, from, item);
+            if (args->n == columns.n)
+                sql_compare(ctx, "=", a, columns.items[i++].value, sql_at_of(item));
+        }
         return sql_of(SQL_BOOL, true);
     }
     if (columns.n != 1) {
@@ -316,9 +177,9 @@ static struct sql_value sublink(struct sql_ctx *ctx, struct sql_from *from, cons
     }
     struct sql_value value = columns.items[0].value;
     if (test) {
+        const struct ecc_sql_node *name = ecc_sql_at(body, "operName");
         struct sql_value a = sql_expr(ctx, from, test);
-        sql_check_compare(ctx, a, value, sql_at_of(test));
-        return sql_of(SQL_BOOL, a.nullable || value.nullable);
+        return sql_compare(ctx, name ? ecc_sql_string(name, name->n - 1) : "=", a, value, sql_at_of(test));
     }
     value.nullable = true; /* no row */
     value.column = NULL;
@@ -345,19 +206,47 @@ static struct sql_value parameter(struct sql_ctx *ctx, const struct ecc_sql_node
     return value;
 }
 
+/* x[i], x[i:j], (x).y */
 static struct sql_value indirection(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
 {
     struct sql_value value = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
 
+    sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
     for ECC_SQL_EACH (item, ecc_sql_at(body, "indirection")) {
-        if (ecc_sql_is(item, "A_Indices")) {
-            if (ecc_sql_at(ecc_sql_body(item), "lidx"))
-                sql_expr(ctx, from, ecc_sql_at(ecc_sql_body(item), "lidx"));
-            if (ecc_sql_at(ecc_sql_body(item), "uidx"))
-                sql_expr(ctx, from, ecc_sql_at(ecc_sql_body(item), "uidx"));
+        const struct ecc_sql_node *index = ecc_sql_body(item), *ends[] = {ecc_sql_at(index, "lidx"), ecc_sql_at(index, "uidx")};
+        char element = sql_element_letter(sql_value_letter(value));
+        bool slice = ecc_sql_bool(index, "is_slice");
+        if (value.base == SQL_BAD)
+            return value;
+        if (!ecc_sql_is(item, "A_Indices") || (!element && value.base != SQL_JSON && value.base != SQL_UNKNOWN) ||
+            (slice && value.base == SQL_JSON)) {
+            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "arg")), NULL, "%s has no parts that can be reached like this",
+                        sql_describe(ctx, value));
+            return sql_of(SQL_BAD, true);
         }
+        for (size_t i = 0; i < 2; i++) {
+            struct sql_value at = ends[i] ? sql_expr(ctx, from, ends[i]) : sql_of(SQL_BAD, false);
+            char letter = sql_value_letter(at);
+            sql_want_cast(ctx, at, SQL_CAST_ALWAYS);
+            if (letter && value.base != SQL_JSON && !sql_coerces(letter, sql_letter("int4"), SQL_ASSIGNMENT))
+                sql_problem(ctx, sql_at_of(ends[i]), NULL, "an index is a number, this is %s", sql_describe(ctx, at));
+            if (letter && value.base == SQL_JSON && letter != sql_letter("text") &&
+                !sql_coerces(letter, sql_letter("int4"), SQL_IMPLICIT) && letter != sql_letter("unknown"))
+                sql_problem(ctx, sql_at_of(ends[i]), "write `(...)::int`", "an index into json is a text or an int4, this is %s",
+                            sql_describe(ctx, at));
+        }
+        if (value.base == SQL_JSON && value.pg && strcmp(value.pg, "json") == 0) {
+            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "arg")), "a cast makes it jsonb",
+                        "json has no parts that can be reached like this");
+            return sql_of(SQL_BAD, true);
+        }
+        if (element && !slice)
+            value = sql_of_letter(ctx, element, true);
     }
-    return sql_of(value.base == SQL_JSON ? SQL_JSON : SQL_UNKNOWN, true);
+    value.nullable = true;
+    value.lang = value.base == SQL_JSON ? NULL : value.lang;
+    value.param = 0;
+    return value;
 }
 
 struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node)
@@ -370,12 +259,11 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
         if (strcmp(kind, "A_Const") == 0)
             return constant(body);
         if (strcmp(kind, "A_Expr") == 0)
-            return a_expr(ctx, from, body);
+            return sql_operation(ctx, from, body);
         if (strcmp(kind, "A_Indirection") == 0)
             return indirection(ctx, from, body);
         if (strcmp(kind, "A_ArrayExpr") == 0) {
-            sql_exprs(ctx, from, ecc_sql_at(body, "elements"));
-            return (struct sql_value){.base = SQL_OTHER, .pg = "an array"};
+            return array(ctx, from, ecc_sql_at(body, "elements"));
         }
         break;
     case 'B':
@@ -458,10 +346,14 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
         if (strcmp(kind, "TypeCast") == 0) {
             struct sql_value arg = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
             struct sql_value out = sql_of_type_name(ctx, ecc_sql_at(body, "typeName"), arg.nullable);
-            const char *own = sql_cast_name(arg);
-            bool small = out.base == SQL_INT && out.pg && strcmp(out.pg, "int8") != 0;
-            if (out.base != arg.base || small || !own)
-                sql_want_cast(ctx, arg, SQL_CAST_REPEATED);
+            char from_letter = sql_value_letter(arg), to = sql_value_letter(out);
+            if (from_letter && to && !sql_coerces(from_letter, to, SQL_EXPLICIT)) {
+                sql_problem(ctx, sql_at_of(node), NULL, "%s can't become %s", sql_describe(ctx, arg), sql_describe(ctx, out));
+                return sql_of(SQL_BAD, arg.nullable);
+            }
+            if (from_letter != to)
+                sql_want_cast(ctx, arg, SQL_CAST_ALWAYS);
+            sql_check_literal(ctx, to, arg, sql_at_of(node));
             return out;
         }
         break;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "sql_names.h"
 
 void sql_add_column(struct sql_ctx *ctx, struct sql_columns *columns, const char *name, struct sql_value value)
 {
@@ -64,13 +65,18 @@ static const struct ecc_table *find_in_schema(struct sql_ctx *ctx, const char *s
         const struct ecc_sql_schema *s = &ctx->scope->schemas[i];
         names[i] = s->name;
         if (!*schema && find_table(s->tables, s->ntables, name)) {
-            sql_problem(ctx, at, sql_format(ctx, "write `%s.%s`", s->name, name), "several nodes are asked here: `%s` needs its schema", name);
+            sql_problem(ctx, at, sql_format(ctx, "write `%s.%s`", s->name, name), "several nodes are asked here: `%s` needs its schema",
+                        name);
             return NULL;
         }
         if (strcmp(s->name, schema) != 0)
             continue;
         if (!(table = find_table(s->tables, s->ntables, name)))
             sql_problem(ctx, at, meant(ctx, nearest_table(ctx, s->tables, s->ntables, name)), "there is no table `%s.%s`", schema, name);
+        if (s->node)
+            sql_note(ctx, ECC_REF_NODE, s->node, schema, at, 0);
+        if (table)
+            sql_note(ctx, ECC_REF_TABLE, table, name, at, 1);
         return table;
     }
     if (*schema)
@@ -91,6 +97,8 @@ const struct ecc_table *sql_find_table(struct sql_ctx *ctx, const struct ecc_sql
         return find_in_schema(ctx, schema, name, at);
     const struct ecc_table *table = *schema ? NULL : find_table(scope->tables, scope->ntables, name);
     size_t before = ctx->problems->n;
+    if (table)
+        sql_note(ctx, ECC_REF_TABLE, table, name, at, 0);
     if (*schema)
         sql_problem(ctx, at, "only the service's own tables can be used, without a schema", "there is no table `%s.%s`", schema, name);
     else if (!table)
@@ -223,6 +231,9 @@ static void merge_using(struct sql_ctx *ctx, struct sql_from *from, const struct
         struct sql_column *a = NULL, *b = NULL;
         for (size_t i = left; i < from->n; i++) {
             struct sql_column *column = column_of(from->items[i], name);
+            const struct ecc_column *known = column ? sql_table_column(from->items[i], column) : NULL;
+            if (known)
+                sql_note_using(ctx, known);
             if (column && !column->hidden) {
                 if (i < right)
                     a = column;
@@ -259,7 +270,8 @@ void sql_from_item(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_
         size_t right = from->n;
         sql_from_item(ctx, from, ecc_sql_at(body, "rarg"));
         if (ecc_sql_bool(body, "isNatural"))
-            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "rarg")), "say which columns join, with ON or USING", "NATURAL JOIN changes with the tables");
+            sql_problem(ctx, sql_at_of(ecc_sql_at(body, "rarg")), "say which columns join, with ON or USING",
+                        "NATURAL JOIN changes with the tables");
         merge_using(ctx, from, body, left, right);
         const struct ecc_sql_node *quals = ecc_sql_at(body, "quals");
         if (quals) {
@@ -302,20 +314,30 @@ static bool is_system_column(const char *name)
     return false;
 }
 
-static struct sql_rel *find_rel(struct sql_from *from, const char *name)
+static struct sql_rel *find_own(struct sql_from *from, const char *name)
 {
-    for (; from; from = from->parent) {
-        for (size_t i = 0; i < from->n; i++) {
-            if (strcmp(from->items[i]->name, name) == 0)
-                return from->items[i];
-        }
+    for (size_t i = 0; i < from->n; i++) {
+        if (strcmp(from->items[i]->name, name) == 0)
+            return from->items[i];
     }
     return NULL;
 }
 
+static struct sql_rel *find_rel(struct sql_from *from, const char *name)
+{
+    struct sql_rel *rel = NULL;
+
+    for (; from && !rel; from = from->parent)
+        rel = find_own(from, name);
+    return rel;
+}
+
 static struct sql_value no_column(struct sql_ctx *ctx, struct sql_from *from, const struct sql_rel *only, const char *name, int64_t at)
 {
-    struct { const char **items; size_t n, cap; } names = {0};
+    struct {
+        const char **items;
+        size_t n, cap;
+    } names = {0};
     const char *help = NULL;
 
     for (struct sql_from *f = from; f; f = f->parent) {
@@ -342,8 +364,18 @@ static struct sql_value no_column(struct sql_ctx *ctx, struct sql_from *from, co
     return sql_of(SQL_BAD, false);
 }
 
-static struct sql_value plain_name(struct sql_ctx *ctx, struct sql_from *from, const char *name, int64_t at)
+/* A column of an outer query, used by an inner one where the outer has groups. */
+static void note_inner(struct sql_ctx *ctx, struct sql_from *own, struct sql_from *outer, const char *rel, const char *column, int64_t at)
 {
+    if (outer != own && outer->grouping && (!outer->place || outer->aggregates))
+        ECC_PUSH(ctx->arena, &outer->inner, ((struct sql_inner){rel, column, at}));
+}
+
+static struct sql_value plain_name(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *ref)
+{
+    const char *name = ecc_sql_string(ecc_sql_at(ref, "fields"), 0);
+    int64_t at = ecc_sql_int(ref, "location");
+
     for (struct sql_from *f = from; f; f = f->parent) {
         const struct sql_rel *in = NULL;
         const struct sql_column *found = NULL;
@@ -361,12 +393,17 @@ static struct sql_value plain_name(struct sql_ctx *ctx, struct sql_from *from, c
             in = f->items[i];
             found = column;
         }
-        if (found)
+        if (found) {
+            sql_note_column(ctx, in, found, ref);
+            note_inner(ctx, from, f, in->name, name, at);
             return value_of(in, found);
+        }
     }
     const struct sql_rel *whole = find_rel(from, name);
     if (whole && whole->scalar)
         return value_of(whole, &whole->columns.items[0]);
+    if (whole)
+        sql_note_table(ctx, whole, at);
     if (whole)
         return (struct sql_value){.base = SQL_OTHER, .pg = "a row", .nullable = whole->nullable};
     if (from->n && is_system_column(name))
@@ -381,7 +418,7 @@ struct sql_value sql_column_ref(struct sql_ctx *ctx, struct sql_from *from, cons
     int64_t at = ecc_sql_int(body, "location");
 
     if (fields->n == 1 && ecc_sql_is(fields->first, "String"))
-        return plain_name(ctx, from, first, at);
+        return plain_name(ctx, from, body);
     if (ecc_sql_is(ecc_sql_item(fields, fields->n - 1), "A_Star"))
         return (struct sql_value){.base = SQL_OTHER, .pg = "a row"};
     if (fields->n > 2) {
@@ -391,7 +428,10 @@ struct sql_value sql_column_ref(struct sql_ctx *ctx, struct sql_from *from, cons
     struct sql_rel *rel = find_rel(from, first);
     if (!rel) {
         bool known = false;
-        struct { const char **items; size_t n, cap; } names = {0};
+        struct {
+            const char **items;
+            size_t n, cap;
+        } names = {0};
         for (struct sql_from *f = from; f; f = f->parent) {
             for (size_t i = 0; i < f->n; i++)
                 ECC_PUSH(ctx->arena, &names, f->items[i]->name);
@@ -406,11 +446,26 @@ struct sql_value sql_column_ref(struct sql_ctx *ctx, struct sql_from *from, cons
     if (is_anything(rel))
         return sql_of(SQL_BAD, false);
     const struct sql_column *column = column_of(rel, second);
-    if (column)
+    sql_note_table(ctx, rel, at);
+    if (column) {
+        sql_note_column(ctx, rel, column, body);
+        struct sql_from *in = from;
+        while (in->parent && find_own(in, first) != rel)
+            in = in->parent;
+        note_inner(ctx, from, in, first, second, at);
         return value_of(rel, column);
+    }
     if (is_system_column(second))
         return (struct sql_value){.base = SQL_OTHER, .pg = second};
     return no_column(ctx, from, rel, second, at);
+}
+
+/* `t . *`: from its beginning to the star. */
+static uint32_t star_length(const struct sql_ctx *ctx, int64_t text_at)
+{
+    const char *at = ctx->source + sql_source_at(ctx, (uint32_t)text_at), *star = strchr(at, '*');
+
+    return star ? (uint32_t)(star + 1 - at) : 0;
 }
 
 /* `*` and `t.*`; false when the reference is something else. */
@@ -428,6 +483,7 @@ bool sql_star(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_n
             sql_problem(ctx, at, NULL, "there is no `%s` in this FROM", ecc_sql_string(fields, 0));
             return true;
         }
+        sql_note_table(ctx, only, at);
     } else if (from->merged) {
         sql_problem(ctx, at, NULL, "with USING, write the columns out instead of `*`");
         return true;
@@ -435,13 +491,20 @@ bool sql_star(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_n
         sql_problem(ctx, at, NULL, "`*` needs a FROM");
         return true;
     }
+    const char *written = "";
     for (size_t i = 0; i < (only ? 1 : from->n); i++) {
         const struct sql_rel *rel = only ? only : from->items[i];
+        const char *prefix = *rel->name && (only || from->n > 1) ? ecc_quote_sql_name(ctx->arena, rel->name) : "";
         for (size_t j = 0; j < rel->columns.n; j++) {
             const struct sql_column *column = &rel->columns.items[j];
             sql_add_column(ctx, out, column->name, value_of(rel, column));
+            out->items[out->n - 1].noted = sql_note_star(ctx, body, rel, column, only || from->n > 1);
+            if (column->name)
+                written = ecc_arena_printf(ctx->arena, "%s%s%s%s%s", written, *written ? ", " : "", prefix, *prefix ? "." : "",
+                                           ecc_quote_sql_name(ctx->arena, column->name));
         }
     }
+    sql_write_out(ctx, at, star_length(ctx, at), written);
     return true;
 }
 

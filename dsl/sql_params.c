@@ -15,13 +15,15 @@ struct found { /* in a text, before anybody is asked what it means */
     struct places paths;    /* distinct, without the colon: a piece's param is a number of this list */
     struct places numbered; /* `$1` as it was written */
     struct place too_many;  /* the parameter that is one too many, or empty */
+    struct sql_tokens tokens; /* a parameter is one */
     bool lines;             /* a string goes over several */
 };
 
 static const char *const c_words[] = {
-    "asm", "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "false",
-    "float", "for", "goto", "if", "in", "inline", "int", "linux", "long", "out", "register", "restrict", "return", "short", "signed",
-    "sizeof", "static", "struct", "switch", "task", "true", "typedef", "typeof", "union", "unix", "unsigned", "void", "volatile", "while",
+    "asm",    "auto", "bool",   "break",    "case",     "char",   "const", "continue", "default", "do",       "double",
+    "else",   "enum", "extern", "false",    "float",    "for",    "goto",  "if",       "in",      "inline",   "int",
+    "linux",  "long", "out",    "register", "restrict", "return", "short", "signed",   "sizeof",  "static",   "struct",
+    "switch", "task", "true",   "typedef",  "typeof",   "union",  "unix",  "unsigned", "void",    "volatile", "while",
 };
 
 static bool is_name_start(char c)
@@ -106,7 +108,7 @@ static const char *cast_of(struct sql_ctx *ctx, size_t param)
     if (!ctx->casts || !ctx->casts[param] || !ctx->params.items[param])
         return NULL;
     for (size_t i = 0; i < ctx->pieces.n; i++)
-        times += ctx->pieces.items[i].param == param;
+        times += !ctx->pieces.items[i].written && ctx->pieces.items[i].param == param;
     if (ctx->casts[param] == SQL_CAST_REPEATED && times == 1)
         return NULL;
     return sql_cast_name(sql_of_type(ctx->params.items[param]->type));
@@ -115,16 +117,21 @@ static const char *cast_of(struct sql_ctx *ctx, size_t param)
 /* ctx: with the casts that its parameters need, and the places of the pieces noted; or NULL. */
 static char *replace(struct ecc_arena *arena, const char *source, size_t length, const struct sql_pieces *pieces, struct sql_ctx *ctx)
 {
-    char *text = ecc_arena_alloc(arena, length + pieces->n * 24 + 1), *out = text;
+    size_t room = length + 1;
     uint32_t from = 0;
+
+    for (size_t i = 0; i < pieces->n; i++)
+        room += pieces->items[i].written ? strlen(pieces->items[i].written) : 24;
+    char *text = ecc_arena_alloc(arena, room), *out = text;
 
     for (size_t i = 0; i < pieces->n; i++) {
         struct sql_piece *piece = &pieces->items[i];
-        const char *cast = ctx ? cast_of(ctx, piece->param) : NULL;
+        const char *cast = ctx && !piece->written ? cast_of(ctx, piece->param) : NULL;
         memcpy(out, source + from, piece->source_at - from);
         out += piece->source_at - from;
         piece->text_at = (uint32_t)(out - text);
-        piece->text_length = (uint32_t)sprintf(out, "$%zu%s%s", piece->param + 1, cast ? "::" : "", cast ? cast : "");
+        piece->text_length = piece->written ? (uint32_t)sprintf(out, "%s", piece->written)
+                                            : (uint32_t)sprintf(out, "$%zu%s%s", piece->param + 1, cast ? "::" : "", cast ? cast : "");
         out += piece->text_length;
         from = piece->source_at + piece->source_length;
     }
@@ -139,12 +146,49 @@ void sql_want_cast(struct sql_ctx *ctx, struct sql_value value, enum sql_cast ca
         ctx->casts[value.param - 1] = (unsigned char)cast;
 }
 
-void sql_add_casts(struct sql_ctx *ctx)
+void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without,
+                       enum sql_found found)
 {
-    bool any = false;
+    bool same = found == SQL_FOUND;
+
+    for (size_t i = 0; i < n; i++)
+        same = same && (!values[i].param || without->args[i] == sql_value_letter(values[i]));
+    for (size_t i = 0; i < n && !same; i++)
+        sql_want_cast(ctx, values[i], SQL_CAST_ALWAYS);
+}
+
+const char *sql_cast_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without)
+{
+    for (size_t i = 0; i < n; i++)
+        if (values[i].param && without->args[i] != sql_value_letter(values[i]))
+            return sql_format(ctx, "write `:%s::%s`", ctx->paths.items[values[i].param - 1], sql_letter_name(ctx, without->args[i]));
+    return NULL;
+}
+
+void sql_write_out(struct sql_ctx *ctx, int64_t text_at, uint32_t length, const char *written)
+{
+    uint32_t at = sql_source_at(ctx, (uint32_t)text_at);
+
+    for (size_t i = 0; i < ctx->written.n; i++) /* a recursive query is read twice */
+        if (ctx->written.items[i].source_at == at)
+            return;
+    ECC_PUSH(ctx->arena, &ctx->written, ((struct sql_piece){.source_at = at, .source_length = length, .written = written}));
+}
+
+void sql_finish(struct sql_ctx *ctx)
+{
+    bool any = ctx->written.n > 0;
 
     for (size_t i = 0; i < ctx->params.n; i++)
         any |= ctx->casts[i] != SQL_CAST_NO;
+    for (size_t i = 0; i < ctx->written.n; i++) { /* among the others, in the order of their places */
+        ECC_PUSH(ctx->arena, &ctx->pieces, ctx->written.items[i]);
+        for (size_t j = ctx->pieces.n - 1; j && ctx->pieces.items[j - 1].source_at > ctx->pieces.items[j].source_at; j--) {
+            struct sql_piece swap = ctx->pieces.items[j];
+            ctx->pieces.items[j] = ctx->pieces.items[j - 1];
+            ctx->pieces.items[j - 1] = swap;
+        }
+    }
     if (any)
         ctx->text = replace(ctx->arena, ctx->source, ctx->source_length, &ctx->pieces, ctx);
 }
@@ -194,10 +238,11 @@ static void find(struct ecc_arena *arena, const char *source, struct found *foun
                 break;
             }
             size_t number = number_of(arena, source, found, (struct place){token.end, length});
-            ECC_PUSH(arena, &found->pieces, ((struct sql_piece){0, 0, token.start, length + 1, number}));
+            ECC_PUSH(arena, &found->pieces, ((struct sql_piece){.source_at = token.start, .source_length = length + 1, .param = number}));
             past = token.end = token.end + length;
         }
         last = token;
+        ECC_PUSH(arena, &found->tokens, token);
     }
 }
 
@@ -219,8 +264,16 @@ bool sql_scan(struct sql_ctx *ctx)
     ctx->lines = found.lines;
     for (size_t i = 0; i < found.numbered.n; i++)
         problem(ctx, found.numbered.items[i].at, found.numbered.items[i].length, "a parameter is written `:name`");
-    for (size_t i = 0; i < found.paths.n; i++)
-        add_parameter(ctx, found.paths.items[i]);
+    for (size_t i = 0; i < found.pieces.n; i++) {
+        const struct sql_piece *piece = &found.pieces.items[i];
+        if (piece->param == ctx->paths.n)
+            add_parameter(ctx, found.paths.items[piece->param]);
+        else if (ctx->notes && ctx->params.items[piece->param])
+            ctx->scope->resolve(ctx->scope->context, ctx->paths.items[piece->param], piece->source_at + 1, piece->source_length - 1);
+    }
+    if (ctx->notes)
+        for (size_t i = 0; i < found.tokens.n; i++)
+            ECC_PUSH(ctx->arena, &ctx->tokens, ((struct ecc_span){found.tokens.items[i].start, found.tokens.items[i].end}));
     if (found.too_many.length)
         problem(ctx, found.too_many.at, found.too_many.length, "too many parameters");
     ctx->text = replace(ctx->arena, ctx->source, ctx->source_length, &ctx->pieces, NULL);

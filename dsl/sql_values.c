@@ -1,7 +1,11 @@
 /* Values of an analysis: what PostgreSQL's types are to the language, and which may meet. */
 #include "sql_internal.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "diag.h"
 #include "types.h"
@@ -58,16 +62,16 @@ static const struct type_name {
     const char *name;
     enum sql_base base;
 } type_names[] = {
-    {"bigint", SQL_INT},        {"bit", SQL_OTHER},         {"bool", SQL_BOOL},       {"boolean", SQL_BOOL},    {"bpchar", SQL_TEXT},
-    {"bytea", SQL_OTHER},       {"cidr", SQL_OTHER},        {"date", SQL_OTHER},      {"daterange", SQL_OTHER}, {"decimal", SQL_NUMERIC},
-    {"float4", SQL_FLOAT},      {"float8", SQL_FLOAT},      {"inet", SQL_OTHER},      {"int", SQL_INT},         {"int2", SQL_INT},
-    {"int4", SQL_INT},          {"int4range", SQL_OTHER},   {"int8", SQL_INT},        {"int8range", SQL_OTHER}, {"integer", SQL_INT},
-    {"interval", SQL_INTERVAL}, {"json", SQL_JSON},         {"jsonb", SQL_JSON},      {"jsonpath", SQL_OTHER},  {"macaddr", SQL_OTHER},
-    {"money", SQL_OTHER},       {"name", SQL_TEXT},         {"numeric", SQL_NUMERIC}, {"numrange", SQL_OTHER},  {"oid", SQL_OTHER},
-    {"point", SQL_OTHER},       {"record", SQL_OTHER},      {"regclass", SQL_OTHER},  {"smallint", SQL_INT},    {"text", SQL_TEXT},
-    {"time", SQL_OTHER},        {"timestamp", SQL_OTHER},   {"timestamptz", SQL_TIME}, {"timetz", SQL_OTHER},   {"tsquery", SQL_OTHER},
-    {"tsrange", SQL_OTHER},     {"tstzrange", SQL_OTHER},   {"tsvector", SQL_OTHER},  {"uuid", SQL_UUID},       {"varbit", SQL_OTHER},
-    {"varchar", SQL_TEXT},      {"void", SQL_OTHER},        {"xid", SQL_OTHER},       {"xml", SQL_OTHER},
+    {"bigint", SQL_INT},        {"bit", SQL_OTHER},       {"bool", SQL_BOOL},        {"boolean", SQL_BOOL},    {"bpchar", SQL_TEXT},
+    {"bytea", SQL_OTHER},       {"cidr", SQL_OTHER},      {"date", SQL_OTHER},       {"daterange", SQL_OTHER}, {"decimal", SQL_NUMERIC},
+    {"float4", SQL_FLOAT},      {"float8", SQL_FLOAT},    {"inet", SQL_OTHER},       {"int", SQL_INT},         {"int2", SQL_INT},
+    {"int4", SQL_INT},          {"int4range", SQL_OTHER}, {"int8", SQL_INT},         {"int8range", SQL_OTHER}, {"integer", SQL_INT},
+    {"interval", SQL_INTERVAL}, {"json", SQL_JSON},       {"jsonb", SQL_JSON},       {"jsonpath", SQL_OTHER},  {"macaddr", SQL_OTHER},
+    {"money", SQL_OTHER},       {"name", SQL_TEXT},       {"numeric", SQL_NUMERIC},  {"numrange", SQL_OTHER},  {"oid", SQL_OTHER},
+    {"point", SQL_OTHER},       {"record", SQL_OTHER},    {"regclass", SQL_OTHER},   {"smallint", SQL_INT},    {"text", SQL_TEXT},
+    {"time", SQL_OTHER},        {"timestamp", SQL_OTHER}, {"timestamptz", SQL_TIME}, {"timetz", SQL_OTHER},    {"tsquery", SQL_OTHER},
+    {"tsrange", SQL_OTHER},     {"tstzrange", SQL_OTHER}, {"tsvector", SQL_OTHER},   {"uuid", SQL_UUID},       {"varbit", SQL_OTHER},
+    {"varchar", SQL_TEXT},      {"void", SQL_OTHER},      {"xid", SQL_OTHER},        {"xml", SQL_OTHER},
 };
 
 struct sql_value sql_of_type_name(struct sql_ctx *ctx, const struct ecc_sql_node *type_name, bool nullable)
@@ -90,6 +94,32 @@ struct sql_value sql_of_type_name(struct sql_ctx *ctx, const struct ecc_sql_node
     sql_problem(ctx, ecc_sql_int(type_name, "location"), near ? sql_format(ctx, "did you mean `%s`?", near) : NULL, "there is no type `%s`",
                 name);
     return sql_of(SQL_BAD, nullable);
+}
+
+char sql_value_letter(struct sql_value value)
+{
+    static const char *const names[] = {
+        [SQL_UNTYPED] = "unknown", [SQL_INT] = "int8",          [SQL_FLOAT] = "float8", [SQL_NUMERIC] = "numeric",
+        [SQL_BOOL] = "bool",       [SQL_TEXT] = "text",         [SQL_UUID] = "uuid",    [SQL_TIME] = "timestamptz",
+        [SQL_JSON] = "jsonb",      [SQL_INTERVAL] = "interval", [SQL_OTHER] = NULL,
+    };
+    const char *name = value.pg ? value.pg : names[value.base];
+
+    if (name && strcmp(name, "a row") == 0)
+        name = "record";
+    return name ? sql_letter(name) : 0;
+}
+
+struct sql_value sql_of_letter(struct sql_ctx *ctx, char letter, bool nullable)
+{
+    const char *name = sql_letter_name(ctx, letter);
+    struct sql_value value = {.base = letter ? SQL_OTHER : SQL_UNKNOWN, .nullable = nullable, .pg = letter ? name : NULL};
+
+    for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
+        if (strcmp(type_names[i].name, name) == 0)
+            value.base = type_names[i].base;
+    }
+    return value;
 }
 
 const struct ecc_type *sql_language_type(struct ecc_arena *arena, struct sql_value value)
@@ -142,9 +172,9 @@ const struct ecc_type *sql_language_type(struct ecc_arena *arena, struct sql_val
 const char *sql_describe(struct sql_ctx *ctx, struct sql_value value)
 {
     static const char *const names[] = {
-        [SQL_BAD] = "unknown",   [SQL_UNKNOWN] = "unknown", [SQL_UNTYPED] = "a literal",    [SQL_INT] = "int",   [SQL_FLOAT] = "float",
-        [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "bool",     [SQL_TEXT] = "text",            [SQL_UUID] = "uuid", [SQL_TIME] = "time",
-        [SQL_JSON] = "json",     [SQL_INTERVAL] = "interval", [SQL_OTHER] = "another type",
+        [SQL_BAD] = "unknown",     [SQL_UNKNOWN] = "unknown",   [SQL_UNTYPED] = "a literal",  [SQL_INT] = "int",   [SQL_FLOAT] = "float",
+        [SQL_NUMERIC] = "numeric", [SQL_BOOL] = "bool",         [SQL_TEXT] = "text",          [SQL_UUID] = "uuid", [SQL_TIME] = "time",
+        [SQL_JSON] = "json",       [SQL_INTERVAL] = "interval", [SQL_OTHER] = "another type",
     };
 
     if (value.lang)
@@ -175,8 +205,10 @@ static bool check_enum_literal(struct sql_ctx *ctx, const struct ecc_enum *of, s
     if (!of || value.base != SQL_UNTYPED || !value.literal)
         return true;
     for (size_t i = 0; i < of->nvalues; i++) {
-        if (strcmp(of->values[i], value.literal) == 0)
-            return true;
+        if (strcmp(of->values[i], value.literal) != 0)
+            continue;
+        sql_note(ctx, ECC_REF_VALUE, of, value.literal, at, 0);
+        return true;
     }
     const char *near = ecc_did_you_mean(value.literal, of->values, of->nvalues);
     sql_problem(ctx, at, near ? sql_format(ctx, "did you mean '%s'?", near) : NULL, "'%s' is no value of %s", value.literal, of->name);
@@ -207,10 +239,90 @@ static const char *cast_help(struct sql_ctx *ctx, struct sql_value from, struct 
     if (!sql_cast_name(to))
         return NULL;
     if (from.param && from.lang && from.lang->kind == ECC_TYPE_LIST)
-        return sql_format(ctx, "a list is jsonb: `jsonb_array_elements_text(:%s::jsonb)` gives its items", ctx->paths.items[from.param - 1]);
+        return sql_format(ctx, "a list is jsonb: `jsonb_array_elements_text(:%s::jsonb)` gives its items",
+                          ctx->paths.items[from.param - 1]);
     if (from.param)
         return sql_format(ctx, "write `:%s::%s`", ctx->paths.items[from.param - 1], sql_cast_name(to));
     return sql_format(ctx, "add a cast, `(...)::%s`", sql_cast_name(to));
+}
+
+static bool is_whole_number(const char *text, const char *least, const char *most)
+{
+    char *end;
+
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    return end != text && !end[strspn(end, " ")] && !errno && n >= strtoll(least, NULL, 10) && n <= strtoll(most, NULL, 10);
+}
+
+static bool is_bool(const char *text)
+{
+    static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "1", "0"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (*text && strncasecmp(words[i], text, strlen(text)) == 0 && strcasecmp(text, "o") != 0)
+            return true;
+    return false;
+}
+
+static bool is_uuid(const char *text)
+{
+    size_t digits = 0;
+
+    for (; *text; text++) {
+        if (*text != '-' && *text != '{' && *text != '}' && !isxdigit((unsigned char)*text))
+            return false;
+        digits += isxdigit((unsigned char)*text) != 0;
+    }
+    return digits == 32;
+}
+
+/* Times have too many forms to read them here; but there is no time without a digit, but for a few words. */
+static bool may_be_time(const char *text)
+{
+    static const char *const words[] = {"now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity", "allballs"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(words[i], text) == 0)
+            return true;
+    return strpbrk(text, "0123456789") != NULL;
+}
+
+void sql_check_equal(struct sql_ctx *ctx, struct sql_value value, int64_t at)
+{
+    if (value.base == SQL_JSON && value.pg && strcmp(value.pg, "json") == 0)
+        sql_problem(ctx, at, "a cast to jsonb makes it comparable", "json can't be compared");
+}
+
+/* What PostgreSQL reads already when the statement is prepared. */
+void sql_check_literal(struct sql_ctx *ctx, char letter, struct sql_value value, int64_t at)
+{
+    const char *type = sql_letter_name(ctx, letter), *text = value.literal;
+    bool good = true;
+    char *end;
+
+    if (value.base != SQL_UNTYPED || !text)
+        return;
+    if (strcmp(type, "int8") == 0)
+        good = is_whole_number(text, "-9223372036854775808", "9223372036854775807");
+    else if (strcmp(type, "int4") == 0)
+        good = is_whole_number(text, "-2147483648", "2147483647");
+    else if (strcmp(type, "int2") == 0)
+        good = is_whole_number(text, "-32768", "32767");
+    else if (strcmp(type, "float8") == 0 || strcmp(type, "float4") == 0 || strcmp(type, "numeric") == 0)
+        good = (strtod(text, &end), end != text) && !end[strspn(end, " ")];
+    else if (strcmp(type, "bool") == 0)
+        good = is_bool(text);
+    else if (strcmp(type, "uuid") == 0)
+        good = is_uuid(text);
+    else if (strcmp(type, "json") == 0 || strcmp(type, "jsonb") == 0)
+        good = strpbrk(text, "{[\"0123456789tfn") != NULL;
+    else if (strncmp(type, "timestamp", 9) == 0 || strcmp(type, "date") == 0 || strcmp(type, "interval") == 0)
+        good = may_be_time(text);
+    else if (strcmp(type + (strlen(type) > 2 ? strlen(type) - 2 : 0), "[]") == 0)
+        good = *text == '{' || *text == '[';
+    if (!good)
+        sql_problem(ctx, at, NULL, "'%s' is no %s", text, type);
 }
 
 void sql_check_compare(struct sql_ctx *ctx, struct sql_value a, struct sql_value b, int64_t at)
@@ -221,7 +333,8 @@ void sql_check_compare(struct sql_ctx *ctx, struct sql_value a, struct sql_value
         return;
     if (a.base == b.base) {
         if (enum_of(a) && enum_of(b) && enum_of(a) != enum_of(b))
-            sql_problem(ctx, at, NULL, "%s is %s, but %s is %s", subject(ctx, a), sql_describe(ctx, a), subject(ctx, b), sql_describe(ctx, b));
+            sql_problem(ctx, at, NULL, "%s is %s, but %s is %s", subject(ctx, a), sql_describe(ctx, a), subject(ctx, b),
+                        sql_describe(ctx, b));
         return;
     }
     if (sql_is_number(a) && sql_is_number(b))
@@ -244,11 +357,13 @@ void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, stru
         sql_problem(ctx, at, NULL, "`%s` can't be null", column->name);
         return;
     }
+    sql_check_literal(ctx, sql_value_letter(target), value, at);
     if (!check_enum_literal(ctx, enum_of(target), value, at) || is_open(value) || is_open(target))
         return;
     const char *what = value.param ? subject(ctx, value) : "the value";
-    bool fits = value.base == target.base || (sql_is_number(value) && sql_is_number(target)) || target.base == SQL_TEXT ||
-                value.base == SQL_OTHER || (value.param && value.base == SQL_TEXT && target.base == SQL_OTHER);
+    bool fits = value.base == target.base;
+    if (sql_value_letter(value) && sql_value_letter(target))
+        fits = sql_coerces(sql_value_letter(value), sql_value_letter(target), SQL_ASSIGNMENT);
     if (value.param && fits && value.lang) {
         const struct ecc_type *from = ecc_type_present(ctx->arena, value.lang), *present = ecc_type_present(ctx->arena, to);
         enum ecc_fit fit = ecc_type_fit(from, present);
@@ -257,7 +372,7 @@ void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, stru
             fits = false;
     }
     if (fits && value.base != target.base)
-        sql_want_cast(ctx, value, SQL_CAST_REPEATED);
+        sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
     if (!fits) {
         sql_problem(ctx, at, value.base == target.base ? NULL : cast_help(ctx, value, target), "`%s` is %s, but %s is %s", column->name,
                     sql_describe(ctx, target), what, sql_describe(ctx, value));
@@ -276,6 +391,7 @@ struct sql_value sql_unify(struct sql_ctx *ctx, struct sql_value a, struct sql_v
     if (a.base == SQL_BAD || b.base == SQL_BAD) {
         out = sql_of(SQL_BAD, nullable);
     } else if (a.base == SQL_UNTYPED) {
+        sql_check_literal(ctx, sql_value_letter(b), a, at);
         if (enum_of(b) && a.literal) { /* a literal that is no value makes it plain text */
             bool is_value = false;
             for (size_t i = 0; i < b.lang->enum_->nvalues; i++)
@@ -290,22 +406,18 @@ struct sql_value sql_unify(struct sql_ctx *ctx, struct sql_value a, struct sql_v
             out.literal = a.literal;
     } else if (b.base == SQL_UNTYPED) {
         return sql_unify(ctx, b, a, at, what);
-    } else if (a.base == SQL_UNKNOWN || b.base == SQL_UNKNOWN) {
+    } else if (!sql_value_letter(a) || !sql_value_letter(b)) {
         out = sql_of(SQL_UNKNOWN, nullable);
-    } else if (a.base == b.base) {
-        if (a.lang && b.lang && !ecc_type_same(ecc_type_present(ctx->arena, a.lang), ecc_type_present(ctx->arena, b.lang)))
-            out.lang = NULL;
-        else if (!a.lang || !b.lang)
-            out.lang = NULL;
-        if (!a.pg || !b.pg || strcmp(a.pg, b.pg) != 0)
-            out.pg = NULL;
-    } else if (sql_is_number(a) && sql_is_number(b)) {
-        out = sql_of(a.base == SQL_FLOAT || b.base == SQL_FLOAT ? SQL_FLOAT : SQL_NUMERIC, nullable);
-    } else if (a.base == SQL_OTHER || b.base == SQL_OTHER) {
-        out = a.base == SQL_OTHER ? a : b;
     } else {
-        sql_problem(ctx, at, cast_help(ctx, b, a), "%s: %s and %s do not go together", what, sql_describe(ctx, a), sql_describe(ctx, b));
-        out = sql_of(SQL_BAD, nullable);
+        char letters[2] = {sql_value_letter(a), sql_value_letter(b)}, common = sql_common_letter(letters, 2);
+        bool same = a.lang && b.lang && ecc_type_same(ecc_type_present(ctx->arena, a.lang), ecc_type_present(ctx->arena, b.lang));
+        if (!common) {
+            sql_problem(ctx, at, cast_help(ctx, b, a), "%s: %s and %s do not go together", what, sql_describe(ctx, a),
+                        sql_describe(ctx, b));
+            out = sql_of(SQL_BAD, nullable);
+        } else if (!same) {
+            out = sql_of_letter(ctx, common, nullable);
+        }
     }
     out.nullable = nullable;
     out.param = 0;

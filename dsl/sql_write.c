@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "diag.h"
+#include "sql_names.h"
 
 static const struct ecc_column *find_column(struct sql_ctx *ctx, const struct ecc_table *table, const char *name, int64_t at)
 {
     for (size_t i = 0; i < table->ncolumns; i++) {
-        if (strcmp(table->columns[i].name, name) == 0)
-            return &table->columns[i];
+        if (strcmp(table->columns[i].name, name) != 0)
+            continue;
+        sql_note_after(ctx, &table->columns[i], at);
+        return &table->columns[i];
     }
     const char **names = ECC_NEW_ARRAY(ctx->arena, const char *, table->ncolumns + 1);
     for (size_t i = 0; i < table->ncolumns; i++)
@@ -119,8 +122,8 @@ static void check_conflict_target(struct sql_ctx *ctx, const struct ecc_table *t
         if ((con->kind == ECC_CON_PRIMARY_KEY || con->kind == ECC_CON_UNIQUE) && same_set(con->sql, elements))
             return;
     }
-    sql_problem(ctx, ecc_sql_int(infer, "location"), "make them `unique` or the primary key", "`%s` has no unique constraint on these columns",
-                table->name);
+    sql_problem(ctx, ecc_sql_int(infer, "location"), "make them `unique` or the primary key",
+                "`%s` has no unique constraint on these columns", table->name);
 }
 
 static void on_conflict(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_table *table, const struct ecc_sql_node *clause)
@@ -156,14 +159,19 @@ static void check_missing(struct sql_ctx *ctx, const struct ecc_table *table, co
 static void check_width(struct sql_ctx *ctx, size_t columns, size_t values, int64_t at)
 {
     if (columns != values)
-        sql_problem(ctx, at, NULL, "INSERT has %zu column%s but %zu value%s", columns, columns == 1 ? "" : "s", values, values == 1 ? "" : "s");
+        sql_problem(ctx, at, NULL, "INSERT has %zu column%s but %zu value%s", columns, columns == 1 ? "" : "s", values,
+                    values == 1 ? "" : "s");
 }
 
-void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body, struct sql_columns *out)
+void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body,
+                struct sql_columns *out)
 {
     struct sql_from from = {.parent = parent}, outer = {.parent = parent};
     const struct ecc_sql_node *relation = ecc_sql_at(body, "relation"), *select = ecc_sql_at(body, "selectStmt");
-    struct { const struct ecc_column **items; size_t n, cap; } columns = {0};
+    struct {
+        const struct ecc_column **items;
+        size_t n, cap;
+    } columns = {0};
 
     from.ctes = outer.ctes = ctes = sql_with(ctx, parent, ctes, ecc_sql_at(body, "withClause"));
     const struct ecc_table *table = target(ctx, &from, relation);
@@ -177,8 +185,13 @@ void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
         ECC_PUSH(ctx->arena, &columns, column);
     }
     if (!columns.n && table && select) {
-        for (size_t i = 0; i < table->ncolumns; i++)
+        const char *names = "";
+        for (size_t i = 0; i < table->ncolumns; i++) {
             ECC_PUSH(ctx->arena, &columns, &table->columns[i]);
+            names = ecc_arena_printf(ctx->arena, "%s%s%s", names, i ? ", " : "", ecc_quote_sql_name(ctx->arena, table->columns[i].name));
+        }
+        sql_problem(ctx, ecc_sql_int(relation, "location"), ecc_arena_printf(ctx->arena, "write `%s (%s)`", table->name, names),
+                    "name the columns: a table that was migrated has them in another order than a new one");
     }
     if (table)
         check_missing(ctx, table, columns.items, columns.n, ecc_sql_int(relation, "location"));
@@ -203,7 +216,8 @@ void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
             check_width(ctx, columns.n, values.n, at);
         for (size_t i = 0; i < values.n && i < columns.n; i++) {
             /* A bare parameter is held against the column as in VALUES. */
-            const struct ecc_sql_node *val = targets && targets->n == values.n ? ecc_sql_at(ecc_sql_body(ecc_sql_item(targets, i)), "val") : NULL;
+            const struct ecc_sql_node *val =
+                targets && targets->n == values.n ? ecc_sql_at(ecc_sql_body(ecc_sql_item(targets, i)), "val") : NULL;
             struct sql_value value = values.items[i].value;
             if (ecc_sql_is(val, "ParamRef"))
                 value = sql_expr(ctx, &outer, val);
@@ -215,7 +229,8 @@ void sql_insert(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
     sql_targets(ctx, &from, ecc_sql_at(body, "returningList"), out);
 }
 
-void sql_update(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body, struct sql_columns *out)
+void sql_update(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body,
+                struct sql_columns *out)
 {
     struct sql_from from = {.parent = parent};
     const struct ecc_sql_node *where = ecc_sql_at(body, "whereClause");
@@ -234,7 +249,8 @@ void sql_update(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *c
     sql_targets(ctx, &from, ecc_sql_at(body, "returningList"), out);
 }
 
-void sql_delete(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body, struct sql_columns *out)
+void sql_delete(struct sql_ctx *ctx, struct sql_from *parent, struct sql_ctes *ctes, const struct ecc_sql_node *body,
+                struct sql_columns *out)
 {
     struct sql_from from = {.parent = parent};
     const struct ecc_sql_node *where = ecc_sql_at(body, "whereClause");

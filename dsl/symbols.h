@@ -7,6 +7,7 @@
 #define ECC_SYMBOLS_H
 
 #include "model.h"
+#include "refs.h"
 
 struct ecc_arena;
 
@@ -15,6 +16,7 @@ struct ecc_symbol {
     const char *name;
     void *value;
     struct ecc_span span; /* where it was declared */
+    enum ecc_ref_kind kind; /* where references are noted */
 };
 
 struct ecc_symbol_slot { /* the hash is here, too, so that a miss costs one cache line */

@@ -98,6 +98,13 @@ const struct ecc_field *ecc_record_field(const struct ecc_record *record, const 
     return NULL;
 }
 
+const struct ecc_field *ecc_record_source(const struct ecc_record *from, const struct ecc_field *field)
+{
+    const struct ecc_field *source = ecc_record_field(from, field->name);
+
+    return source || !from->past || !field->was ? source : ecc_record_field(from, field->was);
+}
+
 bool ecc_type_same(const struct ecc_type *a, const struct ecc_type *b)
 {
     if (ECC_IS_UNKNOWN(a) || ECC_IS_UNKNOWN(b))
@@ -139,7 +146,9 @@ static const struct ecc_field *misfit(const struct ecc_record *from, const struc
         /* most records that fit list their fields in the same order */
         const struct ecc_field *f =
             i < from->nfields && strcmp(from->fields[i].name, to->fields[i].name) == 0 ? &from->fields[i]
-                                                                                      : ecc_record_field(from, to->fields[i].name);
+                                                                                      : ecc_record_source(from, &to->fields[i]);
+        if (!f && from->past && (to->fields[i].type->optional || to->fields[i].dflt))
+            continue;
         *theirs = f;
         enum ecc_fit how = f ? fit(f->type, to->fields[i].type, &here) : ECC_FIT_NOT;
         if (how == ECC_FIT_NOT || how == ECC_FIT_ABSENT)

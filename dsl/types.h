@@ -39,6 +39,8 @@ enum ecc_fit ecc_type_fit(const struct ecc_type *from, const struct ecc_type *to
 const struct ecc_field *ecc_record_misfit(const struct ecc_record *from, const struct ecc_record *to, const struct ecc_field **theirs);
 
 const struct ecc_field *ecc_record_field(const struct ecc_record *record, const char *name);
+/* What of `from` becomes this field of the record that it is fitted to; NULL: nothing, it is absent or gets its default. */
+const struct ecc_field *ecc_record_source(const struct ecc_record *from, const struct ecc_field *field);
 
 bool ecc_type_is_scalar(const struct ecc_type *type);   /* has a text form */
 bool ecc_type_is_textual(const struct ecc_type *type);  /* text, secret, email */

@@ -15,6 +15,7 @@
 
 #include "health.h"
 #include "random.h"
+#include "span.h"
 #include "workers.h"
 
 #ifndef EC_RUNTIME_VERSION
@@ -85,6 +86,7 @@ static void end(void)
     while (modules()[n])
         n++;
     stop_modules(n);
+    ec_spans_stop();
     uv_close((uv_handle_t *)&poll_timer, NULL);
     uv_close((uv_handle_t *)&give_up_timer, NULL);
     uv_close((uv_handle_t *)&on_term, NULL);
@@ -104,7 +106,8 @@ static void poll_idle(uv_timer_t *timer)
     for (module = modules(); *module; module++)
         if ((*module)->idle && !(*module)->idle(&ec_app))
             return;
-    end();
+    if (ec_spans_idle())
+        end();
 }
 
 static void give_up(uv_timer_t *timer)
@@ -167,6 +170,7 @@ static int start_modules(void)
 
 static int serve_here(void)
 {
+    const char *why = NULL;
     static uv_loop_t loop;
 
     if (uv_loop_init(&loop)) {
@@ -176,6 +180,11 @@ static int serve_here(void)
     ec_app.loop = &loop;
     ec_app.instance = ec_new_id(NULL);
     ec_log_attach(&loop);
+    if (ec_spans_start(&loop, &why)) {
+        ec_log(EC_LOG_ERROR, NULL, "spans can't be sent", EC_L_STR("why", why));
+        close_loop();
+        return EXIT_START;
+    }
     if (start_modules()) {
         close_loop();
         return EXIT_START;
@@ -214,6 +223,7 @@ static int tell_mistakes(struct ec_config_errors *errors)
 static void configure_process(struct ec_config_errors *errors)
 {
     ec_log_configure(errors);
+    ec_spans_configure(errors);
     ec_app.version = ec_config_get(errors, "EC_VERSION", EC_RUNTIME_VERSION, false);
     drain_ms = ec_config_int(errors, "EC_DRAIN_MS", 20000, 0, 3600000);
 }

@@ -16,7 +16,7 @@ struct ec_config_errors { struct ec_buf text; int n; };
 /* A command of the process beside `serve` and `version`, such as `migrate`. Only the module that has it is configured, nothing is started,
  * and app->loop is there. argv[0] is the command's name. Returns the exit code. */
 struct ec_command {
-    const char *name, *usage; /* "migrate [up|down|status] [--seed]" */
+    const char *name, *usage; /* "migrate [up|down|status|baseline] [--seed]" */
     int (*run)(struct ec_app *app, int argc, char **argv);
 };
 

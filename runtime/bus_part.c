@@ -20,6 +20,7 @@
 
 #include "json.h"
 #include "random.h"
+#include "span.h"
 #include "trace.h"
 
 enum { HIGH = 256, LOW = 64, NOT_READY_MS = 1000 };
@@ -239,6 +240,15 @@ static void on_finish(struct ec_task *task)
         part->busy = false;
         free_when_over(part);
     } else {
+        if (ec_spans_on)
+            ec_span_end(&(struct ec_span){.trace = &task->trace,
+                                          .kind = EC_SPAN_CONSUMER,
+                                          .hop = "deliver",
+                                          .from = consumer->declared->event->topic->bus,
+                                          .to = ec_app.service->name,
+                                          .name = consumer->declared->event->name,
+                                          .outcome = task->error ? "error" : "ok",
+                                          .began_ns = task->started_ns});
         ec_metric_observe(consumer->seconds, (double)(uv_hrtime() - task->started_ns) * 1e-9);
         if (task->error) {
             failed(part, consumer, task);

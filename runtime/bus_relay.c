@@ -5,10 +5,11 @@
 #include "bus_producer.h"
 #include "json.h"
 #include "relay.h"
+#include "trace.h"
 
 static bool produce(const struct ec_relay_row *row, void (*delivered)(void *data, bool ok), void *data)
 {
-    char id[37], time[40], topic[256];
+    char id[37], time[40], topic[256], trace[EC_TRACEPARENT + 1];
     struct ec_bus_header headers[] = {
         {"ce_id", {id, 36}},
         {"ce_type", row->type},
@@ -16,7 +17,7 @@ static bool produce(const struct ec_relay_row *row, void (*delivered)(void *data
         {"ce_specversion", EC_STR("1.0")},
         {"ce_time", {time, ec_time_format(row->created_at, time)}},
         {"content-type", EC_STR("application/json")},
-        {"traceparent", row->traceparent},
+        {"traceparent", {trace, EC_TRACEPARENT}},
     };
     size_t n = sizeof(headers) / sizeof(*headers);
 
@@ -25,6 +26,7 @@ static bool produce(const struct ec_relay_row *row, void (*delivered)(void *data
     memcpy(topic, row->topic.p, row->topic.n);
     topic[row->topic.n] = '\0';
     ec_uuid_format(row->event_id, id);
+    ec_trace_format(&row->span, trace);
     return ec_bus_produce(&(struct ec_bus_record){.topic = topic,
                                                   .key = row->key,
                                                   .value = row->body,

@@ -3,8 +3,8 @@
  * A value must not outlive its drop. Two ways lead there:
  * - A program reads nothing, asks its database, and is overtaken by another that changes the row and drops the key; then it stores what it
  *   read. So a drop also writes a new random version (`#<name>:<key>`, kept a minute, longer than any request), a read fetches the
- *   version along with the value, and a put after a miss stores only if the version is still the same. A put without a read before it is
- *   the word of who wrote the data, and stores.
+ *   version along with the value, and a put after a miss stores only if the version is still the same, on the same connection: a Redis
+ *   that was started again has lost versions. A put without a read before it is the word of who wrote the data, and stores.
  * - Redis is away when the drop comes. The drop is kept in memory, at most as long as the value could live, and goes out first on
  *   the next connection; until it has, nothing is stored under its key. What doesn't fit the bound is counted and logged.
  *
@@ -19,6 +19,7 @@
 #include "json.h"
 #include "random.h"
 #include "redis.h"
+#include "span.h"
 
 enum { VERSION_TTL_MS = 60000, MAX_PENDING = 10000, BUCKETS = 1024, RETRY_MS = 1000, MAX_METRICS = 64 };
 
@@ -43,9 +44,11 @@ static bool full_said;
 static struct ec_metric *dropped_late, *drops_lost;
 static uv_timer_t retry;
 static bool retry_open;
+static unsigned connection; /* counted */
 
 static struct ec_redis_script put_script = {
-    .text = "if (redis.call('GET', KEYS[2]) or '') == ARGV[3] then return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end return false",
+    .text =
+        "if (redis.call('GET', KEYS[2]) or '') == ARGV[3] then return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end return false",
 };
 
 static void send_drops(void);
@@ -211,7 +214,10 @@ static bool idle(void)
 }
 
 /* One for the process; the drop's key is looked up again, since it may have been forgotten meanwhile. */
-struct sent { size_t n; char key[]; };
+struct sent {
+    size_t n;
+    char key[];
+};
 
 static void on_late_drop(void *data, const struct ec_redis_reply *reply)
 {
@@ -231,7 +237,8 @@ static void on_late_drop(void *data, const struct ec_redis_reply *reply)
 }
 
 /* The version first: once the value is gone, no put that read the old version may follow. */
-static void send_drop(struct ec_str version_key, struct ec_str value_key, const struct ec_cache_version *version, ec_redis_done *done, void *data)
+static void send_drop(struct ec_str version_key, struct ec_str value_key, const struct ec_cache_version *version, ec_redis_done *done,
+                      void *data)
 {
     char ttl[24];
 
@@ -249,7 +256,13 @@ static struct ec_cache_version version_new(void)
     ec_hex(bytes, sizeof(bytes), hex);
     memcpy(version.text, hex, 16);
     version.n = 16;
+    version.connection = connection;
     return version;
+}
+
+bool ec_cache_version_eq(const struct ec_cache_version *a, const struct ec_cache_version *b)
+{
+    return a->connection == b->connection && a->n == b->n && memcmp(a->text, b->text, a->n) == 0;
 }
 
 static void send_drops(void)
@@ -310,9 +323,15 @@ static void drop_keep(const struct ec_keyspace *keyspace, struct ec_str value_ke
         retry_later();
 }
 
+static void on_up(void)
+{
+    connection++;
+    send_drops();
+}
+
 static void prepare(void)
 {
-    static struct ec_redis_watch watch = {.up = send_drops, .idle = idle, .stop = stop};
+    static struct ec_redis_watch watch = {.up = on_up, .idle = idle, .stop = stop};
     static bool done;
 
     if (done)
@@ -336,7 +355,7 @@ struct fetch {
 static void on_fetched(void *data, const struct ec_redis_reply *reply)
 {
     struct fetch fetch = *(struct fetch *)data;
-    struct ec_cache_version version = {.n = 0};
+    struct ec_cache_version version = {.n = 0, .connection = connection};
     struct ec_str value = {NULL, 0};
     bool answered = reply && reply->type == EC_REDIS_ARRAY && reply->n == 2 && !fetch.dropped;
 
@@ -390,7 +409,8 @@ void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struc
         abort();
     prepare();
     *store = (struct store){done, data};
-    if (*drop_find(keys.value)) { /* not before its drop */
+    if (*drop_find(keys.value) ||
+        (version && version->connection != connection)) { /* not before its drop, nor after one that is forgotten */
         EC_REDIS(on_stored, store, EC_STR("PING"));
     } else if (version) {
         struct ec_str args[] = {EC_STR("2"), keys.value, keys.version, value, ttl, {version->text, version->n}};
@@ -403,12 +423,32 @@ void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struc
 
 /* ------------------------------------------------------------------ operations of a task */
 
-struct get {
+struct get { /* or put, or drop */
     struct ec_task *task;
     const struct ec_keyspace *keyspace;
     struct ec_str key;
     void **out;
+    uint64_t began_ns;
 };
+
+void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome, uint64_t began_ns)
+{
+    char label[160];
+    struct ec_trace trace;
+
+    if (!ec_spans_on)
+        return;
+    snprintf(label, sizeof(label), "%s %s", verb, keyspace->name);
+    ec_trace_child(&trace, parent);
+    ec_span_end(&(struct ec_span){.trace = &trace,
+                                  .kind = EC_SPAN_CLIENT,
+                                  .hop = "cache",
+                                  .from = ec_app.service->name,
+                                  .to = keyspace->cache,
+                                  .name = label,
+                                  .outcome = outcome,
+                                  .began_ns = began_ns});
+}
 
 static void on_got(void *data, bool answered, struct ec_str value, const struct ec_cache_version *version)
 {
@@ -420,13 +460,14 @@ static void on_got(void *data, bool answered, struct ec_str value, const struct 
     if (value.p) {
         void *found = ec_arena_alloc(task->arena, get->keyspace->value->size);
         struct ec_str copy = ec_arena_copy(task->arena, value); /* texts of the struct point into it */
-        if (ec_json_read(task->arena, copy, get->keyspace->value, found, 0, &error) == EC_JSON_OK)
+        if (ec_json_read(task->arena, copy, get->keyspace->value, found, EC_JSON_LENIENT, &error) == EC_JSON_OK)
             *get->out = found;
         else
             ec_log(EC_LOG_WARN, task, "a cached value does not fit its type and is ignored", EC_L_STR("keyspace", get->keyspace->name),
                    EC_L_STR("path", error.path), EC_L_STR("why", error.message));
     }
     ec_cache_count(get->keyspace, *get->out ? "hit" : !answered || value.p ? "error" : "miss");
+    ec_cache_tell(&task->trace, get->keyspace, "get", *get->out ? "hit" : answered ? "miss" : "refused", get->began_ns);
     if (answered && !*get->out)
         seen_set(task, get->keyspace, get->key, version);
     task->error = NULL;
@@ -438,26 +479,34 @@ void ec_cache_get(struct ec_task *task, const struct ec_keyspace *keyspace, stru
 {
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
-    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), out};
+    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), out, uv_hrtime()};
     ec_cache_fetch(keyspace, key, on_got, get);
 }
 
-static void on_put(void *data)
+static void wrote(struct get *get, const char *verb)
 {
-    struct ec_task *task = data;
+    struct ec_task *task = get->task;
 
+    ec_cache_tell(&task->trace, get->keyspace, verb, ec_redis_up() ? "ok" : "refused", get->began_ns);
     task->error = NULL;
     task->rows = 0;
     ec_task_resume(task);
 }
 
+static void on_put(void *data)
+{
+    wrote(data, "put");
+}
+
 void ec_cache_put(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key, const void *value)
 {
     struct ec_cache_seen *seen = seen_find(task, keyspace, key);
+    struct get *put = ec_arena_alloc(task->arena, sizeof(*put));
     struct ec_buf text = {0};
 
+    *put = (struct get){.task = task, .keyspace = keyspace, .began_ns = uv_hrtime()};
     ec_json_write(&text, keyspace->value, value);
-    ec_cache_store(keyspace, key, (struct ec_str){text.p, text.n}, seen ? &seen->version : NULL, on_put, task);
+    ec_cache_store(keyspace, key, (struct ec_str){text.p, text.n}, seen ? &seen->version : NULL, on_put, put);
     ec_buf_free(&text);
 }
 
@@ -470,7 +519,7 @@ static void on_dropped(void *data, const struct ec_redis_reply *reply)
         drop_keep(get->keyspace, ec_cache_key(&buf, get->keyspace, get->key));
         ec_buf_free(&buf);
     }
-    on_put(get->task);
+    wrote(get, "drop");
 }
 
 void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key)
@@ -480,7 +529,7 @@ void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, str
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
     prepare();
-    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL};
+    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL, uv_hrtime()};
     if (seen_find(task, keyspace, key))
         seen_set(task, keyspace, key, &version); /* what this task puts after its own drop is new */
     send_drop(keys.version, keys.value, &version, on_dropped, get);

@@ -5,7 +5,8 @@
  * get keys derived from it, for a callee would take a second call under the same key for a repeat: the same again when the program is
  * repeated, because a program is repeated from its start.
  *
- * Answers. 2xx is read strictly. Of a problem only the last part of `type`, `detail`, retry-after and ec-unknown are believed, and only an
+ * Answers. Of a 2xx what is not known is passed over and what is optional may be missing, so that a callee may be newer or older than this
+ * process; what is needed has to be there. Of a problem only the last part of `type`, `detail`, retry-after and ec-unknown are believed, and only an
  * error that the operation declares, or one of the runtime's own, gets a name here; everything else is "a bad gateway". What the peer
  * says about who may call it is our mistake, not that of whoever asked us, so it does not go on as 401 or 403.
  */
@@ -110,6 +111,8 @@ static struct ec_edge_result read_problem(struct call_run *run, const struct ec_
     if (!own || ours_to_blame(own)) {
         result.error = &ec_error_bad_gateway;
         result.detail = ec_arena_printf(arena, "%s refused the call with status %d", run->attempts.edge->peer, reply->status);
+        /* One whose clock or keys are wrong refuses faster than the others work, and would draw all calls to itself. */
+        ec_http_avoid(run->attempts.edge->state->client, reply);
     }
     return result;
 }
@@ -125,7 +128,7 @@ static struct ec_edge_result read_reply(struct call_run *run, const struct ec_ht
     if (!run->call->out || !run->out) /* nothing comes, or nobody wants it: an undo */
         return (struct ec_edge_result){.outcome = EC_EDGE_OK};
     /* Texts of the struct point into the document, and the reply dies with this callback. */
-    if (ec_json_read(task->arena, ec_arena_copy(task->arena, reply->body), run->call->out, run->out, 0, &error) == EC_JSON_OK)
+    if (ec_json_read(task->arena, ec_arena_copy(task->arena, reply->body), run->call->out, run->out, EC_JSON_LENIENT, &error) == EC_JSON_OK)
         return (struct ec_edge_result){.outcome = EC_EDGE_OK};
     ec_log(EC_LOG_ERROR, task, "an answer does not fit its type", EC_L_STR("edge", run->attempts.edge->name), EC_L_STR("op", run->call->op),
            EC_L_STR("path", error.path), EC_L_STR("why", error.message));
@@ -176,7 +179,6 @@ static void send_attempt(struct ec_attempts *attempts)
     struct ec_task *task = attempts->task;
     struct ec_str token = ec_token_for(attempts->edge->peer);
     char traceparent[EC_TRACEPARENT + 1];
-    struct ec_trace span;
 
     head.n = 0;
     ec_buf_printf(&head, "POST /ops/%s HTTP/1.1\r\ncontent-type: application/json\r\nec-deadline: %lld\r\n", run->call->op,
@@ -191,8 +193,7 @@ static void send_attempt(struct ec_attempts *attempts)
         ec_buf_str(&head, "ec-background: 1\r\n");
     if (task->again)
         ec_buf_str(&head, "ec-again: 1\r\n");
-    ec_trace_child(&span, &task->trace);
-    ec_trace_format(&span, traceparent);
+    ec_trace_format(&attempts->span, traceparent);
     add_header(&head, "traceparent: ", (struct ec_str){traceparent, EC_TRACEPARENT});
     ec_http_send(attempts->edge->state->client, (struct ec_str){head.p, head.n}, run->body, attempts->timeout_ms,
                  attempts->repeatable || attempts->harmless, on_done, run);
@@ -213,7 +214,8 @@ static void choose_key(struct call_run *run)
         run->undoes = task->undoes;
         return;
     }
-    key = ec_str_of(ec_arena_printf(task->arena, "%.*s/%u/%s", (int)task->key.n, task->key.p, (unsigned)++whole->calls, run->call->op));
+    key = ec_str_of(ec_arena_printf(task->arena, "%.*s/%u/%s", (int)task->key.n, task->key.p, (unsigned)++whole->calls,
+                                 run->call->was ? run->call->was : run->call->op));
     if (key.n > MAX_KEY) {
         ec_sha256(key.p, key.n, digest);
         ec_hex(digest, sizeof(digest), hex);
@@ -230,6 +232,7 @@ void ec_call(struct ec_task *task, const struct ec_call *call, const void *in, v
     run->attempts.task = task;
     run->attempts.edge = call->edge;
     run->attempts.send = send_attempt;
+    run->attempts.asked = call->op;
     run->call = call;
     run->out = out;
     choose_key(run);

@@ -72,6 +72,7 @@ struct ec_field {
     int64_t min, max; /* with EC_BOUNDED: code points of a text, value of an int */
     int64_t list_min, list_max; /* of a list; list_max 0: no bound */
     const void *of;   /* EC_ENUM: struct ec_enum; EC_RECORD: struct ec_record */
+    const char *was;  /* the name that it had in the version before, or NULL: written as well, and read in its place */
 };
 
 /* Drives JSON in and out, form encoding, rows of SQL results, saga state. */
@@ -155,7 +156,7 @@ struct ec_task {
     struct ec_app *app;
     const struct ec_program *program;
     uint64_t deadline_ns;         /* uv_hrtime scale; 0: none */
-    struct ec_trace { uint8_t trace_id[16], span_id[8]; bool sampled; } trace;
+    struct ec_trace { uint8_t trace_id[16], span_id[8], parent_id[8]; bool sampled; } trace; /* parent_id 0: it began here */
     struct ec_str key;            /* of a keyed request; n 0: none */
     struct ec_str undoes;         /* the key that this request undoes; n 0: none */
     uint8_t request_hash[16];     /* of the keyed request's body */
@@ -250,6 +251,7 @@ struct ec_sql {
     const char *name; /* "trip-svc.Book.trip": also the prepared statement's, shortened by hash when over 63 bytes */
     const char *text; /* $1 ... */
     const struct ec_record *row; /* NULL: nothing is read. Columns are matched by position */
+    const struct ec_error *none; /* of one that is deferred: no row is this error, and the text divides by zero then; or NULL */
 };
 
 struct ec_param {
@@ -287,6 +289,9 @@ struct ec_param ec_param_json(const struct ec_field *field, const void *value); 
 /* In the open transaction of the task, or alone. `out` of the row's struct; for many, an ec_list of them in the arena. `rows` says how
  * many. More than one row for one and maybe is an internal error. A unique, check or foreign-key violation is ec_error_internal. */
 void ec_sql_exec(struct ec_task *task, const struct ec_sql *sql, const struct ec_param *params, size_t n);
+/* In the open transaction, one whose answer nobody needs. Only remembered here, as ec_publish: it is sent with the transaction's next statement or its
+ * commit, which fails with its error. */
+void ec_sql_defer(struct ec_task *task, const struct ec_sql *sql, const struct ec_param *params, size_t n);
 void ec_sql_one(struct ec_task *task, const struct ec_sql *sql, void *out, const struct ec_param *params, size_t n);
 void ec_sql_many(struct ec_task *task, const struct ec_sql *sql, void *list, const struct ec_param *params, size_t n);
 /* After ec_sql_one without a `none`: no row is ec_error_internal. */
@@ -332,6 +337,7 @@ struct ec_call {
     const struct ec_record *in, *out; /* out NULL: nothing comes back */
     const struct ec_error *const *errors; /* the callee's, NULL-terminated, or NULL */
     bool safe; /* writes nothing: may be repeated without a key */
+    const char *was; /* the name that it had in the version before, or NULL: keys are made of that, so that a repeat has the same */
 };
 void ec_call(struct ec_task *task, const struct ec_call *call, const void *in, void *out);
 
@@ -377,6 +383,7 @@ void ec_external_call(struct ec_task *task, const struct ec_ext_call *call, stru
 
 struct ec_topic {
     const char *name;
+    const char *bus;          /* the node */
     int partitions;
     const char *key;          /* the field */
     const char *const *types; /* of its events, "Shown.v1"; NULL-terminated, or NULL */
@@ -412,7 +419,7 @@ struct ec_saga_step {
     void (*undo)(struct ec_task *task, void *saga); /* or NULL */
     const struct ec_record *result; /* stored with the step; NULL: nothing */
     size_t result_offset;           /* in the saga's struct */
-    bool can_fail;                  /* its operation declares errors */
+    bool can_fail;                  /* its operation declares errors that decide something: below 500 */
 };
 
 struct ec_saga {
@@ -491,7 +498,7 @@ struct ec_route_node {
     const struct ec_route *const *routes; /* that end here, by method; NULL-terminated, or NULL */
 };
 
-struct ec_limit { double per_second; int burst; bool by_identity, by_address; bool when_down_allow; };
+struct ec_limit { const char *cache; double per_second; int burst; bool by_identity, by_address; bool when_down_allow; };
 
 struct ec_gateway_auth {
     const struct ec_program *program; /* in: {token}; out: the identity */
@@ -516,6 +523,7 @@ struct ec_op {
     const char *name;
     const struct ec_program *program;
     const char *const *callers; /* that have an edge; NULL-terminated */
+    const char *was;            /* the name that it had in the version before, which callers may still use; or NULL */
 };
 
 /* A part of the runtime that a service needs; those not named are not linked. */
@@ -532,7 +540,11 @@ extern const struct ec_module ec_module_jwt;
 extern const struct ec_module ec_module_ops;      /* the listener for internal operations */
 extern const struct ec_module ec_module_gateway;
 
-struct ec_migration { const char *version; const char *up; const char *down; const char *sha256; }; /* "000001_initial"; version NULL ends it */
+struct ec_migration {
+    const char *version; /* "000001_initial"; NULL ends the list */
+    const char *up, *down, *sha256;
+    bool no_transaction; /* one statement that runs outside a transaction, and may be run again when it was broken off */
+};
 
 struct ec_service {
     const char *name;
@@ -552,7 +564,7 @@ struct ec_service {
     int workers;
 };
 
-/* `serve` (default), `migrate [up|down|status] [--seed]`, `check-sql`, `version`. Returns the exit code. */
+/* `serve` (default), `migrate [up|down|status|baseline] [--seed]`, `check-sql`, `version`. Returns the exit code. */
 int ec_main(int argc, char **argv, const struct ec_service *service);
 
 #endif

@@ -94,6 +94,26 @@ static void observe(struct ec_edge_state *state, enum ec_edge_outcome outcome, u
     ec_metric_observe(state->seconds[outcome], (double)(uv_hrtime() - began_ns) / 1e9);
 }
 
+static void tell(const struct ec_attempts *attempts, const struct ec_edge_result *result)
+{
+    static const char *const outcomes[] = {
+        [EC_EDGE_OK] = "ok",           [EC_EDGE_ANSWERED] = "error", [EC_EDGE_FAILED] = "failed",  [EC_EDGE_TIMED_OUT] = "timeout",
+        [EC_EDGE_LATE] = "timeout",    [EC_EDGE_REFUSED] = "refused", [EC_EDGE_BROKEN] = "failed", [EC_EDGE_MALFORMED] = "failed",
+        [EC_EDGE_OPEN] = "open",       [EC_EDGE_LIMITED] = "refused",
+    };
+
+    if (!ec_spans_on)
+        return;
+    ec_span_end(&(struct ec_span){.trace = &attempts->span,
+                                  .kind = EC_SPAN_CLIENT,
+                                  .hop = attempts->edge->env ? "call" : "external",
+                                  .edge = attempts->edge->name,
+                                  .name = attempts->asked,
+                                  .outcome = outcomes[result->outcome],
+                                  .status = result->status,
+                                  .began_ns = attempts->began_ns});
+}
+
 static enum ec_breaker_verdict verdict(const struct ec_attempts *attempts, enum ec_edge_outcome outcome)
 {
     switch (outcome) {
@@ -189,6 +209,7 @@ static bool try_now(struct ec_attempts *attempts, struct ec_edge_result *refusal
     int64_t remaining = ec_task_remaining_ms(attempts->task);
 
     attempts->began_ns = uv_hrtime();
+    ec_trace_child(&attempts->span, &attempts->task->trace);
     *refusal = (struct ec_edge_result){.outcome = EC_EDGE_LIMITED};
     if (remaining <= 0) {
         *refusal = (struct ec_edge_result){.outcome = EC_EDGE_ANSWERED, .error = &ec_error_timeout, .unknown = attempts->unknown};
@@ -228,8 +249,10 @@ void ec_edge_begin(struct ec_attempts *attempts)
     ec_retry_earn(&attempts->edge->state->budget);
     if (try_now(attempts, &refusal))
         return;
-    if (refusal.outcome != EC_EDGE_ANSWERED)
+    if (refusal.outcome != EC_EDGE_ANSWERED) {
         observe(attempts->edge->state, refusal.outcome, attempts->began_ns);
+        tell(attempts, &refusal);
+    }
     settle(attempts, &refusal);
     ec_task_resume_soon(attempts->task);
 }
@@ -260,8 +283,10 @@ static void on_backoff(uv_timer_t *timer)
     ec_metric_add(attempts->edge->state->retries, 1);
     if (try_now(attempts, &refusal))
         return;
-    if (refusal.outcome != EC_EDGE_ANSWERED)
+    if (refusal.outcome != EC_EDGE_ANSWERED) {
         observe(attempts->edge->state, refusal.outcome, attempts->began_ns);
+        tell(attempts, &refusal);
+    }
     settle(attempts, &refusal);
     ec_task_resume(attempts->task);
 }
@@ -301,6 +326,7 @@ void ec_edge_end(struct ec_attempts *attempts, const struct ec_edge_result *resu
     ec_metric_add(state->in_flight_gauge, -1);
     ec_breaker_leave(&state->breaker, uv_hrtime(), attempts->pass, verdict(attempts, result->outcome));
     observe(state, result->outcome, attempts->began_ns);
+    tell(attempts, result);
     if (retry(attempts, result)) {
         attempts->unknown = attempts->unknown || result->unknown;
         return;

@@ -6,6 +6,7 @@
 
 #include "app.h"
 #include "breaker.h"
+#include "span.h"
 
 enum ec_edge_outcome {
     EC_EDGE_OK,
@@ -29,6 +30,7 @@ struct ec_edge_result {
     bool verdict;                 /* of ANSWERED: the peer says what became of the work, also when an earlier attempt asked for it */
     bool again;                   /* worth another attempt, if it may be repeated */
     int retry_after_s;
+    int status;                   /* HTTP, of an external's answer; 0: none */
 };
 
 struct ec_edge_state {
@@ -45,12 +47,14 @@ struct ec_edge_state {
 struct ec_attempts {
     struct ec_task *task;
     struct ec_edge *edge;
+    const char *asked;            /* the operation or the external's call */
     bool repeatable;              /* the peer will not do it twice */
     bool harmless;                /* it has no effect: never unknown */
     void (*send)(struct ec_attempts *attempts);
     /* edge.c's, but for timeout_ms, which send reads. */
     int64_t timeout_ms;
     int attempt;
+    struct ec_trace span;         /* of this attempt: send gives it on */
     bool cut, unknown;            /* cut: the deadline gives less than the edge's timeout */
     uint64_t began_ns;
     struct ec_breaker_pass pass;

@@ -290,7 +290,7 @@ static const char *prepare(struct ext_run *run, struct ec_str key, const void *i
     } else if (call->encoding == EC_ENC_JSON) {
         *header++ = "Content-Type: application/json";
         if (rest)
-            ec_json_write(&body, rest, in);
+            ec_json_write_with(&body, rest, in, EC_JSON_NEW_NAMES); /* the provider has names of its own */
         else
             ec_buf_str(&body, "{}");
     }
@@ -380,6 +380,7 @@ static void on_done(void *data, enum ec_curl_outcome outcome, int status, struct
     case EC_CURL_BROKEN:
         break;
     }
+    result.status = status;
     ec_edge_end(&run->attempts, &result);
 }
 
@@ -399,6 +400,7 @@ void ec_external_call(struct ec_task *task, const struct ec_ext_call *call, stru
     run->attempts.task = task;
     run->attempts.edge = call->edge;
     run->attempts.send = send_attempt;
+    run->attempts.asked = call->name;
     run->call = call;
     run->out = out;
     mistake = prepare(run, key, in);

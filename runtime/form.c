@@ -343,6 +343,12 @@ static const struct ec_field *field_of(const struct ec_record *record, struct ec
     for (i = 0; i < record->nfields; i++)
         if (strlen(record->fields[i].name) == name.n && memcmp(record->fields[i].name, name.p, name.n) == 0)
             return &record->fields[i];
+    for (i = 0; i < record->nfields; i++) {
+        const char *was = record->fields[i].was;
+
+        if (was && strlen(was) == name.n && memcmp(was, name.p, name.n) == 0)
+            return &record->fields[i];
+    }
     return NULL;
 }
 

@@ -87,7 +87,7 @@ static void set_key(struct gw_request *request)
     hash_into(request->task->request_hash, request);
 }
 
-static void run(struct gw_request *request)
+void gw_run(struct gw_request *request)
 {
     if (request->client_key.n)
         set_key(request);
@@ -99,7 +99,7 @@ static void run(struct gw_request *request)
 static void after_cache(struct gw_request *request)
 {
     if (gw_cache_serve(request))
-        run(request);
+        gw_run(request);
 }
 
 /* Everybody has let the request in. */
@@ -112,7 +112,7 @@ static void let_in(struct gw_request *request)
     else if (ec_task_expired(request->task))
         gw_reply_problem(request, &ec_error_timeout, NULL, 0);
     else if (!route->cache)
-        run(request);
+        gw_run(request);
     else if (request->cache_asked)
         after_cache(request);
     else
@@ -191,8 +191,42 @@ void gw_authenticated(struct gw_request *request, struct gw_verdict *verdict, co
     use_verdict(request);
 }
 
+static void add_part(struct ec_buf *label, bool asked, const char *verb, const char *what)
+{
+    if (asked)
+        ec_buf_printf(label, "%s%s%s", label->n ? ", " : "", verb, what);
+}
+
+/* One span for the round trip, whatever was asked in it. */
+static void tell_redis(const struct gw_request *request)
+{
+    const struct ec_keyspace *cached = request->cache_asked ? request->route->route->cache->keyspace : NULL;
+    const struct ec_keyspace *session = request->session_asked ? gateway.of->auth->while_keyspace : NULL;
+    const char *node = cached ? cached->cache : session ? session->cache : request->limit_asked ? gateway.of->limit->cache : NULL;
+    static struct ec_buf label;
+    struct ec_trace trace;
+
+    if (!node)
+        return;
+    label.n = 0;
+    add_part(&label, request->limit_asked, "limit", "");
+    add_part(&label, session != NULL, "get ", session ? session->name : "");
+    add_part(&label, cached != NULL, "get ", cached ? cached->name : "");
+    ec_trace_child(&trace, &request->task->trace);
+    ec_span_end(&(struct ec_span){.trace = &trace,
+                                  .kind = EC_SPAN_CLIENT,
+                                  .hop = "cache",
+                                  .from = ec_app.service->name,
+                                  .to = node,
+                                  .text = {label.p, label.n},
+                                  .outcome = !ec_redis_up() ? "refused" : request->cached.p ? "hit" : cached ? "miss" : "ok",
+                                  .began_ns = request->redis_began_ns});
+}
+
 static void after_redis(struct gw_request *request)
 {
+    if (ec_spans_on)
+        tell_redis(request);
     if (over_limit(request))
         return;
     if (!request->route->route->auth) {
@@ -230,9 +264,11 @@ static void ask_redis(struct gw_request *request)
     const struct gw_verdict *verdict = request->verdict;
     bool identity = limit && limit->by_identity && verdict && !verdict->error;
 
+    request->redis_began_ns = uv_hrtime();
     request->pending = 1; /* ours: nothing goes on before all are sent */
     if (limit && (identity || limit->by_address || !route->auth || !request->token.p)) {
         request->pending++;
+        request->limit_asked = true;
         take(request, identity, on_limit);
     }
     if (verdict && !verdict->error && auth->while_keyspace) {
@@ -325,6 +361,8 @@ static void handle(struct ec_http_exchange *exchange, void *data)
     task = ec_task_new(&ec_app, route->route->program);
     if (ec_trace_parse(ec_http_header(http, "traceparent"), &parent))
         ec_trace_child(&task->trace, &parent);
+    else
+        task->trace.sampled = ec_spans_sampled();
     task->deadline_ns = uv_hrtime() + (uint64_t)DEADLINE_MS * 1000000;
     request = ec_arena_alloc(task->arena, sizeof(*request));
     request->exchange = exchange;

@@ -6,6 +6,7 @@
 #include "cache.h"
 #include "http.h"
 #include "limiter.h"
+#include "span.h"
 
 enum { GW_MAX_SEGMENTS = 32, GW_MAX_PARAMS = 8 };
 
@@ -42,7 +43,8 @@ struct gw_request {
     const char *wrong_detail;
     /* The round trip to Redis. */
     int pending;
-    bool limited, session_asked, session_there;
+    uint64_t redis_began_ns;
+    bool limited, limit_asked, session_asked, session_there;
     struct ec_limit_verdict limit;
     bool cache_asked, cache_answered;
     struct ec_str cache_key, cached;
@@ -82,6 +84,7 @@ bool gw_cache_serve(struct gw_request *request);
 void gw_cache_over(struct gw_request *request, struct ec_str body);
 
 /* gateway.c */
+void gw_run(struct gw_request *request); /* its program */
 void gw_authenticated(struct gw_request *request, struct gw_verdict *verdict, const struct ec_error *error, const char *detail,
                       int retry_after_s);
 

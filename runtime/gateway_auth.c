@@ -85,7 +85,7 @@ static struct gw_verdict *verdict_of(struct ec_task *task)
     }
     ec_json_write(&text, map.auth->identity, task->out);
     verdict->identity = ec_arena_alloc(verdict->arena, map.auth->identity->size);
-    if (ec_json_read(verdict->arena, ec_arena_copy(verdict->arena, (struct ec_str){text.p, text.n}), map.auth->identity, verdict->identity, 0,
+    if (ec_json_read(verdict->arena, ec_arena_copy(verdict->arena, (struct ec_str){text.p, text.n}), map.auth->identity, verdict->identity, EC_JSON_LENIENT,
                      &error) != EC_JSON_OK) {
         ec_log(EC_LOG_ERROR, task, "an identity can't be copied", EC_L_STR("path", error.path), EC_L_STR("why", error.message));
         gw_verdict_release(verdict);

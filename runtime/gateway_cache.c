@@ -6,6 +6,10 @@
  * A miss is fetched once: the first request of a key leads, those that miss while it runs wait for its answer. The flight stays until
  * the answer is stored: what missed before that is told the same answer, what asks later finds it in Redis. A flight is of a key and the version
  * that was read with it, so that nobody who comes after a drop is given an answer from before it.
+ *
+ * Without an answer from Redis there is no version, and nobody can tell that a drop came between. Then a request is given only what was asked for
+ * after it had come: those that come while a fetch is on its way wait for it to end, and the first of them leads a fetch for all of them. So
+ * reads go on, each as fresh as one without a cache, and a key is still fetched once at a time.
  */
 #include "gateway.h"
 
@@ -13,16 +17,21 @@
 #include <string.h>
 
 #include "json.h"
+#include "redis.h"
 
 enum { BUCKETS = 1024, REMEMBERED = 256, REMEMBERED_SIZE = 16384 };
 
 struct gw_flight {
     const struct ec_keyspace *keyspace;
     struct ec_str key;
+    bool answered; /* by Redis, with this version */
     struct ec_cache_version version;
-    bool over;          /* body is there, being stored */
+    bool over;     /* body is there, being stored */
     struct ec_buf body;
-    struct gw_request *first, **end; /* who waits */
+    struct ec_trace trace; /* of the request that fetched it, while it is stored */
+    uint64_t began_ns;
+    struct gw_request *first, **end; /* who waits for it */
+    struct gw_request *late, **late_end; /* who has come too late for it: not answered */
     struct gw_flight *next;
     char bytes[];       /* of key */
 };
@@ -77,7 +86,7 @@ static bool is_sound(struct gw_request *request)
     if (remembered[slot].keyspace == keyspace && last->n == request->cached.n && !memcmp(last->p, request->cached.p, last->n))
         return true;
     scratch = ec_arena_alloc(request->task->arena, keyspace->value->size);
-    if (ec_json_read(request->task->arena, request->cached, keyspace->value, scratch, 0, &error) != EC_JSON_OK) {
+    if (ec_json_read(request->task->arena, request->cached, keyspace->value, scratch, EC_JSON_LENIENT, &error) != EC_JSON_OK) {
         ec_log(EC_LOG_WARN, request->task, "a cached value does not fit its type and is ignored", EC_L_STR("keyspace", keyspace->name),
                EC_L_STR("path", error.path), EC_L_STR("why", error.message));
         return false;
@@ -97,9 +106,29 @@ static struct gw_flight **flight_find(const struct gw_request *request)
     struct gw_flight **at = &flights[hash_of(request->cache_key) % BUCKETS];
 
     while (*at && ((*at)->keyspace != request->route->route->cache->keyspace || !ec_str_eq((*at)->key, request->cache_key) ||
-                   (*at)->version.n != request->version.n || memcmp((*at)->version.text, request->version.text, request->version.n)))
+                   (*at)->answered != request->cache_answered ||
+                   (request->cache_answered && !ec_cache_version_eq(&(*at)->version, &request->version))))
         at = &(*at)->next;
     return at;
+}
+
+static void flight_new(struct gw_request *request)
+{
+    struct gw_flight *flight = calloc(1, sizeof(*flight) + request->cache_key.n), **bucket = &flights[hash_of(request->cache_key) % BUCKETS];
+
+    if (!flight)
+        abort();
+    flight->keyspace = request->route->route->cache->keyspace;
+    if (request->cache_key.n)
+        memcpy(flight->bytes, request->cache_key.p, request->cache_key.n);
+    flight->key = (struct ec_str){flight->bytes, request->cache_key.n};
+    flight->answered = request->cache_answered;
+    flight->version = request->version;
+    flight->end = &flight->first;
+    flight->late_end = &flight->late;
+    flight->next = *bucket;
+    *bucket = flight;
+    request->flight = flight;
 }
 
 static void flight_free(struct gw_flight *flight)
@@ -113,10 +142,17 @@ static void flight_free(struct gw_flight *flight)
     free(flight);
 }
 
+static void wait_in(struct gw_request ***end, struct gw_request *request)
+{
+    request->next = NULL;
+    **end = request;
+    *end = &request->next;
+}
+
 bool gw_cache_serve(struct gw_request *request)
 {
     const struct ec_keyspace *keyspace = request->route->route->cache->keyspace;
-    struct gw_flight **at, *flight;
+    struct gw_flight *flight;
 
     if (request->cached.p && is_sound(request)) {
         ec_cache_count(keyspace, "hit");
@@ -126,42 +162,52 @@ bool gw_cache_serve(struct gw_request *request)
     }
     ec_cache_count(keyspace, request->cached.p || !request->cache_answered ? "error" : "miss");
     request->miss = true;
-    at = flight_find(request);
-    flight = *at;
+    flight = *flight_find(request);
     if (flight && flight->over) {
         gw_reply_body(request, request->route->route->status, (struct ec_str){flight->body.p, flight->body.n});
         return false;
     }
     if (flight) {
-        request->next = NULL;
-        *flight->end = request;
-        flight->end = &request->next;
+        wait_in(flight->answered ? &flight->end : &flight->late_end, request);
         return false;
     }
-    flight = calloc(1, sizeof(*flight) + request->cache_key.n);
-    if (!flight)
-        abort();
-    flight->keyspace = keyspace;
-    if (request->cache_key.n)
-        memcpy(flight->bytes, request->cache_key.p, request->cache_key.n);
-    flight->key = (struct ec_str){flight->bytes, request->cache_key.n};
-    flight->version = request->version;
-    flight->end = &flight->first;
-    *at = flight;
-    request->flight = flight;
+    flight_new(request);
     return true;
+}
+
+/* The first one that still has time leads; what it gets is for those behind it. */
+static void lead(struct gw_request *waiting)
+{
+    struct gw_request *leader = NULL, *next;
+
+    for (; waiting; waiting = next) {
+        next = waiting->next;
+        if (leader) {
+            wait_in(&leader->flight->end, waiting);
+        } else if (ec_task_expired(waiting->task)) {
+            gw_reply_problem(waiting, &ec_error_timeout, NULL, 0);
+        } else {
+            leader = waiting;
+            flight_new(leader);
+        }
+    }
+    if (leader)
+        gw_run(leader);
 }
 
 static void on_stored(void *data)
 {
-    flight_free(data);
+    struct gw_flight *flight = data;
+
+    ec_cache_tell(&flight->trace, flight->keyspace, "put", ec_redis_up() ? "ok" : "refused", flight->began_ns);
+    flight_free(flight);
 }
 
 void gw_cache_over(struct gw_request *request, struct ec_str body)
 {
     struct gw_flight *flight = request->flight;
     const struct ec_task *task = request->task;
-    struct gw_request *waiter = flight->first, *next;
+    struct gw_request *waiter = flight->first, *late = flight->late, *next;
 
     request->flight = NULL;
     flight->first = NULL;
@@ -177,10 +223,14 @@ void gw_cache_over(struct gw_request *request, struct ec_str body)
         else
             gw_reply_body(waiter, waiter->route->route->status, (struct ec_str){flight->body.p, flight->body.n});
     }
-    if (task->error || !request->cache_answered)
+    flight->trace = task->trace;
+    flight->began_ns = uv_hrtime();
+    if (task->error || !flight->answered) {
         flight_free(flight);
-    else
+        lead(late);
+    } else {
         ec_cache_store(flight->keyspace, flight->key, (struct ec_str){flight->body.p, flight->body.n}, &flight->version, on_stored, flight);
+    }
 }
 
 void gw_cache_open(void)

@@ -31,6 +31,14 @@ static void end(struct gw_request *request, int status)
 
     if (class >= 2 && class <= 5)
         ec_metric_add(route->requests[class], 1);
+    if (ec_spans_on)
+        ec_span_end(&(struct ec_span){.trace = &task->trace,
+                                      .kind = EC_SPAN_SERVER,
+                                      .hop = "request",
+                                      .text = route->name,
+                                      .outcome = status >= 400 ? "error" : "ok",
+                                      .status = status,
+                                      .began_ns = task->started_ns});
     ec_metric_observe(route->seconds, (double)(uv_hrtime() - task->started_ns) * 1e-9);
     in_flight--;
     ec_metric_set(gauge, (double)in_flight);

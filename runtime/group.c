@@ -5,9 +5,11 @@
  * what stands between two syncs one transaction. One fsync then serves all of them.
  *
  * When a statement of the group fails nothing of it has happened, and its units are sent again with a sync each, all in one flight: only
- * the one that fails fails. A lost connection is met the same way, after reconnecting. lock_timeout keeps one unit that waits
- * for a stranger's lock from holding up the lane; it fails then and is tried again alone. Units wait for the lane at most until their
- * deadline, and not at all once it has been down for a second.
+ * the one that fails fails. Where that is the rule and not the exception, because what is wanted is sold out, groups become small: half
+ * after one that failed, and more again after each that did not. A lost connection is met the same way, after reconnecting. lock_timeout
+ * keeps one unit that waits for a stranger's lock from holding up the lane; it fails then and is tried again alone, but whole transactions are
+ * given back to their owners, who can wait on connections of their own. Units wait for the lane at most until their deadline, and not at
+ * all once it has been down for a second.
  */
 #include "group.h"
 
@@ -22,10 +24,12 @@ static struct {
     struct ec_pg_conn *conn;
     bool open, up;
     uint64_t down_since_ns;
+    int limit;                          /* statements a group, 1 to ec_group_limit */
+    int sent;                           /* of the flight */
     struct ec_group_unit *first, **end; /* gathered */
     struct ec_group_unit *flight;       /* under way, in the order of sending */
     int pending;                        /* syncs of the flight that are not answered */
-    bool failed, lost;                  /* of the flight */
+    bool failed, lost, locked;          /* of the flight */
     struct ec_pg_cmd sync;
     uv_check_t check;
     uv_idle_t idle;
@@ -51,28 +55,50 @@ static void finish(struct ec_group_unit *unit, const struct ec_error *error)
 
 /* ------------------------------------------------------------------ answers */
 
+/* A session that is ended says so, but not how far a commit had come. */
+static bool is_lost(const struct ec_pg_reply *reply)
+{
+    return reply->status == EC_PG_LOST || (reply->status == EC_PG_FAILED && strncmp(reply->sqlstate, "57P", 3) == 0);
+}
+
+static void refuse(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply)
+{
+    unit->failed = true;
+    lane.failed = true;
+    lane.locked |= strcmp(reply->sqlstate, "55P03") == 0;
+    if (unit->error || (!unit->alone && lane.flight->next)) /* it gets another chance, without the others */
+        return;
+    if (unit->refused)
+        unit->error = unit->refused(unit, sql, reply);
+    if (!unit->error)
+        unit->error = ec_pg_error(NULL, sql, reply);
+}
+
 static void unit_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 {
     struct ec_group_unit *unit = cmd->data;
 
-    switch (reply->status) {
-    case EC_PG_OK:
+    if (is_lost(reply)) {
+        lane.lost = true;
+    } else if (reply->status == EC_PG_FAILED) {
+        refuse(unit, unit->sql, reply);
+    } else if (reply->status == EC_PG_OK) {
         unit->rows = reply->rows;
         if (unit->row)
             unit->row(unit, reply);
-        break;
-    case EC_PG_FAILED:
-        unit->failed = true;
-        lane.failed = true;
-        if (unit->alone || !lane.flight->next) /* otherwise it gets another chance, without the others */
-            unit->error = ec_pg_error(NULL, unit->sql, reply);
-        break;
-    case EC_PG_LOST:
-        lane.lost = true;
-        break;
-    case EC_PG_SKIPPED:
-        break;
     }
+}
+
+static void statement_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    struct ec_group_statement *statement = cmd->data;
+
+    if (is_lost(reply))
+        lane.lost = true;
+    else if (reply->status == EC_PG_FAILED)
+        refuse(statement->unit, statement->sql, reply);
+    else if (reply->status == EC_PG_OK && statement->row)
+        statement->row(statement, reply);
 }
 
 /* Takes the flight apart: what is done is told, what has to be run again goes to the head of the line. */
@@ -85,12 +111,21 @@ static void land(void)
     lane.flight = NULL;
     if (!failed && !lost)
         EC_CRASH_AFTER("group");
+    if (failed && !unit->alone && unit->next)
+        lane.limit = lane.sent > 2 ? lane.sent / 2 : 1;
+    else if (!failed)
+        lane.limit += lane.limit / 4 + 1;
     for (; unit; unit = next) {
-        bool repeat = !unit->error && (lost || (failed && !unit->alone));
+        bool repeat = !unit->error && (lost ? !unit->once : failed && !unit->alone);
 
         next = unit->next;
         unit->next = NULL;
         unit->unknown |= lost;
+        if (repeat && !lost && lane.locked && unit->statements) {
+            unit->locked = true;
+            unit->error = &ec_error_unavailable;
+            repeat = false;
+        }
         if (repeat && now < unit->deadline_ns) {
             unit->alone = true;
             unit->failed = false;
@@ -98,7 +133,7 @@ static void land(void)
             again_end = &unit->next;
             ec_metric_add(lane.again, 1);
         } else {
-            if (repeat)
+            if (repeat || (lost && !unit->error))
                 unit->error = &ec_error_unavailable;
             *told_end = unit;
             told_end = &unit->next;
@@ -120,7 +155,7 @@ static void land(void)
 static void group_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 {
     (void)cmd;
-    if (reply->status == EC_PG_LOST)
+    if (is_lost(reply))
         lane.lost = true;
     else if (reply->status == EC_PG_FAILED)
         lane.failed = true;
@@ -132,29 +167,59 @@ static void alone_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 {
     struct ec_group_unit *unit = cmd->data;
 
-    if (reply->status == EC_PG_LOST)
+    if (is_lost(reply))
         lane.lost = true;
-    else if (reply->status == EC_PG_FAILED && !unit->error)
-        unit->error = ec_pg_error(NULL, unit->sql, reply);
+    else if (reply->status == EC_PG_FAILED)
+        refuse(unit, unit->sql, reply);
     if (--lane.pending == 0)
         land();
 }
 
 /* ------------------------------------------------------------------ sending */
 
+static int size_of(const struct ec_group_unit *unit)
+{
+    const struct ec_group_statement *statement;
+    int n = 0;
+
+    for (statement = unit->statements; statement; statement = statement->next)
+        n++;
+    return n ? n : 1;
+}
+
+/* At least one unit, and no more statements than the limit. */
 static struct ec_group_unit *take(int limit)
 {
     struct ec_group_unit *first = lane.first, **at = &lane.first;
     bool alone = first->alone;
-    int n;
 
-    for (n = 0; n < limit && *at && (*at)->alone == alone; n++)
+    lane.sent = 0;
+    while (*at && (*at)->alone == alone && (lane.sent == 0 || lane.sent + size_of(*at) <= limit)) {
+        lane.sent += size_of(*at);
         at = &(*at)->next;
+    }
     lane.first = *at;
     if (!lane.first)
         lane.end = &lane.first;
     *at = NULL;
     return first;
+}
+
+static void send_unit(struct ec_group_unit *unit)
+{
+    struct ec_group_statement *statement;
+
+    if (!unit->statements) {
+        unit->cmd.done = unit_answer;
+        unit->cmd.data = unit;
+        ec_pg_send(lane.conn, &unit->cmd, unit->sql, unit->values);
+    }
+    for (statement = unit->statements; statement; statement = statement->next) {
+        statement->unit = unit;
+        statement->cmd.done = statement_answer;
+        statement->cmd.data = statement;
+        ec_pg_send(lane.conn, &statement->cmd, statement->sql, statement->values);
+    }
 }
 
 static void flush(void)
@@ -165,14 +230,14 @@ static void flush(void)
     if (lane.flight || !lane.first || !lane.up || !ec_pg_conn_up(lane.conn) || ec_pg_conn_busy(lane.conn))
         return;
     EC_CRASH_BEFORE("group");
-    lane.failed = lane.lost = false;
-    lane.flight = take(ec_group_limit);
+    lane.failed = lane.lost = lane.locked = false;
+    if (lane.limit < 1 || lane.limit > ec_group_limit)
+        lane.limit = ec_group_limit;
+    lane.flight = take(lane.limit);
     alone = lane.flight->alone;
     lane.pending = 0;
     for (unit = lane.flight; unit; unit = unit->next) {
-        unit->cmd.done = unit_answer;
-        unit->cmd.data = unit;
-        ec_pg_send(lane.conn, &unit->cmd, unit->sql, unit->values);
+        send_unit(unit);
         if (alone) {
             lane.pending++;
             unit->sync.done = alone_synced;
@@ -235,7 +300,7 @@ static void on_tick(uv_timer_t *timer)
 void ec_group_submit(struct ec_group_unit *unit)
 {
     unit->error = NULL;
-    unit->unknown = unit->alone = unit->failed = false;
+    unit->unknown = unit->alone = unit->failed = unit->locked = false;
     unit->rows = 0;
     if (!unit->deadline_ns)
         unit->deadline_ns = uv_hrtime() + (uint64_t)UNIT_MS * 1000000;

@@ -1,24 +1,41 @@
 /* The group lane: writes of different tasks and sagas that are ready together share one commit.
  *
  * A unit is one statement (a WITH that does all its writes at once, its fence included), so that one unit that finds nothing to write
- * doesn't hold up the others: it has touched no row and says so. A unit must be idempotent: when a group fails, or its answer is lost,
- * every unit of it is run again, alone.
+ * doesn't hold up the others: it has touched no row and says so. Or it is the statements of a whole transaction (tx_defer.c). When a group
+ * fails, or its answer is lost, every unit of it is run again, alone: so a unit must be idempotent, or say that it is to be run `once`,
+ * which is as often as it takes to know that it was or was not committed.
  */
 #ifndef EC_GROUP_H
 #define EC_GROUP_H
 
 #include "pg.h"
 
+struct ec_group_unit;
+struct ec_group_statement { /* of a unit that has several; the owner's memory */
+    const struct ec_sql *sql;
+    struct ec_pg_values values;
+    void (*row)(struct ec_group_statement *statement, const struct ec_pg_reply *reply); /* as the unit's */
+    struct ec_group_statement *next;
+    /* group.c's */
+    struct ec_group_unit *unit;
+    struct ec_pg_cmd cmd;
+};
+
 struct ec_group_unit { /* the owner's memory, with its values, until done is called */
     const struct ec_sql *sql;
     struct ec_pg_values values;
     void (*row)(struct ec_group_unit *unit, const struct ec_pg_reply *reply); /* or NULL; not committed yet, and may be called again */
     void (*done)(struct ec_group_unit *unit);                                 /* from a later turn */
+    struct ec_group_statement *statements;                                    /* instead of sql, values and row; or NULL */
+    /* The error of what the server refused for good, alone; NULL: the runtime's own for it. */
+    const struct ec_error *(*refused)(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply);
     void *data;
+    bool once;            /* when its answer is lost it has failed, unknown */
     uint64_t deadline_ns; /* 0: ten seconds from now */
     /* outcome */
     const struct ec_error *error; /* NULL: committed */
     bool unknown;                 /* with error: it may have been committed */
+    bool locked; /* with error, of one with statements: it, or one beside it, met a stranger's lock; its owner has a better place to wait */
     int64_t rows;
     /* group.c's */
     struct ec_group_unit *next;

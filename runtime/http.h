@@ -71,6 +71,7 @@ struct ec_http_reply {
     const struct ec_header *headers;
     size_t nheaders;
     struct ec_str body;
+    struct ec_origin *origin; /* who has answered */
 };
 enum ec_http_outcome {
     EC_HTTP_OK,
@@ -88,6 +89,8 @@ struct ec_http_call *ec_http_send(struct ec_http_client *client, struct ec_str h
                                   bool repeatable,
                                   void (*done)(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply), void *data);
 void ec_http_cancel(struct ec_http_call *call); /* done is not called any more */
+/* Whoever gave this answer is not asked for a second, unless there is nobody else. */
+void ec_http_avoid(struct ec_http_client *client, const struct ec_http_reply *reply);
 
 /* ------------------------------------------------------------------ parser (http_parser.re), also for tests and fuzzers */
 

@@ -138,7 +138,7 @@ static void deliver(struct ec_client_conn *conn, const char *p, size_t head_leng
     struct ec_http_reply reply;
 
     ec_http_parse_reply(p, head_length, &head);
-    reply = (struct ec_http_reply){head.status, head.headers, head.nheaders, body};
+    reply = (struct ec_http_reply){head.status, head.headers, head.nheaders, body, conn->origin};
     conn->in = conn->body = (struct ec_buf){NULL, 0, 0};
     conn->call = NULL;
     call->conn = NULL;

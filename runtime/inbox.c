@@ -7,7 +7,7 @@
  * An event that is sent back from its dead letters comes with `again`: what is stored as failed under its keys is then taken as not there,
  * or it would fail as before whatever was mended. What is done stays done.
  *
- * Claims, failures, replies and the clean-up are write units of the group lane; barrier and finish are part of the program's own
+ * Claims, failures and replies are write units of the group lane; barrier and finish are part of the program's own
  * transaction (tx.c), and so is what an undo does (inbox_undo.c).
  */
 #include "inbox.h"
@@ -19,7 +19,7 @@
 #include "json.h"
 #include "random.h"
 
-enum { CLAIM_MS = 30000, CLAIM_MORE_MS = 1000, CLEAN_MS = 60000 };
+enum { CLAIM_MS = 30000, CLAIM_MORE_MS = 1000 };
 
 const struct ec_sql ec_inbox_barrier = {
     .name = "ec.inbox.barrier",
@@ -89,11 +89,6 @@ static const struct ec_sql sql_record = {
 static const struct ec_sql sql_give_back = {
     .name = "ec.inbox.give_back",
     .text = "UPDATE ec.inbox SET lease_until = clock_timestamp() WHERE key = $1 AND state = 'running' AND lease_until = $2::timestamptz",
-};
-
-static const struct ec_sql sql_clean = {
-    .name = "ec.inbox.clean",
-    .text = "DELETE FROM ec.inbox WHERE key IN (SELECT key FROM ec.inbox WHERE created_at < now() - interval '7 days' LIMIT 1000)",
 };
 
 /* ------------------------------------------------------------------ errors */
@@ -497,44 +492,14 @@ static void replied(struct ec_task *task, void (*then)(struct ec_task *task))
 
 /* ------------------------------------------------------------------ the module's part */
 
-static struct {
-    uv_timer_t timer;
-    struct ec_group_unit unit;
-    bool open, busy;
-} clean;
-
-static void cleaned(struct ec_group_unit *unit)
-{
-    (void)unit;
-    clean.busy = false;
-}
-
-static void on_clean(uv_timer_t *timer)
-{
-    (void)timer;
-    if (clean.busy || !ec_pg_ready())
-        return;
-    clean.busy = true;
-    clean.unit = (struct ec_group_unit){.sql = &sql_clean, .done = cleaned};
-    ec_group_submit(&clean.unit);
-}
-
 void ec_inbox_start(void)
 {
     ec_task_hooks.failed = failed;
     ec_task_hooks.replied = replied;
-    clean.open = true;
-    clean.busy = false;
-    uv_timer_init(ec_app.loop, &clean.timer);
-    uv_timer_start(&clean.timer, on_clean, CLEAN_MS / 2 + (uint64_t)(ec_random_unit() * CLEAN_MS), CLEAN_MS);
 }
 
 void ec_inbox_stop(void)
 {
-    if (!clean.open)
-        return;
-    clean.open = false;
     ec_task_hooks.failed = NULL;
     ec_task_hooks.replied = NULL;
-    uv_close((uv_handle_t *)&clean.timer, NULL);
 }

@@ -1,7 +1,7 @@
 /* JSON between bytes and structs, driven by ec_record tables: no tree in between.
  *
  * Reading is strict (RFC 8259): UTF-8 checked, no NUL, no duplicate members, depth at most 64, integers exact. Unknown members are an
- * error unless lenient. Text is decoded into the arena only when it has escapes; otherwise it points into the input, which must
+ * error unless lenient. A field that was renamed is read under either name; where both are there, the present one counts. Text is decoded into the arena only when it has escapes; otherwise it points into the input, which must
  * outlive the struct.
  */
 #ifndef EC_JSON_H
@@ -16,7 +16,10 @@ struct ec_json_error {
     char message[160]; /* "must be between 1 and 1000" */
 };
 
-enum { EC_JSON_LENIENT = 1 };
+enum {
+    EC_JSON_LENIENT = 1,   /* reading: members that are not known are passed over */
+    EC_JSON_NEW_NAMES = 2, /* writing: a field that was renamed has its present name alone */
+};
 
 enum ec_json_status ec_json_read(struct ec_arena *arena, struct ec_str text, const struct ec_record *record, void *out, unsigned flags,
                                  struct ec_json_error *error);
@@ -29,6 +32,7 @@ enum ec_json_status ec_scalar_read(struct ec_arena *arena, struct ec_str text, c
 
 /* Absent optional fields are left out, or null with EC_NULL. Secrets are written: a wire needs them; logs never take a record. */
 void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const void *value);
+void ec_json_write_with(struct ec_buf *buf, const struct ec_record *record, const void *value, unsigned flags);
 void ec_json_write_field(struct ec_buf *buf, const struct ec_field *field, const void *value);
 void ec_json_write_text(struct ec_buf *buf, struct ec_str text); /* with quotes */
 

@@ -173,22 +173,40 @@ static enum ec_json_status read_document(struct ec_scan *r, struct ec_str *out)
 
 /* ------------------------------------------------------------------ records and lists */
 
-static bool is_name(const struct ec_field *field, struct ec_str name)
+static bool is_name(const char *wanted, struct ec_str name)
 {
-    /* A name has no NUL: where the field's ends early, strncmp sees it. */
-    return field->name[0] == (name.n ? name.p[0] : 0) && strncmp(field->name, name.p, name.n) == 0 && field->name[name.n] == 0;
+    /* A name has no NUL: where the wanted one ends early, strncmp sees it. */
+    return wanted[0] == (name.n ? name.p[0] : 0) && strncmp(wanted, name.p, name.n) == 0 && wanted[name.n] == 0;
 }
 
-static size_t find_field(const struct ec_record *record, struct ec_str name, size_t expected)
+static size_t find_field(const struct ec_record *record, struct ec_str name, size_t expected, bool *old)
 {
     size_t i;
 
-    if (expected < record->nfields && is_name(&record->fields[expected], name))
+    *old = false;
+    if (expected < record->nfields && is_name(record->fields[expected].name, name))
         return expected;
     for (i = 0; i < record->nfields; i++)
-        if (is_name(&record->fields[i], name))
+        if (is_name(record->fields[i].name, name))
+            return i;
+    *old = true;
+    for (i = 0; i < record->nfields; i++)
+        if (record->fields[i].was && is_name(record->fields[i].was, name))
             return i;
     return SIZE_MAX;
+}
+
+/* Fields that have been met, a bit each: in `seen` under their name, in `old` under the one they had before. */
+struct met { uint64_t *seen, *old; };
+
+static bool has_bit(const uint64_t *bits, size_t i)
+{
+    return bits[i / 64] & (uint64_t)1 << i % 64;
+}
+
+static void set_bit(uint64_t *bits, size_t i)
+{
+    bits[i / 64] |= (uint64_t)1 << i % 64;
 }
 
 /* The usual case, without looking at the name as a string: the next field's own bytes, its quote and a colon stand here. Takes them. */
@@ -217,21 +235,23 @@ static void preset(const struct ec_record *record, void *out)
         memset(out, 0, record->size);
 }
 
-static enum ec_json_status read_members(struct ec_scan *r, const struct ec_record *record, void *out, uint64_t *seen)
+static enum ec_json_status read_members(struct ec_scan *r, const struct ec_record *record, void *out, struct met met)
 {
     size_t expected = 0, base = r->nnames, i;
     enum ec_json_status status;
     struct ec_str name;
+    bool old;
 
     do {
         ec_scan_white(r);
         if (expected < record->nfields && takes_name(r, &record->fields[expected])) {
             i = expected;
+            old = false;
         } else {
             status = ec_scan_member_name(r, &name);
             if (status)
                 return status;
-            i = find_field(record, name, expected);
+            i = find_field(record, name, expected, &old);
         }
         if (i == SIZE_MAX) {
             if (!(r->flags & EC_JSON_LENIENT)) {
@@ -249,9 +269,15 @@ static enum ec_json_status read_members(struct ec_scan *r, const struct ec_recor
                 return status;
             continue;
         }
-        if (seen[i / 64] & (uint64_t)1 << i % 64)
+        if (has_bit(old ? met.old : met.seen, i))
             return ec_scan_malformed(r, "a member stands twice in one object");
-        seen[i / 64] |= (uint64_t)1 << i % 64;
+        set_bit(old ? met.old : met.seen, i);
+        if (old && has_bit(met.seen, i)) { /* it has its value */
+            status = ec_scan_skip(r);
+            if (status)
+                return status;
+            continue;
+        }
         expected = i + 1;
         status = read_value(r, &record->fields[i], (char *)out + record->fields[i].offset);
         if (status) {
@@ -265,7 +291,8 @@ static enum ec_json_status read_members(struct ec_scan *r, const struct ec_recor
 
 static enum ec_json_status read_record(struct ec_scan *r, const struct ec_record *record, void *out)
 {
-    uint64_t few = 0, *seen = &few;
+    uint64_t few[2] = {0, 0};
+    struct met met = {&few[0], &few[1]};
     enum ec_json_status status;
     size_t i;
 
@@ -277,21 +304,23 @@ static enum ec_json_status read_record(struct ec_scan *r, const struct ec_record
     if (status)
         return status;
     preset(record, out);
-    if (record->nfields > 64)
-        seen = ec_arena_array(r->arena, (record->nfields + 63) / 64, sizeof(*seen));
+    if (record->nfields > 64) {
+        met.seen = ec_arena_array(r->arena, (record->nfields + 63) / 64, sizeof(*met.seen));
+        met.old = ec_arena_array(r->arena, (record->nfields + 63) / 64, sizeof(*met.old));
+    }
     ec_scan_white(r);
     if (r->p < r->end && *r->p == '}') {
         r->p++;
         r->depth--;
     } else {
-        status = read_members(r, record, out, seen);
+        status = read_members(r, record, out, met);
         if (status)
             return status;
     }
     for (i = 0; i < record->nfields; i++) {
         const struct ec_field *field = &record->fields[i];
 
-        if ((seen[i / 64] & (uint64_t)1 << i % 64) || (field->flags & (EC_OPTIONAL | EC_DEFAULT)))
+        if (has_bit(met.seen, i) || has_bit(met.old, i) || (field->flags & (EC_OPTIONAL | EC_DEFAULT)))
             continue;
         r->error->path[0] = 0;
         inside(r, field->name, 0);

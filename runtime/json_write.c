@@ -1,6 +1,7 @@
 /* Writing JSON: a struct and its table to bytes.
  *
- * Absent optional fields are left out, or null with EC_NULL. What is written is always valid: bytes that are not UTF-8 become U+FFFD, numbers that JSON does
+ * Absent optional fields are left out, or null with EC_NULL. A field that was renamed stands there under both names, so that a reader of
+ * either version finds it. What is written is always valid: bytes that are not UTF-8 become U+FFFD, numbers that JSON does
  * not have become null. A document of kind json was checked when it was read and is written as it is.
  */
 #include <math.h>
@@ -138,7 +139,9 @@ size_t ec_item_size(const struct ec_field *field)
     return 0;
 }
 
-static void write_item(struct ec_buf *buf, const struct ec_field *field, const void *value)
+static void write_record(struct ec_buf *buf, const struct ec_record *record, const void *value, unsigned flags);
+
+static void write_item(struct ec_buf *buf, const struct ec_field *field, const void *value, unsigned flags)
 {
     const struct ec_enum *of;
     const struct ec_str *text;
@@ -197,12 +200,12 @@ static void write_item(struct ec_buf *buf, const struct ec_field *field, const v
             put(buf, "null", 4);
         break;
     case EC_RECORD:
-        ec_json_write(buf, field->of, value);
+        write_record(buf, field->of, value, flags);
         break;
     }
 }
 
-static void write_list(struct ec_buf *buf, const struct ec_field *field, const struct ec_list *list)
+static void write_list(struct ec_buf *buf, const struct ec_field *field, const struct ec_list *list, unsigned flags)
 {
     size_t size = ec_item_size(field), i;
 
@@ -210,7 +213,7 @@ static void write_list(struct ec_buf *buf, const struct ec_field *field, const s
     for (i = 0; i < list->n; i++) {
         if (i)
             put(buf, ",", 1);
-        write_item(buf, field, (const char *)list->v + i * size);
+        write_item(buf, field, (const char *)list->v + i * size, flags);
     }
     put(buf, "]", 1);
 }
@@ -230,24 +233,36 @@ const void *ec_field_present(const struct ec_field *field, const void *value)
     return pointer;
 }
 
-static void write_present(struct ec_buf *buf, const struct ec_field *field, const void *value)
+static void write_present(struct ec_buf *buf, const struct ec_field *field, const void *value, unsigned flags)
 {
     if (field->flags & EC_LIST)
-        write_list(buf, field, value);
+        write_list(buf, field, value, flags);
     else
-        write_item(buf, field, value);
+        write_item(buf, field, value, flags);
 }
 
 void ec_json_write_field(struct ec_buf *buf, const struct ec_field *field, const void *value)
 {
     value = ec_field_present(field, value);
     if (value)
-        write_present(buf, field, value);
+        write_present(buf, field, value, 0);
     else
         put(buf, "null", 4);
 }
 
-void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const void *value)
+static void write_member(struct ec_buf *buf, const char *separator, const char *name, const struct ec_field *field, const void *at,
+                         unsigned flags)
+{
+    put(buf, separator, 1);
+    ec_json_write_text(buf, (struct ec_str){name, strlen(name)});
+    put(buf, ":", 1);
+    if (at)
+        write_present(buf, field, at, flags);
+    else
+        put(buf, "null", 4);
+}
+
+static void write_record(struct ec_buf *buf, const struct ec_record *record, const void *value, unsigned flags)
 {
     const char *separator = "{";
     size_t i;
@@ -258,16 +273,22 @@ void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const voi
 
         if (!at && !(field->flags & EC_NULL))
             continue;
-        put(buf, separator, 1);
+        write_member(buf, separator, field->name, field, at, flags);
         separator = ",";
-        ec_json_write_text(buf, (struct ec_str){field->name, strlen(field->name)});
-        put(buf, ":", 1);
-        if (at)
-            write_present(buf, field, at);
-        else
-            put(buf, "null", 4);
+        if (field->was && !(flags & EC_JSON_NEW_NAMES))
+            write_member(buf, separator, field->was, field, at, flags);
     }
     if (*separator == '{')
         put(buf, "{", 1);
     put(buf, "}", 1);
+}
+
+void ec_json_write(struct ec_buf *buf, const struct ec_record *record, const void *value)
+{
+    write_record(buf, record, value, 0);
+}
+
+void ec_json_write_with(struct ec_buf *buf, const struct ec_record *record, const void *value, unsigned flags)
+{
+    write_record(buf, record, value, flags);
 }

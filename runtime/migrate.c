@@ -1,7 +1,12 @@
 /* `migrate` and `check-sql`: run once, alone in their process, so they use libpq the plain, waiting way.
  *
- * A session advisory lock makes replicas that start together migrate one after another. Each file is one transaction with the row that
- * records it; what was applied before is compared by its SHA-256 first. `down` takes back the last one that was applied.
+ * A session advisory lock makes replicas that start together migrate one after another; it is asked for again and again, because whoever
+ * waits for it inside a statement holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait in turn. Each migration is one
+ * transaction with the row that records it, or one statement outside a transaction, which is run again when nothing recorded it. What was
+ * applied before is compared by its SHA-256 first. `down` takes back the last one that was applied.
+ *
+ * Who waits for a table's lock holds up everybody that comes after: a transaction waits two seconds, gives up what it has, lets the others
+ * pass and tries again, for a minute or so.
  */
 #include "migrate.h"
 
@@ -13,7 +18,7 @@
 #include "pg.h"
 #include "schema.h"
 
-enum { CONNECT_TRIES = 20 };
+enum { CONNECT_TRIES = 20, LOCK_TRIES = 30 };
 
 /* ------------------------------------------------------------------ talking to the server */
 
@@ -21,6 +26,11 @@ static void no_notice(void *data, const char *message)
 {
     (void)data;
     (void)message;
+}
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 /* A server that is only just starting is waited for: ten seconds at most. */
@@ -36,7 +46,7 @@ static PGconn *open_database(void)
         if (PQstatus(pg) == CONNECTION_OK || i == CONNECT_TRIES)
             break;
         PQfinish(pg);
-        nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+        pause_ms(500);
     }
     if (PQstatus(pg) != CONNECTION_OK) {
         fprintf(stderr, "the database can't be reached: %s", PQerrorMessage(pg));
@@ -110,23 +120,110 @@ static bool changed(const PGresult *rows, int row, const struct ec_migration *mi
 
 /* ------------------------------------------------------------------ up, down, status */
 
-static bool apply(PGconn *pg, const struct ec_migration *migration)
-{
-    const char *values[] = {migration->version, migration->sha256 ? migration->sha256 : ""};
-    PGresult *result;
+/* What one transaction, or one statement outside of one, came to. */
+enum outcome { DONE, LOCKED, FAILED };
 
-    if (!run(pg, "BEGIN", migration->version))
-        return false;
-    if (run(pg, migration->up, migration->version) &&
-        (result = ask(pg, "INSERT INTO ec.schema_migrations (version, sha256) VALUES ($1, $2)", 2, values, migration->version))) {
-        PQclear(result);
-        if (run(pg, "COMMIT", migration->version)) {
-            printf("applied %s\n", migration->version);
-            return true;
+static enum outcome outcome_of(PGresult *result, const char *what, bool quiet)
+{
+    ExecStatusType status = PQresultStatus(result);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    enum outcome outcome = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY ? DONE
+                           : state && strcmp(state, "55P03") == 0                                                 ? LOCKED
+                                                                                                                  : FAILED;
+
+    if (outcome == FAILED || (outcome == LOCKED && !quiet))
+        fprintf(stderr, "%s: %s", what, PQresultErrorMessage(result));
+    PQclear(result);
+    return outcome;
+}
+
+/* The record goes in last and out first: that of the runtime's own migration is in a table that it makes and drops. */
+static enum outcome in_transaction(PGconn *pg, const char *sql, const char *record, const char *const *values, bool up, const char *what,
+                                   bool quiet)
+{
+    int n = up ? 2 : 1, i;
+
+    if (!run(pg, "BEGIN", what) || !run(pg, "SET LOCAL lock_timeout = '2s'", what))
+        return FAILED;
+    for (i = 0; i < 2; i++) {
+        PGresult *result = (i == 0) == up ? PQexec(pg, sql) : PQexecParams(pg, record, n, NULL, values, NULL, NULL, 0);
+        enum outcome outcome = outcome_of(result, what, quiet);
+
+        if (outcome != DONE) {
+            run(pg, "ROLLBACK", what);
+            return outcome;
         }
     }
-    run(pg, "ROLLBACK", migration->version);
-    return false;
+    return run(pg, "COMMIT", what) ? DONE : FAILED;
+}
+
+/* CREATE INDEX CONCURRENTLY that was broken off leaves an index that is not valid and stands in its own way. */
+static bool drop_invalid(PGconn *pg, const char *sql, const char *what)
+{
+    const char *values[] = {sql};
+    PGresult *rows =
+        ask(pg,
+            "SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+            "WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace "
+            "AND strpos($1, ' ' || quote_ident(c.relname) || ' ON ') > 0",
+            1, values, what);
+    bool ok = rows != NULL;
+    int i;
+
+    for (i = 0; ok && i < PQntuples(rows); i++)
+        ok = run(pg, PQgetvalue(rows, i, 0), what);
+    PQclear(rows);
+    return ok;
+}
+
+static bool alone(PGconn *pg, const char *sql, const char *record, const char *const *values, bool up, const char *what)
+{
+    PGresult *result;
+
+    if ((up && !drop_invalid(pg, sql, what)) || !run(pg, sql, what))
+        return false;
+    result = ask(pg, record, up ? 2 : 1, values, what);
+    PQclear(result);
+    return result != NULL;
+}
+
+static bool change(PGconn *pg, const struct ec_migration *migration, bool up)
+{
+    const char *const values[] = {migration->version, migration->sha256 ? migration->sha256 : ""},
+                      *sql = up ? migration->up : migration->down;
+    const char *record =
+        up ? "INSERT INTO ec.schema_migrations (version, sha256) VALUES ($1, $2)" : "DELETE FROM ec.schema_migrations WHERE version = $1";
+    enum outcome outcome = LOCKED;
+    int i;
+
+    if (migration->no_transaction)
+        return alone(pg, sql, record, values, up, migration->version);
+    for (i = 1; outcome == LOCKED && i <= LOCK_TRIES; i++) {
+        if (i > 1)
+            pause_ms(500);
+        outcome = in_transaction(pg, sql, record, values, up, migration->version, i < LOCK_TRIES);
+    }
+    return outcome == DONE;
+}
+
+static bool apply(PGconn *pg, const struct ec_migration *migration)
+{
+    if (!change(pg, migration, true))
+        return false;
+    printf("applied %s\n", migration->version);
+    return true;
+}
+
+/* Another tool has applied the files: they are recorded, and only the runtime's own tables are made. */
+static bool record(PGconn *pg, const struct ec_migration *migration)
+{
+    const char *const values[] = {migration->version, migration->sha256 ? migration->sha256 : ""};
+    PGresult *result = ask(pg, "INSERT INTO ec.schema_migrations (version, sha256) VALUES ($1, $2)", 2, values, migration->version);
+
+    if (result)
+        printf("recorded %s\n", migration->version);
+    PQclear(result);
+    return result != NULL;
 }
 
 static bool seed_database(PGconn *pg, const struct ec_service *service)
@@ -143,7 +240,7 @@ static bool seed_database(PGconn *pg, const struct ec_service *service)
     return false;
 }
 
-static bool go_up(PGconn *pg, const struct ec_service *service, bool seed)
+static bool go_up(PGconn *pg, const struct ec_service *service, bool seed, bool baseline)
 {
     PGresult *rows = applied(pg);
     const struct ec_migration *migration;
@@ -153,7 +250,7 @@ static bool go_up(PGconn *pg, const struct ec_service *service, bool seed)
     for (i = 0; ok && (migration = ec_schema_migration(service, i)); i++) {
         int row = row_of(rows, migration->version);
 
-        ok = row >= 0 ? !changed(rows, row, migration) : apply(pg, migration);
+        ok = row >= 0 ? !changed(rows, row, migration) : baseline && i > 0 ? record(pg, migration) : apply(pg, migration);
     }
     PQclear(rows);
     return ok && (!seed || seed_database(pg, service));
@@ -161,7 +258,7 @@ static bool go_up(PGconn *pg, const struct ec_service *service, bool seed)
 
 static bool go_down(PGconn *pg, const struct ec_service *service)
 {
-    PGresult *rows = applied(pg), *result;
+    PGresult *rows = applied(pg);
     const struct ec_migration *migration = NULL, *at;
     const char *values[1];
     bool ok = false;
@@ -180,15 +277,9 @@ static bool go_down(PGconn *pg, const struct ec_service *service)
             migration = at;
     if (!migration || !migration->down) {
         fprintf(stderr, "migrate: this binary doesn't know how to take back %s\n", values[0]);
-    } else if (!changed(rows, PQntuples(rows) - 1, migration) && run(pg, "BEGIN", "migrate")) {
-        /* The record goes first: the runtime's own migration takes its table along. */
-        result = ask(pg, "DELETE FROM ec.schema_migrations WHERE version = $1", 1, values, "migrate");
-        ok = result && run(pg, migration->down, migration->version) && run(pg, "COMMIT", migration->version);
-        PQclear(result);
-        if (ok)
-            printf("took back %s\n", migration->version);
-        else
-            run(pg, "ROLLBACK", migration->version);
+    } else if (!changed(rows, PQntuples(rows) - 1, migration) && change(pg, migration, false)) {
+        printf("took back %s\n", migration->version);
+        ok = true;
     }
     PQclear(rows);
     return ok;
@@ -212,6 +303,30 @@ static bool show_status(PGconn *pg, const struct ec_service *service)
     return ok;
 }
 
+static bool is_verb(const char *word)
+{
+    static const char *const verbs[] = {"up", "down", "status", "baseline"};
+
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(word, verbs[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Until it is ours: who has it lets go at the latest when its connection ends. */
+static bool take_lock(PGconn *pg)
+{
+    for (;;) {
+        PGresult *result = ask(pg, "SELECT pg_try_advisory_lock(7305803319999619444)", 0, NULL, "migrate");
+        bool ours = result && PQgetvalue(result, 0, 0)[0] == 't';
+
+        PQclear(result);
+        if (!result || ours)
+            return ours;
+        pause_ms(100);
+    }
+}
+
 static int migrate(struct ec_app *app, int argc, char **argv)
 {
     const char *verb = NULL;
@@ -222,13 +337,13 @@ static int migrate(struct ec_app *app, int argc, char **argv)
     for (i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seed") == 0)
             seed = true;
-        else if (!verb && (strcmp(argv[i], "up") == 0 || strcmp(argv[i], "down") == 0 || strcmp(argv[i], "status") == 0))
+        else if (!verb && is_verb(argv[i]))
             verb = argv[i];
         else
             break;
     }
     if (i < argc || (seed && verb && strcmp(verb, "up") != 0)) {
-        fprintf(stderr, "usage: migrate [up|down|status] [--seed]\n");
+        fprintf(stderr, "usage: migrate [up|down|status|baseline] [--seed]\n");
         return 64;
     }
     pg = open_database();
@@ -236,10 +351,12 @@ static int migrate(struct ec_app *app, int argc, char **argv)
         return 1;
     if (verb && strcmp(verb, "status") == 0)
         ok = show_status(pg, app->service);
-    else if (!run(pg, "SELECT pg_advisory_lock(7305803319999619444)", "migrate"))
+    else if (!take_lock(pg))
         ok = false;
+    else if (verb && strcmp(verb, "down") == 0)
+        ok = go_down(pg, app->service);
     else
-        ok = verb && strcmp(verb, "down") == 0 ? go_down(pg, app->service) : go_up(pg, app->service, seed);
+        ok = go_up(pg, app->service, seed, verb && strcmp(verb, "baseline") == 0);
     PQfinish(pg);
     fflush(stdout);
     return ok ? 0 : 1;
@@ -293,7 +410,7 @@ static int check_sql(struct ec_app *app, int argc, char **argv)
 }
 
 const struct ec_command ec_migrate_commands[] = {
-    {"migrate", "migrate [up|down|status] [--seed]", migrate},
+    {"migrate", "migrate [up|down|status|baseline] [--seed]", migrate},
     {"check-sql", "check-sql", check_sql},
     {NULL, NULL, NULL},
 };

@@ -15,6 +15,7 @@
 #include "health.h"
 #include "json.h"
 #include "random.h"
+#include "span.h"
 #include "token.h"
 #include "trace.h"
 
@@ -79,7 +80,7 @@ static void make_table(const struct ec_op *const *all)
 
     while (all && all[n])
         n++;
-    for (ops.nslots = 4; ops.nslots < 2 * n; ops.nslots *= 2)
+    for (ops.nslots = 4; ops.nslots < 4 * n; ops.nslots *= 2) /* each may have an older name, too */
         ;
     ops.slots = calloc(ops.nslots, sizeof(*ops.slots));
     if (!ops.slots)
@@ -90,6 +91,15 @@ static void make_table(const struct ec_op *const *all)
         entry->op = all[i];
         entry->name = ec_str_of(all[i]->name);
         count_series(entry);
+    }
+    for (i = 0; i < n; i++) {
+        const struct entry *entry = &ops.slots[slot_of(ec_str_of(all[i]->name))];
+        struct entry *older = all[i]->was ? &ops.slots[slot_of(ec_str_of(all[i]->was))] : NULL;
+
+        if (older && !older->op) {
+            *older = *entry; /* counted under the present name */
+            older->name = ec_str_of(all[i]->was);
+        }
     }
 }
 
@@ -129,6 +139,12 @@ static void on_finish(struct ec_task *task)
                       (struct ec_str){ops.out.p, ops.out.n});
     }
     EC_CRASH_AFTER("%s.answer", ec_crash_program(task->program));
+    if (ec_spans_on)
+        ec_span_end(&(struct ec_span){.trace = &task->trace,
+                                      .kind = EC_SPAN_SERVER,
+                                      .name = task->program->name,
+                                      .outcome = error ? "error" : "ok",
+                                      .began_ns = task->started_ns});
     ec_log(EC_LOG_DEBUG, task, "operation", EC_L_STR("op", entry->op->name),
            EC_L_INT("status", error            ? error->status
                               : task->accepted ? 202

@@ -18,6 +18,7 @@
 #include "json.h"
 #include "random.h"
 #include "relay.h"
+#include "span.h"
 #include "trace.h"
 #include "tx.h"
 
@@ -197,6 +198,26 @@ static size_t hand_over(struct row *row)
     return n;
 }
 
+/* The message's span begins when it is handed to the bus; its event is the type without the version. */
+static void tell(const struct ec_relay_row *row)
+{
+    const struct ec_topic *const *topic = ec_app.service->topics;
+    size_t n = row->type.n;
+
+    while (topic && *topic && !ec_str_eq(ec_str_of((*topic)->name), row->topic))
+        topic++;
+    while (n > 0 && row->type.p[n - 1] != '.')
+        n--;
+    if (row->traceparent.p && topic && *topic && n > 0)
+        ec_span_end(&(struct ec_span){.trace = &row->span,
+                                      .kind = EC_SPAN_PRODUCER,
+                                      .hop = "publish",
+                                      .from = ec_app.service->name,
+                                      .to = (*topic)->bus,
+                                      .text = {row->type.p, n - 1},
+                                      .began_ns = row->began_ns});
+}
+
 static void delivered(void *data, bool ok)
 {
     struct row *row = data, *rest;
@@ -207,6 +228,8 @@ static void delivered(void *data, bool ok)
     if (ok) {
         EC_CRASH_AFTER("outbox.%.*s", (int)row->row.topic.n, row->row.topic.p);
         ec_metric_add(relay.relayed, 1);
+        if (ec_spans_on)
+            tell(&row->row);
         ec_buf_printf(&relay.delivered, "%s%lld", relay.ndelivered++ ? "," : "{", (long long)row->row.id);
         if (row->next_of_key)
             n += hand_over(row->next_of_key);
@@ -271,6 +294,11 @@ static void take_rows(const struct pg_result *result, size_t n)
             if (!ec_pg_null(result, at, c + 2))
                 *texts[c] = ec_arena_copy(relay.batch, ec_pg_cell(result, at, c + 2));
         ec_time_parse(ec_pg_cell(result, at, 7), &row->created_at);
+        if (row->traceparent.p && ec_trace_parse(row->traceparent, &row->span))
+            ec_trace_child(&row->span, &row->span);
+        else
+            row->traceparent.p = NULL;
+        row->began_ns = uv_hrtime();
         chain(slots, &relay.rows[i], &first);
         if (first)
             firsts[nfirsts++] = &relay.rows[i];

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clean.h"
 #include "group.h"
 #include "inbox.h"
 #include "migrate.h"
@@ -342,6 +343,7 @@ static int start(struct ec_app *app, const char **why)
     ec_tx_start();
     ec_group_start();
     ec_inbox_start();
+    ec_clean_start();
     ec_outbox_start();
     return 0;
 }
@@ -382,6 +384,7 @@ static void stop(struct ec_app *app)
 
     (void)app;
     ec_outbox_stop();
+    ec_clean_stop();
     ec_inbox_stop();
     ec_group_stop();
     ec_tx_stop();

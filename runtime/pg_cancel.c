@@ -1,4 +1,7 @@
-/* PQcancel waits for the server, so it runs on the thread pool, with a PGcancel of its own that outlives the connection. */
+/* PQcancel waits for the server, so it runs on the thread pool, with a PGcancel of its own that outlives the connection. A server that
+ * can't be reached keeps it waiting for as long as TCP hopes: one goes at a time, the others stand in line, or they would take the pool
+ * from everybody. Whose connection is given up meanwhile does not go any more. A cancel is freed once it has gone, or would have.
+ */
 #include "pg_cancel.h"
 
 #include <libpq-fe.h>
@@ -11,7 +14,21 @@ struct ec_pg_cancel {
     PGcancel *cancel;
     void (*over)(void *data); /* NULL: forgotten */
     void *data;
+    struct ec_pg_cancel *next;
 };
+
+static struct {
+    struct ec_pg_cancel *first, **end;
+    bool busy;
+} line = {NULL, &line.first, false};
+
+static void go(void);
+
+static void release(struct ec_pg_cancel *cancel)
+{
+    PQfreeCancel(cancel->cancel);
+    free(cancel);
+}
 
 static void ask(uv_work_t *work)
 {
@@ -28,8 +45,23 @@ static void asked(uv_work_t *work, int status)
     (void)status;
     if (cancel->over)
         cancel->over(cancel->data);
-    PQfreeCancel(cancel->cancel);
-    free(cancel);
+    release(cancel);
+    line.busy = false;
+    go();
+}
+
+static void go(void)
+{
+    struct ec_pg_cancel *cancel;
+
+    while (!line.busy && (cancel = line.first)) {
+        line.first = cancel->next;
+        if (!line.first)
+            line.end = &line.first;
+        line.busy = cancel->over && uv_queue_work(ec_app.loop, &cancel->work, ask, asked) == 0;
+        if (!line.busy)
+            release(cancel);
+    }
 }
 
 struct ec_pg_cancel *ec_pg_cancel(struct pg_conn *pg, void (*over)(void *data), void *data)
@@ -42,11 +74,14 @@ struct ec_pg_cancel *ec_pg_cancel(struct pg_conn *pg, void (*over)(void *data), 
     cancel->over = over;
     cancel->data = data;
     cancel->work.data = cancel;
-    if (cancel->cancel && uv_queue_work(ec_app.loop, &cancel->work, ask, asked) == 0)
-        return cancel;
-    PQfreeCancel(cancel->cancel);
-    free(cancel);
-    return NULL;
+    if (!cancel->cancel) {
+        release(cancel);
+        return NULL;
+    }
+    *line.end = cancel;
+    line.end = &cancel->next;
+    go();
+    return cancel;
 }
 
 void ec_pg_cancel_forget(struct ec_pg_cancel *cancel)

@@ -288,8 +288,11 @@ static void drop_notice(void *data, const char *message)
 static void start_connecting(struct ec_pg_conn *conn)
 {
     char options[512], name[128];
-    const char *const keys[] = {"dbname", "application_name", "client_encoding", "connect_timeout", "options", NULL};
-    const char *const values[] = {ec_pg_url(), name, "UTF8", "5", options, NULL};
+    /* Over TCP a server that is silent is given up in half a minute, by a cancel too; what stands before dbname, the URL may say otherwise.
+     */
+    const char *const keys[] = {"keepalives_idle",  "keepalives_interval", "keepalives_count", "tcp_user_timeout", "dbname",
+                                "application_name", "client_encoding",     "connect_timeout",  "options",          NULL};
+    const char *const values[] = {"10", "5", "3", "20000", ec_pg_url(), name, "UTF8", "5", options, NULL};
 
     snprintf(name, sizeof(name), "%s", ec_app.service && ec_app.service->name ? ec_app.service->name : "ecom");
     snprintf(options, sizeof(options),

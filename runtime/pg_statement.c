@@ -3,10 +3,12 @@
  */
 #include "pg_statement.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "random.h"
+#include "span.h"
 
 static struct {
     struct ec_pg_statement *v;
@@ -94,4 +96,25 @@ void ec_pg_prepared_forget(struct ec_pg_prepared *prepared)
 {
     free(prepared->v);
     *prepared = (struct ec_pg_prepared){NULL, 0};
+}
+
+/* "trip-svc.Book.insert": the last part is what its program calls it. What the runtime asks for itself has no span. */
+void ec_pg_statement_tell(const struct ec_task *task, const struct ec_sql *sql, const struct ec_pg_reply *reply, uint64_t began_ns)
+{
+    bool no_row = sql && sql->none && strcmp(reply->sqlstate, "22012") == 0; /* its guard's way to say so */
+    struct ec_trace trace;
+    char database[128];
+
+    if (!ec_spans_on || !sql || strncmp(sql->name, "ec.", 3) == 0)
+        return;
+    snprintf(database, sizeof(database), "%s-db", ec_app.service->name);
+    ec_trace_child(&trace, &task->trace);
+    ec_span_end(&(struct ec_span){.trace = &trace,
+                                  .kind = EC_SPAN_CLIENT,
+                                  .hop = "sql",
+                                  .from = ec_app.service->name,
+                                  .to = database,
+                                  .name = strrchr(sql->name, '.') ? strrchr(sql->name, '.') + 1 : sql->name,
+                                  .outcome = reply->status == EC_PG_OK || no_row ? "ok" : "failed",
+                                  .began_ns = began_ns});
 }

@@ -2,7 +2,7 @@
 #ifndef EC_PG_STATEMENT_H
 #define EC_PG_STATEMENT_H
 
-#include "app.h"
+#include "pg.h"
 
 struct ec_pg_statement {
     const struct ec_sql *sql;
@@ -11,6 +11,9 @@ struct ec_pg_statement {
 };
 size_t ec_pg_statement_id(const struct ec_sql *sql);      /* from 0, without gaps */
 const struct ec_pg_statement *ec_pg_statement(size_t id); /* until the next ec_pg_statement_id */
+
+/* The span of a statement that was answered, of a task's program; began_ns by uv_hrtime. */
+void ec_pg_statement_tell(const struct ec_task *task, const struct ec_sql *sql, const struct ec_pg_reply *reply, uint64_t began_ns);
 
 /* What a connection has prepared, by number. */
 enum { EC_PG_UNPREPARED, EC_PG_PARSE_SENT, EC_PG_PREPARED };

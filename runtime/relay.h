@@ -10,6 +10,8 @@ struct ec_relay_row { /* lives until delivered is called */
     struct ec_str topic, key, type, body; /* type: "Shown.v1" */
     struct ec_str traceparent;            /* p NULL: none */
     int64_t created_at;
+    struct ec_trace span;                 /* of the message, made from traceparent; used only where that is there */
+    uint64_t began_ns;
 };
 
 struct ec_relay_sink {

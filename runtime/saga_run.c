@@ -254,7 +254,7 @@ static void call(struct ec_instance *instance)
     struct ec_task *task = ec_task_new(&ec_app, &call_program);
 
     EC_FRAME(task, struct call_frame)->instance = instance;
-    ec_trace_child(&task->trace, &instance->trace);
+    task->trace = instance->trace;
     task->finish = call_finish;
     if (instance->state == EC_SAGA_RUNNING) {
         task->key = key_of(task, instance, "do");
@@ -331,7 +331,7 @@ static void end_saga(struct ec_instance *instance)
     }
     task = ec_task_new(&ec_app, program);
     *(void **)task->frame = instance->data;
-    ec_trace_child(&task->trace, &instance->trace);
+    task->trace = instance->trace;
     task->owner = instance;
     task->finish = program_finish;
     task->background = true;

@@ -258,6 +258,7 @@ void ec_saga_ride_end(struct ec_instance *instance, struct ec_task *task)
 
     rider->rider.send = send_end;
     rider->rider.committed = end_committed;
+    rider->rider.fences = true;
     rider->instance = instance;
     ec_tx_ride(task, &rider->rider);
 }

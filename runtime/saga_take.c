@@ -2,7 +2,8 @@
  *
  * One statement of the group lane takes up to TAKE_LIMIT of them that nobody else is taking (SKIP LOCKED), raises their fence, and gives
  * their rows together with the replies of the steps that are done. The instances are built when the rows come and go on when it is
- * committed. Sagas that this binary doesn't know, by name and version, are left alone and named in the log once a minute.
+ * committed. Sagas that this binary doesn't know, by name and version, are left alone: they are another binary's, newer or older. Every ten
+ * seconds they are counted (ec_saga_unknown), once a minute the log names them.
  */
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #include "saga.h"
 #include "trace.h"
 
-enum { TAKE_LIMIT = 100 };
+enum { TAKE_LIMIT = 100, COUNT_EVERY = 10, TELL_EVERY = 60 /* seconds */, TELL_LIMIT = 10 };
 
 static const struct ec_sql sql_take = {
     /* $1 owner $2 names $3 versions */
@@ -29,15 +30,16 @@ static const struct ec_sql sql_strangers = {
     /* $1 names $2 versions */
     .name = "ec.saga.strangers",
     .text = "SELECT name, version, count(*) FROM ec.saga WHERE state IN ('running', 'compensating') AND lease_until <= now() AND "
-            "(name, version) NOT IN (SELECT * FROM unnest($1::text[], $2::int[])) GROUP BY 1, 2 LIMIT 10",
+            "(name, version) NOT IN (SELECT * FROM unnest($1::text[], $2::int[])) GROUP BY 1, 2 ORDER BY 3 DESC",
 };
 
 static struct {
     struct ec_group_unit unit, strangers;
     struct ec_arena *arena;
     const struct ec_service *service;
-    bool busy, told;
-    int ticks;
+    bool busy, counting;
+    int ticks, tell_at;
+    struct ec_metric *unknown;
     struct ec_instance *taken[TAKE_LIMIT];
     size_t n;
 } take;
@@ -172,18 +174,27 @@ static void taken(struct ec_group_unit *unit)
 
 static void strangers_row(struct ec_group_unit *unit, const struct ec_pg_reply *reply)
 {
+    bool tell = take.ticks >= take.tell_at;
+    int64_t n = 0, of_one;
     int row;
 
     (void)unit;
-    for (row = 0; row < (int)reply->rows; row++)
-        ec_log(EC_LOG_WARN, NULL, "sagas wait that this binary doesn't know", EC_L_TEXT("saga", ec_pg_cell(reply->result, row, 0)),
-               EC_L_TEXT("version", ec_pg_cell(reply->result, row, 1)), EC_L_TEXT("n", ec_pg_cell(reply->result, row, 2)));
+    for (row = 0; row < (int)reply->rows; row++) {
+        if (ec_int_parse(ec_pg_cell(reply->result, row, 2), &of_one))
+            n += of_one;
+        if (tell && row < TELL_LIMIT)
+            ec_log(EC_LOG_WARN, NULL, "sagas wait for a binary that has their version", EC_L_TEXT("saga", ec_pg_cell(reply->result, row, 0)),
+                   EC_L_TEXT("version", ec_pg_cell(reply->result, row, 1)), EC_L_TEXT("n", ec_pg_cell(reply->result, row, 2)));
+    }
+    if (tell && n)
+        take.tell_at = take.ticks + TELL_EVERY;
+    ec_metric_set(take.unknown, (double)n);
 }
 
 static void strangers_done(struct ec_group_unit *unit)
 {
     ec_arena_free(unit->data);
-    take.told = false;
+    take.counting = false;
 }
 
 /* Names are of the language, so they need no quoting in an array. */
@@ -218,9 +229,11 @@ void ec_saga_take_over(const struct ec_service *service)
     take.unit = (struct ec_group_unit){.sql = &sql_take, .row = take_rows, .done = taken};
     ec_pg_encode(take.arena, EC_PARAMS(ec_param_uuid(ec_app.instance), names, versions), &take.unit.values);
     ec_group_submit(&take.unit);
-    if (take.ticks++ % 60 || take.told)
+    if (take.ticks++ % COUNT_EVERY || take.counting)
         return;
-    take.told = true;
+    if (!take.unknown)
+        take.unknown = ec_metric(EC_GAUGE, "ec_saga_unknown", "Sagas in flight whose version this binary does not have, and nobody runs", NULL);
+    take.counting = true;
     arena = ec_arena_new();
     known_lists(arena, &names, &versions);
     take.strangers = (struct ec_group_unit){.sql = &sql_strangers, .row = strangers_row, .done = strangers_done, .data = arena};
@@ -232,7 +245,7 @@ void ec_saga_take_stop(void)
 {
     if (take.arena)
         ec_arena_free(take.arena);
-    if (take.told)
+    if (take.counting)
         ec_arena_free(take.strangers.data);
     memset(&take, 0, sizeof(take));
 }

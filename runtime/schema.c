@@ -1,4 +1,5 @@
-/* The runtime's tables in each service's database, as migration 000000_ec, and the comparison of a database with what a binary expects.
+/* The runtime's tables in each service's database, as migrations 000000_ec and on, and the comparison of a database with what a binary
+ * expects.
  *
  * A database that has more than the binary knows fits: a newer binary has migrated it, and migrations only add before they take away.
  */
@@ -34,10 +35,15 @@ static const char up[] =
     "text,\n"
     "  at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (saga_id, step, phase));\n";
 
-static const char down[] = "DROP SCHEMA ec CASCADE;\n";
-
-static char own_sha256[65];
-static struct ec_migration own = {.version = "000000_ec", .up = up, .down = down, .sha256 = own_sha256};
+/* What is released is never changed: a change of the tables is one more of these. Their names sort before the service's own. */
+static struct ec_migration own[] = {
+    {.version = "000000_ec", .up = up, .down = "DROP SCHEMA ec CASCADE;\n"},
+    {.version = "000000_ec_2",
+     .up = "CREATE INDEX saga_ended ON ec.saga (ended_at) WHERE ended_at IS NOT NULL;\n", /* clean.c */
+     .down = "DROP INDEX ec.saga_ended;\n"},
+};
+enum { OWN = sizeof(own) / sizeof(own[0]) };
+static char own_sha256[OWN][65];
 
 const struct ec_sql ec_schema_applied = {.name = "ec.schema.applied",
                                          .text = "SELECT version, sha256 FROM ec.schema_migrations ORDER BY version"};
@@ -47,15 +53,17 @@ const struct ec_migration *ec_schema_migration(const struct ec_service *service,
     const struct ec_migration *migration;
     uint8_t hash[32];
 
-    if (i == 0) {
-        if (!own_sha256[0]) {
-            ec_sha256(up, sizeof(up) - 1, hash);
-            ec_hex(hash, sizeof(hash), own_sha256);
+    if (i < OWN) {
+        if (!own[i].sha256) {
+            ec_sha256(own[i].up, strlen(own[i].up), hash);
+            ec_hex(hash, sizeof(hash), own_sha256[i]);
+            own[i].sha256 = own_sha256[i];
         }
-        return &own;
+        return &own[i];
     }
+    i -= OWN;
     for (migration = service->migrations; migration && migration->version; migration++)
-        if (--i == 0)
+        if (i-- == 0)
             return migration;
     return NULL;
 }

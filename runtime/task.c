@@ -138,7 +138,7 @@ struct ec_task *ec_task_new(struct ec_app *app, const struct ec_program *program
 void ec_task_context(struct ec_task *task, const struct ec_task *from)
 {
     task->deadline_ns = from->deadline_ns;
-    ec_trace_child(&task->trace, &from->trace);
+    task->trace = from->trace; /* what it sends is on behalf of the same span */
 }
 
 void ec_task_free(struct ec_task *task)

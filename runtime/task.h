@@ -11,7 +11,7 @@
 
 /* A task with its own arena and a zeroed frame (program->in's preset copied into it). */
 struct ec_task *ec_task_new(struct ec_app *app, const struct ec_program *program);
-void ec_task_context(struct ec_task *task, const struct ec_task *from); /* deadline and a child span of the trace */
+void ec_task_context(struct ec_task *task, const struct ec_task *from); /* deadline and span: it works for that task */
 void ec_task_start(struct ec_task *task);       /* first entry of run, in the next turn */
 void ec_task_resume(struct ec_task *task);      /* enters run at task->step; when the task is a branch, counts towards the join */
 void ec_task_resume_soon(struct ec_task *task); /* queues; error and rows are set by now */

@@ -54,6 +54,7 @@ void ec_trace_new(struct ec_trace *trace)
     do
         ec_random(trace->trace_id, sizeof(trace->trace_id));
     while (all_zero(trace->trace_id, sizeof(trace->trace_id)));
+    memset(trace->parent_id, 0, sizeof(trace->parent_id));
     trace->sampled = true;
     new_span(trace);
 }
@@ -66,6 +67,7 @@ void ec_trace_child(struct ec_trace *trace, const struct ec_trace *parent)
     }
     if (trace != parent)
         *trace = *parent;
+    memcpy(trace->parent_id, trace->span_id, sizeof(trace->parent_id));
     new_span(trace);
 }
 
@@ -84,6 +86,7 @@ bool ec_trace_parse(struct ec_str text, struct ec_trace *trace)
         return false;
     if (all_zero(read.trace_id, 16) || all_zero(read.span_id, 8))
         return false;
+    memset(read.parent_id, 0, sizeof(read.parent_id));
     read.sampled = flags & 1;
     *trace = read;
     return true;

@@ -1,7 +1,8 @@
 /* SQL of generated code, alone and in transactions.
  *
  * A transaction costs two round trips: BEGIN, the inbox barrier and the first statement go out together, and so do the outbox rows, new
- * sagas, the stored reply and COMMIT. Nothing is taken from the pool before the first statement. Everything is in the task's arena.
+ * sagas, the stored reply and COMMIT; what is deferred (tx_defer.c) waits for one of the two. Nothing is taken from the pool before the
+ * first statement. Everything is in the task's arena.
  *
  * A duplicate shows as a refused barrier (EC_TX_GUARD), a revoked or lost claim as a refused finish: both roll back, read what is stored
  * for the key and end the task with it. After a deadlock, or a connection lost before the commit, an ATOMIC program is run again from its
@@ -13,16 +14,10 @@
 #include <string.h>
 
 #include "inbox.h"
+#include "pg_statement.h"
 #include "random.h"
 
 enum { STATEMENT_MS = 30000, INSIST_MS = 5000, RESTARTS = 12 };
-
-struct ec_tx {
-    struct ec_pg_conn *conn;
-    bool barrier; /* goes out with BEGIN */
-    bool begun, lost;
-    struct ec_tx_rider *riders, **end;
-};
 
 void (*ec_tx_before_last)(struct ec_task *task);
 
@@ -38,17 +33,21 @@ struct burst_cmd {
     struct ec_burst *burst;
     void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data);
     void *data;
+    uint64_t began_ns;
 };
 
-static void note_failure(struct ec_burst *burst, const struct ec_sql *sql, const struct ec_pg_reply *reply)
+void ec_burst_note(struct ec_burst *burst, const struct ec_sql *sql, const struct ec_pg_reply *reply)
 {
     bool guard = strcmp(reply->sqlstate, "22012") == 0 && sql && strncmp(sql->name, "ec.", 3) == 0;
 
     if (burst->error)
         return;
-    burst->error = guard ? &ec_error_conflict : ec_pg_error(burst->task, sql, reply);
+    if (sql && sql->none && strcmp(reply->sqlstate, "22012") == 0)
+        burst->error = sql->none;
+    else
+        burst->error = guard ? &ec_error_conflict : ec_pg_error(burst->task, sql, reply);
     burst->failed = sql;
-    burst->repeatable = ec_pg_repeatable(reply);
+    burst->repeatable = ec_pg_repeatable(reply) || (burst->shared && strcmp(reply->sqlstate, "55P03") == 0); /* lock_timeout */
     memcpy(burst->sqlstate, reply->sqlstate, strlen(reply->sqlstate) + 1);
 }
 
@@ -57,6 +56,8 @@ static void cmd_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
     struct burst_cmd *own = cmd->data;
     struct ec_burst *burst = own->burst;
 
+    if (reply->status != EC_PG_SKIPPED)
+        ec_pg_statement_tell(burst->task, cmd->sql, reply, own->began_ns);
     switch (reply->status) {
     case EC_PG_OK:
         if (own->row)
@@ -65,11 +66,11 @@ static void cmd_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
     case EC_PG_FAILED:
         /* A session that is ended says so, but not how far a commit had come. */
         burst->lost |= strncmp(reply->sqlstate, "57P", 3) == 0;
-        note_failure(burst, cmd->sql, reply);
+        ec_burst_note(burst, cmd->sql, reply);
         break;
     case EC_PG_LOST:
         burst->lost = true;
-        note_failure(burst, cmd->sql, reply);
+        ec_burst_note(burst, cmd->sql, reply);
         break;
     case EC_PG_SKIPPED:
         break;
@@ -79,13 +80,19 @@ static void cmd_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 void ec_burst_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg_values values,
                   void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data), void *data)
 {
-    struct burst_cmd *own = EC_ALLOC(burst->task, struct burst_cmd);
+    struct burst_cmd *own;
 
+    if (burst->shared) {
+        ec_burst_share_add(burst, sql, values, row, data);
+        return;
+    }
+    own = EC_ALLOC(burst->task, struct burst_cmd);
     own->cmd.done = cmd_done;
     own->cmd.data = own;
     own->burst = burst;
     own->row = row;
     own->data = data;
+    own->began_ns = uv_hrtime();
     ec_pg_send(burst->conn, &own->cmd, sql, values);
 }
 
@@ -111,7 +118,7 @@ static void sync_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 
     if (reply->status != EC_PG_OK) {
         burst->lost |= reply->status == EC_PG_LOST;
-        note_failure(burst, NULL, reply);
+        ec_burst_note(burst, NULL, reply);
     }
     if (!tx)
         ec_pg_release(burst->conn);
@@ -185,6 +192,7 @@ void ec_tx_open(struct ec_task *task, bool barrier)
         ec_panic("a transaction is begun inside another");
     tx->barrier = barrier;
     tx->end = &tx->riders;
+    tx->deferred_end = &tx->deferred;
     task->tx = tx;
 }
 
@@ -267,6 +275,11 @@ void ec_tx_settle(struct ec_task *task)
     struct ec_burst *burst = EC_ALLOC(task, struct ec_burst);
 
     *burst = (struct ec_burst){.task = task, .send = send_settle, .done = settled, .insists = true};
+    if (!task->tx->begun) { /* it was shared, and nothing is open */
+        ec_tx_close(task);
+        burst->send = ec_inbox_add_stored;
+        burst->done = ec_inbox_end;
+    }
     ec_burst_start(burst);
 }
 
@@ -384,6 +397,8 @@ static void send_statement(struct ec_burst *burst)
 {
     struct statement *statement = (struct statement *)burst;
 
+    if (burst->task->tx)
+        ec_tx_send_deferred(burst);
     ec_burst_add(burst, statement->sql, statement->values, statement_row, statement);
 }
 
@@ -414,7 +429,7 @@ static void run_statement(struct ec_task *task, enum kind kind, const struct ec_
     struct statement *statement = EC_ALLOC(task, struct statement);
 
     task->unknown = false;
-    if (!ec_pg_encode(task->arena, params, n, &statement->values)) {
+    if (!ec_pg_encode(task->arena, params, n, &statement->values) || (task->tx && task->tx->unsendable)) {
         ec_task_fail_soon(task, &ec_error_invalid, "a text has a NUL character");
         return;
     }
@@ -479,6 +494,7 @@ static void send_commit(struct ec_burst *burst)
 
     if (commit->finish) /* first: a key that is revoked is found before anything else waits for a lock */
         ec_burst_add(burst, commit->finish, commit->values, NULL, NULL);
+    ec_tx_send_deferred(burst);
     for (rider = burst->task->tx->riders; rider; rider = rider->next)
         rider->send(rider, burst);
 }
@@ -509,6 +525,23 @@ static void commit_done(struct ec_burst *burst)
     resume(task, burst);
 }
 
+/* Only one that can start over: the lane does not wait for a stranger's lock for long. It then has a connection to wait on. */
+static bool can_share(const struct ec_task *task)
+{
+    return !task->tx->begun && task->program->repeat == EC_REPEAT_ATOMIC && !task->parent && task->restarts == 0;
+}
+
+/* Sent again after it was committed, it is refused. */
+static bool is_repeatable(const struct ec_task *task)
+{
+    const struct ec_tx_rider *rider;
+
+    for (rider = task->tx->riders; rider; rider = rider->next)
+        if (rider->fences)
+            return true;
+    return task->tx->barrier;
+}
+
 void ec_tx_commit(struct ec_task *task, const void *out, bool last)
 {
     struct commit *commit = EC_ALLOC(task, struct commit);
@@ -523,14 +556,21 @@ void ec_tx_commit(struct ec_task *task, const void *out, bool last)
     commit->out = out;
     commit->last = last;
     commit->finish = ec_inbox_finish(task, out, last, &commit->values);
-    if (!task->tx->begun && !task->tx->riders && !task->tx->barrier && !commit->finish) {
+    if (task->tx->unsendable) {
+        ec_task_fail_soon(task, &ec_error_invalid, "a text has a NUL character");
+        return;
+    }
+    if (!task->tx->begun && !task->tx->deferred && !task->tx->riders && !task->tx->barrier && !commit->finish) {
         ec_tx_close(task); /* nothing was said in it */
         task->error = NULL;
         ec_task_resume_soon(task);
         return;
     }
     commit->burst = (struct ec_burst){.task = task, .send = send_commit, .done = commit_done, .commits = true, .insists = true};
-    ec_burst_start(&commit->burst);
+    if (can_share(task))
+        ec_burst_share(&commit->burst, !is_repeatable(task));
+    else
+        ec_burst_start(&commit->burst);
 }
 
 /* ------------------------------------------------------------------ the module's part */

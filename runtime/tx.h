@@ -23,12 +23,13 @@ struct ec_burst { /* in the task's arena */
     bool lost;       /* the connection broke: what the server did is not known */
     bool repeatable; /* a deadlock */
     /* tx.c's */
+    struct ec_group_unit *shared; /* in the place of a connection: the group lane sends it (tx_defer.c) */
     struct ec_pg_conn *conn;
     struct ec_pg_wait wait;
     struct ec_pg_cmd sync;
 };
 void ec_burst_start(struct ec_burst *burst);
-/* In send. row, or NULL, is called with the answer when it is OK. */
+/* In send. row, or NULL, is called with the answer when it is OK; once more when the whole has to be sent again. */
 void ec_burst_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg_values values,
                   void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data), void *data);
 
@@ -39,10 +40,21 @@ bool ec_burst_refused(const struct ec_burst *burst, const struct ec_sql *guard);
 
 /* ------------------------------------------------------------------ transactions */
 
+struct ec_tx_deferred; /* tx_defer.c */
+struct ec_tx {
+    struct ec_pg_conn *conn;
+    bool barrier; /* goes out with BEGIN */
+    bool begun, lost;
+    struct ec_tx_rider *riders, **end;
+    struct ec_tx_deferred *deferred, **deferred_end; /* not sent yet */
+    bool unsendable;                                 /* one of them has a value that can't be sent */
+};
+
 struct ec_tx_rider { /* something that goes with the commit */
     struct ec_tx_rider *next;
     void (*send)(struct ec_tx_rider *rider, struct ec_burst *burst);
     void (*committed)(struct ec_tx_rider *rider, struct ec_task *task); /* or NULL */
+    bool fences;                                                        /* is refused when it is sent again after it was committed */
 };
 void ec_tx_ride(struct ec_task *task, struct ec_tx_rider *rider);
 void ec_tx_open(struct ec_task *task, bool barrier); /* nothing is sent yet */
@@ -50,6 +62,15 @@ void ec_tx_close(struct ec_task *task);              /* gives the connection bac
 bool ec_tx_begun(const struct ec_task *task);
 /* ROLLBACK and the stored outcome of the task's key, with which the task ends. */
 void ec_tx_settle(struct ec_task *task);
+
+/* What has been deferred goes out, in a burst's send. */
+void ec_tx_send_deferred(struct ec_burst *burst);
+void ec_burst_share_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg_values values,
+                        void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data), void *data);
+/* A burst that commits a transaction of which nothing has been sent: through the group lane, with those of others. once: see group.h. */
+void ec_burst_share(struct ec_burst *burst, bool once);
+/* The burst's outcome, from the first statement that failed. */
+void ec_burst_note(struct ec_burst *burst, const struct ec_sql *sql, const struct ec_pg_reply *reply);
 
 /* Before the last commit of a program: saga.c adds the instance's end. NULL when it is not linked. */
 extern void (*ec_tx_before_last)(struct ec_task *task);

@@ -2,6 +2,7 @@
 """Checks of the whole tree: generated/ is up to date, output is the same everywhere, the general part is general, files are short."""
 import filecmp
 import os
+import resource
 import re
 import shutil
 import subprocess
@@ -36,16 +37,19 @@ done = subprocess.run([ECOMC, "build", "--check"], cwd=ROOT, capture_output=True
 check("generated/ is what the compiler writes", done.returncode == 0, (done.stdout + done.stderr)[-400:])
 
 words = re.compile(r"stripe|twilio|sendgrid|inventory|shipping|catalog.svc|order.svc|place.order", re.I)
-hits = [f"{path}:{n}" for path in tracked("dsl", "codegen", "compare", "runtime", "tool")
+hits = [f"{path}:{n}" for path in tracked("dsl", "codegen", "compare", "runtime", "tool", "editors")
         for n, line in enumerate(open(os.path.join(ROOT, path), errors="replace"), 1) if words.search(line)]
 check("the general part knows no word of the example", not hits, ", ".join(hits[:5]))
 
-long = [p for p in tracked("dsl", "codegen", "compare", "runtime", "tool", "tests") if p.endswith((".c", ".h", ".re", ".y", ".py"))
+long = [p for p in tracked("dsl", "codegen", "compare", "runtime", "tool", "tests", "editors")
+        if p.endswith((".c", ".h", ".re", ".y", ".py", ".mjs", ".ts", ".tmLanguage.json"))
         and sum(1 for _ in open(os.path.join(ROOT, p), errors="replace")) > 600]
 check("no file is over 600 lines", not long, ", ".join(long))
 
-lock = open(os.path.join(ROOT, "tests", "providers", "package-lock.json")).read()
-check("the SDKs' lock names hashes and no host", '"resolved"' not in lock and "://registry" not in lock and lock.count('"integrity"') > 10)
+locks = [p for p in tracked("tests", "editors") if p.endswith("package-lock.json")]
+bad = [p for p in locks for lock in [open(os.path.join(ROOT, p)).read()]
+       if '"resolved"' in lock or "://registry" in lock or not 0 < lock.count('"node_modules/') <= lock.count('"integrity"')]
+check("each lock of npm names hashes and no host", len(locks) > 2 and not bad, ", ".join(bad or locks))
 
 with tempfile.TemporaryDirectory() as temp:
     os.chmod(temp, 0o755)
@@ -67,12 +71,13 @@ with tempfile.TemporaryDirectory() as temp:
     good = all(map(os.path.isdir, trees)) and same(*trees)
     check("the same output from two folders, locales and users", good, done.stderr[-400:] or "the trees differ")
 
-times = []
+times = []  # of the processor: what else the machine does is not the compiler's
 for _ in range(9):
-    begun = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([ECOMC, "build"], cwd=ROOT, capture_output=True)
-    times.append(time.perf_counter() - begun)
-print(f"build of topology.ecom with nothing to change: best {min(times) * 1000:.1f} ms, median {sorted(times)[4] * 1000:.1f} ms of 9")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+print(f"build of topology.ecom with nothing to change: best {min(times) * 1000:.1f} ms, median {sorted(times)[4] * 1000:.1f} ms of 9, of the processor")
 check("build of topology.ecom takes under 50 ms", min(times) < 0.050, f"{min(times) * 1000:.1f} ms")
 
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed, 0 skipped")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the suites and adds up their counts. `run.py` runs all, `run.py NAME ...` the suites (or one unit test or one system test) so named;
-with `--long` (or EC_TEST_LONG=1) each fuzzer runs a million times, not 10 s, each allocation fails, and chaos at full size (EC_LONG=1); with EC_REPEAT=N system tests
-that share a running system run N times on it. The last line is `N passed, N failed, N skipped`; each skip has its reason above it."""
+with `--long` (or EC_TEST_LONG=1) each fuzzer runs a million times, not 10 s, each allocation fails, the stories 20 times on each broker and in
+each build, chaos at full size (EC_LONG=1) and the extension in VS Code; tests/system/runner.py has EC_REPEAT, EC_BUILD and EC_KAFKA. The last
+line is `N passed, N failed, N skipped`; each skip has its reason above it."""
 import os
 import re
 import subprocess
@@ -35,14 +36,14 @@ class Tally:
 def run(argv, log, env=ENV, cwd=ROOT, timeout=1800):
     """Exit code and output; the output goes to the log as well."""
     os.makedirs(os.path.dirname(log), exist_ok=True)
-    try:
-        done = subprocess.run(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
-        code, out = done.returncode, done.stdout
-    except subprocess.TimeoutExpired as late:
-        code, out = 124, (late.stdout or b"") + f"\nno end after {timeout} s\n".encode()
-    with open(log, "wb") as file:
-        file.write(out)
-    return code, out.decode("utf-8", "replace")
+    with open(log, "w+b") as file:  # written while it runs: of what takes hours one may see how far it is
+        try:
+            code = subprocess.run(argv, cwd=cwd, env=env, stdout=file, stderr=subprocess.STDOUT, timeout=timeout).returncode
+        except subprocess.TimeoutExpired:
+            code = 124
+            file.write(f"\nno end after {timeout} s\n".encode())
+        file.seek(0)
+        return code, file.read().decode("utf-8", "replace")
 
 
 def tail(text, lines=30):
@@ -101,7 +102,7 @@ def suite_clang():
 def script(path, *args, timeout=1800):
     code, out = run([sys.executable, os.path.join(HERE, path), *args], os.path.join(WORK, path.replace("/", "-") + ".log"), timeout=timeout)
     counts = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", out, re.M)
-    shown = [line for line in out.splitlines() if re.match(r"skip:|fuzz_\w+: \d+ executions$", line)]
+    shown = [line for line in out.splitlines() if re.match(r"skip:|seed \d+$|fuzz_\w+: \d+ executions$", line)]
     if shown:
         print("\n".join("  " + line for line in shown))
     if not counts or code:
@@ -133,14 +134,37 @@ def suite_fmt():
     return script("fmt/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
+def suite_scenarios():
+    """What is derived of scenarios, and the data of the player."""
+    return script("scenarios/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
 def suite_tool():
     """Help, completions, the manual page, `init`: all from one table."""
     return script("tool/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
+def suite_editors():
+    """What editors take: the grammar against the compiler, snippets, the package, its client with `ecomc lsp`."""
+    folder = asan_build()
+    if not folder:
+        return 0, 1, 0
+    return script("editors/run.py", ecomc(), os.path.join(folder, "tests", "editors", "words"), timeout=3600)
+
+
+def suite_lsp():
+    """The language server, asked over its pipes."""
+    return script("lsp/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
 def suite_plans():
     """What `ecomc plan` says of pairs of topologies, and what must hold of any pair."""
     return script("plan/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
+def suite_database():
+    """What the compiler knows of PostgreSQL, and its migrations, against a real one."""
+    return script("database/run.py", ecomc(), *(["--long"] if LONG else []), timeout=7200 if LONG else 1800) if asan_build() else (0, 1, 0)
 
 
 def suite_checks():
@@ -162,14 +186,14 @@ def suite_system(only=None):
     """The whole system on real servers."""
     if not asan_build():
         return 0, 1, 0
-    return script("system/run.py", *([only] if only else []), timeout=(5400 if LONG else 2400) * int(os.environ.get("EC_REPEAT", "1")))
+    return script("system/run.py", *([only] if only else []), timeout=(6 * 3600 if LONG else 2400) * int(os.environ.get("EC_REPEAT") or 1))
 
 
 def suite_chaos(only=None):
     """Processes end at each crash point, the parts around them fail; nothing is lost, doubled or left undone."""
     if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "runtime/libecruntime.a"]):
         return 0, 1, 0
-    return script("chaos/run.py", *([only] if only else []), timeout=6 * 3600 if LONG else 2400)
+    return script("chaos/run.py", *([only] if only else []), timeout=12 * 3600 if LONG else 3600)
 
 
 def suite_fuzz():
@@ -182,7 +206,9 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "tool": suite_tool, "checks": suite_checks, "memory": suite_memory, "scale": suite_scale, "fuzz": suite_fuzz,
+          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors,
+          "database": suite_database, "checks": suite_checks, "memory": suite_memory,
+          "scale": suite_scale, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 
 

@@ -1,10 +1,11 @@
 /* ecom-broker: a Kafka broker for development, in memory, from librdkafka's mock cluster.
  *
- *     ecom-broker --address-file FILE [--topic NAME:PARTITIONS]... [--control SOCKET]
+ *     ecom-broker --address-file FILE [--topic NAME:PARTITIONS]... [--topics FILE] [--control SOCKET]
  *
  * It listens on a port of loopback that it can't choose, and clients follow the address that a broker announces: so the address is
  * published in FILE (written whole, by rename, once the topics are there) and not on a fixed port. It ends on SIGTERM or SIGINT, and
- * removes both files. Nothing is durable: 5 MiB a partition, gone with the process.
+ * removes the address and the socket. --topics names a file with a line NAME:PARTITIONS for each topic, which is read again on SIGHUP: those that
+ * are new are made, the others stay as they are. Nothing is durable: 5 MiB a partition, gone with the process.
  *
  * SOCKET takes faults, a line each, answered by `ok` or `error: why`:
  *     down | up | rtt MS | topic NAME:PARTITIONS | fail API CODE [TIMES] | clear API | leader NAME PARTITION BROKER
@@ -69,6 +70,28 @@ static const char *create_topic(const char *text)
         return "a topic has between 1 and 1000 partitions";
     error = rd_kafka_mock_topic_create(cluster, name, (int)partitions, 1);
     return error && error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS ? rd_kafka_err2str(error) : NULL;
+}
+
+/* What is wrong with one line does not keep the others away. False when the file can't be read, or a line was wrong. */
+static bool create_topics(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char line[MAX_LINE];
+    const char *why;
+    bool good = file != NULL;
+
+    if (!file)
+        die(0, "%s: %s", path, strerror(errno));
+    while (file && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (*line && (why = create_topic(line))) {
+            die(0, "%s: %s: %s", path, line, why);
+            good = false;
+        }
+    }
+    if (file)
+        fclose(file);
+    return good;
 }
 
 /* ------------------------------------------------------------------ faults */
@@ -193,7 +216,19 @@ static int publish(const char *path, const char *address)
     return fclose(file) || rename(temporary, path) ? -1 : 0;
 }
 
-static void serve(int signals, int control)
+/* False: to end. */
+static bool obey_signal(int signals, const char *topics_path)
+{
+    struct signalfd_siginfo info;
+
+    if (read(signals, &info, sizeof(info)) != sizeof(info) || info.ssi_signo != SIGHUP)
+        return false;
+    if (topics_path)
+        create_topics(topics_path);
+    return true;
+}
+
+static void serve(int signals, int control, const char *topics_path)
 {
     struct pollfd polls[MAX_CLIENTS + 2];
 
@@ -204,7 +239,7 @@ static void serve(int signals, int control)
             polls[i + 2] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
         if (poll(polls, MAX_CLIENTS + 2, -1) < 0 && errno != EINTR)
             return;
-        if (polls[0].revents)
+        if (polls[0].revents && !obey_signal(signals, topics_path))
             return;
         for (int i = 0; i < MAX_CLIENTS; i++)
             if (polls[i + 2].revents && clients[i].fd >= 0)
@@ -216,7 +251,7 @@ static void serve(int signals, int control)
 
 int main(int argc, char **argv)
 {
-    const char *address_file = NULL, *control_path = NULL, *topics[MAX_TOPICS], *why;
+    const char *address_file = NULL, *control_path = NULL, *topics_path = NULL, *topics[MAX_TOPICS], *why;
     char text[256];
     int ntopics = 0, control = -1, signals;
     sigset_t set;
@@ -228,10 +263,12 @@ int main(int argc, char **argv)
             address_file = argv[++i];
         else if (i + 1 < argc && !strcmp(argv[i], "--control"))
             control_path = argv[++i];
+        else if (i + 1 < argc && !strcmp(argv[i], "--topics"))
+            topics_path = argv[++i];
         else if (i + 1 < argc && !strcmp(argv[i], "--topic") && ntopics < MAX_TOPICS)
             topics[ntopics++] = argv[++i];
         else
-            return die(EXIT_USAGE, "usage: ecom-broker --address-file FILE [--topic NAME:PARTITIONS]... [--control SOCKET]");
+            return die(EXIT_USAGE, "usage: ecom-broker --address-file FILE [--topic NAME:PARTITIONS]... [--topics FILE] [--control SOCKET]");
     }
     if (!address_file)
         return die(EXIT_USAGE, "--address-file is needed");
@@ -242,6 +279,7 @@ int main(int argc, char **argv)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signals = signalfd(-1, &set, SFD_CLOEXEC);
 
@@ -257,11 +295,13 @@ int main(int argc, char **argv)
     for (int i = 0; i < ntopics; i++)
         if ((why = create_topic(topics[i])))
             return die(EXIT_USAGE, "--topic %s: %s", topics[i], why);
+    if (topics_path && !create_topics(topics_path))
+        return EXIT_USAGE;
     if (control_path && (control = control_open(control_path)) < 0)
         return die(EXIT_FAILURE, "%s: %s", control_path, strerror(errno));
     if (publish(address_file, rd_kafka_mock_cluster_bootstraps(cluster)))
         return die(EXIT_FAILURE, "%s: %s", address_file, strerror(errno));
-    serve(signals, control);
+    serve(signals, control, topics_path);
     unlink(address_file);
     if (control_path)
         unlink(control_path);

@@ -1,6 +1,8 @@
 /* Options, files, and the way from a path to a compiled topology. */
 #include "cli.h"
 
+#include "derive.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "lock.h"
 
 /* Do the command and options.h agree on what there is? Else the help would lie. */
 static const char *disagreement(const struct ecc_cli *cli, const struct ecc_option *options, size_t n)
@@ -83,6 +87,32 @@ bool ecc_cli_int(const char *text, long min, long max, long *out)
     return true;
 }
 
+char *ecc_read_stream(struct ecc_arena *arena, int fd, size_t expected, size_t *length)
+{
+    size_t n = 0, cap = expected ? expected + 1 : 64 * 1024;
+    char *text = ecc_arena_alloc(arena, cap + 1);
+
+    while (n <= (size_t)ECC_SOURCE_MAX * 4) {
+        if (n == cap) {
+            char *grown = ecc_arena_alloc(arena, cap * 2 + 1);
+            memcpy(grown, text, n);
+            text = grown;
+            cap *= 2;
+        }
+        ssize_t got = read(fd, text + n, cap - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return NULL;
+        if (got == 0)
+            break;
+        n += (size_t)got;
+    }
+    text[n] = '\0';
+    *length = n;
+    return text;
+}
+
 char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
 {
     int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
@@ -95,33 +125,10 @@ char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
         errno = EISDIR;
         return NULL;
     }
-    size_t n = 0, cap = st.st_size > 0 ? (size_t)st.st_size + 1 : 64 * 1024;
-    char *text = ecc_arena_alloc(arena, cap + 1);
-    for (;;) {
-        if (n == cap) {
-            char *grown = ecc_arena_alloc(arena, cap * 2 + 1);
-            memcpy(grown, text, n);
-            text = grown;
-            cap *= 2;
-        }
-        ssize_t got = read(fd, text + n, cap - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            int saved = errno;
-            close(fd);
-            errno = saved;
-            return NULL;
-        }
-        if (got == 0)
-            break;
-        n += (size_t)got;
-        if (n > (size_t)ECC_SOURCE_MAX * 4)
-            break;
-    }
+    char *text = ecc_read_stream(arena, fd, st.st_size > 0 ? (size_t)st.st_size : 0, length);
+    int saved = errno;
     close(fd);
-    text[n] = '\0';
-    *length = n;
+    errno = saved;
     return text;
 }
 
@@ -152,10 +159,26 @@ static void take_source(struct ecc_cli *cli, const char *path, const char *text,
         refuse_source(cli, topology, result, at);
 }
 
-static void compile(struct ecc_cli *cli, struct ecc_topology *topology)
+static void compile(struct ecc_cli *cli, struct ecc_topology *topology, const char *text, size_t length)
 {
+    const char *wrong;
+    const struct ecc_lock *lock = ecc_lock_read(&cli->arena, text, length, &wrong);
+
+    topology->lock = text;
+    topology->lock_length = length;
+    if (!lock)
+        ecc_diag(&topology->diags, ECC_E_LOCK, (struct ecc_span){0, 0}, "ecom.lock: %s", wrong);
     if (!topology->diags.errors)
-        topology->model = ecc_compile(&cli->arena, &topology->source, &topology->diags);
+        topology->model = ecc_compile_after(&cli->arena, &topology->source, &lock->releases, &topology->diags);
+    if (topology->model)
+        ecc_derive_check(&cli->arena, topology->model, &topology->diags);
+}
+
+const char *ecc_beside(struct ecc_arena *arena, const char *file, const char *name)
+{
+    const char *slash = strrchr(file, '/');
+
+    return slash ? ecc_arena_printf(arena, "%.*s/%s", (int)(slash - file), file, name) : name;
 }
 
 int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
@@ -173,17 +196,24 @@ int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology
 
 int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology)
 {
+    const char *beside = ecc_beside(&cli->arena, path, "ecom.lock"), *lock;
     int code = ecc_topology_read(cli, path, topology);
+    size_t length = 0;
 
-    if (!code)
-        compile(cli, topology);
-    return code;
+    if (code)
+        return code;
+    lock = ecc_read_file(&cli->arena, beside, &length);
+    if (!lock && errno != ENOENT)
+        return ecc_say_error(ECC_EXIT_IO, "%s: %s", beside, strerror(errno));
+    compile(cli, topology, lock, length);
+    return 0;
 }
 
-void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology)
+void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, const char *lock, size_t lock_length,
+                          struct ecc_topology *topology)
 {
     take_source(cli, path, text, length, topology);
-    compile(cli, topology);
+    compile(cli, topology, lock, lock_length);
 }
 
 /* `2 errors, 1 warning; learn more: ecomc explain E0400` */

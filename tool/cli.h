@@ -77,17 +77,24 @@ struct ecc_topology {
     struct ecc_source source;
     struct ecc_diags diags;
     const struct ecc_model *model; /* NULL: there were errors */
+    const char *lock;              /* what ecom.lock beside it says, or NULL */
+    size_t lock_length;
 };
 /* Reads (path "-": standard input). Returns 0, or an exit code after saying why the file could not be read. */
 int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology);
-/* Reads and compiles. Returns 0, or an exit code after saying why the file could not be read. Diagnostics are left to
- * ecc_topology_report. */
+/* Reads and compiles, after what ecom.lock beside it has. Returns 0, or an exit code after saying why a file could not be read. Diagnostics
+ * are left to ecc_topology_report. */
 int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology *topology);
-/* The same of a text that has been read from elsewhere; path is what it is called. */
-void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology);
+/* The same of a text that has been read from elsewhere; path is what it is called. lock may be NULL. */
+void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, const char *lock, size_t lock_length,
+                          struct ecc_topology *topology);
+/* Where a file of that name would stand beside another. */
+const char *ecc_beside(struct ecc_arena *arena, const char *file, const char *name);
 /* Shows the diagnostics where the format wants them. Returns ECC_EXIT_FAILED when there was an error. */
 int ecc_topology_report(const struct ecc_cli *cli, const struct ecc_topology *topology);
 
+/* What can be read from fd, to its end or until it is too much for a topology, into the arena; NULL with errno. expected: a guess, or 0. */
+char *ecc_read_stream(struct ecc_arena *arena, int fd, size_t expected, size_t *length);
 /* Whole file into the arena; NULL with errno. */
 char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length);
 

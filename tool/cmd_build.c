@@ -1,23 +1,15 @@
-/* ecomc build [FILE] [-o DIR] [--check]: the generated folder, and ecom.lock beside the topology. `--crash-points FILE` writes the list of
- * crash points instead, and nothing else.
+/* ecomc build [FILE] [-o DIR] [--check]: the generated folder, and ecom.lock beside the topology. `--crash-points FILE` and `--statements
+ * FILE` write the list of crash points, or of SQL statements, instead and nothing else.
  *
  * Everything is made in memory first; nothing is written when there was an error. --check writes nothing and exits with 2 where it would.
  */
 #include "build.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "codegen.h"
-
-static const char *beside(struct ecc_arena *arena, const char *file, const char *name)
-{
-    const char *slash = strrchr(file, '/');
-
-    return slash ? ecc_arena_printf(arena, "%.*s/%s", (int)(slash - file), file, name) : name;
-}
 
 static void show(const struct ecc_outset_report *report, const char *folder, FILE *out)
 {
@@ -27,7 +19,7 @@ static void show(const struct ecc_outset_report *report, const char *folder, FIL
         fprintf(out, "%-6s %s/%s\n", words[report->items[i].kind], folder, report->items[i].path);
 }
 
-static int write_crash_points(struct ecc_cli *cli, struct ecc_topology *topology, const char *path)
+static int write_lists(struct ecc_cli *cli, struct ecc_topology *topology, const char *points, const char *statements)
 {
     struct ecc_outset out;
     struct ecc_codegen cg = {
@@ -35,14 +27,15 @@ static int write_crash_points(struct ecc_cli *cli, struct ecc_topology *topology
         .model = topology->model,
         .diags = &topology->diags,
         .out = &out,
-        .wants_crash_points = true,
+        .wants_lists = true,
     };
     const char *error = NULL;
 
     ecc_outset_init(&out, &cli->arena);
     if (!ecc_codegen(&cg))
         return ecc_say_error(ECC_EXIT_INTERNAL, "%s", out.error ? out.error : "the generation failed without saying why");
-    if (!ecc_write_file(&cli->arena, path, cg.crash_points, strlen(cg.crash_points), &error))
+    if ((points && !ecc_write_file(&cli->arena, points, cg.crash_points, strlen(cg.crash_points), &error)) ||
+        (statements && !ecc_write_file(&cli->arena, statements, cg.statements, strlen(cg.statements), &error)))
         return ecc_say_error(ECC_EXIT_IO, "%s", error);
     return ECC_EXIT_OK;
 }
@@ -67,7 +60,7 @@ static int miss_custom(struct ecc_cli *cli, const struct ecc_model *model, const
 
 int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const char *folder, bool check)
 {
-    const char *lock_path = beside(&cli->arena, topology->path, "ecom.lock"), *error = NULL;
+    const char *lock_path = ecc_beside(&cli->arena, topology->path, "ecom.lock"), *error = NULL;
     struct ecc_outset out;
     struct ecc_outset_report report = {0};
     struct ecc_codegen cg = {
@@ -75,12 +68,11 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
         .model = topology->model,
         .diags = &topology->diags,
         .out = &out,
+        .lock = topology->lock,
+        .lock_length = topology->lock_length,
     };
     size_t said = topology->diags.n;
 
-    cg.lock = ecc_read_file(&cli->arena, lock_path, &cg.lock_length);
-    if (!cg.lock && errno != ENOENT)
-        return ecc_say_error(ECC_EXIT_IO, "%s: %s", lock_path, strerror(errno));
     ecc_outset_init(&out, &cli->arena);
     bool good = ecc_codegen(&cg);
     if (topology->diags.n > said)
@@ -109,9 +101,10 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
 
 int ecc_cmd_build(struct ecc_cli *cli)
 {
-    const char *folder = NULL, *points = NULL;
+    const char *folder = NULL, *points = NULL, *statements = NULL;
     bool check = false;
-    const struct ecc_option options[] = {{"-o", &folder, NULL}, {"--check", NULL, &check}, {"--crash-points", &points, NULL}};
+    const struct ecc_option options[] = {
+        {"-o", &folder, NULL}, {"--check", NULL, &check}, {"--statements", &statements, NULL}, {"--crash-points", &points, NULL}};
     struct ecc_topology topology;
     int code = ecc_cli_options(cli, options, sizeof options / sizeof options[0], 1);
 
@@ -120,7 +113,7 @@ int ecc_cmd_build(struct ecc_cli *cli)
     const char *file = cli->nargs ? cli->args[0] : "topology.ecom";
     if ((code = ecc_topology_load(cli, file, &topology)) || (code = ecc_topology_report(cli, &topology)))
         return code;
-    if (points)
-        return write_crash_points(cli, &topology, points);
-    return ecc_build_into(cli, &topology, folder ? folder : beside(&cli->arena, file, "generated"), check);
+    if (points || statements)
+        return write_lists(cli, &topology, points, statements);
+    return ecc_build_into(cli, &topology, folder ? folder : ecc_beside(&cli->arena, file, "generated"), check);
 }

@@ -55,16 +55,23 @@ static int old_must_compile(const struct side *old, const char *path)
                          first_error(&old->topology.diags));
 }
 
+static void drop_lock(struct ecc_cli *cli, struct side *side)
+{
+    const struct ecc_source source = side->topology.source;
+
+    side->lock = NULL;
+    side->lock_length = 0;
+    ecc_topology_compile(cli, side->topology.path, source.text, source.length, NULL, 0, &side->topology);
+}
+
 static int read_old_file(struct ecc_cli *cli, const char *path, struct side *old)
 {
-    const char *lock = ecc_arena_printf(&cli->arena, "%s/ecom.lock", folder_of(&cli->arena, path));
-    int code = ecc_topology_load(cli, path, &old->topology);
-
-    if (code)
+    if (ecc_topology_load(cli, path, &old->topology))
         return ECC_EXIT_IO;
-    old->lock = ecc_read_file(&cli->arena, lock, &old->lock_length);
-    if (!old->lock && errno != ENOENT)
-        return ecc_say_error(ECC_EXIT_IO, "%s: %s", lock, strerror(errno));
+    old->lock = old->topology.lock;
+    old->lock_length = old->topology.lock_length;
+    if (!old->topology.model && old->lock) /* it may be another's: see generate_old */
+        drop_lock(cli, old);
     return old_must_compile(old, path);
 }
 
@@ -86,7 +93,7 @@ static int read_old_ref(struct ecc_cli *cli, const char *ref, const char *file, 
     if (!ecc_git_read(cli, folder, ref, "ecom.lock", &lock, &old->lock_length, &no_lock))
         return ECC_EXIT_IO;
     old->lock = no_lock ? NULL : lock;
-    ecc_topology_compile(cli, path, text, length, &old->topology);
+    ecc_topology_compile(cli, path, text, length, old->lock, old->lock_length, &old->topology);
     return old_must_compile(old, path);
 }
 
@@ -110,9 +117,21 @@ static bool generate_old(struct ecc_cli *cli, struct side *old)
         return true;
     if (!old->lock)
         return false;
-    old->lock = NULL;
-    ecc_diags_init(&old->topology.diags, &cli->arena);
+    drop_lock(cli, old);
     return generate(cli, old);
+}
+
+/* The new side once more, after what the old one has released: sagas have their versions. Where that can't be, it is said as the reason why
+ * nothing could be built. */
+static void compile_after(struct ecc_cli *cli, struct side *old, struct side *now)
+{
+    const struct ecc_topology alone = now->topology;
+
+    now->lock = old->cg.new_lock;
+    now->lock_length = old->cg.new_lock_length;
+    ecc_topology_compile(cli, alone.path, alone.source.text, alone.source.length, now->lock, now->lock_length, &now->topology);
+    if (!now->topology.model)
+        now->topology.model = alone.model;
 }
 
 static int take_format(const char *word, enum ecc_plan_format *format)
@@ -132,13 +151,12 @@ static int compare(struct ecc_cli *cli, struct side *old, struct side *now, cons
     struct ecc_comparison comparison;
     struct ecc_writer w;
 
-    ecc_compare(&cli->arena, old->absent ? &ecc_no_model : old->topology.model, now->topology.model, &comparison);
     ecc_outset_init(&old->out, &cli->arena);
     if (!old->absent && !generate_old(cli, old))
         return ecc_say_error(ECC_EXIT_IO, "%s can't be generated, so nothing can be compared with it: %s", old->topology.path,
                              old->out.error ? old->out.error : first_error(&old->topology.diags));
-    now->lock = old->cg.new_lock;
-    now->lock_length = old->cg.new_lock_length;
+    compile_after(cli, old, now);
+    ecc_compare(&cli->arena, old->absent ? &ecc_no_model : old->topology.model, now->topology.model, &comparison);
     if (!generate(cli, now) && !now->topology.diags.errors)
         return ecc_say_error(ECC_EXIT_INTERNAL, "%s", now->out.error ? now->out.error : "the generation failed without saying why");
     ecc_compare_files(&cli->arena, &old->out, &now->out, &comparison);

@@ -38,9 +38,10 @@ int ecc_cmd_status(struct ecc_cli *cli)
         if (!name || !kind || !how) /* written by something else */
             continue;
         int port = (int)json_integer_value(json_object_get(proc, "port"));
-        if (strcmp(kind, "migration"))
+        bool over = !strcmp(kind, "migration") && strcmp(how, ecc_proc_state_names[ECC_PROC_FAILED]) != 0; /* or on its way */
+        if (!over)
             ready &= !strcmp(how, ecc_proc_state_names[ECC_PROC_READY]);
-        if (cli->format == ECC_FORMAT_JSON || !strcmp(kind, "migration"))
+        if (cli->format == ECC_FORMAT_JSON || over)
             continue;
         printf("%-28s %-10s %-11s", name, kind, how);
         if (port)

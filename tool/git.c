@@ -10,36 +10,6 @@
 
 extern char **environ;
 
-/* Reads to the end, into the arena. */
-static bool drain(struct ecc_arena *arena, int fd, char **text, size_t *length)
-{
-    size_t n = 0, cap = 64 * 1024;
-    char *buffer = ecc_arena_alloc(arena, cap + 1);
-
-    for (;;) {
-        if (n == cap) {
-            char *grown = ecc_arena_alloc(arena, cap * 2 + 1);
-            memcpy(grown, buffer, n);
-            buffer = grown;
-            cap *= 2;
-        }
-        ssize_t got = read(fd, buffer + n, cap - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return false;
-        if (got == 0)
-            break;
-        n += (size_t)got;
-        if (n > (size_t)ECC_SOURCE_MAX * 4) /* no topology; git is ended by the closed pipe */
-            break;
-    }
-    buffer[n] = '\0';
-    *text = buffer;
-    *length = n;
-    return true;
-}
-
 /* The exit status, 127 when git can't be run, -1 with errno when its output can't be read. */
 static int run(struct ecc_arena *arena, const char *const *argv, char **text, size_t *length)
 {
@@ -60,13 +30,13 @@ static int run(struct ecc_arena *arena, const char *const *argv, char **text, si
         close(ends[0]);
         return 127;
     }
-    bool whole = drain(arena, ends[0], text, length);
+    *text = ecc_read_stream(arena, ends[0], 0, length);
     int saved = errno;
-    close(ends[0]);
+    close(ends[0]); /* one that says too much ends by it */
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     errno = saved;
-    if (!whole)
+    if (!*text)
         return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }

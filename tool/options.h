@@ -18,6 +18,7 @@ OPTION(fmt, "--check", "", "write nothing, name the files that would change; exi
 ARGUMENTS(build, "[FILE]")
 OPTION(build, "-o", "DIR", "the folder to write, in place of generated/ beside the topology")
 OPTION(build, "--check", "", "write nothing, name the files that would change; exit 2 when there are any")
+OPTION(build, "--statements", "FILE", "write the list of SQL statements and what is known of them, and nothing else")
 OPTION(build, "--crash-points", "FILE", "write the list of crash points to a file, and nothing else")
 
 ARGUMENTS(up, "[FILE]")
@@ -25,6 +26,11 @@ OPTION(up, "--detach", "", "return when all is ready; `down` stops it")
 OPTION(up, "--port-base", "N", "add N to every port, from 0 to 50000")
 OPTION(up, "--replicas", "N", "run N of each service, from 1 to 4")
 OPTION(up, "--kafka", "embedded|apache", "the broker to run when KAFKA_BROKERS names none")
+
+ARGUMENTS(dev, "[FILE]")
+OPTION(dev, "--port-base", "N", "add N to every port, from 0 to 50000")
+OPTION(dev, "--replicas", "N", "run N of each service, from 1 to 4")
+OPTION(dev, "--kafka", "embedded|apache", "the broker to run when KAFKA_BROKERS names none")
 
 ARGUMENTS(down, "[FILE]")
 
@@ -46,15 +52,21 @@ ARGUMENTS(plan, "[FILE]")
 OPTION(plan, "--against", "REF", "a commit, branch or tag, or a file, to compare with; HEAD unless given")
 OPTION(plan, "--format", "text|md|json", "text for a terminal, md for a review, json for machines")
 
+ARGUMENTS(scenario, "[SCENARIO] [FILE]")
+
 ARGUMENTS(explain, "[CODE|prelude]")
 
-ARGUMENTS(migrate, "SERVICE [up|down|status]")
+ARGUMENTS(migrate, "SERVICE [up|down|status|baseline]")
 OPTION(migrate, "--seed", "", "put in the seeds, too")
 OPTION(migrate, "--print", "", "show the migrations, touch no database")
+OPTION(migrate, "--style", "dbmate|flyway", "write the migrations as this tool wants them; golang-migrate takes them as they are")
+OPTION(migrate, "-o", "DIR", "where --style writes them")
 
 ARGUMENTS(dead_letters, "SERVICE list|show|replay [ID]")
 OPTION(dead_letters, "--limit", "N", "list at most N")
 OPTION(dead_letters, "--all", "", "replay all of them")
+
+ARGUMENTS(lsp, "")
 
 ARGUMENTS(completion, "bash|zsh|fish")
 

@@ -17,6 +17,7 @@ enum payment_status {
     PAYMENT_STATUS_PENDING,
     PAYMENT_STATUS_CAPTURED,
     PAYMENT_STATUS_DECLINED,
+    PAYMENT_STATUS_REFUNDING,
     PAYMENT_STATUS_REFUNDED,
 };
 extern const struct ec_enum payment_status_enum;

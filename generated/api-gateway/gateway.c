@@ -65,6 +65,7 @@ static const struct ec_gateway_auth auth = {
 };
 
 static const struct ec_limit limit = {
+    .cache = "redis",
     .per_second = 100,
     .burst = 200,
     .by_identity = true,

@@ -19,9 +19,10 @@ const struct ec_enum payment_status_enum = {
         [PAYMENT_STATUS_PENDING] = "pending",
         [PAYMENT_STATUS_CAPTURED] = "captured",
         [PAYMENT_STATUS_DECLINED] = "declined",
+        [PAYMENT_STATUS_REFUNDING] = "refunding",
         [PAYMENT_STATUS_REFUNDED] = "refunded",
     },
-    .n = 4,
+    .n = 5,
 };
 
 const struct ec_enum role_enum = {

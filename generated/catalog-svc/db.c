@@ -46,7 +46,7 @@ void db_get_product_product(struct ec_task *task, struct ec_str sku, struct get_
 /* catalog-svc.SetPrice.product */
 static const struct ec_sql db_set_price_product_sql = {
     .name = "catalog-svc.SetPrice.product",
-    .text = "UPDATE products SET price_cents = $1 WHERE sku = $2 RETURNING *",
+    .text = "UPDATE products SET price_cents = $1 WHERE sku = $2 RETURNING sku, name, description, price_cents",
     .row = &set_price_product_record,
 };
 

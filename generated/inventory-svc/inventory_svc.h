@@ -31,12 +31,6 @@ struct reservation {
 };
 extern const struct ec_record reservation_record;
 
-struct reserve_reservation {
-    struct ec_uuid order_id;
-    enum stock_status status;
-};
-extern const struct ec_record reserve_reservation_record;
-
 struct release_in {
     struct ec_uuid order_id;
 };
@@ -58,9 +52,8 @@ struct inventory_order_shipped_held {
 };
 extern const struct ec_record inventory_order_shipped_held_record;
 
+void db_reserve_insert_reservations(struct ec_task *task, struct ec_uuid order_id, const struct order_line_list *lines);
 void db_reserve_update_stock(struct ec_task *task, int64_t line_qty, struct ec_str line_sku);
-void db_reserve_reservation(struct ec_task *task, struct ec_uuid order_id, const struct order_line_list *lines,
-    struct reserve_reservation *out);
 void db_release_held(struct ec_task *task, struct ec_uuid order_id, struct release_held *out);
 void db_release_update_stock(struct ec_task *task, int64_t line_qty, struct ec_str line_sku);
 void db_inventory_order_shipped_held(struct ec_task *task, struct ec_uuid e_order_id, struct inventory_order_shipped_held *out);

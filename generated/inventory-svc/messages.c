@@ -45,17 +45,6 @@ const struct ec_record reservation_record = {
     .nfields = sizeof reservation_fields / sizeof reservation_fields[0],
 };
 
-static const struct ec_field reserve_reservation_fields[] = {
-    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct reserve_reservation, order_id)},
-    {.name = "status", .kind = EC_ENUM, .of = &stock_status_enum, .offset = offsetof(struct reserve_reservation, status)},
-};
-const struct ec_record reserve_reservation_record = {
-    .name = "reserve_reservation",
-    .size = sizeof(struct reserve_reservation),
-    .fields = reserve_reservation_fields,
-    .nfields = sizeof reserve_reservation_fields / sizeof reserve_reservation_fields[0],
-};
-
 static const struct ec_field release_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct release_in, order_id)},
 };

@@ -85,6 +85,7 @@ void user_svc_get_contact(struct ec_task *task, const struct user_svc_get_contac
 
 const struct ec_topic order_events_topic = {
     .name = "order-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){
@@ -96,6 +97,7 @@ const struct ec_topic order_events_topic = {
 
 const struct ec_topic payment_events_topic = {
     .name = "payment-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){

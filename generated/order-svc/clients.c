@@ -95,6 +95,7 @@ static const struct ec_call payment_svc_refund_call = {
     .edge = &payment_svc_edge,
     .op = "Refund",
     .in = &payment_svc_refund_in_record,
+    .errors = (const struct ec_error *const[]){&error_refund_pending, NULL},
 };
 
 void payment_svc_refund(struct ec_task *task, const struct payment_svc_refund_in *in)
@@ -139,6 +140,7 @@ void shipping_svc_unschedule(struct ec_task *task, const struct shipping_svc_uns
 
 const struct ec_topic order_events_topic = {
     .name = "order-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){
@@ -150,6 +152,7 @@ const struct ec_topic order_events_topic = {
 
 const struct ec_topic shipping_events_topic = {
     .name = "shipping-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){

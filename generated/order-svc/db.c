@@ -114,7 +114,7 @@ static const struct ec_sql db_orders_order_shipped_update_orders_sql = {
 
 void db_orders_order_shipped_update_orders(struct ec_task *task, struct ec_uuid e_order_id)
 {
-    ec_sql_exec(task, &db_orders_order_shipped_update_orders_sql, EC_PARAMS(ec_param_uuid(e_order_id)));
+    ec_sql_defer(task, &db_orders_order_shipped_update_orders_sql, EC_PARAMS(ec_param_uuid(e_order_id)));
 }
 
 /* order-svc.place-order.done.update_orders */
@@ -125,7 +125,7 @@ static const struct ec_sql db_place_order_done_update_orders_sql = {
 
 void db_place_order_done_update_orders(struct ec_task *task, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_place_order_done_update_orders_sql, EC_PARAMS(ec_param_uuid(order_id)));
+    ec_sql_defer(task, &db_place_order_done_update_orders_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
 /* order-svc.place-order.failed.update_orders */
@@ -136,7 +136,7 @@ static const struct ec_sql db_place_order_failed_update_orders_sql = {
 
 void db_place_order_failed_update_orders(struct ec_task *task, struct ec_str error, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_place_order_failed_update_orders_sql, EC_PARAMS(
+    ec_sql_defer(task, &db_place_order_failed_update_orders_sql, EC_PARAMS(
         ec_param_text(error),
         ec_param_uuid(order_id)));
 }
@@ -149,7 +149,7 @@ static const struct ec_sql db_cancel_order_done_update_orders_sql = {
 
 void db_cancel_order_done_update_orders(struct ec_task *task, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_cancel_order_done_update_orders_sql, EC_PARAMS(ec_param_uuid(order_id)));
+    ec_sql_defer(task, &db_cancel_order_done_update_orders_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
 /* order-svc.cancel-order.failed.update_orders */
@@ -160,7 +160,7 @@ static const struct ec_sql db_cancel_order_failed_update_orders_sql = {
 
 void db_cancel_order_failed_update_orders(struct ec_task *task, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_cancel_order_failed_update_orders_sql, EC_PARAMS(ec_param_uuid(order_id)));
+    ec_sql_defer(task, &db_cancel_order_failed_update_orders_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
 const struct ec_sql *const statements[] = {

@@ -19,9 +19,10 @@ const struct ec_enum payment_status_enum = {
         [PAYMENT_STATUS_PENDING] = "pending",
         [PAYMENT_STATUS_CAPTURED] = "captured",
         [PAYMENT_STATUS_DECLINED] = "declined",
+        [PAYMENT_STATUS_REFUNDING] = "refunding",
         [PAYMENT_STATUS_REFUNDED] = "refunded",
     },
-    .n = 4,
+    .n = 5,
 };
 
 const struct ec_enum ship_status_enum = {
@@ -273,17 +274,6 @@ const struct ec_record order_shipped_record = {
     .nfields = sizeof order_shipped_fields / sizeof order_shipped_fields[0],
 };
 
-static const struct ec_field reservation_fields[] = {
-    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct reservation, order_id)},
-    {.name = "status", .kind = EC_ENUM, .of = &stock_status_enum, .offset = offsetof(struct reservation, status)},
-};
-const struct ec_record reservation_record = {
-    .name = "Reservation",
-    .size = sizeof(struct reservation),
-    .fields = reservation_fields,
-    .nfields = sizeof reservation_fields / sizeof reservation_fields[0],
-};
-
 static const struct ec_field inventory_svc_reserve_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct inventory_svc_reserve_in, order_id)},
     {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .list_min = 1, .list_max = 50, .of = &order_line_record,
@@ -296,6 +286,17 @@ const struct ec_record inventory_svc_reserve_in_record = {
     .nfields = sizeof inventory_svc_reserve_in_fields / sizeof inventory_svc_reserve_in_fields[0],
 };
 
+static const struct ec_field reservation_fields[] = {
+    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct reservation, order_id)},
+    {.name = "status", .kind = EC_ENUM, .of = &stock_status_enum, .offset = offsetof(struct reservation, status)},
+};
+const struct ec_record reservation_record = {
+    .name = "Reservation",
+    .size = sizeof(struct reservation),
+    .fields = reservation_fields,
+    .nfields = sizeof reservation_fields / sizeof reservation_fields[0],
+};
+
 static const struct ec_field inventory_svc_release_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct inventory_svc_release_in, order_id)},
 };
@@ -304,18 +305,6 @@ const struct ec_record inventory_svc_release_in_record = {
     .size = sizeof(struct inventory_svc_release_in),
     .fields = inventory_svc_release_in_fields,
     .nfields = sizeof inventory_svc_release_in_fields / sizeof inventory_svc_release_in_fields[0],
-};
-
-static const struct ec_field payment_fields[] = {
-    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct payment, order_id)},
-    {.name = "amount_cents", .kind = EC_INT, .offset = offsetof(struct payment, amount_cents)},
-    {.name = "status", .kind = EC_ENUM, .of = &payment_status_enum, .offset = offsetof(struct payment, status)},
-};
-const struct ec_record payment_record = {
-    .name = "Payment",
-    .size = sizeof(struct payment),
-    .fields = payment_fields,
-    .nfields = sizeof payment_fields / sizeof payment_fields[0],
 };
 
 static const struct ec_field payment_svc_charge_in_fields[] = {
@@ -332,6 +321,18 @@ const struct ec_record payment_svc_charge_in_record = {
     .nfields = sizeof payment_svc_charge_in_fields / sizeof payment_svc_charge_in_fields[0],
 };
 
+static const struct ec_field payment_fields[] = {
+    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct payment, order_id)},
+    {.name = "amount_cents", .kind = EC_INT, .offset = offsetof(struct payment, amount_cents)},
+    {.name = "status", .kind = EC_ENUM, .of = &payment_status_enum, .offset = offsetof(struct payment, status)},
+};
+const struct ec_record payment_record = {
+    .name = "Payment",
+    .size = sizeof(struct payment),
+    .fields = payment_fields,
+    .nfields = sizeof payment_fields / sizeof payment_fields[0],
+};
+
 static const struct ec_field payment_svc_refund_in_fields[] = {
     {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct payment_svc_refund_in, order_id)},
 };
@@ -340,6 +341,16 @@ const struct ec_record payment_svc_refund_in_record = {
     .size = sizeof(struct payment_svc_refund_in),
     .fields = payment_svc_refund_in_fields,
     .nfields = sizeof payment_svc_refund_in_fields / sizeof payment_svc_refund_in_fields[0],
+};
+
+static const struct ec_field shipping_svc_schedule_in_fields[] = {
+    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct shipping_svc_schedule_in, order_id)},
+};
+const struct ec_record shipping_svc_schedule_in_record = {
+    .name = "shipping_svc_schedule_in",
+    .size = sizeof(struct shipping_svc_schedule_in),
+    .fields = shipping_svc_schedule_in_fields,
+    .nfields = sizeof shipping_svc_schedule_in_fields / sizeof shipping_svc_schedule_in_fields[0],
 };
 
 static const struct ec_field shipment_fields[] = {
@@ -352,16 +363,6 @@ const struct ec_record shipment_record = {
     .size = sizeof(struct shipment),
     .fields = shipment_fields,
     .nfields = sizeof shipment_fields / sizeof shipment_fields[0],
-};
-
-static const struct ec_field shipping_svc_schedule_in_fields[] = {
-    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct shipping_svc_schedule_in, order_id)},
-};
-const struct ec_record shipping_svc_schedule_in_record = {
-    .name = "shipping_svc_schedule_in",
-    .size = sizeof(struct shipping_svc_schedule_in),
-    .fields = shipping_svc_schedule_in_fields,
-    .nfields = sizeof shipping_svc_schedule_in_fields / sizeof shipping_svc_schedule_in_fields[0],
 };
 
 static const struct ec_field shipping_svc_unschedule_in_fields[] = {
@@ -418,6 +419,8 @@ const struct ec_error error_order_not_found = {.name = "order-not-found", .statu
 const struct ec_error error_out_of_stock = {.name = "out-of-stock", .status = 409, .title = "Not enough stock"};
 const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503,
     .title = "Payments can't be taken at the moment"};
+const struct ec_error error_refund_pending = {.name = "refund-pending", .status = 503,
+    .title = "The provider has not paid the money back yet"};
 const struct ec_error error_shipping_unavailable = {.name = "shipping-unavailable", .status = 503,
     .title = "Shipments can't be scheduled at the moment"};
 const struct ec_error error_unknown_sku = {.name = "unknown-sku", .status = 422, .title = "A line names a product that does not exist"};

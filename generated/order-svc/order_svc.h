@@ -17,6 +17,7 @@ enum payment_status {
     PAYMENT_STATUS_PENDING,
     PAYMENT_STATUS_CAPTURED,
     PAYMENT_STATUS_DECLINED,
+    PAYMENT_STATUS_REFUNDING,
     PAYMENT_STATUS_REFUNDED,
 };
 extern const struct ec_enum payment_status_enum;
@@ -170,29 +171,22 @@ struct order_shipped {
 };
 extern const struct ec_record order_shipped_record;
 
-struct reservation {
-    struct ec_uuid order_id;
-    enum stock_status status;
-};
-extern const struct ec_record reservation_record;
-
 struct inventory_svc_reserve_in {
     struct ec_uuid order_id;
     struct order_line_list lines;
 };
 extern const struct ec_record inventory_svc_reserve_in_record;
 
+struct reservation {
+    struct ec_uuid order_id;
+    enum stock_status status;
+};
+extern const struct ec_record reservation_record;
+
 struct inventory_svc_release_in {
     struct ec_uuid order_id;
 };
 extern const struct ec_record inventory_svc_release_in_record;
-
-struct payment {
-    struct ec_uuid order_id;
-    int64_t amount_cents;
-    enum payment_status status;
-};
-extern const struct ec_record payment_record;
 
 struct payment_svc_charge_in {
     struct ec_uuid order_id;
@@ -202,10 +196,22 @@ struct payment_svc_charge_in {
 };
 extern const struct ec_record payment_svc_charge_in_record;
 
+struct payment {
+    struct ec_uuid order_id;
+    int64_t amount_cents;
+    enum payment_status status;
+};
+extern const struct ec_record payment_record;
+
 struct payment_svc_refund_in {
     struct ec_uuid order_id;
 };
 extern const struct ec_record payment_svc_refund_in_record;
+
+struct shipping_svc_schedule_in {
+    struct ec_uuid order_id;
+};
+extern const struct ec_record shipping_svc_schedule_in_record;
 
 struct shipment {
     struct ec_uuid order_id;
@@ -213,11 +219,6 @@ struct shipment {
     struct ec_str tracking;
 };
 extern const struct ec_record shipment_record;
-
-struct shipping_svc_schedule_in {
-    struct ec_uuid order_id;
-};
-extern const struct ec_record shipping_svc_schedule_in_record;
 
 struct shipping_svc_unschedule_in {
     struct ec_uuid order_id;
@@ -246,9 +247,6 @@ extern const struct ec_record shipping_svc_cancel_shipment_in_record;
 /* saga place-order: parameters, results of the steps, and the name of the error that it failed with */
 struct place_order_saga {
     struct place_order_saga_in in;
-    struct reservation reserve;
-    struct payment charge;
-    struct shipment ship;
     struct ec_str error;
 };
 extern const struct ec_saga place_order_saga;
@@ -303,6 +301,7 @@ extern const struct ec_error error_not_cancellable;
 extern const struct ec_error error_order_not_found;
 extern const struct ec_error error_out_of_stock;
 extern const struct ec_error error_payment_unavailable;
+extern const struct ec_error error_refund_pending;
 extern const struct ec_error error_shipping_unavailable;
 extern const struct ec_error error_unknown_sku;
 

@@ -93,8 +93,25 @@ void stripe_get_payment(struct ec_task *task, struct ec_str key, const struct st
     ec_external_call(task, &stripe_get_payment_call, key, in, out);
 }
 
+static const struct ec_ext_call stripe_get_refund_call = {
+    .edge = &stripe_edge,
+    .external = &stripe_external,
+    .name = "GetRefund",
+    .method = "GET",
+    .path = "/v1/refunds/{refund}",
+    .encoding = EC_ENC_QUERY,
+    .in = &stripe_get_refund_in_record,
+    .out = &stripe_get_refund_out_record,
+};
+
+void stripe_get_refund(struct ec_task *task, struct ec_str key, const struct stripe_get_refund_in *in, struct stripe_get_refund_out *out)
+{
+    ec_external_call(task, &stripe_get_refund_call, key, in, out);
+}
+
 const struct ec_topic payment_events_topic = {
     .name = "payment-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){

@@ -108,9 +108,7 @@ void db_refund_update_payments_3(struct ec_task *task, struct ec_str intent_id, 
 /* payment-svc.Refund.captured */
 static const struct ec_sql db_refund_captured_sql = {
     .name = "payment-svc.Refund.captured",
-    .text =
-        "SELECT order_id, user_id, amount_cents, coalesce(provider_id, '') AS provider_id\n"
-        "FROM payments WHERE order_id = $1 AND status = 'captured'",
+    .text = "SELECT coalesce(provider_id, '') AS provider_id FROM payments WHERE order_id = $1 AND status = 'captured'",
     .row = &refund_captured_record,
 };
 
@@ -122,12 +120,39 @@ void db_refund_captured(struct ec_task *task, struct ec_uuid order_id, struct re
 /* payment-svc.Refund.update_payments_4 */
 static const struct ec_sql db_refund_update_payments_4_sql = {
     .name = "payment-svc.Refund.update_payments_4",
+    .text = "UPDATE payments SET status = 'refunding', refund_id = $1 WHERE order_id = $2",
+};
+
+void db_refund_update_payments_4(struct ec_task *task, struct ec_str asked_id, struct ec_uuid order_id)
+{
+    ec_sql_exec(task, &db_refund_update_payments_4_sql, EC_PARAMS(
+        ec_param_text(asked_id),
+        ec_param_uuid(order_id)));
+}
+
+/* payment-svc.Refund.refunding */
+static const struct ec_sql db_refund_refunding_sql = {
+    .name = "payment-svc.Refund.refunding",
+    .text =
+        "SELECT order_id, user_id, amount_cents, coalesce(refund_id, '') AS refund_id\n"
+        "FROM payments WHERE order_id = $1 AND status = 'refunding'",
+    .row = &refund_refunding_record,
+};
+
+void db_refund_refunding(struct ec_task *task, struct ec_uuid order_id, struct refund_refunding *out)
+{
+    ec_sql_one(task, &db_refund_refunding_sql, out, EC_PARAMS(ec_param_uuid(order_id)));
+}
+
+/* payment-svc.Refund.update_payments_5 */
+static const struct ec_sql db_refund_update_payments_5_sql = {
+    .name = "payment-svc.Refund.update_payments_5",
     .text = "UPDATE payments SET status = 'refunded' WHERE order_id = $1",
 };
 
-void db_refund_update_payments_4(struct ec_task *task, struct ec_uuid order_id)
+void db_refund_update_payments_5(struct ec_task *task, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_refund_update_payments_4_sql, EC_PARAMS(ec_param_uuid(order_id)));
+    ec_sql_defer(task, &db_refund_update_payments_5_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
 /* payment-svc.PaymentFor.payment */
@@ -153,6 +178,8 @@ const struct ec_sql *const statements[] = {
     &db_refund_update_payments_3_sql,
     &db_refund_captured_sql,
     &db_refund_update_payments_4_sql,
+    &db_refund_refunding_sql,
+    &db_refund_update_payments_5_sql,
     &db_payment_for_payment_sql,
     NULL,
 };

@@ -7,9 +7,10 @@ const struct ec_enum payment_status_enum = {
         [PAYMENT_STATUS_PENDING] = "pending",
         [PAYMENT_STATUS_CAPTURED] = "captured",
         [PAYMENT_STATUS_DECLINED] = "declined",
+        [PAYMENT_STATUS_REFUNDING] = "refunding",
         [PAYMENT_STATUS_REFUNDED] = "refunded",
     },
-    .n = 4,
+    .n = 5,
 };
 
 static const struct ec_field charge_in_fields[] = {
@@ -183,9 +184,6 @@ const struct ec_record stripe_get_payment_out_record = {
 };
 
 static const struct ec_field refund_captured_fields[] = {
-    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct refund_captured, order_id)},
-    {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct refund_captured, user_id)},
-    {.name = "amount_cents", .kind = EC_INT, .offset = offsetof(struct refund_captured, amount_cents)},
     {.name = "provider_id", .kind = EC_TEXT, .offset = offsetof(struct refund_captured, provider_id)},
 };
 const struct ec_record refund_captured_record = {
@@ -215,6 +213,41 @@ const struct ec_record stripe_create_refund_out_record = {
     .size = sizeof(struct stripe_create_refund_out),
     .fields = stripe_create_refund_out_fields,
     .nfields = sizeof stripe_create_refund_out_fields / sizeof stripe_create_refund_out_fields[0],
+};
+
+static const struct ec_field refund_refunding_fields[] = {
+    {.name = "order_id", .kind = EC_UUID, .offset = offsetof(struct refund_refunding, order_id)},
+    {.name = "user_id", .kind = EC_UUID, .offset = offsetof(struct refund_refunding, user_id)},
+    {.name = "amount_cents", .kind = EC_INT, .offset = offsetof(struct refund_refunding, amount_cents)},
+    {.name = "refund_id", .kind = EC_TEXT, .offset = offsetof(struct refund_refunding, refund_id)},
+};
+const struct ec_record refund_refunding_record = {
+    .name = "refund_refunding",
+    .size = sizeof(struct refund_refunding),
+    .fields = refund_refunding_fields,
+    .nfields = sizeof refund_refunding_fields / sizeof refund_refunding_fields[0],
+};
+
+static const struct ec_field stripe_get_refund_in_fields[] = {
+    {.name = "refund", .kind = EC_TEXT, .offset = offsetof(struct stripe_get_refund_in, refund)},
+};
+const struct ec_record stripe_get_refund_in_record = {
+    .name = "stripe_get_refund_in",
+    .size = sizeof(struct stripe_get_refund_in),
+    .fields = stripe_get_refund_in_fields,
+    .nfields = sizeof stripe_get_refund_in_fields / sizeof stripe_get_refund_in_fields[0],
+};
+
+static const struct ec_field stripe_get_refund_out_fields[] = {
+    {.name = "id", .kind = EC_TEXT, .offset = offsetof(struct stripe_get_refund_out, id)},
+    {.name = "status", .kind = EC_TEXT, .offset = offsetof(struct stripe_get_refund_out, status)},
+    {.name = "amount", .kind = EC_INT, .offset = offsetof(struct stripe_get_refund_out, amount)},
+};
+const struct ec_record stripe_get_refund_out_record = {
+    .name = "stripe_get_refund_out",
+    .size = sizeof(struct stripe_get_refund_out),
+    .fields = stripe_get_refund_out_fields,
+    .nfields = sizeof stripe_get_refund_out_fields / sizeof stripe_get_refund_out_fields[0],
 };
 
 static const struct ec_field payment_refunded_fields[] = {
@@ -255,3 +288,5 @@ const struct ec_error error_card_declined = {.name = "card-declined", .status = 
 const struct ec_error error_order_not_found = {.name = "order-not-found", .status = 404, .title = "There is no such order"};
 const struct ec_error error_payment_unavailable = {.name = "payment-unavailable", .status = 503,
     .title = "Payments can't be taken at the moment"};
+const struct ec_error error_refund_pending = {.name = "refund-pending", .status = 503,
+    .title = "The provider has not paid the money back yet"};

@@ -20,5 +20,17 @@ const struct ec_migration migrations[] = {
             "DROP TABLE payments;\n",
         .sha256 = "efaa2ccc9c31a3a2d7560e771a81b44f49ea696bcae4ad3bbabcedd602bb1f9a",
     },
+    {
+        .version = "000002_alter_payments",
+        .up =
+            "ALTER TABLE payments DROP CONSTRAINT payments_status_enum;\n"
+            "ALTER TABLE payments ADD COLUMN refund_id text;\n"
+            "ALTER TABLE payments ADD CONSTRAINT payments_status_enum CHECK (status IN ('pending', 'captured', 'declined', 'refunding', 'refunded'));\n",
+        .down =
+            "ALTER TABLE payments DROP CONSTRAINT payments_status_enum;\n"
+            "ALTER TABLE payments DROP COLUMN refund_id;\n"
+            "ALTER TABLE payments ADD CONSTRAINT payments_status_enum CHECK (status IN ('pending', 'captured', 'declined', 'refunded'));\n",
+        .sha256 = "e39baca5269a71e0e6095a5d35010257633dba416cbfaa86567e2b7c2b98d52c",
+    },
     {.version = NULL},
 };

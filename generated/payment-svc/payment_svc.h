@@ -8,6 +8,7 @@ enum payment_status {
     PAYMENT_STATUS_PENDING,
     PAYMENT_STATUS_CAPTURED,
     PAYMENT_STATUS_DECLINED,
+    PAYMENT_STATUS_REFUNDING,
     PAYMENT_STATUS_REFUNDED,
 };
 extern const struct ec_enum payment_status_enum;
@@ -107,9 +108,6 @@ struct stripe_get_payment_out {
 extern const struct ec_record stripe_get_payment_out_record;
 
 struct refund_captured {
-    struct ec_uuid order_id;
-    struct ec_uuid user_id;
-    int64_t amount_cents;
     struct ec_str provider_id;
 };
 extern const struct ec_record refund_captured_record;
@@ -125,6 +123,26 @@ struct stripe_create_refund_out {
     int64_t amount;
 };
 extern const struct ec_record stripe_create_refund_out_record;
+
+struct refund_refunding {
+    struct ec_uuid order_id;
+    struct ec_uuid user_id;
+    int64_t amount_cents;
+    struct ec_str refund_id;
+};
+extern const struct ec_record refund_refunding_record;
+
+struct stripe_get_refund_in {
+    struct ec_str refund;
+};
+extern const struct ec_record stripe_get_refund_in_record;
+
+struct stripe_get_refund_out {
+    struct ec_str id;
+    struct ec_str status;
+    int64_t amount;
+};
+extern const struct ec_record stripe_get_refund_out_record;
 
 struct payment_refunded {
     struct ec_uuid order_id;
@@ -156,6 +174,7 @@ void stripe_create_refund(struct ec_task *task, struct ec_str key, const struct 
     struct stripe_create_refund_out *out);
 void stripe_get_payment(struct ec_task *task, struct ec_str key, const struct stripe_get_payment_in *in,
     struct stripe_get_payment_out *out);
+void stripe_get_refund(struct ec_task *task, struct ec_str key, const struct stripe_get_refund_in *in, struct stripe_get_refund_out *out);
 
 void db_charge_insert_payments(struct ec_task *task, struct ec_uuid order_id, struct ec_uuid user_id, int64_t amount_cents,
     struct ec_str method);
@@ -167,7 +186,9 @@ void db_refund_update_payments(struct ec_task *task, struct ec_uuid order_id);
 void db_refund_update_payments_2(struct ec_task *task, struct ec_uuid order_id);
 void db_refund_update_payments_3(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id);
 void db_refund_captured(struct ec_task *task, struct ec_uuid order_id, struct refund_captured *out);
-void db_refund_update_payments_4(struct ec_task *task, struct ec_uuid order_id);
+void db_refund_update_payments_4(struct ec_task *task, struct ec_str asked_id, struct ec_uuid order_id);
+void db_refund_refunding(struct ec_task *task, struct ec_uuid order_id, struct refund_refunding *out);
+void db_refund_update_payments_5(struct ec_task *task, struct ec_uuid order_id);
 void db_payment_for_payment(struct ec_task *task, struct ec_uuid order_id, struct payment_for_payment *out);
 extern const struct ec_sql *const statements[];
 
@@ -178,6 +199,7 @@ extern const struct ec_event payment_refunded_event;
 extern const struct ec_error error_card_declined;
 extern const struct ec_error error_order_not_found;
 extern const struct ec_error error_payment_unavailable;
+extern const struct ec_error error_refund_pending;
 
 extern const struct ec_program charge_program;
 extern const struct ec_program refund_program;

@@ -3,6 +3,7 @@
 
 const struct ec_topic shipping_events_topic = {
     .name = "shipping-events",
+    .bus = "kafka",
     .partitions = 6,
     .key = "order_id",
     .types = (const char *const[]){

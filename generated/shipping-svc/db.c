@@ -23,18 +23,23 @@ static const struct ec_sql db_unschedule_update_shipments_sql = {
 
 void db_unschedule_update_shipments(struct ec_task *task, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_unschedule_update_shipments_sql, EC_PARAMS(ec_param_uuid(order_id)));
+    ec_sql_defer(task, &db_unschedule_update_shipments_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
 /* shipping-svc.CancelShipment.update_shipments */
 static const struct ec_sql db_cancel_shipment_update_shipments_sql = {
     .name = "shipping-svc.CancelShipment.update_shipments",
-    .text = "UPDATE shipments SET status = 'cancelled' WHERE order_id = $1 AND status <> 'shipped'",
+    .text =
+        "WITH touched AS (\n"
+        "UPDATE shipments SET status = 'cancelled' WHERE order_id = $1 AND status <> 'shipped'\n"
+        "RETURNING 1)\n"
+        "SELECT 1 / count(*) FROM touched",
+    .none = &error_already_shipped,
 };
 
 void db_cancel_shipment_update_shipments(struct ec_task *task, struct ec_uuid order_id)
 {
-    ec_sql_exec(task, &db_cancel_shipment_update_shipments_sql, EC_PARAMS(ec_param_uuid(order_id)));
+    ec_sql_defer(task, &db_cancel_shipment_update_shipments_sql, EC_PARAMS(ec_param_uuid(order_id)));
 }
 
 /* shipping-svc.Ship.shipment */

@@ -163,6 +163,24 @@ static const struct ec_sbx_rule create_refund_rules[] = {
         ),
     },
     {
+        .when = EC_COND(EQ, EC_VAL_STORE("intents", EC_VAL_REQUEST("payment_intent"), "payment_method"),
+            EC_VAL_JSON("\"pm_card_pendingRefund\"")),
+        .status = 200,
+        .body = EC_VAL_OBJECT(
+            {"id", EC_VAL_TOKEN("re_")},
+            {"object", EC_VAL_JSON("\"refund\"")},
+            {"status", EC_VAL_JSON("\"pending\"")},
+            {"amount", EC_VAL_STORE("intents", EC_VAL_REQUEST("payment_intent"), "amount")},
+            {"payment_intent", EC_VAL_REQUEST("payment_intent")},
+            {"created", EC_VAL_TIMESTAMP},
+        ),
+        .keep = EC_VAL_STORE("refunds", EC_VAL_REPLY("id"), NULL),
+        .sets = (const struct ec_sbx_set[]){
+            {EC_VAL_STORE("intents", EC_VAL_REQUEST("payment_intent"), "refunded"), EC_VAL_JSON("true")},
+            {0},
+        },
+    },
+    {
         .status = 200,
         .body = EC_VAL_OBJECT(
             {"id", EC_VAL_TOKEN("re_")},
@@ -172,8 +190,40 @@ static const struct ec_sbx_rule create_refund_rules[] = {
             {"payment_intent", EC_VAL_REQUEST("payment_intent")},
             {"created", EC_VAL_TIMESTAMP},
         ),
+        .keep = EC_VAL_STORE("refunds", EC_VAL_REPLY("id"), NULL),
         .sets = (const struct ec_sbx_set[]){
             {EC_VAL_STORE("intents", EC_VAL_REQUEST("payment_intent"), "refunded"), EC_VAL_JSON("true")},
+            {0},
+        },
+    },
+    {0},
+};
+
+static const struct ec_sbx_rule get_refund_rules[] = {
+    {
+        .when = EC_COND_MISSING(EC_VAL_STORE("refunds", EC_VAL_REQUEST("refund"), NULL)),
+        .status = 404,
+        .body = EC_VAL_OBJECT(
+            {"error", EC_VAL_OBJECT(
+                {"type", EC_VAL_JSON("\"invalid_request_error\"")},
+                {"code", EC_VAL_JSON("\"resource_missing\"")},
+                {"param", EC_VAL_JSON("\"refund\"")},
+                {"message", EC_VAL_JSON("\"No such refund\"")},
+            )},
+        ),
+    },
+    {
+        .status = 200,
+        .body = EC_VAL_OBJECT(
+            {"id", EC_VAL_REQUEST("refund")},
+            {"object", EC_VAL_JSON("\"refund\"")},
+            {"status", EC_VAL_STORE("refunds", EC_VAL_REQUEST("refund"), "status")},
+            {"amount", EC_VAL_STORE("refunds", EC_VAL_REQUEST("refund"), "amount")},
+            {"payment_intent", EC_VAL_STORE("refunds", EC_VAL_REQUEST("refund"), "payment_intent")},
+            {"created", EC_VAL_STORE("refunds", EC_VAL_REQUEST("refund"), "created")},
+        ),
+        .sets = (const struct ec_sbx_set[]){
+            {EC_VAL_STORE("refunds", EC_VAL_REQUEST("refund"), "status"), EC_VAL_JSON("\"succeeded\"")},
             {0},
         },
     },
@@ -256,6 +306,14 @@ static const struct ec_sbx_call calls[] = {
         .in = &stripe_create_refund_in_record,
         .idempotency_header = "Idempotency-Key",
         .rules = create_refund_rules,
+    },
+    {
+        .name = "GetRefund",
+        .method = "GET",
+        .path = "/v1/refunds/{refund}",
+        .encoding = EC_ENC_QUERY,
+        .in = &stripe_get_refund_in_record,
+        .rules = get_refund_rules,
     },
     {0},
 };

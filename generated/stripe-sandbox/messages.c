@@ -71,3 +71,13 @@ const struct ec_record stripe_create_refund_in_record = {
     .fields = stripe_create_refund_in_fields,
     .nfields = sizeof stripe_create_refund_in_fields / sizeof stripe_create_refund_in_fields[0],
 };
+
+static const struct ec_field stripe_get_refund_in_fields[] = {
+    {.name = "refund", .kind = EC_TEXT, .offset = offsetof(struct stripe_get_refund_in, refund)},
+};
+const struct ec_record stripe_get_refund_in_record = {
+    .name = "stripe_get_refund_in",
+    .size = sizeof(struct stripe_get_refund_in),
+    .fields = stripe_get_refund_in_fields,
+    .nfields = sizeof stripe_get_refund_in_fields / sizeof stripe_get_refund_in_fields[0],
+};

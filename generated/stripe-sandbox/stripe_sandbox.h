@@ -40,4 +40,9 @@ struct stripe_create_refund_in {
 };
 extern const struct ec_record stripe_create_refund_in_record;
 
+struct stripe_get_refund_in {
+    struct ec_str refund;
+};
+extern const struct ec_record stripe_get_refund_in_record;
+
 #endif

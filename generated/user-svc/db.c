@@ -57,7 +57,7 @@ static const struct ec_sql db_validate_token_session_sql = {
     .name = "user-svc.ValidateToken.session",
     .text =
         "SELECT s.user_id, u.role FROM sessions s JOIN users u ON u.id = s.user_id\n"
-        "WHERE s.jti = $1::uuid AND NOT s.revoked AND s.expires_at > now()",
+        "WHERE s.jti = $1::text::uuid AND NOT s.revoked AND s.expires_at > now()",
     .row = &validate_token_session_record,
 };
 
@@ -69,12 +69,12 @@ void db_validate_token_session(struct ec_task *task, struct ec_str claims_jti, s
 /* user-svc.SignOut.update_sessions */
 static const struct ec_sql db_sign_out_update_sessions_sql = {
     .name = "user-svc.SignOut.update_sessions",
-    .text = "UPDATE sessions SET revoked = true WHERE jti = $1::uuid",
+    .text = "UPDATE sessions SET revoked = true WHERE jti = $1::text::uuid",
 };
 
 void db_sign_out_update_sessions(struct ec_task *task, struct ec_str jti)
 {
-    ec_sql_exec(task, &db_sign_out_update_sessions_sql, EC_PARAMS(ec_param_text(jti)));
+    ec_sql_defer(task, &db_sign_out_update_sessions_sql, EC_PARAMS(ec_param_text(jti)));
 }
 
 /* user-svc.GetUser.user */

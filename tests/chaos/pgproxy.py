@@ -1,10 +1,14 @@
-"""Stands between a service and its PostgreSQL, and loses answers of commits that have happened.
+"""Stands between a service and its PostgreSQL, loses answers of commits that have happened, and holds up one direction.
 
 The server's socket gets another name and the proxy listens at the old one, so that whoever connects from now on goes through it. It
 reads the messages that the server sends: CommandComplete `COMMIT`, or, on the connection of the group lane (known by its lock_timeout), the
 ReadyForQuery that ends an implicit transaction, comes after the commit is durable. That message is not handed on; both sides see the
 connection break instead.
+
+Held up, a direction is as one that the network loses: nothing comes through, an end of the connection neither, and what was sent
+meanwhile comes afterwards, for TCP sends it again.
 """
+import contextlib
 import glob
 import os
 import socket
@@ -17,10 +21,27 @@ class Proxy:
         self.path, = [p for p in glob.glob(os.path.join(folder, ".s.PGSQL.*")) if not p.endswith((".lock", ".real"))]
         self.system, self.service, self.lock = system, service, threading.Lock()
         self.wanted, self.lost, self.connections, self.open = {"commit": 0, "group": 0}, {"commit": 0, "group": 0}, 0, set()
+        self.held, self.flows = {"requests": 0, "answers": 0}, {"requests": threading.Event(), "answers": threading.Event()}
+        for flow in self.flows.values():
+            flow.set()
 
     def lose(self, kind, n=1):
         with self.lock:
             self.wanted[kind] += n
+
+    @contextlib.contextmanager
+    def hold(self, direction):
+        """Inside, what goes this way does not arrive; `held` counts what is kept from arriving, an end too."""
+        self.flows[direction].clear()
+        try:
+            yield
+        finally:
+            self.flows[direction].set()
+
+    def passes(self, direction):
+        if not self.flows[direction].is_set():
+            self.held[direction] += 1
+            self.flows[direction].wait()
 
     def take(self, kind):
         with self.lock:
@@ -46,6 +67,8 @@ class Proxy:
                                       "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
 
     def __exit__(self, kind, error, trace):
+        for flow in self.flows.values():
+            flow.set()
         self.listener.close()
         os.rename(self.path + ".real", self.path)
         for sock in list(self.open):
@@ -81,10 +104,11 @@ class Proxy:
             while data := client.recv(65536):
                 if b"lock_timeout" in data[:1000]:
                     state["group"] = True
+                self.passes("requests")
                 server.sendall(data)
         except OSError:
             pass
-        self.close(client)
+        self.passes("requests")
         self.close(server)
 
     def answers(self, server, client, state):
@@ -99,18 +123,19 @@ class Proxy:
                         break
                     kind, body = buffer[at:at + 1], buffer[at + 5:end]
                     if kind == b"C" and body == b"COMMIT\0" and self.take("commit"):
-                        return
+                        return self.close(server)
                     if kind == b"C":
                         wrote |= body.startswith((b"INSERT", b"UPDATE", b"SELECT 1\0"))
                     if kind == b"Z":
                         if wrote and state["group"] and self.take("group"):
-                            return
+                            return self.close(server)
                         wrote = False
                     at = end
+                self.passes("answers")
                 client.sendall(buffer[:at])
                 buffer = buffer[at:]
         except OSError:
             pass
         finally:
+            self.passes("answers")
             self.close(client)
-            self.close(server)

@@ -1,13 +1,14 @@
 """The parts around the services fail while customers order, each in a way of its own; each case proves that its fault has happened."""
 import os
+import random
 import signal
+import time
 
-import lib
 from lib import wait
 from pgproxy import Proxy
-from storm import BETWEEN, ROUNDS, Storm
+from storm import BETWEEN, LONG, ROUNDS, Storm
 
-BUILD = lib.RELEASE
+BUILDS = ["release"]
 ARGS = ["--replicas", "2"]
 
 
@@ -43,6 +44,29 @@ def test_answers_of_commits_are_lost(system):
                     wait(lambda: proxy.lost[kind] > before or storm.wrong, 60, f"an answer of {service} ({kind}) is lost")
                     storm.go_on(2)
             assert all(proxy.lost[kind] >= 3 * ROUNDS for kind in kinds), proxy.lost
+
+
+def test_one_way_partition_from_a_database(system):
+    """What a service asks does not arrive, or happens and is never answered. Its callers are told in time; connections that the database
+    still has open, with what they hold, stand in nobody's way for long after."""
+    ways = [("order-svc", "answers"), ("inventory-svc", "answers"), ("payment-svc", "requests")]
+    if LONG:
+        ways = [(service, direction) for service in ("order-svc", "payment-svc", "inventory-svc", "shipping-svc") for direction in ("answers", "requests")]
+    for service, direction in ways:
+        with Proxy(system, service) as proxy:
+            wait(lambda: proxy.connections >= 4, 30, f"{service} goes through the proxy")
+            with Storm(system) as storm:
+                storm.go_on()
+                with proxy.hold(direction):
+                    wait(lambda: proxy.held[direction] >= 5 or storm.wrong, 60, f"{direction} of {service} are held up")
+                    end = time.monotonic() + 8 * ROUNDS
+                    while time.monotonic() < end:
+                        customer, begun = random.choice(storm.customers), time.monotonic()
+                        reply = customer.get("/v1/orders") if service == "order-svc" else customer.get("/v1/products/mug")
+                        took = time.monotonic() - begun
+                        assert took < 18 and reply.status in (200, 502, 503, 504), (service, direction, reply, took)
+                        time.sleep(0.2)
+                storm.go_on()
 
 
 def test_bus_is_away(system):

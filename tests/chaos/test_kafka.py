@@ -1,11 +1,10 @@
 """Apache Kafka ends in the middle of batches, and comes back with what it has acknowledged."""
 import signal
 
-import lib
 from lib import wait
 from storm import BETWEEN, ROUNDS, Storm
 
-BUILD = lib.RELEASE
+BUILDS = ["release"]
 KAFKA = ["apache"]
 
 

@@ -7,11 +7,10 @@ import os
 import signal
 import time
 
-import lib
 from lib import wait
 from storm import BETWEEN, LONG, ROUNDS, Storm
 
-BUILD = lib.RELEASE
+BUILDS = ["release"]
 ARGS = ["--replicas", "2"]
 SERVICES = ["order-svc", "payment-svc", "inventory-svc", "shipping-svc", "catalog-svc"]
 

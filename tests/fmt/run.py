@@ -44,7 +44,7 @@ def difference(a, b):
 
 # What white space does not separate: it stays as it is. The last is SQL in parentheses.
 VERBATIM = re.compile(rb'"""(?:.|\n)*?"""+"*|"(?:\\.|[^"\\\n])*"|//[^\n]*|'
-                      rb'\b(?:check|index|unique|key)\s*\((?:/\*.*?\*/|[^()\']|\'[^\'\n]*\'|\([^()]*\))*\)|[^\s"/cikpu]+|.|\n')
+                      rb'\b(?:check|index|unique|key)\s*\((?:/\*.*?\*/|[^()\']|\'[^\'\n]*\'|\((?:[^()]|\([^()]*\))*\))*\)|[^\s"/cikpu]+|.|\n')
 
 
 def shaken(text, seed):

@@ -3,7 +3,9 @@
  * Beside memory errors it looks for what must hold of every input:
  *  - every diagnostic lies within the source, and every format can write it;
  *  - a checked model always generates: codegen gives files, or a diagnostic that says why not;
- *  - with the lock that it asked for, the next generation gives the same files and the same lock.
+ *  - with the lock that it asked for, the next compilation finds nothing new, and gives the same files and the same lock;
+ *  - after releases that say something else (each has the text of another), there is a model that generates, or an error in the source.
+ *
  * Inputs are changed as mutate.c says. */
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 
 #include "arena.h"
 #include "codegen.h"
+#include "lock.h"
 #include "source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -62,6 +65,44 @@ static void check_same(const struct ecc_codegen *a, const struct ecc_codegen *b)
     }
 }
 
+static void check_next(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_codegen *first)
+{
+    struct ecc_outset out;
+    struct ecc_diags diags;
+    const char *error;
+    const struct ecc_lock *lock = ecc_lock_read(arena, first->new_lock, first->new_lock_length, &error);
+
+    ecc_diags_init(&diags, arena);
+    check(lock, "the lock can be read");
+    const struct ecc_model *model = ecc_compile_after(arena, source, &lock->releases, &diags);
+    check(model && !model->npast, "what was released is what is declared");
+    struct ecc_codegen next = {.arena = arena, .model = model, .diags = &diags, .out = &out};
+    next.lock = first->new_lock;
+    next.lock_length = first->new_lock_length;
+    check(generate(&next), "what generates once generates again");
+    check_same(first, &next);
+}
+
+static void check_others(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_releases *releases)
+{
+    struct ecc_releases others = {0};
+    struct ecc_outset out;
+    struct ecc_diags diags;
+
+    ecc_diags_init(&diags, arena);
+    for (size_t i = 0; i < releases->n; i++) {
+        struct ecc_release other = releases->items[i];
+        other.text = releases->items[(i + 1) % releases->n].text;
+        ECC_PUSH(arena, &others, other);
+    }
+    const struct ecc_model *model = ecc_compile_after(arena, source, &others, &diags);
+    check(!model == (diags.errors > 0), "there is a model, or an error");
+    struct ecc_codegen cg = {.arena = arena, .model = model, .diags = &diags, .out = &out};
+    if (model)
+        generate(&cg);
+    check_diags(&diags, source);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct ecc_arena arena;
@@ -75,14 +116,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct ecc_model *model = ecc_compile(&arena, &source, &diags);
         check(!model == (diags.errors > 0), "there is a model, or an error");
         if (model) {
-            struct ecc_outset first_out, next_out;
+            struct ecc_outset first_out;
             struct ecc_codegen first = {.arena = &arena, .model = model, .diags = &diags, .out = &first_out};
             if (generate(&first)) {
-                struct ecc_codegen next = {.arena = &arena, .model = model, .diags = &diags, .out = &next_out};
-                next.lock = first.new_lock;
-                next.lock_length = first.new_lock_length;
-                check(generate(&next), "what generates once generates again");
-                check_same(&first, &next);
+                check_next(&arena, &source, &first);
+                check_others(&arena, &source, &model->releases);
             }
         }
         check_diags(&diags, &source);

@@ -54,6 +54,19 @@ def messages():
     return strings("test_http_parser.c", r"[A-Z]+ /|HTTP/1|[0-9a-f]+\\r\\n")
 
 
+def conversations():
+    """Frames of a client; and texts with what is done to them, for which see fuzz_lsp.c."""
+    bodies = [b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}', b'{"jsonrpc":"2.0","method":"exit"}',
+              b'{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"a","version":1,"text":"enum A { b }"}}}',
+              b'{"jsonrpc":"2.0","id":2,"method":"textDocument/hover","params":{"textDocument":{"uri":"a"},"position":{"line":0,"character":6}}}']
+    frames = [b"Content-Length: %d\r\n\r\n%s" % (len(body), body) for body in bodies]
+    trip = re.sub(r"\u00a7\w+\u00a7", "", (ROOT / "tests" / "lsp" / "trip.marked").read_text()).encode()
+    steps = [bytes([2 * (i % 2), 7 * i % 100, 11 * i % 60, i % 3, i % 8, i]) for i in range(12)]
+    return [b"\0" + b"".join(frames), b"\0" + b"".join(frames[:1] + frames[2:]),
+            *(bytes([1 + n % 2]) + text + b"\0" + b"".join(steps[n % 5:] + steps[:n % 5]) for n, text in enumerate([trip,
+            *declarations()]))]
+
+
 def words_of_language():
     words = re.findall(r'X\([A-Z_]+, "([^" ]+)"\)', (ROOT / "dsl" / "lexer.h").read_text())
     types = re.findall(r'X\([A-Z]+, "([a-z]+)"\)', (ROOT / "dsl" / "program.h").read_text())
@@ -79,6 +92,7 @@ FUZZERS = {
     "format": (declarations, words_of_language, 4000),
     "http": (messages, words_of_http, 600),
     "json": (documents, lambda: ["null", "true", "false", '\\u', '":', "leaf", "leaves", "words", "tree", "doc", "docs", "color"], 2000),
+    "lsp": (conversations, lambda: [*words_of_language(), "Content-Length: ", "textDocument/", '"position":', '"range":'], 12000),
     "parse": (topologies, words_of_language, LARGEST),
     "sql": (statements, words_of_sql, 1000),
 }

@@ -2,7 +2,7 @@
 """Golden tests: what the compiler writes for each folder here is what stands in its `expected/`.
 
 run.py ECOMC [NAME ...]      compares; run.py --bless ECOMC [NAME ...] writes `expected/` anew, to be looked at in the diff.
-Each topology is built twice, in two places: the trees must be the same, byte for byte. With a runtime on PKG_CONFIG_PATH or in the source tree
+Where there is a `before.ecom`, that is built first, and the topology after its ecom.lock. Each topology is built twice, in two places: the trees must be the same, byte for byte. With a runtime on PKG_CONFIG_PATH or in the source tree
 every C file is also put through the compiler with the warnings that generated/meson.build asks for.
 The name `diffs` is for small_diffs.py: how many lines of generated/ a small change costs.
 """
@@ -33,6 +33,13 @@ def files(root):
 def build(ecomc, name, where):
     """The files that come out, ecom.lock and the list of crash points among them, or None and what the compiler said."""
     os.makedirs(where)
+    before = os.path.join(HERE, name, "before.ecom")
+    for source in ([before] if os.path.exists(before) else []):  # ecom.lock comes from there, and generated/ is not left behind
+        shutil.copy(source, os.path.join(where, "topology.ecom"))
+        done = subprocess.run([ecomc, "build"], cwd=where, capture_output=True, text=True)
+        if done.returncode:
+            return None, "before.ecom: " + done.stdout + done.stderr
+        shutil.rmtree(os.path.join(where, "generated"))
     shutil.copy(os.path.join(HERE, name, "topology.ecom"), where)
     custom = os.path.join(HERE, name, "custom")
     if os.path.isdir(custom):

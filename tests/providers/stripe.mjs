@@ -111,6 +111,16 @@ await run({
     assert.equal((await refused(stripe.paymentIntents.retrieve("pi_none"))).code, "resource_missing");
   },
 
+  async "a refund that takes its time"() {
+    const intent = await pay(stripe, { payment_method: "pm_card_pendingRefund" });
+    const refund = await stripe.refunds.create({ payment_intent: intent.id });
+    assert.deepEqual([intent.status, refund.status], ["succeeded", "pending"]);
+    const asked = [await stripe.refunds.retrieve(refund.id), await stripe.refunds.retrieve(refund.id)];
+    assert.deepEqual(asked.map((r) => r.status), ["pending", "succeeded"]);
+    assert.deepEqual([asked[1].id, asked[1].amount, asked[1].payment_intent], [refund.id, 4900, intent.id]);
+    assert.equal((await refused(stripe.refunds.retrieve("re_none"))).code, "resource_missing");
+  },
+
   async "a payment that its owner must confirm is cancelled"() {
     const intent = await pay(stripe, { payment_method: "pm_card_authenticationRequired" });
     assert.deepEqual([intent.status, intent.amount_received], ["requires_action", 0]);

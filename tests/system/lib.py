@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -19,8 +20,21 @@ import uuid
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SANITIZED = os.path.join(ROOT, ".ecom", "test", "asan")
-RELEASE = os.path.join(ROOT, ".ecom", "build")
+RELEASE = os.path.join(ROOT, ".ecom", "build")  # what `./ecom up` runs
+BUILDS = {"asan": SANITIZED, "release": RELEASE}
 ECOMC = os.path.join(SANITIZED, "tool", "ecomc")
+LONG = os.environ.get("EC_LONG") == "1"
+
+
+def choice(variable, words):
+    """What the environment chooses, or None."""
+    value = os.environ.get(variable) or None
+    if value and value not in words:
+        sys.exit(f"{variable} is {' or '.join(words)}, not '{value}'")
+    return value
+
+
+BUILD, KAFKA = choice("EC_BUILD", BUILDS), choice("EC_KAFKA", ("embedded", "apache"))
 
 
 class Skip(Exception):
@@ -70,9 +84,10 @@ class Reply:
 
 
 class System:
-    """`with System(topology) as s:` is up inside and down, with its folder gone, after; kept and named when a test fails."""
+    """`with System(topology) as s:` is up inside and down, with its folder gone, after; kept and named when a test fails. Without a build it
+    is that of EC_BUILD, else the one under the sanitizers."""
 
-    def __init__(self, topology, kafka="embedded", args=(), env=None, build=SANITIZED):
+    def __init__(self, topology, kafka="embedded", args=(), env=None, build=None):
         self.folder = tempfile.mkdtemp(prefix="ecom-test-")
         os.chmod(self.folder, 0o755)
         shutil.copy(topology, os.path.join(self.folder, "topology.ecom"))
@@ -83,8 +98,8 @@ class System:
         theirs = re.findall(r"\b(?:env|secret)\s+([A-Z][A-Z0-9_]*)", open(topology, encoding="utf-8").read())
         ours = {k: v for k, v in os.environ.items() if k.removesuffix("_FILE") not in theirs}
         self.env = dict(ours, LC_ALL="C.UTF-8", **(env or {}))
-        self.build = build
-        if build == SANITIZED:
+        self.build = build or BUILDS[BUILD or "asan"]
+        if self.build == SANITIZED:
             self.env["EC_MESON_OPTIONS"] = "-Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false -Dbuildtype=debug -Doptimization=1"
         self.gateway = 8080 + self.base
         self.probes, self.counts = {}, {}  # ports and names, which stay
@@ -117,12 +132,24 @@ class System:
             for log in glob.glob(os.path.join(self.folder, ".ecom", "logs", "*.log")):
                 text = open(log, errors="replace").read()
                 assert "ERROR: AddressSanitizer" not in text and "runtime error:" not in text, f"sanitizer: {log}: {text[-3000:]}"
+                crash = re.search(r".* ended \(signal (?:4|6|7|8|11|31)\).*", text)  # SIGILL, ABRT, BUS, FPE, SEGV, SYS: up.log
+                assert not crash, f"a process crashed: {crash[0]}"
             for link in glob.glob(os.path.join(self.folder, ".ecom", "pg")):
                 if os.path.islink(link):
                     shutil.rmtree(os.path.dirname(os.path.realpath(link)), ignore_errors=True)
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
             print(f"kept {self.folder} (down: {down.stdout.strip()})")
+
+    def replace(self, text):
+        """Another version of the topology: everything is stopped, built and started again. Databases stay, and Apache Kafka's topics."""
+        down = self.ecomc("down")
+        assert down.returncode == 0, down
+        with open(os.path.join(self.folder, "topology.ecom"), "w", encoding="utf-8") as file:
+            file.write(text)
+        up = self.ecomc("up", "--detach", *self.args)
+        assert up.returncode == 0, up.stderr[-3000:]
+        self.probes, self.counts = {}, {}
 
     # -------------------------------------------------------------- what is running
 
@@ -136,6 +163,10 @@ class System:
     def replicas(self, service):
         """The names of its processes."""
         return sorted(n for n in self.processes() if n == service or re.fullmatch(re.escape(service) + r"-\d+", n))
+
+    def ports(self, service):
+        processes = self.processes()
+        return [processes[name]["port"] for name in self.replicas(service)]
 
     @contextlib.contextmanager
     def paused(self, *services):

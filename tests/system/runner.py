@@ -1,11 +1,12 @@
 """Runs the tests of a folder: every test_*.py in it, or the ones named. In a module, functions `test_*(system)` share one running system of the
-module's TOPOLOGY, once for each broker in KAFKA; functions without the parameter make their own. A test that a module imports from another
-is run there, too: on that module's system. The system tests run on Apache Kafka wherever Maven can fetch it. With EC_REPEAT=N the shared
-functions run N times on the same running system; the first round with a failure is the last. EC_KAFKA=embedded or apache leaves the other
-broker out."""
+module's TOPOLOGY, once for each build in BUILDS and each broker in KAFKA, ROUNDS times; functions without the parameter make their own. A test
+that a module imports from another is run there, too: on that module's system. The system tests run on Apache Kafka wherever Maven can fetch
+it. The first round with a failure is the last. EC_REPEAT=N is in place of a module's ROUNDS, EC_BUILD=asan or release in place of its BUILDS;
+EC_KAFKA=embedded or apache leaves the other broker out."""
 import concurrent.futures
 import importlib
 import inspect
+import itertools
 import os
 import re
 import subprocess
@@ -15,7 +16,6 @@ import traceback
 
 import lib
 
-REPEAT = int(os.environ.get("EC_REPEAT", "1"))
 passed = failed = skipped = 0
 
 
@@ -46,11 +46,13 @@ def run_module(name):
     for test_name, function in tests:
         if not inspect.signature(function).parameters:
             attempt(f"{name}.{test_name}", function)
-    for kafka in getattr(module, "KAFKA", ["embedded"]) if shared else []:
-        if os.environ.get("EC_KAFKA", kafka) != kafka:
-            continue
+    builds = [lib.BUILD] if lib.BUILD else getattr(module, "BUILDS", ["asan"])
+    rounds = int(os.environ.get("EC_REPEAT") or getattr(module, "ROUNDS", 1))
+    brokers = [kafka for kafka in getattr(module, "KAFKA", ["embedded"]) if lib.KAFKA in (None, kafka)]
+    for build, kafka in itertools.product(builds, brokers) if shared else ():
+        where = f"{kafka}, {build}"
         system = lib.System(getattr(module, "TOPOLOGY", os.path.join(lib.ROOT, "topology.ecom")), kafka, getattr(module, "ARGS", ()),
-                            getattr(module, "ENV", None), getattr(module, "BUILD", lib.SANITIZED))
+                            getattr(module, "ENV", None), lib.BUILDS[build])
         try:
             system.__enter__()
         except Exception as error:
@@ -59,22 +61,26 @@ def run_module(name):
                 print(f"skip: {name} on Apache Kafka: Maven can't fetch it here")
                 continue
             failed += len(shared)
-            print(f"FAIL {name} on {kafka}: {error}", flush=True)
+            print(f"FAIL {name} on {where}: {error}", flush=True)
             continue
-        print(f"{name} on the {kafka} broker: up in {system.seconds:.1f} s", flush=True)
+        print(f"{name} on the {kafka} broker, {build} build: up in {system.seconds:.1f} s", flush=True)
         good = []
-        for round_ in range(1, REPEAT + 1):
-            what = f"{kafka}, round {round_}" if REPEAT > 1 else kafka
+        for round_ in range(1, rounds + 1):
+            what = f"{where}, round {round_}" if rounds > 1 else where
             good += [attempt(f"{name}.{n} [{what}]", f, system) for n, f in shared]
             if not all(good):
                 break
-        attempt(f"{name}: stops clean [{kafka}]", system.__exit__, *((None, None, None) if all(good) else (AssertionError, None, None)))
+        attempt(f"{name}: stops clean [{where}]", system.__exit__, *((None, None, None) if all(good) else (AssertionError, None, None)))
 
 
 def in_process(folder, name):
-    """One module in a process of its own; its output."""
-    done = subprocess.run([sys.executable, os.path.join(folder, "run.py"), "--one", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return name, done.stdout
+    """One module in a process of its own; its output, which is in .ecom/test/FOLDER/NAME.log meanwhile."""
+    log = os.path.join(lib.ROOT, ".ecom", "test", os.path.basename(folder), name + ".log")
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    with open(log, "w+", encoding="utf-8", errors="replace") as file:
+        subprocess.run([sys.executable, os.path.join(folder, "run.py"), "--one", name], stdout=file, stderr=subprocess.STDOUT)
+        file.seek(0)
+        return name, file.read()
 
 
 def is_alone(folder, name):

@@ -13,11 +13,6 @@ from shop import Customer, at_once, calm
 ARGS = ["--replicas", "2"]
 
 
-def ports(system):
-    processes = system.processes()
-    return [processes[name]["port"] for name in system.replicas("api-gateway")]
-
-
 def replies(sock):
     """Reads (status, {header: value}, body) after another until the connection ends."""
     with sock.makefile("rb") as file:
@@ -55,7 +50,7 @@ def scripts(system):
 
 def test_one_limit_for_both(system):
     """200 at once and 100 a second, counted together: what is let through is that, to the token."""
-    both, source, n = ports(system), f"127.0.{2 + os.getpid() % 200}.{1 + int(time.time()) % 250}", 500
+    both, source, n = system.ports("api-gateway"), f"127.0.{2 + os.getpid() % 200}.{1 + int(time.time()) % 250}", 500
     system.request("GET", "/v1/products/mug")
     before = scripts(system)
     out = []
@@ -119,7 +114,7 @@ def test_no_limit_without_redis(system):
     with system.paused("redis"):
         system.request("GET", "/v1/products/mug")
         got = []
-        drain(ports(system)[0], "127.0.0.90", 400, got)
+        drain(system.ports("api-gateway")[0], "127.0.0.90", 400, got)
         assert {(status, "ratelimit" in headers) for _, status, headers in got[0][1]} == {(200, False)}, got[0][1][:3]
     wait(lambda: "ratelimit" in system.request("GET", "/v1/products/mug").headers, 20, "it is counted again")
 
@@ -201,7 +196,7 @@ def send_much(port, head, piece, most):
 
 
 def test_too_large_a_body(system):
-    port, customer = ports(system)[0], Customer(system)
+    port, customer = system.ports("api-gateway")[0], Customer(system)
     auth = f"Authorization: Bearer {customer.token}\r\nContent-Type: application/json\r\nHost: shop\r\n".encode()
     most = 1 << 20
     with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:  # told at once, before any of it comes
@@ -221,7 +216,7 @@ def test_too_large_a_body(system):
 
 def test_slow_clients_are_cut(system):
     """A head in 10 s, a body in 20 s, whoever sends a byte now and then; others are served meanwhile."""
-    port = ports(system)[0]
+    port = system.ports("api-gateway")[0]
     post = b"POST /v1/users HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
     cases = {
         "head": (b"GET /v1/products/mug HTTP/1.1\r\nX-Slow: ", 9, 14),
@@ -268,7 +263,7 @@ def test_slow_clients_are_cut(system):
 
 
 def test_repeats_reach_either_gateway(system):
-    first, second = ports(system)
+    first, second = system.ports("api-gateway")
     customer = Customer(system)
 
     def order(port, key, qty=1, who=customer):

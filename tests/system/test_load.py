@@ -12,7 +12,7 @@ import lib
 from lib import wait
 from shop import calm
 
-BUILD = lib.RELEASE
+BUILDS = ["release"]
 ARGS = ["--replicas", "2"]
 SETTLED = ("503 inventory-unavailable", "503 payment-unavailable", "503 shipping-unavailable")  # what a busy machine may answer: the order is undone
 

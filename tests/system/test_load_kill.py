@@ -4,11 +4,9 @@ import json
 import os
 import subprocess
 
-import lib
-from lib import wait
+from lib import LONG, wait
 
-LONG = os.environ.get("EC_LONG") == "1"
-BUILD = lib.RELEASE
+BUILDS = ["release"]
 KAFKA = ["embedded", "apache"]
 ENV = {"EC_BACKOFF_MS": "300"}  # what is killed is started again soon, or most of the orders would be refused
 ORDERS, RATE, KILLS = (1300, 10, 10) if LONG else (240, 12, 3)

@@ -37,6 +37,11 @@ def payment(system, order):
     return status, provider_id
 
 
+def refund_of(system, order):
+    (refund,), = system.sql("payment-svc", f"SELECT refund_id FROM payments WHERE order_id = '{order}'")
+    return refund
+
+
 def passes(done):
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert len(re.findall(r"^ok ", done.stdout, re.M)) >= 5, done.stdout
@@ -195,7 +200,8 @@ def test_stripe_mock(system):
         assert status == "refunded"
         declined = customer.order("teapot", 2)
         assert declined.status == 402 and declined.json["type"].endswith("card-declined"), (declined, mock.text())
-        refund, create, cancel = mock.requests
+        refund, asked, create, cancel = mock.requests
+        assert asked[:2] == ("GET", f"/v1/refunds/{refund_of(system, paid.json['id'])}") and asked[3] == 200, asked
         assert refund == ("POST", "/v1/refunds", f"map[payment_intent:{provider_id}]", 200), refund
         assert create[0::3] == ("POST", 200) and create[1] == "/v1/payment_intents", create
         for part in ("amount:7800", "currency:usd", "confirm:true", "payment_method:pm_card_visa", "metadata:map[order_id:",

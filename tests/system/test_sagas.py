@@ -122,6 +122,52 @@ def test_cancel_while_a_participant_dies(system):
     assert tried[0]["fault"] == "timeout"
 
 
+def refund_asks(system, order):
+    """What the provider was asked about refunds of the order: CreateRefund and GetRefund, with the status that it told."""
+    ledger = system.ledger("stripe-sandbox")
+    intents = {e["reply"]["id"] for e in ledger if e["call"] == "CreatePayment" and e["status"] == 200 and e["reply"]["metadata"]["order_id"] == order}
+    refunds = [e["reply"]["id"] for e in ledger if e["call"] == "CreateRefund" and e["status"] == 200 and e["reply"]["payment_intent"] in intents]
+    return refunds, [e["reply"]["status"] for e in ledger if e["call"] == "GetRefund" and e["request"]["refund"] in refunds]
+
+
+def paid_back(system, order):
+    return system.sql("payment-svc", f"SELECT status FROM payments WHERE order_id = '{order}'")[0][0]
+
+
+def test_a_refund_that_takes_its_time(system):
+    """A refund that the provider calls pending is none yet: the customer is told 202, the payment is `refunding`, and it is asked until it is."""
+    customer, before = Customer(system), stock(system, "moka")
+    order = customer.order("moka", 1, "pm_card_pendingRefund").json["id"]
+    pending = {"id": "re_1", "status": "pending", "amount": 3400}
+    system.fault("stripe-sandbox", call="GetRefund", kind="status", status=200, body=pending, times=1000)
+    reply = customer.post(f"/v1/orders/{order}/cancel")
+    assert reply.status == 202 and reply.json["status"] == "cancelling" and reply.headers["location"] == f"/v1/orders/{order}", reply
+    assert customer.get(reply.headers["location"]).json["status"] == "cancelling"
+    assert paid_back(system, order) == "refunding" and customer.get(f"/v1/orders/{order}/summary").json["payment"]["status"] == "refunding"
+    assert customer.post(f"/v1/orders/{order}/cancel").status == 202, "it is under way"
+    assert events(system, order, "payment-events") == ["PaymentCaptured.v1"], "no money is back yet"
+    system.request("DELETE", "/_sandbox/faults", port=system.processes()["stripe-sandbox"]["port"], tls=True)
+    assert ends(system, customer, f"/v1/orders/{order}")[-1] == "cancelled"
+    calm(system)
+    refunds, told = refund_asks(system, order)
+    assert len(refunds) == 1 and "pending" in told and told[-1] == "succeeded" and told.count("succeeded") == 1, (refunds, told)
+    assert paid_back(system, order) == "refunded" and money(system, order) == ([3400], [3400]) and stock(system, "moka") == before
+    wait(lambda: events(system, order, "payment-events") == ["PaymentCaptured.v1", "PaymentRefunded.v1"], 20, "it is told, once")
+
+
+def test_an_undo_waits_for_its_refund(system):
+    """The order fails when it has been paid for: it is given up only when the money is back, and the provider is asked twice for that."""
+    customer = Customer(system)
+    with system.paused("shipping-svc"):
+        reply = customer.order("moka", 1, "pm_card_pendingRefund")
+    assert reply.status == 503 and reply.json["type"].endswith("shipping-unavailable"), reply
+    order = order_of(system, customer)
+    assert ends(system, customer, f"/v1/orders/{order}")[-1] == "cancelled"
+    calm(system)
+    refunds, told = refund_asks(system, order)
+    assert len(refunds) == 1 and told == ["pending", "succeeded"] and paid_back(system, order) == "refunded", (refunds, told)
+
+
 def charges_of(system, order):
     return [e for e in messages(system, "stripe-sandbox", order) if e["call"] == "CreatePayment"]
 

@@ -93,7 +93,7 @@ def completions(temp):
     formats, brokers = {"text", "json", "sarif", "github"}, {"embedded", "apache"}
     for words, wanted in ((("up", "--kafka", ""), brokers), (("up", "--kafka", "=", "a"), {"apache"}), (("up", "--kafka", "="), brokers),
                           (("check", "--format", "s"), {"sarif"}), (("check", "--color=never", "--format", "=", ""), formats),
-                          (("migrate", "order-svc", ""), {"up", "down", "status"}), (("completion", ""), {"bash", "zsh", "fish"}),
+                          (("migrate", "order-svc", ""), {"up", "down", "status", "baseline"}), (("completion", ""), {"bash", "zsh", "fish"}),
                           (("up", "--replicas", ""), set()), (("check", "topo"), {"topology.ecom"}), (("help", "ini"), {"init"})):
         offered = bash(scripts["bash"], "ecomc", *words)
         check(f"bash offers after {words}", offered == wanted, str(offered))

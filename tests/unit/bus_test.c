@@ -1,6 +1,8 @@
 /* The shared part of tests of relay and consumers. */
 #include "bus_test.h"
 
+#include "trace.h"
+
 /* The outbox stands in the test: what registers is what we call. */
 const struct ec_relay_sink *sink;
 void ec_relay_register(const struct ec_relay_sink *registered)
@@ -197,6 +199,7 @@ void send_typed(const char *key, int64_t n, const char *type, const char *body)
     row.event_id.b[14] = (uint8_t)(n >> 8);
     row.event_id.b[15] = (uint8_t)n;
     row.traceparent = EC_STR("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01");
+    assert_true(ec_trace_parse(row.traceparent, &row.span));
     snprintf(text, sizeof(text), "{\"id\":\"%s\",\"n\":%lld,\"later\":true}", key, (long long)n);
     row.body = ec_str_of(body ? body : text);
     assert_true(sink->produce(&row, on_delivered, NULL));

@@ -146,6 +146,16 @@ void pg_server_restart(struct pg_server *server)
     start_server(server);
 }
 
+void pg_server_pause(struct pg_server *server)
+{
+    kill(server->pid, SIGSTOP);
+}
+
+void pg_server_go_on(struct pg_server *server)
+{
+    kill(server->pid, SIGCONT);
+}
+
 void pg_server_stop(struct pg_server *server)
 {
     char *argv[] = {(char *)"/bin/rm", (char *)"-rf", server->dir, NULL};
@@ -168,7 +178,7 @@ char *pg_server_ask(struct pg_server *server, const char *sql)
     ExecStatusType status = PQresultStatus(result);
     char *text = NULL;
 
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
         fprintf(stderr, "%s\n%s", sql, PQerrorMessage(pg));
         abort();
     }

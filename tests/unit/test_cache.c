@@ -199,6 +199,27 @@ static void test_late_put_is_refused(void **state)
     }
 }
 
+/* A Redis that was started again has forgotten the drop, and its version with it. */
+static void test_late_put_after_a_restart_is_refused(void **state)
+{
+    (void)state;
+    fetched = stored = false;
+    ec_cache_fetch(&things, EC_STR("later"), on_fetched, NULL);
+    assert_true(fixture_until(is_fetched, 5000));
+    act(DROP, "later", 0);
+    fixture_redis_stop();
+    assert_true(fixture_until(fixture_redis_is_down, 5000));
+    fixture_redis_start();
+    assert_true(fixture_until(fixture_redis_is_up, 10000));
+    ec_cache_store(&things, EC_STR("later"), EC_STR("{\"n\":1,\"name\":\"old\"}"), &version, on_stored, NULL);
+    assert_true(fixture_until(is_stored, 5000));
+    act(GET, "later", 0);
+    assert_false(found);
+    act(PUT, "later", 2); /* of a read on this connection */
+    act(GET, "later", 0);
+    assert_int_equal(found_n, 2);
+}
+
 static void test_drop_outlives_an_outage(void **state)
 {
     (void)state;
@@ -243,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_put_get_drop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_value_that_does_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_put_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_put_after_a_restart_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drop_outlives_an_outage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_down_is_a_miss, setup, teardown),
     };

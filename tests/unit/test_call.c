@@ -241,6 +241,13 @@ static void keys_of_a_keyed_program(void **state)
         "89012345678901234567890123456789012345678901234567890123456789012345678901234567890");
     finish(task);
     assert_int_equal(strlen(peer.keys[3]), 64);
+    /* A repeat by a process that knows the operation under its new name is still a repeat. */
+    call.was = "Make";
+    task = new_task();
+    task->key = EC_STR("client/a/1");
+    finish(task);
+    assert_string_equal(peer.keys[4], "client/a/1/1/Make");
+    call.was = NULL;
 }
 
 /* A callee would take the second call of one request for a repeat of the first. */
@@ -258,6 +265,18 @@ static void keys_of_one_that_takes_none(void **state)
     }
     assert_string_equal(peer.keys[0], "client/a/1");
     assert_string_equal(peer.keys[1], "client/a/1/2/Do");
+}
+
+/* A callee that is newer says more than is known here, and leaves out what may be absent. */
+static void answers_of_another_version(void **state)
+{
+    (void)state;
+    peer.body = "{\"name\":\"x\",\"n\":1,\"more\":{\"than\":[\"is\",\"known\"]}}";
+    finish(new_task());
+    assert_null(end.error);
+    peer.body = "{\"name\":\"x\"}"; /* but not what is needed */
+    finish(new_task());
+    assert_ptr_equal(end.error, &ec_error_bad_gateway);
 }
 
 static void answers(void **state)
@@ -284,7 +303,7 @@ static void answers(void **state)
         {503, "", "ec-unknown: 1\r\n", &ec_error_unavailable, true},
         {504, "", NULL, &ec_error_timeout, true},
         {200, "{\"name\":\"x\"}", NULL, &ec_error_bad_gateway, true},
-        {200, "{\"name\":\"x\",\"n\":1,\"more\":2}", NULL, &ec_error_bad_gateway, true},
+        {200, "{\"name\":\"x\",\"n\":1,\"more\":2,\"more\":2}", NULL, &ec_error_bad_gateway, true},
         {200, "", NULL, &ec_error_bad_gateway, true},
     };
     size_t i;
@@ -568,8 +587,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(headers_and_bodies), T(the_nearer_limit_counts), T(keys_of_a_keyed_program),
-        T(keys_of_one_that_takes_none), T(answers), T(failures), T(retries),
-        T(unknown_stays_unknown), T(what_settles_it), T(the_budget), T(the_breaker), T(the_bulkhead), T(configuration),
+        T(keys_of_one_that_takes_none), T(answers), T(answers_of_another_version), T(failures), T(retries),
         T(unknown_stays_unknown), T(what_settles_it), T(the_budget), T(the_breaker), T(the_bulkhead), T(configuration),
     };
 

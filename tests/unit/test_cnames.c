@@ -1,29 +1,7 @@
 /* Spellings of names, and names of C that are free. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "arena_fixture.h"
 
-#include <cmocka.h>
-
-#include "arena.h"
 #include "cnames.h"
-
-static struct ecc_arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    ecc_arena_init(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ecc_arena_free(&arena);
-    return 0;
-}
 
 static void test_spellings(void **state)
 {

@@ -1,19 +1,13 @@
 /* The canonical form: what is put where, and hostile input. Whole files, and that meaning is kept, are tests/fmt/run.py's. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "arena_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena.h"
 #include "diag.h"
 #include "format.h"
 #include "source.h"
 
-static struct ecc_arena arena;
 static struct ecc_diags diags;
 
 static const char *format(const char *text)
@@ -43,20 +37,6 @@ static void statement(const char *text, const char *wanted)
 {
     expect(ecc_arena_printf(&arena, "service a-svc \"A\" { op X() {\n%s\n} }", text),
            ecc_arena_printf(&arena, "service a-svc \"A\" {\n  op X() {\n%s  }\n}\n", wanted));
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    ecc_arena_init(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ecc_arena_free(&arena);
-    return 0;
 }
 
 static void test_empty(void **state)

@@ -178,6 +178,89 @@ static void test_redis_away(void **state)
     assert_has("Retry-After: 1\n");
 }
 
+static bool one_held(void)
+{
+    return seen.nheld > 0;
+}
+
+static bool all_missed(void)
+{
+    return gw_in_flight() == wanted;
+}
+
+static bool two_held(void)
+{
+    return seen.nheld > 1;
+}
+
+static bool three_held(void)
+{
+    return seen.nheld > 2;
+}
+
+/* Nobody can tell by a version that the row has changed: who comes after the change is not given what was asked for before it. */
+static void test_redis_away_joins_no_earlier_fetch(void **state)
+{
+    (void)state;
+    fixture_redis_stop();
+    assert_true(fixture_until(fixture_redis_is_down, 5000));
+    seen.hold = true;
+    post("GET /v1/things/cup", NULL, NULL);
+    assert_true(fixture_until(one_held, 10000));
+    for (int i = 0; i < 5; i++) /* after the change */
+        post("GET /v1/things/cup", NULL, NULL);
+    post("GET /v1/things/jug", NULL, NULL); /* of another key: not held up */
+    assert_true(fixture_until(two_held, 10000));
+    wanted = 7;
+    assert_true(fixture_until(all_missed, 10000));
+    for (int i = 0; i < 100; i++)
+        uv_run(ec_app.loop, UV_RUN_NOWAIT);
+    wanted = 1;
+    ec_task_resume_soon(seen.held[0]);
+    assert_true(fixture_until(answered, 10000));
+    assert_body("4202"); /* two calls by then */
+    assert_true(fixture_until(three_held, 10000));
+    assert_int_equal(reply.answers, 1);
+    seen.hold = false;
+    ec_task_resume_soon(seen.held[2]);
+    wanted = 6;
+    assert_true(fixture_until(answered, 10000));
+    assert_body("4203");
+    assert_int_equal(seen.calls, 3); /* one for all that had come by then */
+    ec_task_resume_soon(seen.held[1]);
+    wanted = 7;
+    assert_true(fixture_until(answered, 10000));
+    assert_int_equal(reply.by_status[200], 7);
+}
+
+/* A fetch that fails is told to who was there when it began, and to nobody else. */
+static void test_redis_away_a_failure_is_not_passed_on(void **state)
+{
+    (void)state;
+    fixture_redis_stop();
+    assert_true(fixture_until(fixture_redis_is_down, 5000));
+    seen.hold = true;
+    post("GET /v1/things/cup", NULL, NULL);
+    assert_true(fixture_until(one_held, 10000));
+    for (int i = 0; i < 3; i++)
+        post("GET /v1/things/cup", NULL, NULL);
+    wanted = 4;
+    assert_true(fixture_until(all_missed, 10000));
+    for (int i = 0; i < 100; i++)
+        uv_run(ec_app.loop, UV_RUN_NOWAIT);
+    wanted = 1;
+    seen.fail = &ec_error_unavailable;
+    ec_task_resume_soon(seen.held[0]);
+    assert_true(fixture_until(answered, 10000));
+    assert_true(fixture_until(two_held, 10000));
+    seen.fail = NULL;
+    wanted = 4;
+    ec_task_resume_soon(seen.held[1]);
+    assert_true(fixture_until(answered, 10000));
+    assert_int_equal(reply.by_status[503], 1);
+    assert_int_equal(reply.by_status[200], 3);
+}
+
 static void test_client_keys(void **state)
 {
     static const char body[] = "{\"name\":\"x\",\"price\":3}";
@@ -246,16 +329,6 @@ static void test_cache(void **state)
     assert_int_equal(seen.calls, 2);
     assert_int_equal(ask("GET /v1/things/kettle", NULL, NULL), 200);
     assert_has("X-Cache: hit\n");
-}
-
-static bool one_held(void)
-{
-    return seen.nheld > 0;
-}
-
-static bool all_missed(void)
-{
-    return gw_in_flight() == wanted;
 }
 
 static void test_stampede(void **state)
@@ -352,6 +425,7 @@ int main(void)
         TEST(test_no_token), TEST(test_verdict_is_kept_while_the_session_is_there), TEST(test_one_question_a_token), TEST(test_auth_away),
         TEST(test_limit), TEST(test_client_keys), TEST(test_accepted), TEST(test_failures), TEST(test_cache), TEST(test_stampede),
         TEST(test_failed_fetch_is_told_to_all_and_not_stored), TEST(test_drop_during_a_fetch), TEST(test_admin), TEST(test_redis_away),
+        TEST(test_redis_away_joins_no_earlier_fetch), TEST(test_redis_away_a_failure_is_not_passed_on),
     };
 
     ec_app.loop = uv_default_loop();

@@ -54,6 +54,8 @@ static void read_request(uv_loop_t *loop, int fd, const char *end)
     expect_text(loop, fd, &r, end);
 }
 
+static struct ec_http_client *avoiding; /* tells its client to avoid who answers 401 */
+
 static void on_done(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply)
 {
     struct outcome *o = data;
@@ -62,6 +64,8 @@ static void on_done(void *data, enum ec_http_outcome outcome, const struct ec_ht
     o->done = true;
     o->outcome = outcome;
     assert_true((outcome == EC_HTTP_OK) == (reply != NULL));
+    if (reply && avoiding && reply->status == 401)
+        ec_http_avoid(avoiding, reply);
     if (reply) {
         o->status = reply->status;
         o->n = reply->body.n;
@@ -400,6 +404,38 @@ static void several_origins(void **state)
     CLOSE(client);
 }
 
+static void avoided(void **state)
+{
+    struct ec_http_client *client;
+    struct fake g = listen_fake();
+    struct outcome o;
+    int a, b, i;
+    OPEN;
+
+    client = avoiding = client_for(&loop, 8, "http://127.0.0.1:%d,http://127.0.0.1:%d/", f.port, g.port);
+    ask(client, "{}", 5000, true, &o);
+    a = accept_one(&loop, &f);
+    read_request(&loop, a, "{}");
+    send_text(a, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
+    TURN_UNTIL(&loop, o.done);
+    assert_int_equal(o.status, 401);
+    ask(client, "{}", 5000, true, &o); /* the first has a connection that is idle, and nothing to do */
+    b = accept_one(&loop, &g);
+    for (i = 0; i < 3; i++) {
+        read_request(&loop, b, "{}");
+        send_text(b, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        TURN_UNTIL(&loop, o.done);
+        assert_int_equal(o.status, 200);
+        if (i < 2)
+            ask(client, "{}", 5000, true, &o);
+    }
+    avoiding = NULL;
+    close(a);
+    close(b);
+    close(g.fd);
+    CLOSE(client);
+}
+
 static void cancelled(void **state)
 {
     struct ec_http_client *client;
@@ -488,7 +524,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_in_all_framings), cmocka_unit_test(malformed_replies),   cmocka_unit_test(more_than_the_reply),
         cmocka_unit_test(failures_told_apart),     cmocka_unit_test(names_that_do_not_resolve), cmocka_unit_test(stale_connections),
-        cmocka_unit_test(bounded_and_waiting),     cmocka_unit_test(several_origins),     cmocka_unit_test(cancelled),
+        cmocka_unit_test(bounded_and_waiting),     cmocka_unit_test(several_origins),     cmocka_unit_test(avoided),             cmocka_unit_test(cancelled),
         cmocka_unit_test(large_requests),          cmocka_unit_test(urls),
     };
 

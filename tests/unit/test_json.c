@@ -365,6 +365,52 @@ static void depth(void **state)
     assert_int_equal(ec_json_read_field(arena, (struct ec_str){text, sizeof(text)}, &field, &out, 0, &error), EC_JSON_MALFORMED);
 }
 
+/* A field that was renamed: written under both names, read under either; where both are there, the present one counts. */
+static void renamed(void **state)
+{
+    static const struct ec_field fields[] = {
+        {.name = "title", .kind = EC_TEXT, .offset = offsetof(struct part, name), .was = "name"},
+        {.name = "qty", .kind = EC_INT, .offset = offsetof(struct part, qty), .was = "count"},
+    };
+    static const struct ec_record record = {"Part", sizeof(struct part), fields, 2, NULL};
+    static const struct {
+        const char *text;
+        enum ec_json_status status;
+    } cases[] = {
+        {"{\"title\":\"a\",\"qty\":1}", EC_JSON_OK},
+        {"{\"name\":\"a\",\"count\":1}", EC_JSON_OK},
+        {"{\"count\":1,\"title\":\"a\"}", EC_JSON_OK},
+        {"{\"title\":\"a\",\"name\":\"old\",\"qty\":1,\"count\":9}", EC_JSON_OK},
+        {"{\"name\":\"old\",\"count\":9,\"qty\":1,\"title\":\"a\"}", EC_JSON_OK},
+        {"{\"title\":\"a\",\"name\":7,\"qty\":1}", EC_JSON_OK}, /* nobody reads it */
+        {"{\"name\":7,\"title\":\"a\",\"qty\":1}", EC_JSON_INVALID},
+        {"{\"title\":\"a\",\"name\":,\"qty\":1}", EC_JSON_MALFORMED},
+        {"{\"title\":\"a\",\"name\":\"a\",\"name\":\"a\",\"qty\":1}", EC_JSON_MALFORMED},
+        {"{\"name\":\"a\",\"title\":\"a\",\"title\":\"a\",\"qty\":1}", EC_JSON_MALFORMED},
+        {"{\"name\":\"a\"}", EC_JSON_INVALID},
+        {"{\"names\":\"a\",\"qty\":1}", EC_JSON_INVALID},
+    };
+    struct ec_buf buf = {NULL, 0, 0};
+    struct part p;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        enum ec_json_status status = ec_json_read(arena, (struct ec_str){cases[i].text, strlen(cases[i].text)}, &record, &p, 0, &error);
+
+        if (status != cases[i].status || (status == EC_JSON_OK && (!ec_str_eq(p.name, EC_STR("a")) || p.qty != 1)))
+            fail_msg("%s: %d, %s %s", cases[i].text, status, error.path, error.message);
+    }
+    p = (struct part){.name = EC_STR("a"), .qty = 1};
+    ec_json_write(&buf, &record, &p);
+    ec_json_write_with(&buf, &record, &p, EC_JSON_NEW_NAMES);
+    ec_buf_add(&buf, "", 1);
+    assert_string_equal(buf.p, "{\"title\":\"a\",\"name\":\"a\",\"qty\":1,\"count\":1}{\"title\":\"a\",\"qty\":1}");
+    ec_buf_free(&buf);
+    assert_int_equal(ec_form_read(arena, EC_STR("name=a&qty=1"), &record, &p, 0, &error), EC_JSON_OK);
+    assert_true(ec_str_eq(p.name, EC_STR("a")));
+}
+
 static void lenient(void **state)
 {
     static const char text[] = "{\"object\":\"list\",\"name\":\"b\",\"meta\":{\"x\":[1,2.5,\"\\n\",true,null]},\"qty\":2,\"e\":\"\"}";
@@ -543,6 +589,7 @@ int main(void)
         cmocka_unit_test(not_json),
         cmocka_unit_test(depth),
         cmocka_unit_test(lenient),
+        cmocka_unit_test(renamed),
         cmocka_unit_test(many_members),
         cmocka_unit_test(single_values),
         cmocka_unit_test(written_text_is_json),

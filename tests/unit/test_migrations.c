@@ -85,7 +85,7 @@ static const struct ecc_migration *last(size_t *n)
 static const char catalog[] =
     "SELECT coalesce(string_agg(x, E'\\n' ORDER BY x), '') FROM ("
     "SELECT 'column ' || c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || "
-    "coalesce(pg_get_expr(d.adbin, d.adrelid), '') AS x FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' "
+    "coalesce(pg_get_expr(d.adbin, d.adrelid), '') AS x FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v') "
     "LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum "
     "WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped "
     "UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint "
@@ -125,37 +125,76 @@ static const char first_version[] =
     "table things { id uuid primary key  name text unique  note text?  n int = 0  color Color = red  parts [Part]  index (name, n desc) }\n"
     "table tags { thing_id uuid references things  label text(1..20)  primary key (thing_id, label)  check (label <> 'x y') }";
 
-/* first_version, then `database`: forth, like a fresh one; back, like the first; and forth again. */
-static const struct ecc_migration *step(const char *database, const char *outside, const char *rows)
+static const struct ecc_migrations *all(void)
 {
-    size_t n;
+    const char *error;
+    struct ecc_lock *read = ecc_lock_read(&arena, lock, strlen(lock), &error);
+
+    assert_non_null(read);
+    return &ecc_lock_service(read, "thing-svc")->migrations;
+}
+
+/* What a topology becomes once nobody needs the old names. */
+static const char *without_was(const char *database)
+{
+    char *copy = ecc_arena_strdup(&arena, database), *at;
+
+    while ((at = strstr(copy, "was(")))
+        memmove(at, strchr(at, ')') + 1, strlen(strchr(at, ')')));
+    return copy;
+}
+
+static void run_all(const struct ecc_migrations *m, size_t from)
+{
+    for (size_t i = from; i < m->n; i++)
+        pg_server_run(server, m->items[i]->up);
+}
+
+static void run_back(const struct ecc_migrations *m, size_t to)
+{
+    for (size_t i = m->n; i-- > to;)
+        pg_server_run(server, m->items[i]->down);
+}
+
+/* first_version, then `database`, then that without `was`: forth, like a fresh one; back, like the first; and forth again. Gives the
+ * migrations. */
+static const struct ecc_migrations *step(const char *database, const char *outside, const char *rows)
+{
+    const char *last_one = without_was(database), *said;
 
     lock = NULL;
     assert_null(build(first_version, ""));
-    const struct ecc_migration *initial = last(&n);
-    assert_string_equal(initial->name, "000001_initial");
-    const char *message = build(database, outside);
-    if (message)
-        fail_msg("%s", message);
-    const struct ecc_migration *migration = last(&n);
-    assert_int_equal(n, 2);
-    const char *expected = fresh(database);
+    assert_string_equal(all()->items[0]->name, "000001_initial");
+    if ((said = build(database, outside)) || (said = build(last_one, outside)))
+        fail_msg("%s", said);
+    const struct ecc_migrations *m = all();
+    const char *expected = fresh(last_one);
     empty();
-    pg_server_run(server, initial->up);
+    pg_server_run(server, m->items[0]->up);
     const char *before = schema_now();
     if (*rows)
         pg_server_run(server, rows);
-    pg_server_run(server, migration->up);
+    run_all(m, 1);
     assert_string_equal(schema_now(), expected);
-    pg_server_run(server, migration->down);
+    run_back(m, 1);
     assert_string_equal(schema_now(), before);
-    pg_server_run(server, migration->up);
+    run_all(m, 1);
     assert_string_equal(schema_now(), expected);
-    assert_null(build(database, outside)); /* nothing more */
-    last(&n);
-    assert_int_equal(n, 2);
-    return migration;
+    assert_null(build(last_one, outside)); /* nothing more */
+    assert_int_equal(all()->n, m->n);
+    return m;
 }
+
+static const char *up_of(const struct ecc_migrations *m, const char *name)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (strcmp(m->items[i]->name, name) == 0)
+            return m->items[i]->up;
+    fail_msg("there is no migration %s", name);
+    return NULL;
+}
+
+#define TAGS "table tags { thing_id uuid references things  label text(1..20)  primary key (thing_id, label)  check (label <> 'x y') }"
 
 static const char a_row[] = "INSERT INTO things (id, name, parts) VALUES ('00000000-0000-0000-0000-000000000001', 'one', '[]')";
 
@@ -200,7 +239,7 @@ static void test_initial(void **state)
 static void test_steps(void **state)
 {
     (void)state;
-    const struct ecc_migration *m;
+    const struct ecc_migrations *m;
 
     if (!server)
         skip();
@@ -208,27 +247,76 @@ static void test_steps(void **state)
              "  index (name, n desc) }\n"
              "table tags { thing_id uuid references things  label text(1..20)  primary key (thing_id, label)  check (label <> 'x y') }",
              "", a_row);
-    assert_string_equal(m->name, "000002_add_things_made");
-    assert_string_equal(m->up, "ALTER TABLE things ADD COLUMN made timestamptz NOT NULL DEFAULT now();\nALTER TABLE things ADD COLUMN extra text;\n");
+    assert_int_equal(m->n, 2);
+    assert_string_equal(up_of(m, "000002_add_things_made"), "ALTER TABLE things ADD COLUMN made timestamptz NOT NULL DEFAULT now();\n"
+                                                            "ALTER TABLE things ADD COLUMN extra text;\n");
 
-    /* Everything at once: renames, types, defaults, nulls, checks, keys, a new table and a dropped column. */
-    m = step("table goods { was(things)  id uuid primary key  title text unique was(name)  note text = \"\"  n float = 1.5  color Color  parts [Part]"
+    /* Nearly everything at once: renames, defaults, nulls, checks, keys, a new table and a dropped column. */
+    m = step("table goods { was(things)  id uuid primary key  title text unique was(name)  note text = \"\"  n int = 1  color Color  parts [Part]"
              "  index (title) }\n"
              "table tags { good_id uuid references goods was(thing_id)  label text(1..30)  weight int = 1 check (weight > 0)  primary key (good_id, label) }\n"
              "table boxes { id uuid primary key  good uuid references goods  next uuid? references crates }\n"
              "table crates { id uuid primary key  order int }",
              "", a_row);
-    assert_string_equal(m->name, "000002_rename_things");
+    assert_string_equal(m->items[1]->name, "000002_expand_tags_thing_id");
 
     m = step("table things { id uuid primary key  name text unique  n int?  color Color = red  parts [Part]  index (name, n desc) }\n"
              "table tags { thing_id uuid references things  label text(1..20)  primary key (thing_id, label)  check (label <> 'x y') }",
              "drop thing-svc.things.note \"nobody */ reads; it\"", a_row);
-    assert_string_equal(m->up, "ALTER TABLE things ALTER COLUMN n DROP DEFAULT;\nALTER TABLE things ALTER COLUMN n DROP NOT NULL;\n"
-                               "-- nobody * / reads; it\nALTER TABLE things DROP COLUMN note;\n");
+    assert_string_equal(up_of(m, "000002_alter_things_n"), "ALTER TABLE things ALTER COLUMN n DROP DEFAULT;\nALTER TABLE things ALTER COLUMN n DROP NOT NULL;\n");
+    assert_string_equal(up_of(m, "000003_drop_things_note"), "-- nobody * / reads; it\nALTER TABLE things DROP COLUMN note;\n");
 
     m = step("table things { id uuid primary key  name text unique  note text?  n int = 0  color Color = red  parts [Part]  index (name, n desc) }",
              "drop thing-svc.tags \"moved\"", "");
-    assert_string_equal(m->name, "000002_drop_tags");
+    assert_string_equal(m->items[m->n - 1]->name, "000003_drop_tags");
+
+    m = step("table things { id uuid primary key  name text unique  note text?  n float = 1.5  color Color = red  parts [Part]  index (name, n desc)  index (note) }\n"
+             "table tags { thing_id uuid references things  label text(1..20) unique  primary key (thing_id, label)  check (label <> 'x y') }",
+             "", a_row);
+    assert_string_equal(up_of(m, "000003_index_things_note_idx"), "CREATE INDEX CONCURRENTLY IF NOT EXISTS things_note_idx ON things (note);\n");
+    assert_string_equal(up_of(m, "000004_index_tags_label_key"), "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS tags_label_key ON tags (label);\n");
+    assert_string_equal(up_of(m, "000005_validate_tags"), "ALTER TABLE tags ADD CONSTRAINT tags_label_key UNIQUE USING INDEX tags_label_key;\n");
+
+    m = step("table things { id uuid primary key  name text unique  note text = \"none\"  n int = 0  color Color = red  parts [Part]  index (name, n desc) }\n" TAGS,
+             "", a_row);
+    assert_int_equal(pg_server_count(server, "SELECT count(*) FROM things WHERE note = 'none'"), 1);
+    assert_true(m->items[2]->no_transaction && !m->items[3]->no_transaction);
+}
+
+/* While the release before runs, both names of a column and of a table read and write the same. */
+static void test_both_names(void **state)
+{
+    static const char next[] = "table items { was(things)  id uuid primary key  name text unique  note text?  n int = 0  color Color = red  parts [Part]  index (name, n desc) }\n"
+                               "table tags { thing_id uuid references items  word text(1..20) was(label)  primary key (thing_id, word)  check (word <> 'x y') }";
+
+    (void)state;
+    if (!server)
+        skip();
+    lock = NULL;
+    assert_null(build(first_version, ""));
+    assert_null(build(next, ""));
+    empty();
+    run_all(all(), 0);
+    pg_server_run(server, a_row); /* by the view */
+    pg_server_run(server, "INSERT INTO things (id, name, parts) VALUES ('00000000-0000-0000-0000-000000000001', 'two', '[]') ON CONFLICT (id) DO UPDATE SET n = 7");
+    assert_int_equal(pg_server_count(server, "SELECT n FROM items WHERE name = 'one'"), 7);
+    pg_server_run(server, "INSERT INTO tags (thing_id, label) VALUES ('00000000-0000-0000-0000-000000000001', 'a')");
+    pg_server_run(server, "INSERT INTO tags (thing_id, word) VALUES ('00000000-0000-0000-0000-000000000001', 'b')");
+    assert_int_equal(pg_server_count(server, "SELECT count(*) FROM tags WHERE word = label AND word IN ('a', 'b')"), 2);
+    pg_server_run(server, "UPDATE tags SET label = 'c' WHERE word = 'a'");
+    pg_server_run(server, "UPDATE tags SET word = 'd' WHERE label = 'b'");
+    assert_int_equal(pg_server_count(server, "SELECT count(*) FROM tags WHERE word = label AND word IN ('c', 'd')"), 2);
+    pg_server_run(server, "INSERT INTO tags (thing_id, label) VALUES ('00000000-0000-0000-0000-000000000001', 'c') ON CONFLICT (thing_id, label) DO UPDATE SET label = 'e'");
+    assert_int_equal(pg_server_count(server, "SELECT count(*) FROM tags WHERE word = 'e' AND label = 'e'"), 1);
+    assert_null(build(next, "")); /* as long as `was` stands, so do they */
+    size_t n = all()->n;
+    assert_string_equal(build("table items { was(things)  id uuid primary key  name text unique  n int = 0  color Color = red  parts [Part]  index (name, n desc) }\n"
+                              "table tags { thing_id uuid references items  word text(1..20) was(label)  primary key (thing_id, word)  check (word <> 'x y') }",
+                              "drop thing-svc.items.note \"why\""),
+                        "column `note` can't be dropped while the old name `things` of the release before is kept");
+    assert_null(build(without_was(next), ""));
+    run_all(all(), n);
+    assert_string_equal(schema_now(), fresh(without_was(next)));
 }
 
 static void refused(const char *database, const char *expected)
@@ -240,8 +328,6 @@ static void refused(const char *database, const char *expected)
     assert_string_equal(message, expected);
     assert_ptr_equal(lock, kept);
 }
-
-#define TAGS "table tags { thing_id uuid references things  label text(1..20)  primary key (thing_id, label)  check (label <> 'x y') }"
 
 static void test_refused(void **state)
 {
@@ -256,6 +342,8 @@ static void test_refused(void **state)
             "`note` was optional, and rows that exist may have no value for it");
     refused("table things { id uuid primary key  name int unique  note text?  n int = 0  color Color = red  parts [Part]  index (name, n desc) } " TAGS,
             "`name` was text and becomes bigint, which not every value can");
+    refused("table things { id uuid primary key  name text unique  note text?  count float = 0.0 was(n)  color Color = red  parts [Part]  index (name, count desc) } " TAGS,
+            "`count` gets a new name and a new type at once: double precision was bigint");
 }
 
 static void test_lock(void **state)
@@ -271,7 +359,8 @@ static void test_lock(void **state)
     const char *message = build(first_version, "");
     assert_non_null(message);
     assert_non_null(strstr(message, "migration 000001_initial of thing-svc is not as it was released"));
-    static const char *const bad[] = {"", "{", "[]", "{\"version\": 2}", "{\"version\": 1, \"services\": {\"thing-svc\": 3}}", "\xff", "{\"version\": 1, \"services\": {\"thing-svc\": {\"migrations\": [{}]}}}"};
+    static const char *const bad[] = {"", "{", "[]", "{\"version\": 3}", "{\"version\": 2, \"sagas\": [{\"name\": \"x\"}]}", "{\"version\": 2, \"events\": [{\"name\": \"X\", \"version\": 1, \"text\": 7}]}",
+                                      "{\"version\": 1, \"services\": {\"thing-svc\": 3}}", "\xff", "{\"version\": 1, \"services\": {\"thing-svc\": {\"migrations\": [{}]}}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         lock = bad[i];
         message = build(first_version, "");
@@ -330,10 +419,10 @@ static void test_value_order(void **state)
 {
     (void)state;
     assert_int_equal(migrations_of("light dark grey", "grey light dark"), 1);
-    assert_int_equal(migrations_of("light dark", "dark light grey"), 2);
-    assert_int_equal(migrations_of("light dark grey", "dark light"), 2);
-    assert_int_equal(migrations_of("light dark", "dark lighter"), 2);
-    assert_int_equal(migrations_of("light dark", "dark ligh"), 2);
+    assert_int_equal(migrations_of("light dark", "dark light grey"), 3);
+    assert_int_equal(migrations_of("light dark grey", "dark light"), 3);
+    assert_int_equal(migrations_of("light dark", "dark lighter"), 3);
+    assert_int_equal(migrations_of("light dark", "dark ligh"), 3);
 }
 
 int main(void)
@@ -341,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_initial), cmocka_unit_test(test_steps), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_lock),    cmocka_unit_test(test_seed),  cmocka_unit_test(test_value_order),
+        cmocka_unit_test(test_both_names),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

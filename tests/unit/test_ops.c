@@ -109,7 +109,7 @@ static const struct ec_program echo = {
     .name = "beta.Echo", .run = echo_run, .frame_size = sizeof(struct echo_frame), .in = &echo_in_record, .out = &echo_out_record,
     .errors = (const struct ec_error *const[]){&error_no_luck, NULL},
 };
-static const struct ec_op echo_op = {"Echo", &echo, (const char *const[]){"alpha", NULL}};
+static const struct ec_op echo_op = {"Echo", &echo, (const char *const[]){"alpha", NULL}, .was = "Say"};
 
 static void nothing_run(struct ec_task *task)
 {
@@ -286,6 +286,8 @@ static bool has(const char *text)
 static void operations(void **state)
 {
     (void)state;
+    assert_int_equal(call("Say", "", "{\"text\":\"hello\"}"), 200); /* as callers of the version before know it */
+    assert_true(has("{\"text\":\"hello\""));
     assert_int_equal(call("Echo", "", "{\"text\":\"hello\"}"), 200);
     assert_true(has("{\"text\":\"hello\",\"hash\":\"0000\",\"background\":false,\"again\":false,\"remaining_ms\":"));
     assert_true(has("content-type: application/json") || has("Content-Type: application/json"));

@@ -310,6 +310,43 @@ static void test_deadline(void **state)
     unsetenv("EC_PG_POOL");
 }
 
+static void nothing(uv_work_t *work)
+{
+    (void)work;
+}
+
+static void noted(uv_work_t *work, int status)
+{
+    (void)status;
+    *(bool *)work->data = true;
+}
+
+static void test_cancels_leave_the_pool_to_others(void **state)
+{
+    struct ended slow[8];
+    bool done = false;
+    uv_work_t work = {.data = &done};
+    size_t i;
+
+    (void)state;
+    db_open(NULL);
+    for (i = 0; i < 8; i++)
+        ask(&one_program, &sql_sleep, &slow[i], 1000);
+    DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND state = 'active' "
+                                        "AND pid <> pg_backend_pid()") == 8);
+    pg_server_pause(db_server); /* a cancel comes on a connection of its own: that waits for ever */
+    for (i = 0; i < 8; i++) {
+        DB_UNTIL(slow[i].over);
+        assert_non_null(slow[i].error);
+    }
+    assert_int_equal(uv_queue_work(ec_app.loop, &work, nothing, noted), 0);
+    DB_UNTIL(done);
+    pg_server_go_on(db_server);
+    ask(&one_program, &sql_quick, &slow[0], 0);
+    DB_UNTIL(slow[0].over);
+    db_close();
+}
+
 static void test_line_is_bounded(void **state)
 {
     static struct ended many[1100];
@@ -383,8 +420,10 @@ static void test_schema_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),          cmocka_unit_test(test_rows),       cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_line_is_bounded), cmocka_unit_test(test_reconnects), cmocka_unit_test(test_schema_missing),
+        cmocka_unit_test(test_values),          cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_deadline),        cmocka_unit_test(test_cancels_leave_the_pool_to_others),
+        cmocka_unit_test(test_line_is_bounded), cmocka_unit_test(test_reconnects),
+        cmocka_unit_test(test_schema_missing),
     };
 
     return cmocka_run_group_tests(tests, db_group_setup, db_group_teardown);

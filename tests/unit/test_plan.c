@@ -150,7 +150,12 @@ static void show(char *out, const struct ecc_acts *acts)
     for (size_t i = 0; i < acts->n; i++) {
         const struct ecc_act *act = acts->items[i];
 
-        add(out, act->step ? act->step : names[act->kind]);
+        if (act->kind == ECC_ACT_NOW && act->stmt->kind == ECC_STMT_SQL) {
+            add(out, act->stmt->u.sql->name);
+            strcat(out, "+deferred");
+        } else {
+            add(out, act->step ? act->step : names[act->kind]);
+        }
         if (act->kind == ECC_ACT_COMMIT && act->with_out)
             strcat(out, "+out");
         if (act->kind == ECC_ACT_COMMIT && act->last)
@@ -203,7 +208,7 @@ static void a_lone_write_is_wrapped(void **state)
     (void)state;
     s->none = refuse();
     expect(ECC_REPEAT_ATOMIC, true, BLOCK(s, give(s->let)), "tx thing NO_ROW{FAIL} OUT commit+out+last REPLY");
-    expect(ECC_REPEAT_ATOMIC, false, BLOCK(sql(ECC_SQL_EXEC, "update_thing", true)), "tx update_thing commit+last REPLY");
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(sql(ECC_SQL_EXEC, "update_thing", true)), "tx update_thing+deferred commit+last REPLY");
     /* A program that is claimed or only reads is left as it is. */
     expect(ECC_REPEAT_CLAIM, false, BLOCK(sql(ECC_SQL_EXEC, "update_thing", true)), "claim update_thing REPLY");
     /* `none -> return` ends the transaction, `found -> fail` keeps what was written. */
@@ -238,7 +243,7 @@ static void the_reply_is_known_at_the_end_of_tx(void **state)
     s = sql(ECC_SQL_ONE, "thing", true);
     s->none = give(NULL);
     expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(s, loop(BLOCK(sql(ECC_SQL_EXEC, "update_thing", true)))))),
-           "tx thing NO_ROW{commit+last REPLY} FOR{update_thing} commit_2+last REPLY");
+           "tx thing NO_ROW{commit+last REPLY} FOR{update_thing+deferred} commit_2+last REPLY");
 }
 
 static void a_call_to_come_is_not_the_last_write(void **state)
@@ -252,7 +257,7 @@ static void a_call_to_come_is_not_the_last_write(void **state)
     expect(ECC_REPEAT_CLAIM, true, BLOCK(call, tx(BLOCK(s)), give(s->let)), "claim other_do tx thing EXPECT OUT commit+out+last REPLY");
     /* In a loop, what stands before comes again. */
     s = sql(ECC_SQL_EXEC, "update_thing", true);
-    expect(ECC_REPEAT_CLAIM, false, BLOCK(loop(BLOCK(tx(BLOCK(s))))), "claim FOR{tx update_thing commit} REPLY");
+    expect(ECC_REPEAT_CLAIM, false, BLOCK(loop(BLOCK(tx(BLOCK(s))))), "claim FOR{tx update_thing+deferred commit} REPLY");
 }
 
 static void a_transaction_at_the_end_of_a_branch(void **state)
@@ -264,7 +269,7 @@ static void a_transaction_at_the_end_of_a_branch(void **state)
     when->u.when.cond = use(read->let);
     when->u.when.then = BLOCK(tx(BLOCK(s)));
     expect(ECC_REPEAT_ATOMIC, true, BLOCK(read, when, give(read->let)),
-           "thing EXPECT WHEN{tx update_thing OUT commit+out+last REPLY} OUT REPLY");
+           "thing EXPECT WHEN{tx update_thing+deferred OUT commit+out+last REPLY} OUT REPLY");
 }
 
 static void a_caught_call(void **state)
@@ -295,6 +300,40 @@ static void a_saga_that_is_awaited(void **state)
            "claim tx thing EXPECT NOW commit await_placing LATE{OUT ACCEPT} OUT REPLY");
 }
 
+/* An update with `none -> fail`. */
+static struct ecc_stmt *update_or_fail(const char *text)
+{
+    struct ecc_stmt *s = sql(ECC_SQL_EXEC, "update_thing", true);
+
+    s->u.sql->text = text;
+    s->none = refuse();
+    return s;
+}
+
+static void nobody_waits_for_what_decides_nothing(void **state)
+{
+    static const char plain[] = "UPDATE things SET n = n - $1";
+    struct ecc_stmt *one = sql(ECC_SQL_ONE, "thing", true), *fail = refuse();
+    const char *waits = "tx update_thing NO_ROW{FAIL} commit+last REPLY";
+
+    (void)state;
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(update_or_fail(plain), sql(ECC_SQL_EXEC, "insert_part", true)))),
+           "tx update_thing+deferred insert_part+deferred commit+last REPLY");
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(update_or_fail(plain)), "tx update_thing+deferred commit+last REPLY");
+    expect(ECC_REPEAT_ATOMIC, true, BLOCK(tx(BLOCK(update_or_fail(plain), one)), give(one->let)),
+           "tx update_thing+deferred thing EXPECT OUT commit+out+last REPLY");
+    /* A text that can divide by zero itself, or that no guard fits around. */
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(update_or_fail("UPDATE things SET n = n / $1")))), waits);
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(update_or_fail("UPDATE things SET n = mod(n, $1)")))), waits);
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(update_or_fail("WITH x AS (SELECT 1) UPDATE things SET n = 1")))), waits);
+    /* A failure that is decided here must not be told before one that the server would have found first. */
+    fail->u.fail.cond = use(let("off", &text_type));
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(update_or_fail(plain), fail))),
+           "tx update_thing NO_ROW{FAIL} WHEN{FAIL} commit+last REPLY");
+    /* Alone, in a program that does more, it is no transaction. */
+    expect(ECC_REPEAT_CLAIM, false, BLOCK(update_or_fail(plain)), "claim update_thing NO_ROW{FAIL} REPLY");
+}
+
 static void names_stay_apart(void **state)
 {
     struct ecc_stmt *a = named(ECC_STMT_LET, "in"), *b = named(ECC_STMT_LET, "out"), *c = named(ECC_STMT_LET, "int");
@@ -303,10 +342,10 @@ static void names_stay_apart(void **state)
     char text[200] = "";
 
     (void)state;
-    plan = plan_of(ECC_REPEAT_ATOMIC, true, BLOCK(a, b, c, d, sql(ECC_SQL_EXEC, "start", true), give(d->let)));
+    plan = plan_of(ECC_REPEAT_ATOMIC, true, BLOCK(a, b, c, d, sql(ECC_SQL_MAYBE, "start", true), give(d->let)));
     for (size_t i = 0; i < plan->members.n; i++)
         add(text, plan->members.items[i]->name);
-    assert_string_equal(text, "in in_2 out_2 int_ commit out");
+    assert_string_equal(text, "in in_2 out_2 int_ commit start start_row out");
     text[0] = 0;
     for (size_t i = 0; i < plan->steps.n; i++)
         add(text, plan->steps.items[i]->step);
@@ -347,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_transaction_at_the_end_of_a_branch),
         cmocka_unit_test(a_caught_call),
         cmocka_unit_test(a_saga_that_is_awaited),
+        cmocka_unit_test(nobody_waits_for_what_decides_nothing),
         cmocka_unit_test(names_stay_apart),
     };
 

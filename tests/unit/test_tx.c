@@ -31,7 +31,7 @@ static const struct ec_error error_sad = {"sad", 409, "Sad"};
 static const struct ec_sql sql_add = {
     .name = "unit.add", .text = "UPDATE counters SET n = n + 1 WHERE name = $1 RETURNING name, n", .row = &pair_record};
 static const struct ec_sql sql_bad = {.name = "unit.bad", .text = "INSERT INTO counters (name, n) VALUES ($1, 0)"};
-static const struct ec_topic topic = {"things", 1, "name"};
+static const struct ec_topic topic = {.name = "things", .partitions = 1, .key = "name"};
 static const struct ec_event event = {"Counted", 2, &topic, &pair_record};
 
 static void twice_run(struct ec_task *task)

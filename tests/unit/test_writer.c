@@ -1,34 +1,14 @@
 /* The text buffer and quoting. What is quoted for C, JSON and the shell is read back by a C compiler's rules, by jansson and by sh. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "arena_fixture.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 
-#include "arena.h"
 #include "writer.h"
-
-static struct ecc_arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    ecc_arena_init(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ecc_arena_free(&arena);
-    return 0;
-}
 
 static void test_indentation(void **state)
 {

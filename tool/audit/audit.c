@@ -28,16 +28,6 @@ int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology
     return *state ? 0 : ecc_say_error(ECC_EXIT_IO, "nothing is up here; `ecomc up --detach` starts it");
 }
 
-int ecc_audit_begin(struct ecc_up *up)
-{
-    return ecc_record_begin(up);
-}
-
-int ecc_audit_forget(struct ecc_up *up)
-{
-    return ecc_record_end(up);
-}
-
 /* Is there still something that will end by itself? A cheap look before all is copied. */
 static bool under_way(struct ecc_up *up)
 {
@@ -118,7 +108,7 @@ int ecc_audit_end(struct ecc_up *up, int within_ms, struct ecc_audit_checks *che
     ecc_record_load(up, &record);
     json_decref(record.ends);
     if (record.on) {
-        int ended = ecc_record_end(up);
+        int ended = ecc_audit_forget(up);
         code = code ? code : ended;
     }
     return code;

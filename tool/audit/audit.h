@@ -59,9 +59,7 @@ struct ecc_record_start { /* what stood in the topics when noting began */
     const char *since; /* timestamptz */
     json_t *ends;      /* "topic/partition": offset */
 };
-int ecc_record_begin(struct ecc_up *up);
-int ecc_record_load(struct ecc_up *up, struct ecc_record_start *start); /* on false: nothing is being noted */
-int ecc_record_end(struct ecc_up *up);
+void ecc_record_load(struct ecc_up *up, struct ecc_record_start *start); /* on false: nothing is being noted */
 
 /* stage.c: the transaction with everything in it. */
 struct ecc_audit_stage {

@@ -10,7 +10,7 @@
       "SELECT service, name AS saga, id, state, step, error FROM ec_audit.saga WHERE state NOT IN ('done', 'failed')")                 \
     X("of a saga that is done every step is done and none undone",                                                                     \
       "SELECT g.service, g.name AS saga, g.id, p.step, d.state AS do_state, u.state AS undo_state"                                     \
-      "  FROM ec_audit.saga g JOIN ec_audit.step p ON p.service = g.service AND p.saga = g.name"                                       \
+      "  FROM ec_audit.saga g JOIN ec_audit.step p ON (p.service, p.saga, p.version) = (g.service, g.name, g.version)"                 \
       "  LEFT JOIN ec_audit.saga_step d ON d.saga_id = g.id AND d.step = p.step AND d.phase = 'do'"                                    \
       "  LEFT JOIN ec_audit.saga_step u ON u.saga_id = g.id AND u.step = p.step AND u.phase = 'undo'"                                  \
       " WHERE g.state = 'done' AND (d.state IS DISTINCT FROM 'done' OR u.state IS NOT NULL)")                                          \
@@ -21,13 +21,15 @@
       " WHERE g.state = 'failed' AND d.state <> 'failed' AND u.state IS DISTINCT FROM 'done'")                                         \
     X("the participants of a saga that is done have done its steps",                                                                   \
       "SELECT g.service, g.name AS saga, g.id, p.step, p.participant, i.state AS do_state, w.state AS undo_state"                      \
-      "  FROM ec_audit.saga g JOIN ec_audit.step p ON p.service = g.service AND p.saga = g.name AND p.do_barrier"                      \
+      "  FROM ec_audit.saga g JOIN ec_audit.step p ON (p.service, p.saga, p.version) = (g.service, g.name, g.version)"                 \
+      "   AND p.do_barrier"                                                                                                            \
       "  LEFT JOIN ec_audit.inbox i ON i.service = p.participant AND i.key = g.id || '/' || p.step || '/do'"                           \
       "  LEFT JOIN ec_audit.inbox w ON w.service = p.participant AND w.key = g.id || '/' || p.step || '/undo'"                         \
       " WHERE g.state = 'done' AND (i.state IS DISTINCT FROM 'done' OR w.state IS NOT NULL)")                                          \
     X("the participants of a saga that failed have undone its steps, or never done them",                                              \
       "SELECT g.service, g.name AS saga, g.id, p.step, p.participant, i.state AS do_state, w.state AS undo_state"                      \
-      "  FROM ec_audit.saga g JOIN ec_audit.step p ON p.service = g.service AND p.saga = g.name AND p.do_barrier"                      \
+      "  FROM ec_audit.saga g JOIN ec_audit.step p ON (p.service, p.saga, p.version) = (g.service, g.name, g.version)"                 \
+      "   AND p.do_barrier"                                                                                                            \
       "  JOIN ec_audit.inbox i ON i.service = p.participant AND i.key = g.id || '/' || p.step || '/do'"                                \
       "  LEFT JOIN ec_audit.inbox w ON w.service = p.participant AND w.key = g.id || '/' || p.step || '/undo'"                         \
       " WHERE g.state = 'failed' AND i.state IN ('done', 'running') AND NOT (p.has_undo AND NOT p.undo_barrier)"                       \
@@ -36,7 +38,8 @@
       "SELECT p.participant, p.saga, p.step, i.key, i.state"                                                                           \
       "  FROM ec_audit.step p JOIN ec_audit.inbox i ON i.service = p.participant AND i.key LIKE '%/' || p.step || '/do'"               \
       "   AND i.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[^/]+/do$'"                                                          \
-      "  JOIN ec_audit.saga g ON g.service = p.service AND g.name = p.saga AND g.id::text = split_part(i.key, '/', 1)"                 \
+      "  JOIN ec_audit.saga g ON (g.service, g.name, g.version) = (p.service, p.saga, p.version)"                                      \
+      "   AND g.id::text = split_part(i.key, '/', 1)"                                                                                  \
       "  LEFT JOIN ec_audit.saga_step d ON d.saga_id = g.id AND d.step = p.step AND d.phase = 'do'"                                    \
       " WHERE d.saga_id IS NULL AND i.state = 'done' AND p.do_barrier")                                                                \
     X("nothing is left in an outbox", "SELECT service, topic, key, type FROM ec_audit.outbox")                                         \

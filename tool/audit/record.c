@@ -82,7 +82,7 @@ static json_t *topic_ends(struct ecc_up *up)
     return NULL;
 }
 
-int ecc_record_begin(struct ecc_up *up)
+int ecc_audit_begin(struct ecc_up *up)
 {
     const char *now = NULL;
     int code = each_publisher(up, "what it publishes can't be noted", record_sql);
@@ -111,7 +111,7 @@ int ecc_record_begin(struct ecc_up *up)
     return code;
 }
 
-int ecc_record_load(struct ecc_up *up, struct ecc_record_start *start)
+void ecc_record_load(struct ecc_up *up, struct ecc_record_start *start)
 {
     json_t *state = json_load_file(path(up), JSON_REJECT_DUPLICATES, NULL);
     const char *since = json_string_value(json_object_get(state, "since"));
@@ -121,10 +121,9 @@ int ecc_record_load(struct ecc_up *up, struct ecc_record_start *start)
     if (state && since && json_is_object(ends))
         *start = (struct ecc_record_start){true, ecc_arena_strdup(up->arena, since), json_incref(ends)};
     json_decref(state);
-    return 0;
 }
 
-int ecc_record_end(struct ecc_up *up)
+int ecc_audit_forget(struct ecc_up *up)
 {
     unlink(path(up));
     return each_publisher(up, "the noting of what it publishes can't be ended", forget_sql);

@@ -13,14 +13,14 @@ extern char **environ;
 
 static const char tables_sql[] =
     "CREATE SCHEMA ec_audit;"
-    "CREATE TABLE ec_audit.saga (service text, id uuid, name text, state text, step int, error text);"
+    "CREATE TABLE ec_audit.saga (service text, id uuid, name text, version int, state text, step int, error text);"
     "CREATE TABLE ec_audit.saga_step (service text, saga_id uuid, step text, phase text, state text);"
     "CREATE TABLE ec_audit.inbox (service text, key text, program text, state text, created_at timestamptz);"
     "CREATE TABLE ec_audit.outbox (service text, topic text, key text, type text);"
     "CREATE TABLE ec_audit.record (service text, id bigint, event_id text, topic text, key bytea, type text, body bytea, xid xid8,"
     "  snapshot pg_snapshot);"
     "CREATE TABLE ec_audit.message (topic text, partition int, at bigint, key bytea, id text, type text, letter_group text, value bytea);"
-    "CREATE TABLE ec_audit.step (service text, saga text, step text, has_undo bool, participant text, do_barrier bool, undo_barrier bool);"
+    "CREATE TABLE ec_audit.step (service text, saga text, version int, step text, has_undo bool, participant text, do_barrier bool, undo_barrier bool);"
     "CREATE TABLE ec_audit.consumer (service text, group_ text, topic text, type text);"
     "CREATE TABLE ec_audit.beginning (topic text, partition int, at bigint)";
 
@@ -28,7 +28,7 @@ static const char tables_sql[] =
 static const struct {
     const char *table, *query;
 } copies[] = {
-    {"saga", "SELECT '%1$s', id, name, state, step, error FROM ec.saga WHERE created_at > now() - interval '6 days'"},
+    {"saga", "SELECT '%1$s', id, name, version, state, step, error FROM ec.saga WHERE created_at > now() - interval '6 days'"},
     {"saga_step", "SELECT '%1$s', s.saga_id, s.step, s.phase, s.state FROM ec.saga_step s JOIN ec.saga g ON g.id = s.saga_id"
                   " WHERE g.created_at > now() - interval '6 days'"},
     {"inbox", "SELECT '%1$s', key, program, state, created_at FROM ec.inbox WHERE key NOT LIKE 'client/%%'"},
@@ -247,14 +247,16 @@ static bool put_model(struct ecc_audit_stage *stage)
     json_t *value;
     bool fine = copy_in(stage, "ec_audit.step");
 
-    for (size_t i = 0; fine && i < model->nsagas; i++)
-        for (size_t k = 0; k < model->sagas[i]->nsteps; k++) {
-            const struct ecc_saga_step *step = &model->sagas[i]->steps[k];
+    for (size_t i = 0; fine && i < model->nsagas + model->npast; i++) {
+        const struct ecc_saga *saga = i < model->nsagas ? model->sagas[i] : model->past[i - model->nsagas];
+        for (size_t k = 0; k < saga->nsteps; k++) {
+            const struct ecc_saga_step *step = &saga->steps[k];
             const struct ecc_op *run = step->run->u.call.op, *undo = step->undo ? step->undo->u.call.op : NULL;
-            fine = fine && put_line(stage, ecc_arena_printf(arena, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", model->sagas[i]->service->name,
-                                                            model->sagas[i]->name, step->name, flag(undo), run->service->name,
-                                                            flag(barrier(run)), flag(barrier(undo))));
+            fine = fine && put_line(stage, ecc_arena_printf(arena, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", saga->service->name, saga->name,
+                                                            saga->version, step->name, flag(undo), run->service->name, flag(barrier(run)),
+                                                            flag(barrier(undo))));
         }
+    }
     fine = copy_done(stage, "ec_audit.step", fine) && copy_in(stage, "ec_audit.consumer");
     for (size_t i = 0; fine && i < model->nnodes; i++)
         for (size_t k = 0; model->nodes[i]->kind == ECC_NODE_SERVICE && k < model->nodes[i]->u.service.nconsumers; k++) {

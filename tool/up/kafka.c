@@ -36,7 +36,7 @@ static int fetch(struct ecc_up *up, const char *libs)
     ecc_up_progress(up, "fetching Apache Kafka " KAFKA_VERSION " by Maven ...");
     if (ecc_write_private(pom_path, pom))
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", pom_path, strerror(errno));
-    int code = ecc_up_execute(up, argv, NULL, NULL, log, false);
+    int code = ecc_up_execute(up, argv, NULL, log, false);
     if (code == 127)
         return ecc_say_error(ECC_EXIT_FAILED, "Apache Kafka needs Maven and Java 17: apt-get install maven openjdk-17-jre-headless");
     if (code || rename(ecc_arena_printf(up->arena, "%s.new", libs), libs))
@@ -66,11 +66,15 @@ static int configure(struct ecc_up *up, const char *properties, const char *libs
                                         "auto.create.topics.enable=false\n",
                                         port + 1, port, port + 1, port, data);
 
+    size_t n;
+    const char *made = ecc_read_file(up->arena, properties, &n);
+    if (made && !strcmp(made, text) && !access(ecc_arena_printf(up->arena, "%s/meta.properties", data), F_OK))
+        return 0; /* formatted before */
     if (ecc_write_private(properties, text))
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", properties, strerror(errno));
     const char *argv[] = {"java", "-cp", ecc_arena_printf(up->arena, "%s/*", libs), "kafka.tools.StorageTool", "format",
                           "-t", "ZWNvbS1kZXZlbG9wbWVudA", "-c", properties, "--ignore-formatted", NULL};
-    int code = ecc_up_execute(up, argv, NULL, NULL, log, false);
+    int code = ecc_up_execute(up, argv, NULL, log, false);
     if (code == 127)
         return ecc_say_error(ECC_EXIT_FAILED, "Apache Kafka needs Java 17: apt-get install openjdk-17-jre-headless");
     return code ? ecc_say_error(ECC_EXIT_FAILED, "Apache Kafka's storage could not be formatted; see %s", log) : 0;

@@ -1,6 +1,6 @@
 /* Secrets and keys of a development system, under .ecom/secrets, made once and kept:
  *
- *  - a P-256 key pair for each service and gateway (service tokens), the public halves together in services.jwks;
+ *  - a P-256 key pair for each service and gateway (service tokens); who is called gets the public halves of its callers;
  *  - a random value for each secret that the topology names, unless our own environment has it;
  *  - a certificate authority and one certificate for 127.0.0.1, for the stand-ins.
  */
@@ -8,7 +8,6 @@
 
 #include <cjose/cjose.h>
 #include <errno.h>
-#include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -24,56 +23,83 @@ static int failed(const char *path)
     return ecc_say_error(ECC_EXIT_IO, "%s: %s", path, strerror(errno));
 }
 
-/* The key's JSON with its kid; *public gets the public half. NULL: out of memory or randomness. */
-static char *new_key(const char *kid, json_t **public)
+static bool is_program(const struct ecc_node *node)
 {
-    cjose_err error;
-    char *text = NULL, *half = NULL;
-    cjose_jwk_t *key = cjose_jwk_create_EC_random(CJOSE_JWK_EC_P_256, &error);
+    return node->kind == ECC_NODE_SERVICE || node->kind == ECC_NODE_GATEWAY;
+}
 
-    if (key && cjose_jwk_set_kid(key, kid, strlen(kid), &error)) {
+static int service_key(struct ecc_up *up, const char *name)
+{
+    const char *path = ecc_up_path(up, "secrets/%s.jwk", name);
+    cjose_err error;
+    char *text = NULL;
+
+    if (!access(path, R_OK))
+        return 0;
+    cjose_jwk_t *key = cjose_jwk_create_EC_random(CJOSE_JWK_EC_P_256, &error);
+    if (key && cjose_jwk_set_kid(key, name, strlen(name), &error))
         text = cjose_jwk_to_json(key, true, &error);
-        half = cjose_jwk_to_json(key, false, &error);
-    }
-    *public = half ? json_loads(half, 0, NULL) : NULL;
-    cjose_get_dealloc()(half);
+    int code = 0;
+    if (!text)
+        code = ecc_say_error(ECC_EXIT_INTERNAL, "a key for %s can't be made", name);
+    else if (ecc_write_private(path, text))
+        code = failed(path);
+    cjose_get_dealloc()(text);
     cjose_jwk_release(key);
-    return text;
+    return code;
 }
 
 static int service_keys(struct ecc_up *up)
 {
-    const char *set_path = ecc_up_path(up, "secrets/services.jwks");
-    json_t *keys = json_array();
-    bool all = access(set_path, R_OK) == 0;
+    int code = 0;
 
-    for (size_t i = 0; i < up->model->nnodes && all; i++) {
-        const struct ecc_node *node = up->model->nodes[i];
-        if (node->kind == ECC_NODE_SERVICE || node->kind == ECC_NODE_GATEWAY)
-            all = access(ecc_up_path(up, "secrets/%s.jwk", node->name), R_OK) == 0;
+    for (size_t i = 0; i < up->model->nnodes && !code; i++)
+        if (is_program(up->model->nodes[i]))
+            code = service_key(up, up->model->nodes[i]->name);
+    return code;
+}
+
+/* The public half of a key that service_key has made, or NULL after saying why. */
+static const char *public_half(struct ecc_up *up, const char *name)
+{
+    const char *path = ecc_up_path(up, "secrets/%s.jwk", name);
+    size_t n;
+    char *text = ecc_read_file(up->arena, path, &n), *half = NULL;
+    cjose_err error;
+    cjose_jwk_t *key = text ? cjose_jwk_import(text, n, &error) : NULL;
+
+    if (key && (half = cjose_jwk_to_json(key, false, &error)))
+        text = ecc_arena_strdup(up->arena, half);
+    else
+        ecc_say_error(ECC_EXIT_IO, "%s: not a key; remove it, and a new one is made", path);
+    bool good = half != NULL;
+    cjose_get_dealloc()(half);
+    cjose_jwk_release(key);
+    return good ? text : NULL;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *ecc_up_callers_keys(struct ecc_up *up, const struct ecc_node *node)
+{
+    const char **names = ECC_NEW_ARRAY(up->arena, const char *, node->nin), *keys = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < node->nin; i++)
+        if (is_program(node->in[i]->from))
+            names[n++] = node->in[i]->from->name;
+    if (n)
+        qsort(names, n, sizeof names[0], by_text); /* another order of the edges is no change */
+    for (size_t i = 0; i < n; i++) {
+        const char *key = public_half(up, names[i]);
+        if (!key)
+            return NULL;
+        keys = ecc_arena_printf(up->arena, "%s%s%s", keys, i ? ", " : "", key);
     }
-    for (size_t i = 0; i < up->model->nnodes && !all; i++) {
-        const struct ecc_node *node = up->model->nodes[i];
-        if (node->kind != ECC_NODE_SERVICE && node->kind != ECC_NODE_GATEWAY)
-            continue;
-        json_t *public;
-        const char *path = ecc_up_path(up, "secrets/%s.jwk", node->name);
-        char *text = new_key(node->name, &public);
-        if (!text || !public || ecc_write_private(path, text))
-            return failed(path);
-        cjose_get_dealloc()(text);
-        json_array_append_new(keys, public);
-    }
-    if (!all) {
-        json_t *set = json_pack("{s:O}", "keys", keys);
-        char *text = json_dumps(set, JSON_INDENT(1));
-        if (ecc_write_private(set_path, text))
-            return failed(set_path);
-        free(text);
-        json_decref(set);
-    }
-    json_decref(keys);
-    return 0;
+    return ecc_arena_printf(up->arena, "{\"keys\": [%s]}", keys);
 }
 
 static int random_secret(struct ecc_up *up, const char *name)

@@ -23,7 +23,10 @@
 
 extern char **environ;
 
-enum { LONGEST_SOCKET = 107 - (int)sizeof "/.s.PGSQL.5432" + 1 }; /* a Unix socket's path has 107 bytes */
+enum {
+    LONGEST_SOCKET = 107 - (int)sizeof "/.s.PGSQL.5432" + 1, /* a Unix socket's path has 107 bytes */
+    USUAL_NAME = 40, /* room for a service's name: where databases are must not depend on the names that there are just now */
+};
 
 int ecc_up_mkdirs(const char *path)
 {
@@ -117,14 +120,10 @@ void ecc_up_progress(const struct ecc_up *up, const char *format, ...)
         return; /* nobody listens */
 }
 
-int ecc_up_execute(struct ecc_up *up, const char *const *argv, const char *cwd, const char *const *extra_env, const char *log,
-                   bool as_postgres)
+pid_t ecc_up_spawn(struct ecc_up *up, const char *const *argv, const char *cwd, const char *log, bool as_postgres)
 {
     pid_t parent = getpid(), pid = fork();
-    int status;
 
-    if (pid < 0)
-        return -1;
     if (pid == 0) {
         int null = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
         if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
@@ -135,12 +134,20 @@ int ecc_up_execute(struct ecc_up *up, const char *const *argv, const char *cwd, 
             _exit(126);
         if (cwd && chdir(cwd))
             _exit(126);
-        for (; extra_env && *extra_env; extra_env++)
-            putenv((char *)*extra_env);
         execvp(argv[0], (char *const *)argv);
         fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }
+    return pid;
+}
+
+int ecc_up_execute(struct ecc_up *up, const char *const *argv, const char *cwd, const char *log, bool as_postgres)
+{
+    pid_t pid = ecc_up_spawn(up, argv, cwd, log, as_postgres);
+    int status;
+
+    if (pid < 0)
+        return -1;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
@@ -204,7 +211,7 @@ static uint32_t path_hash(const char *text)
 
 static int find_database_home(struct ecc_up *up)
 {
-    size_t longest = 0;
+    size_t longest = USUAL_NAME;
 
     if (geteuid() == 0) {
         struct passwd *account = getpwnam("postgres");
@@ -214,7 +221,7 @@ static int find_database_home(struct ecc_up *up)
         up->pg_uid = account->pw_uid;
         up->pg_gid = account->pw_gid;
     }
-    for (size_t i = 0; i < up->model->nnodes; i++)
+    for (size_t i = 0; up->model && i < up->model->nnodes; i++)
         if (strlen(up->model->nodes[i]->name) > longest)
             longest = strlen(up->model->nodes[i]->name);
     up->database_home = up->home;

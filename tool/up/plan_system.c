@@ -1,15 +1,12 @@
 /* From the model to processes: who runs, with what environment, on which port, in which stage. */
 #include "up.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "outset.h"
 
 extern char **environ;
 
@@ -35,12 +32,14 @@ bool ecc_external_is_real(const struct ecc_node *node)
     return !external->has_sandbox || (external->auth_secret && is_set(external->auth_secret)) || is_set(external->base_env);
 }
 
-static struct ecc_proc *add(struct ecc_up *up, const char *name, const char *kind, enum ecc_stage stage)
+static struct ecc_proc *add(struct ecc_up *up, const struct ecc_node *node, const char *name, const char *kind, enum ecc_stage stage)
 {
     struct ecc_proc *proc = ECC_NEW(up->arena, struct ecc_proc);
 
+    proc->node = node->name;
     proc->name = name;
     proc->kind = kind;
+    proc->version = "";
     proc->stage = stage;
     proc->stop_signal = SIGTERM;
     proc->ready_within_ms = up->ready_ms;
@@ -108,7 +107,7 @@ static const char *number(struct ecc_up *up, int value)
 static void add_database(struct ecc_up *up, const struct ecc_node *node)
 {
     const char *dir = ecc_database_dir(up, node->name);
-    struct ecc_proc *proc = add(up, ecc_arena_printf(up->arena, "%s-db", node->name), "database", ECC_STAGE_INFRA);
+    struct ecc_proc *proc = add(up, node, ecc_arena_printf(up->arena, "%s-db", node->name), "database", ECC_STAGE_INFRA);
 
     proc->argv = ARGV(up, ecc_arena_printf(up->arena, "%s/postgres", up->pg_bin), "-D", dir, "-k", dir, "-c", "listen_addresses=", "-c",
                       "shared_buffers=16MB", "-c", "max_connections=60", "-c", "jit=off", "-c", "logging_collector=off", "-c",
@@ -122,9 +121,9 @@ static void add_database(struct ecc_up *up, const struct ecc_node *node)
     env_inherit(up, proc, "PATH");
 }
 
-static void add_cache(struct ecc_up *up, const char *name)
+static void add_cache(struct ecc_up *up, const struct ecc_node *node)
 {
-    struct ecc_proc *proc = add(up, name, "cache", ECC_STAGE_INFRA);
+    struct ecc_proc *proc = add(up, node, node->name, "cache", ECC_STAGE_INFRA);
 
     proc->probe = ECC_PROBE_TCP;
     proc->port = proc->shown_port = ECC_PORT_REDIS + up->port_base;
@@ -133,9 +132,41 @@ static void add_cache(struct ecc_up *up, const char *name)
     env_inherit(up, proc, "PATH");
 }
 
+static const char *last_topics(const struct ecc_up *up, const char *broker)
+{
+    for (size_t i = 0; up->older && i < up->older->procs.n; i++) {
+        const struct ecc_proc *proc = up->older->procs.items[i];
+        if (proc->reload && !strcmp(proc->name, broker))
+            return proc->reload;
+    }
+    return "";
+}
+
+/* A line NAME:PARTITIONS for each topic. A broker that runs can't lose one: those that it had stay in the list, so that one that comes back
+ * with other partitions is seen to differ. */
+static const char *topics_of(struct ecc_up *up, const struct ecc_node *node)
+{
+    const struct ecc_bus *bus = &node->u.bus;
+    const char *text = "";
+
+    for (size_t i = 0; i < bus->ntopics; i++)
+        text = ecc_arena_printf(up->arena, "%s%s:%d\n%s.dead-letter:%d\n", text, bus->topics[i]->name, bus->topics[i]->partitions,
+                                bus->topics[i]->name, bus->topics[i]->partitions);
+    for (const char *line = last_topics(up, node->name); *line;) {
+        size_t name = strcspn(line, ":") + 1, n = strcspn(line, "\n") + 1;
+        bool named = false;
+        for (const char *at = text; *at && !named; at += strcspn(at, "\n") + 1)
+            named = !strncmp(at, line, name);
+        if (!named)
+            text = ecc_arena_printf(up->arena, "%s%.*s", text, (int)n, line);
+        line += n;
+    }
+    return text;
+}
+
 static void add_broker(struct ecc_up *up, const struct ecc_node *node)
 {
-    struct ecc_proc *proc = add(up, node->name, "bus", ECC_STAGE_INFRA);
+    struct ecc_proc *proc = add(up, node, node->name, "bus", ECC_STAGE_INFRA);
 
     env_inherit(up, proc, "PATH");
     if (!strcmp(up->kafka, "apache")) {
@@ -147,30 +178,22 @@ static void add_broker(struct ecc_up *up, const struct ecc_node *node)
         return;
     }
     const char *address = ecc_up_path(up, "run/%s.address", node->name);
-    const struct ecc_bus *bus = &node->u.bus;
-    const char **argv = ECC_NEW_ARRAY(up->arena, const char *, 8 + 2 * bus->ntopics * 2);
-    size_t n = 0;
-    argv[n++] = ecc_arena_printf(up->arena, "%s/ecom-broker", up->bin);
-    argv[n++] = "--address-file";
-    argv[n++] = address;
-    for (size_t i = 0; i < bus->ntopics; i++) {
-        argv[n++] = "--topic";
-        argv[n++] = ecc_arena_printf(up->arena, "%s:%d", bus->topics[i]->name, bus->topics[i]->partitions);
-        argv[n++] = "--topic";
-        argv[n++] = ecc_arena_printf(up->arena, "%s.dead-letter:%d", bus->topics[i]->name, bus->topics[i]->partitions);
-    }
-    proc->argv = argv;
+    proc->reload_path = ecc_up_path(up, "run/%s.topics", node->name);
+    proc->reload = topics_of(up, node);
+    proc->argv = ARGV(up, ecc_arena_printf(up->arena, "%s/ecom-broker", up->bin), "--address-file", address, "--topics", proc->reload_path);
     proc->probe = ECC_PROBE_FILE;
     proc->probe_path = address;
     proc->address_changes = true;
 }
 
-static void add_sandbox(struct ecc_up *up, const struct ecc_node *node, int port)
+static void add_sandbox(struct ecc_up *up, const struct ecc_node *node)
 {
+    int port = ecc_up_port(up, node);
     const struct ecc_external *external = &node->u.external;
-    struct ecc_proc *proc = add(up, ecc_arena_printf(up->arena, "%s-sandbox", node->name), "sandbox", ECC_STAGE_INFRA);
+    struct ecc_proc *proc = add(up, node, ecc_arena_printf(up->arena, "%s-sandbox", node->name), "sandbox", ECC_STAGE_INFRA);
 
-    proc->argv = ARGV(up, ecc_up_path(up, "services/%s/%s", proc->name, proc->name));
+    proc->unit = proc->name;
+    proc->argv = ARGV(up, proc->name);
     proc->probe = ECC_PROBE_TCP;
     proc->port = proc->shown_port = port;
     env_common(up, proc);
@@ -186,20 +209,7 @@ static void add_sandbox(struct ecc_up *up, const struct ecc_node *node, int port
 
 /* ------------------------------------------------------------------ services */
 
-struct places { /* by a node's place in model->nodes */
-    int *port;  /* services, gateways, sandboxes */
-    int *admin; /* gateways */
-};
-
-static int node_index(const struct ecc_up *up, const struct ecc_node *node)
-{
-    for (size_t i = 0; i < up->model->nnodes; i++)
-        if (up->model->nodes[i] == node)
-            return (int)i;
-    return -1;
-}
-
-static void env_edges(struct ecc_up *up, struct ecc_proc *proc, const struct ecc_node *node, const struct places *places)
+static void env_edges(struct ecc_up *up, struct ecc_proc *proc, const struct ecc_node *node)
 {
     bool bus = false, cache = false, sandboxed = false;
 
@@ -207,7 +217,7 @@ static void env_edges(struct ecc_up *up, struct ecc_proc *proc, const struct ecc
         bus |= node->in[i]->from->kind == ECC_NODE_BUS;
     for (size_t i = 0; i < node->nout; i++) {
         const struct ecc_node *peer = node->out[i]->to;
-        int port = places->port[node_index(up, peer)];
+        int port = ecc_up_port(up, peer);
         bus |= peer->kind == ECC_NODE_BUS;
         cache |= peer->kind == ECC_NODE_CACHE;
         if (peer->kind == ECC_NODE_SERVICE) {
@@ -243,21 +253,35 @@ static void env_edges(struct ecc_up *up, struct ecc_proc *proc, const struct ecc
     }
 }
 
-static void add_service(struct ecc_up *up, const struct ecc_node *node, const struct places *places, int replica)
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Of what the migrations and the seed of a service are made: they run again when it changes. */
+static const char *migrations_version(struct ecc_up *up, const char *service)
+{
+    size_t n;
+    const char *text = ecc_read_file(up->arena, ecc_arena_printf(up->arena, "%s/generated/%s/migrations.c", up->root, service), &n);
+
+    return text ? ecc_sha256_hex(up->arena, text, n) : "";
+}
+
+static int add_service(struct ecc_up *up, const struct ecc_node *node, int replica)
 {
     bool gateway = node->kind == ECC_NODE_GATEWAY;
-    int port = places->port[node_index(up, node)] + (gateway ? replica : 100 * replica);
+    int port = ecc_up_port(up, node) + (gateway ? replica : 100 * replica);
     const char *name = replica ? ecc_arena_printf(up->arena, "%s-%d", node->name, replica + 1) : node->name;
-    const char *binary = ecc_up_path(up, "services/%s/%s", node->name, node->name);
-    struct ecc_proc *proc = add(up, name, gateway ? "gateway" : "service", gateway ? ECC_STAGE_GATEWAY : ECC_STAGE_SERVICE);
+    struct ecc_proc *proc = add(up, node, name, gateway ? "gateway" : "service", gateway ? ECC_STAGE_GATEWAY : ECC_STAGE_SERVICE);
 
-    proc->argv = ARGV(up, binary);
+    proc->unit = node->name;
+    proc->argv = ARGV(up, node->name);
     env_common(up, proc);
     env(up, proc, "PORT", number(up, port));
     proc->probe = ECC_PROBE_HTTP;
     proc->shown_port = proc->port = port;
     if (gateway) {
-        proc->port = places->admin[node_index(up, node)] + replica;
+        proc->port = ecc_up_admin_port(up, node) + replica;
         env(up, proc, "ADMIN_PORT", number(up, proc->port));
         if (node->u.gateway.tls) {
             env(up, proc, "EC_TLS_CERT", ecc_up_path(up, "secrets/tls.pem"));
@@ -265,10 +289,13 @@ static void add_service(struct ecc_up *up, const struct ecc_node *node, const st
         }
     }
     env(up, proc, "EC_SERVICE_KEY_FILE", ecc_up_path(up, "secrets/%s.jwk", node->name));
-    env(up, proc, "EC_SERVICE_KEYS_FILE", ecc_up_path(up, "secrets/services.jwks"));
-    env_edges(up, proc, node, places);
+    env_edges(up, proc, node);
     if (!gateway) {
         const struct ecc_service *service = &node->u.service;
+        const char *keys = ecc_up_callers_keys(up, node);
+        if (!keys)
+            return ECC_EXIT_IO;
+        env(up, proc, "EC_SERVICE_KEYS", keys);
         if (service->has_database)
             env(up, proc, "DATABASE_URL", ecc_database_url(up, node->name));
         if (service->jwt)
@@ -276,75 +303,53 @@ static void add_service(struct ecc_up *up, const struct ecc_node *node, const st
         for (size_t i = 0; i < service->nsettings; i++)
             env_inherit(up, proc, service->settings[i]->env);
         if (service->has_database && !replica) {
-            struct ecc_proc *migrate = add(up, ecc_arena_printf(up->arena, "%s-migrate", node->name), "migration", ECC_STAGE_MIGRATE);
-            migrate->argv = ARGV(up, binary, "migrate", "up", "--seed");
+            struct ecc_proc *migrate = add(up, node, ecc_arena_printf(up->arena, "%s-migrate", node->name), "migration", ECC_STAGE_MIGRATE);
+            migrate->unit = node->name;
+            migrate->version = migrations_version(up, node->name);
+            migrate->argv = ARGV(up, node->name, "migrate", "up", "--seed");
             migrate->once = true;
             migrate->ready_within_ms = 10 * 60 * 1000; /* a large table takes its time */
-            migrate->env = proc->env;
+            env_common(up, migrate);
+            env(up, migrate, "DATABASE_URL", ecc_database_url(up, node->name));
         }
     }
+    return 0;
 }
 
-int ecc_up_plan(struct ecc_up *up)
+static int add_all(struct ecc_up *up)
 {
-    struct places places = {ECC_NEW_ARRAY(up->arena, int, up->model->nnodes), ECC_NEW_ARRAY(up->arena, int, up->model->nnodes)};
-    int services = 0, sandboxes = 0, gateways = 0;
     bool cache = false;
+    int code = 0;
 
-    for (size_t i = 0; i < up->model->nnodes; i++) {
-        const struct ecc_node *node = up->model->nodes[i];
-        if (node->kind == ECC_NODE_SERVICE)
-            places.port[i] = ECC_PORT_SERVICE + up->port_base + services++;
-        else if (node->kind == ECC_NODE_GATEWAY) {
-            places.port[i] = node->u.gateway.port + up->port_base;
-            places.admin[i] = ECC_PORT_ADMIN + up->port_base + 4 * gateways++;
-        } else if (node->kind == ECC_NODE_EXTERNAL && !ecc_external_is_real(node))
-            places.port[i] = ECC_PORT_SANDBOX + up->port_base + sandboxes++;
-    }
-    if (services > 100)
-        return ecc_say_error(ECC_EXIT_FAILED, "`up` can run 100 services on one machine; this topology has %d", services);
     for (size_t i = 0; i < up->model->nnodes; i++) {
         const struct ecc_node *node = up->model->nodes[i];
         if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database)
             add_database(up, node);
         else if (node->kind == ECC_NODE_CACHE && !cache) {
-            add_cache(up, node->name);
+            add_cache(up, node);
             cache = true;
         } else if (node->kind == ECC_NODE_BUS && (!up->brokers || up->kafka))
             add_broker(up, node);
         else if (node->kind == ECC_NODE_EXTERNAL && !ecc_external_is_real(node))
-            add_sandbox(up, node, places.port[i]);
+            add_sandbox(up, node);
     }
     for (size_t i = 0; i < up->model->nnodes; i++)
-        for (int r = 0; r < up->replicas; r++)
+        for (int r = 0; r < up->replicas && !code; r++)
             if (up->model->nodes[i]->kind == ECC_NODE_SERVICE || up->model->nodes[i]->kind == ECC_NODE_GATEWAY)
-                add_service(up, up->model->nodes[i], &places, r);
-    return 0;
+                code = add_service(up, up->model->nodes[i], r);
+    return code;
 }
 
-int ecc_up_check_ports(struct ecc_up *up)
+int ecc_up_plan(struct ecc_up *up)
 {
-    int code = 0;
+    int code = ecc_up_place(up);
 
-    for (size_t i = 0; i < up->procs.n; i++) {
-        const struct ecc_proc *proc = up->procs.items[i];
-        int ports[] = {proc->shown_port, proc->port};
-        for (int k = 0; k < 2; k++) {
-            struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)ports[k])};
-            int fd, one = 1;
-            if (ports[k] <= 0 || (k && ports[1] == ports[0]))
-                continue;
-            if (ports[k] > 65535)
-                return ecc_say_error(ECC_EXIT_USAGE, "port %d (%s) is over 65535; use a smaller --port-base", ports[k], proc->name);
-            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-            if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 1))
-                code = ecc_say_error(ECC_EXIT_FAILED, "port %d (%s) is %s; free it, or move every port with --port-base N", ports[k], proc->name,
-                                     errno == EADDRINUSE ? "in use" : strerror(errno));
-            if (fd >= 0)
-                close(fd);
-        }
+    if (code || (code = add_all(up)))
+        return code;
+    for (size_t i = 0; i < up->procs.n; i++) { /* another order of the edges is no change */
+        struct ecc_proc *proc = up->procs.items[i];
+        if (proc->env.n)
+            qsort(proc->env.items, proc->env.n, sizeof proc->env.items[0], by_text);
     }
-    return code;
+    return 0;
 }

@@ -53,8 +53,8 @@ static int make_template(struct ecc_up *up, const char *dir, const char *log)
     if (!access(ecc_arena_printf(up->arena, "%s/PG_VERSION", final), F_OK))
         return 0;
     ecc_up_progress(up, "preparing PostgreSQL ...");
-    ecc_up_execute(up, (const char *const[]){"rm", "-rf", made, final, NULL}, NULL, NULL, log, false);
-    if (ecc_up_execute(up, argv, "/", NULL, log, true) || rename(made, final))
+    ecc_up_execute(up, (const char *const[]){"rm", "-rf", made, final, NULL}, NULL, log, false);
+    if (ecc_up_execute(up, argv, "/", log, true) || rename(made, final))
         return ecc_say_error(ECC_EXIT_FAILED, "the database's initdb failed; see %s", log);
     return 0;
 }
@@ -89,7 +89,7 @@ int ecc_up_postgres(struct ecc_up *up)
             continue;
         const char *remove[] = {"rm", "-rf", made, final, NULL};
         const char *copy[] = {"cp", "-a", "--reflink=auto", ecc_arena_printf(up->arena, "%s/template", dir), made, NULL};
-        if (ecc_up_execute(up, remove, NULL, NULL, log, false) || ecc_up_execute(up, copy, NULL, NULL, log, false) || rename(made, final))
+        if (ecc_up_execute(up, remove, NULL, log, false) || ecc_up_execute(up, copy, NULL, log, false) || rename(made, final))
             return ecc_say_error(ECC_EXIT_IO, "%s can't be made; see %s", final, log);
     }
     return 0;

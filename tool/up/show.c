@@ -1,3 +1,4 @@
+#include "run.h"
 #include "show.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ static const char *state_color(enum ecc_proc_state state)
         return "\033[32m";
     case ECC_PROC_UNREADY:
     case ECC_PROC_BACKOFF:
+    case ECC_PROC_FAILED:
         return "\033[31m";
     case ECC_PROC_WAITING:
     case ECC_PROC_STARTING:
@@ -27,18 +29,19 @@ static const char *state_color(enum ecc_proc_state state)
     return "\033[2m";
 }
 
-static void line(FILE *out, const struct ecc_up *up, const struct ecc_proc *proc)
+static void line(FILE *out, const struct ecc_up *up, const struct ecc_run *run)
 {
+    const struct ecc_proc *proc = run->proc;
     char port[16] = "";
 
     if (proc->shown_port)
         snprintf(port, sizeof port, ":%d", proc->shown_port);
-    fprintf(out, "  %-28s %-10s %s%-11s%s %-7s", proc->name, proc->kind, up->color ? state_color(proc->state) : "",
-            ecc_proc_state_names[proc->state], up->color ? "\033[0m" : "", port);
-    if (proc->restarts)
-        fprintf(out, " %d restart%s", proc->restarts, proc->restarts == 1 ? "" : "s");
-    if (proc->reason[0] && proc->state != ECC_PROC_READY)
-        fprintf(out, " %.60s", proc->reason);
+    fprintf(out, "  %-28s %-10s %s%-11s%s %-7s", proc->name, proc->kind, up->color ? state_color(run->state) : "",
+            ecc_proc_state_names[run->state], up->color ? "\033[0m" : "", port);
+    if (run->restarts)
+        fprintf(out, " %d restart%s", run->restarts, run->restarts == 1 ? "" : "s");
+    if (run->reason[0] && run->state != ECC_PROC_READY)
+        fprintf(out, " %.60s", run->reason);
     fputs("\033[K\n", out);
 }
 
@@ -68,22 +71,22 @@ void ecc_show(struct ecc_up *up, bool complete, bool stopping)
         return;
     if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_row > 2)
         rows = size.ws_row;
-    for (size_t i = 0; i < up->procs.n; i++) {
-        const struct ecc_proc *proc = up->procs.items[i];
-        bool ended = proc->once && proc->state == ECC_PROC_ENDED;
-        shown += !ended;
-        ready += !ended && proc->state == ECC_PROC_READY;
+    for (size_t i = 0; i < up->runs.n; i++) {
+        const struct ecc_run *run = up->runs.items[i];
+        shown += run->state != ECC_PROC_ENDED;
+        ready += run->state == ECC_PROC_READY;
     }
     bool whole = shown + 2 <= rows;
     if (drawn)
         fprintf(stderr, "\033[%zuA", drawn);
     drawn = 1;
-    fprintf(stderr, "\033[?7l%s (%zu of %zu ready)\033[K\n", complete ? "running, Ctrl-C stops all of it" : "starting", ready, shown);
-    for (size_t i = 0; i < up->procs.n && drawn + 1 < rows; i++) {
-        const struct ecc_proc *proc = up->procs.items[i];
-        if ((proc->once && proc->state == ECC_PROC_ENDED) || (!whole && proc->state == ECC_PROC_READY))
+    fprintf(stderr, "\033[?7l%s (%zu of %zu ready)\033[K\n", up->doing ? up->doing : complete ? "running, Ctrl-C stops all of it" : "starting", ready,
+            shown);
+    for (size_t i = 0; i < up->runs.n && drawn + 1 < rows; i++) {
+        const struct ecc_run *run = up->runs.items[i];
+        if (run->state == ECC_PROC_ENDED || (!whole && run->state == ECC_PROC_READY))
             continue;
-        line(stderr, up, proc);
+        line(stderr, up, run);
         drawn++;
     }
     fputs("\033[J\033[?7h", stderr);
@@ -91,8 +94,8 @@ void ecc_show(struct ecc_up *up, bool complete, bool stopping)
 
 void ecc_show_ready(struct ecc_up *up)
 {
-    for (size_t i = 0; i < up->procs.n; i++) {
-        const struct ecc_proc *proc = up->procs.items[i];
+    for (size_t i = 0; i < up->runs.n; i++) {
+        const struct ecc_proc *proc = up->runs.items[i]->proc;
         if (proc->stage == ECC_STAGE_GATEWAY)
             ecc_up_progress(up, "%s is at http://127.0.0.1:%d", proc->name, proc->shown_port);
     }

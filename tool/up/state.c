@@ -3,7 +3,7 @@
  * Rewritten whole by rename whenever it has changed. A process is told from a later one with the same number by its start time
  * (field 22 of /proc/PID/stat).
  */
-#include "up.h"
+#include "run.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -37,12 +37,14 @@ uint32_t ecc_state_fingerprint(const struct ecc_up *up)
 {
     uint32_t hash = 2166136261u;
 
-    for (size_t i = 0; i < up->procs.n; i++) {
-        const struct ecc_proc *proc = up->procs.items[i];
-        hash = (hash ^ ((uint32_t)proc->pid * 31u + (uint32_t)proc->state + 16u * (uint32_t)proc->restarts)) * 16777619u;
-        for (const char *p = proc->reason; *p; p++)
+    for (size_t i = 0; i < up->runs.n; i++) {
+        const struct ecc_run *run = up->runs.items[i];
+        hash = (hash ^ ((uint32_t)run->pid * 31u + (uint32_t)run->state + 16u * (uint32_t)run->restarts)) * 16777619u;
+        for (const char *p = run->reason; *p; p++)
             hash = (hash ^ (unsigned char)*p) * 16777619u;
     }
+    for (const char *p = up->doing; p && *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 16777619u;
     return hash | 1;
 }
 
@@ -51,12 +53,13 @@ int ecc_state_write(const struct ecc_up *up, bool ready)
     static char *last;
     json_t *procs = json_array();
 
-    for (size_t i = 0; i < up->procs.n; i++) {
-        const struct ecc_proc *proc = up->procs.items[i];
+    for (size_t i = 0; i < up->runs.n; i++) {
+        const struct ecc_run *run = up->runs.items[i];
+        const struct ecc_proc *proc = run->proc;
         json_array_append_new(procs, json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:i, s:i, s:s, s:s}", "name", proc->name, "kind", proc->kind, "state",
-                                               ecc_proc_state_names[proc->state], "pid", (int)proc->pid, "start", (json_int_t)proc->start_ticks,
-                                               "port", proc->shown_port, "probe_port", proc->port, "restarts", proc->restarts, "log",
-                                               proc->log, "reason", proc->reason));
+                                               ecc_proc_state_names[run->state], "pid", (int)run->pid, "start", (json_int_t)run->start_ticks,
+                                               "port", proc->shown_port, "probe_port", proc->port, "restarts", run->restarts, "log",
+                                               proc->log, "reason", run->reason));
     }
     json_t *state = json_pack("{s:i, s:I, s:b, s:i, s:s, s:s?, s:o}", "supervisor", (int)getpid(), "start", (json_int_t)ecc_start_ticks(getpid()),
                               "ready", (int)ready, "port_base", up->port_base, "topology", up->topology, "brokers", up->brokers, "processes", procs);

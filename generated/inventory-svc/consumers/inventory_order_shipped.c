@@ -3,7 +3,7 @@
 
 /* inventory-svc.inventory.OrderShipped
  *   held: sql, one row; none: return
- *   update_stock: sql, for line in held.lines
+ *   update_stock: sql, for line in held.lines; with what comes next
  */
 struct inventory_order_shipped_frame {
     struct order_shipped in;
@@ -17,7 +17,6 @@ enum inventory_order_shipped_step {
     INVENTORY_ORDER_SHIPPED_TX,
     INVENTORY_ORDER_SHIPPED_HELD,
     INVENTORY_ORDER_SHIPPED_COMMIT,
-    INVENTORY_ORDER_SHIPPED_UPDATE_STOCK,
     INVENTORY_ORDER_SHIPPED_COMMIT_2,
 };
 
@@ -36,7 +35,7 @@ static void inventory_order_shipped_run(struct ec_task *task)
         }
         for (f->line_at = 0; f->line_at < f->held.lines.n; f->line_at++) {
             f->line = &f->held.lines.v[f->line_at];
-            EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_UPDATE_STOCK, db_inventory_order_shipped_update_stock(task, f->line->qty, f->line->sku));
+            db_inventory_order_shipped_update_stock(task, f->line->qty, f->line->sku);
         }
         EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_COMMIT_2, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);

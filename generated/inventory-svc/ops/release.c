@@ -3,7 +3,7 @@
 
 /* inventory-svc.Release
  *   held: sql, one row; none: return
- *   update_stock: sql, for line in held.lines
+ *   update_stock: sql, for line in held.lines; with what comes next
  */
 struct release_frame {
     struct release_in in;
@@ -17,7 +17,6 @@ enum release_step {
     RELEASE_TX,
     RELEASE_HELD,
     RELEASE_COMMIT,
-    RELEASE_UPDATE_STOCK,
     RELEASE_COMMIT_2,
 };
 
@@ -36,7 +35,7 @@ static void release_run(struct ec_task *task)
         }
         for (f->line_at = 0; f->line_at < f->held.lines.n; f->line_at++) {
             f->line = &f->held.lines.v[f->line_at];
-            EC_AWAIT(task, RELEASE_UPDATE_STOCK, db_release_update_stock(task, f->line->qty, f->line->sku));
+            db_release_update_stock(task, f->line->qty, f->line->sku);
         }
         EC_AWAIT(task, RELEASE_COMMIT_2, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);

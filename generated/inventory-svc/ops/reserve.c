@@ -2,22 +2,19 @@
 #include "../inventory_svc.h"
 
 /* inventory-svc.Reserve
- *   update_stock: sql, for line in lines; none: OutOfStock
- *   reservation: sql, one row
+ *   insert_reservations: sql, with what comes next
+ *   update_stock: sql, for line in lines; with what comes next; none: OutOfStock
  */
 struct reserve_frame {
     struct reserve_in in;
     size_t line_at;
     struct order_line *line;
-    struct reserve_reservation reservation;
     struct reservation out;
 };
 
 enum reserve_step {
     RESERVE_START,
     RESERVE_TX,
-    RESERVE_UPDATE_STOCK,
-    RESERVE_RESERVATION,
     RESERVE_COMMIT,
 };
 
@@ -28,19 +25,14 @@ static void reserve_run(struct ec_task *task)
     switch ((enum reserve_step)task->step) {
     case RESERVE_START:
         EC_AWAIT(task, RESERVE_TX, ec_tx_begin(task));
+        db_reserve_insert_reservations(task, f->in.order_id, &f->in.lines);
         for (f->line_at = 0; f->line_at < f->in.lines.n; f->line_at++) {
             f->line = &f->in.lines.v[f->line_at];
-            EC_AWAIT(task, RESERVE_UPDATE_STOCK, db_reserve_update_stock(task, f->line->qty, f->line->sku));
-            if (task->rows == 0) {
-                ec_fail_with(task, &error_out_of_stock);
-                return;
-            }
+            db_reserve_update_stock(task, f->line->qty, f->line->sku);
         }
-        EC_AWAIT(task, RESERVE_RESERVATION, db_reserve_reservation(task, f->in.order_id, &f->in.lines, &f->reservation));
-        EC_EXPECT_ROW(task);
         f->out = (struct reservation){
-            .order_id = f->reservation.order_id,
-            .status = f->reservation.status,
+            .order_id = f->in.order_id,
+            .status = STOCK_STATUS_HELD,
         };
         EC_AWAIT(task, RESERVE_COMMIT, ec_tx_commit(task, &f->out, true));
         ec_reply(task, &f->out);

@@ -2,7 +2,7 @@
 #include "../order_svc.h"
 
 /* order-svc.orders.OrderShipped
- *   update_orders: sql
+ *   update_orders: sql, with what comes next
  */
 struct orders_order_shipped_frame {
     struct order_shipped in;
@@ -11,7 +11,6 @@ struct orders_order_shipped_frame {
 enum orders_order_shipped_step {
     ORDERS_ORDER_SHIPPED_START,
     ORDERS_ORDER_SHIPPED_TX,
-    ORDERS_ORDER_SHIPPED_UPDATE_ORDERS,
     ORDERS_ORDER_SHIPPED_COMMIT,
 };
 
@@ -22,7 +21,7 @@ static void orders_order_shipped_run(struct ec_task *task)
     switch ((enum orders_order_shipped_step)task->step) {
     case ORDERS_ORDER_SHIPPED_START:
         EC_AWAIT(task, ORDERS_ORDER_SHIPPED_TX, ec_tx_begin(task));
-        EC_AWAIT(task, ORDERS_ORDER_SHIPPED_UPDATE_ORDERS, db_orders_order_shipped_update_orders(task, f->in.order_id));
+        db_orders_order_shipped_update_orders(task, f->in.order_id);
         EC_AWAIT(task, ORDERS_ORDER_SHIPPED_COMMIT, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
         return;

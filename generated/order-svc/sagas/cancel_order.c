@@ -40,7 +40,7 @@ static const struct ec_saga_step cancel_order_steps[] = {
 };
 
 /* order-svc.cancel-order.done
- *   update_orders: sql
+ *   update_orders: sql, with what comes next
  *   OrderCancelled: event, order-events
  */
 struct cancel_order_done_frame {
@@ -50,7 +50,6 @@ struct cancel_order_done_frame {
 enum cancel_order_done_step {
     CANCEL_ORDER_DONE_START,
     CANCEL_ORDER_DONE_TX,
-    CANCEL_ORDER_DONE_UPDATE_ORDERS,
     CANCEL_ORDER_DONE_COMMIT,
 };
 
@@ -61,7 +60,7 @@ static void cancel_order_done_run(struct ec_task *task)
     switch ((enum cancel_order_done_step)task->step) {
     case CANCEL_ORDER_DONE_START:
         EC_AWAIT(task, CANCEL_ORDER_DONE_TX, ec_tx_begin(task));
-        EC_AWAIT(task, CANCEL_ORDER_DONE_UPDATE_ORDERS, db_cancel_order_done_update_orders(task, f->saga->in.order.id));
+        db_cancel_order_done_update_orders(task, f->saga->in.order.id);
         ec_publish(task, &order_cancelled_event, &(struct order_cancelled){
             .order_id = f->saga->in.order.id,
             .user_id = f->saga->in.order.user_id,
@@ -81,7 +80,7 @@ const struct ec_program cancel_order_done_program = {
 };
 
 /* order-svc.cancel-order.failed
- *   update_orders: sql
+ *   update_orders: sql, with what comes next
  */
 struct cancel_order_failed_frame {
     struct cancel_order_saga *saga;
@@ -90,7 +89,6 @@ struct cancel_order_failed_frame {
 enum cancel_order_failed_step {
     CANCEL_ORDER_FAILED_START,
     CANCEL_ORDER_FAILED_TX,
-    CANCEL_ORDER_FAILED_UPDATE_ORDERS,
     CANCEL_ORDER_FAILED_COMMIT,
 };
 
@@ -101,7 +99,7 @@ static void cancel_order_failed_run(struct ec_task *task)
     switch ((enum cancel_order_failed_step)task->step) {
     case CANCEL_ORDER_FAILED_START:
         EC_AWAIT(task, CANCEL_ORDER_FAILED_TX, ec_tx_begin(task));
-        EC_AWAIT(task, CANCEL_ORDER_FAILED_UPDATE_ORDERS, db_cancel_order_failed_update_orders(task, f->saga->in.order.id));
+        db_cancel_order_failed_update_orders(task, f->saga->in.order.id);
         EC_AWAIT(task, CANCEL_ORDER_FAILED_COMMIT, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
         return;
@@ -127,6 +125,7 @@ const struct ec_saga cancel_order_saga = {
     .failed = &cancel_order_failed_program,
     .errors = (const struct ec_error *const[]){
         &error_already_shipped,
+        &error_refund_pending,
         &error_shipping_unavailable,
         &error_payment_unavailable,
         &error_inventory_unavailable,

@@ -9,7 +9,7 @@ static void place_order_reserve_do(struct ec_task *task, void *state)
     inventory_svc_reserve(task, &(struct inventory_svc_reserve_in){
         .order_id = saga->in.order.id,
         .lines = saga->in.order.lines,
-    }, &saga->reserve);
+    }, NULL);
 }
 
 static void place_order_reserve_undo(struct ec_task *task, void *state)
@@ -28,7 +28,7 @@ static void place_order_charge_do(struct ec_task *task, void *state)
         .user_id = saga->in.order.user_id,
         .amount_cents = saga->in.order.total_cents,
         .method = saga->in.method,
-    }, &saga->charge);
+    }, NULL);
 }
 
 static void place_order_charge_undo(struct ec_task *task, void *state)
@@ -42,7 +42,7 @@ static void place_order_ship_do(struct ec_task *task, void *state)
 {
     struct place_order_saga *saga = state;
 
-    shipping_svc_schedule(task, &(struct shipping_svc_schedule_in){.order_id = saga->in.order.id}, &saga->ship);
+    shipping_svc_schedule(task, &(struct shipping_svc_schedule_in){.order_id = saga->in.order.id}, NULL);
 }
 
 static void place_order_ship_undo(struct ec_task *task, void *state)
@@ -57,29 +57,23 @@ static const struct ec_saga_step place_order_steps[] = {
         .name = "reserve",
         .run = place_order_reserve_do,
         .undo = place_order_reserve_undo,
-        .result = &reservation_record,
-        .result_offset = offsetof(struct place_order_saga, reserve),
         .can_fail = true,
     },
     {
         .name = "charge",
         .run = place_order_charge_do,
         .undo = place_order_charge_undo,
-        .result = &payment_record,
-        .result_offset = offsetof(struct place_order_saga, charge),
         .can_fail = true,
     },
     {
         .name = "ship",
         .run = place_order_ship_do,
         .undo = place_order_ship_undo,
-        .result = &shipment_record,
-        .result_offset = offsetof(struct place_order_saga, ship),
     },
 };
 
 /* order-svc.place-order.done
- *   update_orders: sql
+ *   update_orders: sql, with what comes next
  *   OrderPlaced: event, order-events
  */
 struct place_order_done_frame {
@@ -89,7 +83,6 @@ struct place_order_done_frame {
 enum place_order_done_step {
     PLACE_ORDER_DONE_START,
     PLACE_ORDER_DONE_TX,
-    PLACE_ORDER_DONE_UPDATE_ORDERS,
     PLACE_ORDER_DONE_COMMIT,
 };
 
@@ -100,7 +93,7 @@ static void place_order_done_run(struct ec_task *task)
     switch ((enum place_order_done_step)task->step) {
     case PLACE_ORDER_DONE_START:
         EC_AWAIT(task, PLACE_ORDER_DONE_TX, ec_tx_begin(task));
-        EC_AWAIT(task, PLACE_ORDER_DONE_UPDATE_ORDERS, db_place_order_done_update_orders(task, f->saga->in.order.id));
+        db_place_order_done_update_orders(task, f->saga->in.order.id);
         ec_publish(task, &order_placed_event, &(struct order_placed){
             .order_id = f->saga->in.order.id,
             .user_id = f->saga->in.order.user_id,
@@ -120,7 +113,7 @@ const struct ec_program place_order_done_program = {
 };
 
 /* order-svc.place-order.failed
- *   update_orders: sql
+ *   update_orders: sql, with what comes next
  *   OrderCancelled: event, order-events
  */
 struct place_order_failed_frame {
@@ -130,7 +123,6 @@ struct place_order_failed_frame {
 enum place_order_failed_step {
     PLACE_ORDER_FAILED_START,
     PLACE_ORDER_FAILED_TX,
-    PLACE_ORDER_FAILED_UPDATE_ORDERS,
     PLACE_ORDER_FAILED_COMMIT,
 };
 
@@ -141,7 +133,7 @@ static void place_order_failed_run(struct ec_task *task)
     switch ((enum place_order_failed_step)task->step) {
     case PLACE_ORDER_FAILED_START:
         EC_AWAIT(task, PLACE_ORDER_FAILED_TX, ec_tx_begin(task));
-        EC_AWAIT(task, PLACE_ORDER_FAILED_UPDATE_ORDERS, db_place_order_failed_update_orders(task, f->saga->error, f->saga->in.order.id));
+        db_place_order_failed_update_orders(task, f->saga->error, f->saga->in.order.id);
         ec_publish(task, &order_cancelled_event, &(struct order_cancelled){
             .order_id = f->saga->in.order.id,
             .user_id = f->saga->in.order.user_id,

@@ -9,9 +9,12 @@
  *   stripe_cancel_payment: call, stripe.CancelPayment
  *   update_payments_2: sql
  *   update_payments_3: sql
- *   captured: sql, one row; none: return
- *   stripe_create_refund: call, stripe.CreateRefund
+ *   captured: sql, a row or none
+ *   asked: call, stripe.CreateRefund
  *   update_payments_4: sql
+ *   refunding: sql, one row; none: return
+ *   refund: call, stripe.GetRefund
+ *   update_payments_5: sql, with what comes next
  *   PaymentRefunded: event, payment-events
  */
 struct refund_frame {
@@ -19,7 +22,11 @@ struct refund_frame {
     struct refund_payment payment;
     struct stripe_create_payment_out intent;
     struct stripe_get_payment_out found;
-    struct refund_captured captured;
+    struct refund_captured *captured;
+    struct refund_captured captured_row;
+    struct stripe_create_refund_out asked;
+    struct refund_refunding refunding;
+    struct stripe_get_refund_out refund;
 };
 
 enum refund_step {
@@ -33,9 +40,11 @@ enum refund_step {
     REFUND_UPDATE_PAYMENTS_2,
     REFUND_UPDATE_PAYMENTS_3,
     REFUND_CAPTURED,
-    REFUND_STRIPE_CREATE_REFUND,
-    REFUND_TX,
+    REFUND_ASKED,
     REFUND_UPDATE_PAYMENTS_4,
+    REFUND_REFUNDING,
+    REFUND_REFUND,
+    REFUND_TX,
     REFUND_COMMIT,
 };
 
@@ -84,20 +93,31 @@ static void refund_run(struct ec_task *task)
             }
             EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_3, db_refund_update_payments_3(task, f->intent.id, f->in.order_id));
         }
-        EC_AWAIT(task, REFUND_CAPTURED, db_refund_captured(task, f->in.order_id, &f->captured));
+        EC_AWAIT(task, REFUND_CAPTURED, db_refund_captured(task, f->in.order_id, &f->captured_row));
+        f->captured = task->rows > 0 ? &f->captured_row : NULL;
+        if (f->captured) {
+            EC_AWAIT(task, REFUND_ASKED,
+                stripe_create_refund(task, ec_text_uuid(task, f->in.order_id),
+                &(struct stripe_create_refund_in){.payment_intent = f->captured->provider_id}, &f->asked));
+            EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_4, db_refund_update_payments_4(task, f->asked.id, f->in.order_id));
+        }
+        EC_AWAIT(task, REFUND_REFUNDING, db_refund_refunding(task, f->in.order_id, &f->refunding));
         if (task->rows == 0) {
             ec_reply(task, NULL);
             return;
         }
-        EC_AWAIT(task, REFUND_STRIPE_CREATE_REFUND,
-            stripe_create_refund(task, ec_text_uuid(task, f->in.order_id),
-            &(struct stripe_create_refund_in){.payment_intent = f->captured.provider_id}, EC_ALLOC(task, struct stripe_create_refund_out)));
+        EC_AWAIT(task, REFUND_REFUND,
+            stripe_get_refund(task, (struct ec_str){0}, &(struct stripe_get_refund_in){.refund = f->refunding.refund_id}, &f->refund));
+        if (!ec_str_eq(f->refund.status, EC_STR("succeeded"))) {
+            ec_fail_with(task, &error_refund_pending);
+            return;
+        }
         EC_AWAIT(task, REFUND_TX, ec_tx_begin(task));
-        EC_AWAIT(task, REFUND_UPDATE_PAYMENTS_4, db_refund_update_payments_4(task, f->in.order_id));
+        db_refund_update_payments_5(task, f->in.order_id);
         ec_publish(task, &payment_refunded_event, &(struct payment_refunded){
-            .order_id = f->captured.order_id,
-            .user_id = f->captured.user_id,
-            .amount_cents = f->captured.amount_cents,
+            .order_id = f->refunding.order_id,
+            .user_id = f->refunding.user_id,
+            .amount_cents = f->refunding.amount_cents,
         });
         EC_AWAIT(task, REFUND_COMMIT, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
@@ -110,5 +130,6 @@ const struct ec_program refund_program = {
     .run = refund_run,
     .frame_size = sizeof(struct refund_frame),
     .in = &refund_in_record,
+    .errors = (const struct ec_error *const[]){&error_refund_pending, NULL},
     .repeat = EC_REPEAT_CLAIM,
 };

@@ -2,7 +2,7 @@
 #include "../shipping_svc.h"
 
 /* shipping-svc.CancelShipment
- *   update_shipments: sql, none: AlreadyShipped
+ *   update_shipments: sql, with what comes next; none: AlreadyShipped
  */
 struct cancel_shipment_frame {
     struct cancel_shipment_in in;
@@ -11,7 +11,6 @@ struct cancel_shipment_frame {
 enum cancel_shipment_step {
     CANCEL_SHIPMENT_START,
     CANCEL_SHIPMENT_TX,
-    CANCEL_SHIPMENT_UPDATE_SHIPMENTS,
     CANCEL_SHIPMENT_COMMIT,
 };
 
@@ -22,11 +21,7 @@ static void cancel_shipment_run(struct ec_task *task)
     switch ((enum cancel_shipment_step)task->step) {
     case CANCEL_SHIPMENT_START:
         EC_AWAIT(task, CANCEL_SHIPMENT_TX, ec_tx_begin(task));
-        EC_AWAIT(task, CANCEL_SHIPMENT_UPDATE_SHIPMENTS, db_cancel_shipment_update_shipments(task, f->in.order_id));
-        if (task->rows == 0) {
-            ec_fail_with(task, &error_already_shipped);
-            return;
-        }
+        db_cancel_shipment_update_shipments(task, f->in.order_id);
         EC_AWAIT(task, CANCEL_SHIPMENT_COMMIT, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
         return;

@@ -2,7 +2,7 @@
 #include "../shipping_svc.h"
 
 /* shipping-svc.Unschedule
- *   update_shipments: sql
+ *   update_shipments: sql, with what comes next
  */
 struct unschedule_frame {
     struct unschedule_in in;
@@ -11,7 +11,6 @@ struct unschedule_frame {
 enum unschedule_step {
     UNSCHEDULE_START,
     UNSCHEDULE_TX,
-    UNSCHEDULE_UPDATE_SHIPMENTS,
     UNSCHEDULE_COMMIT,
 };
 
@@ -22,7 +21,7 @@ static void unschedule_run(struct ec_task *task)
     switch ((enum unschedule_step)task->step) {
     case UNSCHEDULE_START:
         EC_AWAIT(task, UNSCHEDULE_TX, ec_tx_begin(task));
-        EC_AWAIT(task, UNSCHEDULE_UPDATE_SHIPMENTS, db_unschedule_update_shipments(task, f->in.order_id));
+        db_unschedule_update_shipments(task, f->in.order_id);
         EC_AWAIT(task, UNSCHEDULE_COMMIT, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
         return;

@@ -2,7 +2,7 @@
 #include "../user_svc.h"
 
 /* user-svc.SignOut
- *   update_sessions: sql
+ *   update_sessions: sql, with what comes next
  *   drop_sessions: cache, drop redis.sessions
  */
 struct sign_out_frame {
@@ -12,7 +12,6 @@ struct sign_out_frame {
 enum sign_out_step {
     SIGN_OUT_START,
     SIGN_OUT_TX,
-    SIGN_OUT_UPDATE_SESSIONS,
     SIGN_OUT_COMMIT,
     SIGN_OUT_DROP_SESSIONS,
 };
@@ -24,7 +23,7 @@ static void sign_out_run(struct ec_task *task)
     switch ((enum sign_out_step)task->step) {
     case SIGN_OUT_START:
         EC_AWAIT(task, SIGN_OUT_TX, ec_tx_begin(task));
-        EC_AWAIT(task, SIGN_OUT_UPDATE_SESSIONS, db_sign_out_update_sessions(task, f->in.jti));
+        db_sign_out_update_sessions(task, f->in.jti);
         EC_AWAIT(task, SIGN_OUT_COMMIT, ec_tx_commit(task, NULL, true));
         EC_AWAIT(task, SIGN_OUT_DROP_SESSIONS, ec_cache_drop(task, &redis_sessions_keyspace, f->in.jti));
         ec_reply(task, NULL);

@@ -45,6 +45,7 @@ const struct ec_keyspace memo_seen_keyspace = {
 
 const struct ec_topic item_events_topic = {
     .name = "item-events",
+    .bus = "stream",
     .partitions = 3,
     .key = "id",
     .retention_ms = 604800000,
@@ -62,11 +63,11 @@ const struct ec_event item_gone_event = {
     .body = &item_gone_record,
 };
 
-const struct ec_event item_made_event = {
+const struct ec_event item_made_v2_event = {
     .name = "ItemMade",
     .version = 2,
     .topic = &item_events_topic,
-    .body = &item_made_record,
+    .body = &item_made_v2_record,
 };
 
 const struct ec_jwt jwt = {

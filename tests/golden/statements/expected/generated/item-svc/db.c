@@ -26,12 +26,17 @@ void db_make_made(struct ec_task *task, struct ec_uuid id, struct ec_str name, s
 /* item-svc.Make.update_items */
 static const struct ec_sql db_make_update_items_sql = {
     .name = "item-svc.Make.update_items",
-    .text = "UPDATE items SET count = count + $1 WHERE id = $2",
+    .text =
+        "WITH touched AS (\n"
+        "UPDATE items SET count = count + $1 WHERE id = $2\n"
+        "RETURNING 1)\n"
+        "SELECT 1 / count(*) FROM touched",
+    .none = &error_no_item,
 };
 
 void db_make_update_items(struct ec_task *task, int64_t part_weight, struct ec_uuid id)
 {
-    ec_sql_exec(task, &db_make_update_items_sql, EC_PARAMS(
+    ec_sql_defer(task, &db_make_update_items_sql, EC_PARAMS(
         ec_param_int(part_weight),
         ec_param_uuid(id)));
 }
@@ -168,20 +173,20 @@ static const struct ec_sql db_remove_update_items_2_sql = {
 
 void db_remove_update_items_2(struct ec_task *task, int64_t part_weight, struct ec_str part_name)
 {
-    ec_sql_exec(task, &db_remove_update_items_2_sql, EC_PARAMS(
+    ec_sql_defer(task, &db_remove_update_items_2_sql, EC_PARAMS(
         ec_param_int(part_weight),
         ec_param_text(part_name)));
 }
 
-/* item-svc.counts.ItemMade.update_items */
-static const struct ec_sql db_counts_item_made_update_items_sql = {
-    .name = "item-svc.counts.ItemMade.update_items",
+/* item-svc.counts.ItemMadeV2.update_items */
+static const struct ec_sql db_counts_item_made_v2_update_items_sql = {
+    .name = "item-svc.counts.ItemMadeV2.update_items",
     .text = "UPDATE items SET due = now() WHERE id = $1",
 };
 
-void db_counts_item_made_update_items(struct ec_task *task, struct ec_uuid e_id)
+void db_counts_item_made_v2_update_items(struct ec_task *task, struct ec_uuid e_id)
 {
-    ec_sql_exec(task, &db_counts_item_made_update_items_sql, EC_PARAMS(ec_param_uuid(e_id)));
+    ec_sql_defer(task, &db_counts_item_made_v2_update_items_sql, EC_PARAMS(ec_param_uuid(e_id)));
 }
 
 const struct ec_sql *const statements[] = {
@@ -198,6 +203,6 @@ const struct ec_sql *const statements[] = {
     &db_remove_update_items_sql,
     &db_remove_gone_sql,
     &db_remove_update_items_2_sql,
-    &db_counts_item_made_update_items_sql,
+    &db_counts_item_made_v2_update_items_sql,
     NULL,
 };

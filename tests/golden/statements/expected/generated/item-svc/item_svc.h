@@ -70,12 +70,12 @@ struct make_made {
 };
 extern const struct ec_record make_made_record;
 
-struct item_made {
+struct item_made_v2 {
     struct ec_uuid id;
     struct ec_str name;
     struct part_list parts;
 };
-extern const struct ec_record item_made_record;
+extern const struct ec_record item_made_v2_record;
 
 struct touch_in {
     struct ec_str name;
@@ -261,13 +261,13 @@ void db_enter_row(struct ec_task *task, struct ec_str name, struct enter_row *ou
 void db_remove_update_items(struct ec_task *task, struct ec_uuid id);
 void db_remove_gone(struct ec_task *task, struct ec_uuid id, struct remove_gone *out);
 void db_remove_update_items_2(struct ec_task *task, int64_t part_weight, struct ec_str part_name);
-void db_counts_item_made_update_items(struct ec_task *task, struct ec_uuid e_id);
+void db_counts_item_made_v2_update_items(struct ec_task *task, struct ec_uuid e_id);
 extern const struct ec_sql *const statements[];
 
 extern const struct ec_keyspace memo_seen_keyspace;
 extern const struct ec_topic item_events_topic;
 extern const struct ec_event item_gone_event;
-extern const struct ec_event item_made_event;
+extern const struct ec_event item_made_v2_event;
 
 extern const struct ec_error error_busy;
 extern const struct ec_error error_no_item;
@@ -282,7 +282,7 @@ extern const struct ec_program boxes_program;
 extern const struct ec_program enter_program;
 extern const struct ec_program verify_program;
 extern const struct ec_program remove_program;
-extern const struct ec_program counts_item_made_program;
+extern const struct ec_program counts_item_made_v2_program;
 extern const struct ec_program counts_item_gone_program;
 
 extern const struct ec_jwt jwt;

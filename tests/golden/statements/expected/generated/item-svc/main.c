@@ -70,13 +70,13 @@ static const struct ec_op remove_op = {
     .callers = (const char *const[]){NULL},
 };
 
-static const struct ec_consumer counts_item_made_consumer = {
-    .event = &item_made_event,
+static const struct ec_consumer counts_item_made_v2_consumer = {
+    .event = &item_made_v2_event,
     .group = "item-svc.counts",
     .retries = 3,
     .backoff_min_ms = 100,
     .backoff_max_ms = 5000,
-    .program = &counts_item_made_program,
+    .program = &counts_item_made_v2_program,
 };
 
 static const struct ec_consumer counts_item_gone_consumer = {
@@ -120,7 +120,7 @@ static const struct ec_service service = {
         NULL,
     },
     .consumers = (const struct ec_consumer *const[]){
-        &counts_item_made_consumer,
+        &counts_item_made_v2_consumer,
         &counts_item_gone_consumer,
         NULL,
     },

@@ -97,16 +97,16 @@ const struct ec_record make_made_record = {
     .nfields = sizeof make_made_fields / sizeof make_made_fields[0],
 };
 
-static const struct ec_field item_made_fields[] = {
-    {.name = "id", .kind = EC_UUID, .offset = offsetof(struct item_made, id)},
-    {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct item_made, name)},
-    {.name = "parts", .kind = EC_RECORD, .flags = EC_LIST, .of = &part_record, .offset = offsetof(struct item_made, parts)},
+static const struct ec_field item_made_v2_fields[] = {
+    {.name = "id", .kind = EC_UUID, .offset = offsetof(struct item_made_v2, id)},
+    {.name = "name", .kind = EC_TEXT, .offset = offsetof(struct item_made_v2, name)},
+    {.name = "parts", .kind = EC_RECORD, .flags = EC_LIST, .of = &part_record, .offset = offsetof(struct item_made_v2, parts)},
 };
-const struct ec_record item_made_record = {
-    .name = "ItemMade",
-    .size = sizeof(struct item_made),
-    .fields = item_made_fields,
-    .nfields = sizeof item_made_fields / sizeof item_made_fields[0],
+const struct ec_record item_made_v2_record = {
+    .name = "ItemMadeV2",
+    .size = sizeof(struct item_made_v2),
+    .fields = item_made_v2_fields,
+    .nfields = sizeof item_made_v2_fields / sizeof item_made_v2_fields[0],
 };
 
 static const struct ec_field touch_in_fields[] = {

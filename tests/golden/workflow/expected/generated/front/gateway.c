@@ -65,6 +65,7 @@ static const struct ec_gateway_auth auth = {
 };
 
 static const struct ec_limit limit = {
+    .cache = "memo",
     .per_second = 50,
     .burst = 100,
     .by_identity = true,

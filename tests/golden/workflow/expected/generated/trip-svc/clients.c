@@ -61,6 +61,7 @@ void user_svc_ping(struct ec_task *task)
 
 const struct ec_topic trip_events_topic = {
     .name = "trip-events",
+    .bus = "stream",
     .partitions = 2,
     .key = "trip_id",
     .retention_ms = 604800000,

@@ -44,12 +44,12 @@ void db_cancel_update_trips(struct ec_task *task, struct ec_uuid id)
 /* trip-svc.book-trip.done.update_trips */
 static const struct ec_sql db_book_trip_done_update_trips_sql = {
     .name = "trip-svc.book-trip.done.update_trips",
-    .text = "UPDATE trips SET state = 'booked', code = $1::text WHERE id = $2",
+    .text = "UPDATE trips SET state = 'booked', code = $1::bigint::text WHERE id = $2",
 };
 
 void db_book_trip_done_update_trips(struct ec_task *task, int64_t seat_row, struct ec_uuid trip_id)
 {
-    ec_sql_exec(task, &db_book_trip_done_update_trips_sql, EC_PARAMS(
+    ec_sql_defer(task, &db_book_trip_done_update_trips_sql, EC_PARAMS(
         ec_param_int(seat_row),
         ec_param_uuid(trip_id)));
 }
@@ -62,7 +62,7 @@ static const struct ec_sql db_book_trip_failed_update_trips_sql = {
 
 void db_book_trip_failed_update_trips(struct ec_task *task, struct ec_str error, struct ec_uuid trip_id)
 {
-    ec_sql_exec(task, &db_book_trip_failed_update_trips_sql, EC_PARAMS(
+    ec_sql_defer(task, &db_book_trip_failed_update_trips_sql, EC_PARAMS(
         ec_param_text(error),
         ec_param_uuid(trip_id)));
 }

@@ -9,12 +9,23 @@ static void main_in_do(struct ec_task *task, void *state)
     int_svc_double(task, &(struct int_svc_double_in){.float_ = saga->in.task.auto_}, &saga->in_);
 }
 
+static void main_out_do(struct ec_task *task, void *state)
+{
+    struct main_saga *saga = state;
+
+    int_svc_double(task, &(struct int_svc_double_in){.float_ = saga->in_.auto_}, NULL);
+}
+
 static const struct ec_saga_step main_steps[] = {
     {
         .name = "in",
         .run = main_in_do,
         .result = &task_record,
         .result_offset = offsetof(struct main_saga, in_),
+    },
+    {
+        .name = "out",
+        .run = main_out_do,
     },
 };
 

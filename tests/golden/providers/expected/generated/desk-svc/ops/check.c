@@ -22,7 +22,7 @@ static void check_run(struct ec_task *task)
         EC_AWAIT(task, CHECK_SHOP_SVC_AUDIT, shop_svc_audit(task, &(struct shop_svc_audit_in){
             .from = f->in.from,
             .limit = 10,
-        }, EC_ALLOC(task, struct receipt)));
+        }, NULL));
         ec_reply(task, NULL);
         return;
     }

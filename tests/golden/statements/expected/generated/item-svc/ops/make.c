@@ -5,8 +5,8 @@
  *   hash: password, hash
  *   score: call, score-svc.Rate
  *   made: sql, one row; none: TooMany
- *   update_items: sql, for part in parts; none: NoItem
- *   ItemMade: event, item-events
+ *   update_items: sql, for part in parts; with what comes next; none: NoItem
+ *   ItemMadeV2: event, item-events
  */
 struct make_frame {
     struct make_in in;
@@ -26,7 +26,6 @@ enum make_step {
     MAKE_SCORE,
     MAKE_TX,
     MAKE_MADE,
-    MAKE_UPDATE_ITEMS,
     MAKE_COMMIT,
 };
 
@@ -56,13 +55,9 @@ static void make_run(struct ec_task *task)
         }
         for (f->part_at = 0; f->part_at < f->in.parts.n; f->part_at++) {
             f->part = &f->in.parts.v[f->part_at];
-            EC_AWAIT(task, MAKE_UPDATE_ITEMS, db_make_update_items(task, f->part->weight, f->id));
-            if (task->rows == 0) {
-                ec_fail_with(task, &error_no_item);
-                return;
-            }
+            db_make_update_items(task, f->part->weight, f->id);
         }
-        ec_publish(task, &item_made_event, &(struct item_made){
+        ec_publish(task, &item_made_v2_event, &(struct item_made_v2){
             .id = f->made.id,
             .name = f->made.name,
             .parts = f->made.parts,

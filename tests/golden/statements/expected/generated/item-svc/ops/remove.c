@@ -5,7 +5,7 @@
  *   score_svc_rated: call, score-svc.Rated; catch Busy
  *   update_items: sql
  *   gone: sql, one row; none: return
- *   update_items_2: sql, for part in gone.parts
+ *   update_items_2: sql, for part in gone.parts; with what comes next
  *   ItemGone: event, item-events
  *   ItemGone: event, item-events
  */
@@ -24,7 +24,6 @@ enum remove_step {
     REMOVE_TX,
     REMOVE_GONE,
     REMOVE_COMMIT,
-    REMOVE_UPDATE_ITEMS_2,
     REMOVE_COMMIT_2,
 };
 
@@ -49,7 +48,7 @@ static void remove_run(struct ec_task *task)
         }
         for (f->part_at = 0; f->part_at < f->gone.parts.n; f->part_at++) {
             f->part = &f->gone.parts.v[f->part_at];
-            EC_AWAIT(task, REMOVE_UPDATE_ITEMS_2, db_remove_update_items_2(task, f->part->weight, f->part->name));
+            db_remove_update_items_2(task, f->part->weight, f->part->name);
         }
         if (f->gone.note.p) {
             ec_publish(task, &item_gone_event, &(struct item_gone){

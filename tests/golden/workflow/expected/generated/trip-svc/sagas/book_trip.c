@@ -16,7 +16,7 @@ static void book_trip_seat_undo(struct ec_task *task, void *state)
 {
     struct book_trip_saga *saga = state;
 
-    seat_svc_give(task, &(struct seat_svc_give_in){.trip_id = saga->in.trip.id}, EC_ALLOC(task, struct seat));
+    seat_svc_give(task, &(struct seat_svc_give_in){.trip_id = saga->in.trip.id}, NULL);
 }
 
 static void book_trip_greet_do(struct ec_task *task, void *state)
@@ -41,7 +41,7 @@ static const struct ec_saga_step book_trip_steps[] = {
 };
 
 /* trip-svc.book-trip.done
- *   update_trips: sql
+ *   update_trips: sql, with what comes next
  *   TripBooked: event, trip-events
  */
 struct book_trip_done_frame {
@@ -51,7 +51,6 @@ struct book_trip_done_frame {
 enum book_trip_done_step {
     BOOK_TRIP_DONE_START,
     BOOK_TRIP_DONE_TX,
-    BOOK_TRIP_DONE_UPDATE_TRIPS,
     BOOK_TRIP_DONE_COMMIT,
 };
 
@@ -62,7 +61,7 @@ static void book_trip_done_run(struct ec_task *task)
     switch ((enum book_trip_done_step)task->step) {
     case BOOK_TRIP_DONE_START:
         EC_AWAIT(task, BOOK_TRIP_DONE_TX, ec_tx_begin(task));
-        EC_AWAIT(task, BOOK_TRIP_DONE_UPDATE_TRIPS, db_book_trip_done_update_trips(task, f->saga->seat.row, f->saga->in.trip.id));
+        db_book_trip_done_update_trips(task, f->saga->seat.row, f->saga->in.trip.id);
         ec_publish(task, &trip_booked_event, &(struct trip_booked){
             .trip_id = f->saga->in.trip.id,
             .code = EC_CONCAT(task, EC_STR("row "), ec_text_int(task, f->saga->seat.row)),
@@ -81,7 +80,7 @@ const struct ec_program book_trip_done_program = {
 };
 
 /* trip-svc.book-trip.failed
- *   update_trips: sql
+ *   update_trips: sql, with what comes next
  */
 struct book_trip_failed_frame {
     struct book_trip_saga *saga;
@@ -90,7 +89,6 @@ struct book_trip_failed_frame {
 enum book_trip_failed_step {
     BOOK_TRIP_FAILED_START,
     BOOK_TRIP_FAILED_TX,
-    BOOK_TRIP_FAILED_UPDATE_TRIPS,
     BOOK_TRIP_FAILED_COMMIT,
 };
 
@@ -101,7 +99,7 @@ static void book_trip_failed_run(struct ec_task *task)
     switch ((enum book_trip_failed_step)task->step) {
     case BOOK_TRIP_FAILED_START:
         EC_AWAIT(task, BOOK_TRIP_FAILED_TX, ec_tx_begin(task));
-        EC_AWAIT(task, BOOK_TRIP_FAILED_UPDATE_TRIPS, db_book_trip_failed_update_trips(task, f->saga->error, f->saga->in.trip.id));
+        db_book_trip_failed_update_trips(task, f->saga->error, f->saga->in.trip.id);
         EC_AWAIT(task, BOOK_TRIP_FAILED_COMMIT, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
         return;

@@ -1,0 +1,471 @@
+/* A scenario from its request to the last event. The order of a gateway's work is that of runtime/gateway.c. */
+#include "derive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "derive_internal.h"
+
+/* ------------------------------------------------------------------ names */
+
+const char *ecc_hop_kind_name(enum ecc_hop_kind kind)
+{
+    static const char *const names[] = {
+#define X(e, n) n,
+        ECC_HOP_KINDS(X)
+#undef X
+    };
+    return names[kind];
+}
+
+const char *ecc_hop_outcome_name(enum ecc_hop_outcome outcome)
+{
+    static const char *const names[] = {
+#define X(e, n) n,
+        ECC_HOP_OUTCOMES(X)
+#undef X
+    };
+    return names[outcome];
+}
+
+const char *ecc_hop_phase_name(enum ecc_hop_phase phase)
+{
+    static const char *const names[] = {
+#define X(e, n) n,
+        ECC_HOP_PHASES(X)
+#undef X
+    };
+    return names[phase];
+}
+
+const char *ecc_hop_to(struct ecc_arena *arena, const struct ecc_hop *hop)
+{
+    return hop->to ? hop->to->name : ecc_arena_printf(arena, "%s-db", hop->from->name);
+}
+
+/* ------------------------------------------------------------------ shared by the parts */
+
+const struct ecc_assume *ecc_derive_assumed(const struct ecc_derive *d, enum ecc_assume_kind kind, const struct ecc_node *node)
+{
+    for (size_t i = 0; d->assuming && i < d->scenario->nassumes; i++)
+        if (d->scenario->assumes[i].kind == kind && d->scenario->assumes[i].node == node)
+            return &d->scenario->assumes[i];
+    return NULL;
+}
+
+const struct ecc_edge *ecc_derive_edge(const struct ecc_node *from, const struct ecc_node *to)
+{
+    for (size_t i = 0; i < from->nout; i++)
+        if (from->out[i]->to == to)
+            return from->out[i];
+    return NULL;
+}
+
+struct ecc_hop *ecc_derive_hop(struct ecc_derive *d, const struct ecc_at *at, enum ecc_hop_kind kind, const struct ecc_node *to,
+                               const struct ecc_edge *edge, const char *label, struct ecc_span span)
+{
+    struct ecc_hop *hop = ECC_NEW(d->arena, struct ecc_hop);
+
+    hop->kind = kind;
+    hop->phase = at->phase;
+    hop->from = at->node;
+    hop->to = to;
+    hop->edge = edge;
+    hop->label = label;
+    hop->saga = at->saga;
+    hop->step = at->step;
+    hop->branch = at->branch;
+    hop->many = at->many;
+    hop->span = span;
+    ECC_PUSH(d->arena, at->hops, hop);
+    if (++d->nhops >= ECC_DERIVE_HOPS)
+        d->cut = true;
+    return hop;
+}
+
+/* ------------------------------------------------------------------ caches */
+
+bool ecc_derive_cache_down(const struct ecc_derive *d, const struct ecc_node *cache)
+{
+    return ecc_derive_assumed(d, ECC_ASSUME_DOWN, cache) || ecc_derive_assumed(d, ECC_ASSUME_HANGS, cache);
+}
+
+const struct ecc_known *ecc_derive_cached(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key)
+{
+    const char *text = ecc_known_print(d->arena, key);
+
+    for (size_t i = d->cache.n; i-- > 0;)
+        if (d->cache.items[i].keyspace == keyspace && strcmp(d->cache.items[i].key, text) == 0)
+            return d->cache.items[i].value;
+    for (size_t i = 0; d->assuming && i < d->scenario->nassumes; i++)
+        if (d->scenario->assumes[i].kind == ECC_ASSUME_HOLDS && d->scenario->assumes[i].keyspace == keyspace)
+            return ecc_known_row(d->arena, keyspace->value, keyspace->name);
+    return NULL;
+}
+
+void ecc_derive_keep(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key, const struct ecc_known *value)
+{
+    struct ecc_cached cached = {keyspace, ecc_known_print(d->arena, key), value};
+
+    ECC_PUSH(d->arena, &d->cache, cached);
+}
+
+/* ------------------------------------------------------------------ a request as the client writes it */
+
+static const struct ecc_known *client_value(struct ecc_derive *d, const struct ecc_sbx_value *v, const struct ecc_known *same)
+{
+    struct ecc_known *out;
+
+    switch (v->kind) {
+    case ECC_SBX_LITERAL:
+        return ecc_derive_literal(d->arena, v->literal);
+    case ECC_SBX_TOKEN:
+        return ecc_known_some(d->arena, "%s%u%s", v->name, ++d->names, v->npath ? v->path[0] : "");
+    case ECC_SBX_REPLY: /* same.x */
+        for (size_t i = 0; i < v->npath && same; i++)
+            same = ecc_known_field(d->arena, same, v->path[i]);
+        return same ? same : &ecc_known_null;
+    case ECC_SBX_OBJECT:
+    case ECC_SBX_LIST:
+        out = ecc_known_object(d->arena, v->nitems);
+        out->kind = v->kind == ECC_SBX_OBJECT ? ECC_KNOWN_OBJECT : ECC_KNOWN_LIST;
+        for (size_t i = 0; i < v->nitems; i++) {
+            out->keys[i] = v->kind == ECC_SBX_OBJECT ? v->keys[i] : "";
+            out->items[i] = client_value(d, v->items[i], same);
+        }
+        return out;
+    case ECC_SBX_REQUEST:
+    case ECC_SBX_STORE:
+    case ECC_SBX_TIMESTAMP:
+        break;
+    }
+    return &ecc_known_null;
+}
+
+static const struct ecc_known *text_as(struct ecc_derive *d, const char *text, const struct ecc_type *type)
+{
+    if (type->kind == ECC_TYPE_INT)
+        return ecc_known_int(d->arena, strtoll(text, NULL, 10));
+    if (type->kind == ECC_TYPE_BOOL)
+        return ecc_known_bool(d->arena, strcmp(text, "true") == 0);
+    return ecc_known_text(d->arena, text);
+}
+
+static const struct ecc_type *type_in(const struct ecc_record *record, const char *name)
+{
+    for (size_t i = 0; record && i < record->nfields; i++)
+        if (strcmp(record->fields[i].name, name) == 0 || strcmp(record->fields[i].wire, name) == 0)
+            return record->fields[i].type;
+    return NULL;
+}
+
+static void add_param(struct ecc_derive *d, struct ecc_known *object, const struct ecc_record *record, const char *name, const char *text)
+{
+    const struct ecc_type *type = type_in(record, name);
+
+    if (!type || !record || object->n >= record->nfields)
+        return;
+    object->keys[object->n] = name;
+    object->items[object->n++] = text_as(d, text, type);
+}
+
+/* Each `{name}` of the route takes the segment that stands there. */
+static const struct ecc_known *path_of(struct ecc_derive *d, const struct ecc_route *route, const char *path)
+{
+    struct ecc_known *out = ecc_known_object(d->arena, route->path_params ? route->path_params->nfields : 0);
+    const char *p = path;
+
+    out->n = 0;
+    for (const char *t = route->path; *t && *p;) {
+        if (*t != '{') {
+            t++;
+            p++;
+            continue;
+        }
+        size_t name = strcspn(t, "}"), segment = strcspn(p, "/?");
+        add_param(d, out, route->path_params, ecc_arena_strndup(d->arena, t + 1, name - 1), ecc_arena_strndup(d->arena, p, segment));
+        t += t[name] ? name + 1 : name;
+        p += segment;
+    }
+    return out;
+}
+
+static const struct ecc_known *query_of(struct ecc_derive *d, const struct ecc_route *route, const char *path)
+{
+    struct ecc_known *out = ecc_known_object(d->arena, route->query ? route->query->nfields : 0);
+    const char *p = strchr(path, '?');
+
+    out->n = 0;
+    while (p && *p) {
+        size_t n = strcspn(++p, "&"), name = strcspn(p, "=&");
+        const char *value = ecc_arena_strndup(d->arena, p + name + (name < n), n - name - (name < n));
+        add_param(d, out, route->query, ecc_arena_strndup(d->arena, p, name), value);
+        p += n;
+    }
+    return route->query ? ecc_known_from_wire(d->arena, out, route->query, "query") : out;
+}
+
+/* ------------------------------------------------------------------ the gateway */
+
+struct asked {
+    struct ecc_derive *d;
+    const struct ecc_node *gateway;
+    const struct ecc_request *request;
+    const struct ecc_route *route;
+    const char *token;              /* or NULL */
+    const struct ecc_known *bearer; /* what it is made of */
+    struct ecc_hop *hop;
+    struct ecc_at at;
+    struct ecc_env env;
+    const struct ecc_known *body; /* as the client wrote it */
+    struct ecc_answer answer;
+    bool hit, miss;
+};
+
+static const struct ecc_known *known_identity(const struct ecc_derive *d, const char *token)
+{
+    for (size_t i = d->verdicts.n; token && i-- > 0;)
+        if (strcmp(d->verdicts.items[i].token, token) == 0)
+            return d->verdicts.items[i].identity;
+    return NULL;
+}
+
+static void trip(struct asked *a, const struct ecc_node *cache, const char *label, enum ecc_hop_outcome outcome)
+{
+    struct ecc_hop *hop = ecc_derive_hop(a->d, &a->at, ECC_HOP_CACHE, cache, ecc_derive_edge(a->gateway, cache), label, a->route->span);
+
+    hop->outcome = ecc_derive_cache_down(a->d, cache) ? ECC_HOP_IS_REFUSED : outcome;
+}
+
+static bool look_in_cache(struct asked *a)
+{
+    const struct ecc_cache_ref *ref = &a->route->cache;
+    const struct ecc_known *found = NULL;
+
+    if (!ecc_derive_cache_down(a->d, ref->keyspace->cache))
+        found = ecc_derive_cached(a->d, ref->keyspace, ecc_env_eval(&a->env, ref->key));
+    a->hit = found != NULL;
+    a->miss = !found;
+    if (found)
+        a->answer = (struct ecc_answer){.value = found};
+    return a->hit;
+}
+
+/* One round trip for the limit, the session of a token that is known, and the value of a public read. */
+static bool first_trip(struct asked *a)
+{
+    const struct ecc_gateway *g = &a->gateway->u.gateway;
+    const struct ecc_known *identity = a->route->auth ? known_identity(a->d, a->token) : NULL;
+    const struct ecc_node *cache = NULL;
+    enum ecc_hop_outcome outcome = ECC_HOP_IS_OK;
+    const char *label = "";
+
+    if (g->limit && g->limit->cache) {
+        cache = g->limit->cache;
+        label = "limit";
+    }
+    if (identity && g->auth && g->auth->while_.keyspace) {
+        cache = g->auth->while_.keyspace->cache;
+        label = ecc_arena_printf(a->d->arena, "%s%sget %s", label, *label ? ", " : "", g->auth->while_.keyspace->name);
+    }
+    if (a->route->cache.keyspace && !a->route->auth) {
+        cache = a->route->cache.keyspace->cache;
+        label = ecc_arena_printf(a->d->arena, "%s%sget %s", label, *label ? ", " : "", a->route->cache.keyspace->name);
+        outcome = look_in_cache(a) ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS;
+    }
+    if (cache)
+        trip(a, cache, label, outcome);
+    return a->hit;
+}
+
+/* False when nobody is let in. */
+static bool authenticate(struct asked *a)
+{
+    const struct ecc_auth *auth = a->gateway->u.gateway.auth;
+    const struct ecc_known *identity = known_identity(a->d, a->token);
+    static const struct ecc_error unauthorized = {.name = "Unauthorized", .status = 401, .title = "No valid token"};
+
+    if (!a->token) {
+        a->answer = (struct ecc_answer){.error = &unauthorized};
+        return false;
+    }
+    if (!identity && auth->via) {
+        struct ecc_env env = {.arena = a->d->arena};
+        const struct ecc_expr *args = auth->via->u.call.args;
+        for (size_t i = 0; i < args->u.record.ninits; i++)
+            for (const struct ecc_expr *e = args->u.record.inits[i].value; e; e = e->kind == ECC_EXPR_CONVERT ? e->u.convert : NULL)
+                if (e->kind == ECC_EXPR_VAR && e->u.var->kind == ECC_VAR_TOKEN)
+                    ecc_env_bind(&env, e->u.var, a->bearer);
+        a->answer = ecc_derive_call(a->d, &a->at, auth->via, &env);
+        if (a->answer.error)
+            return false;
+        identity = a->answer.value ? a->answer.value : &ecc_known_null;
+        struct ecc_verdict verdict = {a->token, identity};
+        ECC_PUSH(a->d->arena, &a->d->verdicts, verdict);
+        a->answer = (struct ecc_answer){0};
+    }
+    ecc_env_bind(&a->env, a->route->identity_var, identity ? identity : &ecc_known_null);
+    return true;
+}
+
+static void run_branches(struct asked *a)
+{
+    struct ecc_known *out = ecc_known_object(a->d->arena, a->route->nbranches);
+
+    for (size_t i = 0; i < a->route->nbranches; i++) {
+        const struct ecc_branch *branch = &a->route->branches[i];
+        struct ecc_at at = a->at;
+        at.branch = (int)i + 1;
+        struct ecc_answer answer = ecc_derive_call(a->d, &at, branch->call, &a->env);
+        if (answer.error && branch->required && !a->answer.error)
+            a->answer.error = answer.error;
+        out->keys[i] = branch->name;
+        out->items[i] = answer.error || !answer.value ? &ecc_known_null : answer.value;
+    }
+    a->answer.value = out;
+}
+
+static void run_route(struct asked *a)
+{
+    const struct ecc_route *route = a->route;
+
+    if (first_trip(a) || (route->auth && !authenticate(a)))
+        return;
+    if (route->auth && route->cache.keyspace) {
+        bool hit = look_in_cache(a);
+        trip(a, route->cache.keyspace->cache, ecc_arena_printf(a->d->arena, "get %s", route->cache.keyspace->name),
+             hit ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS);
+        if (hit)
+            return;
+    }
+    if (route->branches)
+        run_branches(a);
+    else
+        a->answer = ecc_derive_call(a->d, &a->at, route->call, &a->env);
+    if (a->miss && !a->answer.error && !ecc_derive_cache_down(a->d, route->cache.keyspace->cache)) {
+        ecc_derive_keep(a->d, route->cache.keyspace, ecc_env_eval(&a->env, route->cache.key),
+                        a->answer.value ? a->answer.value : &ecc_known_null);
+        trip(a, route->cache.keyspace->cache, ecc_arena_printf(a->d->arena, "put %s", route->cache.keyspace->name), ECC_HOP_IS_OK);
+    }
+}
+
+/* What goes on once there is a reply; what that causes comes to the end of the same list. */
+static void settle(struct ecc_derive *d, const struct ecc_hop *under, struct ecc_hops *hops)
+{
+    (void)under;
+    for (size_t i = 0; i < d->later.n && !d->cut; i++) {
+        struct ecc_later later = d->later.items[i];
+        if (later.publish) {
+            ecc_derive_deliver(d, &later);
+        } else if (!later.saga->ran) {
+            struct ecc_at at = {.node = later.saga->saga->service, .hops = later.hops};
+            size_t first = later.hops->n;
+            ecc_derive_saga(d, &at, later.saga);
+            for (size_t k = first; k < later.hops->n; k++)
+                later.hops->items[k]->beside = true;
+        }
+    }
+    d->later.n = 0;
+    (void)hops;
+}
+
+static struct ecc_answer ask(struct ecc_derive *d, const struct ecc_request *request, struct ecc_hops *hops, const char *token,
+                             const struct ecc_known *bearer, const struct ecc_known *same, struct asked *a)
+{
+    const struct ecc_edge *edge = NULL;
+    struct ecc_at at = {.node = request->client, .hops = hops};
+
+    *a = (struct asked){.d = d, .request = request, .route = request->route, .token = token, .bearer = bearer, .env = {.arena = d->arena}};
+    for (size_t i = 0; i < request->client->nout && !edge; i++) {
+        const struct ecc_node *g = request->client->out[i]->to;
+        for (size_t k = 0; g->kind == ECC_NODE_GATEWAY && k < g->u.gateway.nroutes; k++)
+            if (g->u.gateway.routes[k] == request->route) {
+                edge = request->client->out[i];
+                a->gateway = g;
+            }
+    }
+    if (!edge)
+        return a->answer;
+    a->hop = ecc_derive_hop(d, &at, ECC_HOP_REQUEST, a->gateway, edge, ecc_arena_printf(d->arena, "%s %s", request->method, request->path),
+                            request->span);
+    a->at = (struct ecc_at){.node = a->gateway, .hops = &a->hop->hops, .keyed = a->route->idempotent};
+    a->body = request->body ? client_value(d, request->body, same) : &ecc_known_null;
+    ecc_env_bind(&a->env, a->route->path_var, path_of(d, a->route, request->path));
+    ecc_env_bind(&a->env, a->route->query_var, query_of(d, a->route, request->path));
+    if (a->route->body)
+        ecc_env_bind(&a->env, a->route->body_var, ecc_known_from_wire(d->arena, a->body, a->route->body, "body"));
+    run_route(a);
+    a->hop->error = a->answer.error;
+    a->hop->status = a->answer.error ? a->answer.error->status : a->answer.accepted ? 202 : a->route->status;
+    a->hop->outcome = a->answer.error ? ECC_HOP_IS_ERROR : ECC_HOP_IS_OK;
+    settle(d, a->hop, hops);
+    return a->answer;
+}
+
+/* ------------------------------------------------------------------ the scenario */
+
+/* What an identity's requests leave behind; the token that they give. */
+static const struct ecc_known *sign_in(struct ecc_derive *d, const struct ecc_identity *identity, const struct ecc_known **same)
+{
+    const struct ecc_known *token = &ecc_known_null;
+    struct ecc_hops ignored = {0};
+    struct asked a;
+
+    for (size_t i = 0; i < identity->nrequests; i++) {
+        const struct ecc_request *request = identity->requests[i];
+        struct ecc_answer answer = ask(d, request, &ignored, NULL, &ecc_known_null, *same, &a);
+        if (!i)
+            *same = a.body;
+        if (!request->let || !identity->ntoken || strcmp(request->let, identity->token[0]) != 0)
+            continue;
+        token = answer.value ? answer.value : &ecc_known_null;
+        for (size_t k = 1; k < identity->ntoken; k++)
+            token = ecc_known_field(d->arena, token, identity->token[k]);
+    }
+    return token;
+}
+
+/* Narrations come in the order of the story: each goes to the next hop along its edge. */
+static const struct ecc_say *narrate(const struct ecc_scenario *s, struct ecc_hops *hops, size_t *next)
+{
+    for (size_t i = 0; i < hops->n && *next < s->nsays; i++) {
+        struct ecc_hop *hop = hops->items[i];
+        if (hop->edge == s->says[*next].edge)
+            hop->say = s->says[(*next)++].text;
+        narrate(s, &hop->hops, next);
+    }
+    return *next < s->nsays ? &s->says[*next] : NULL;
+}
+
+const struct ecc_derived *ecc_derive(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_scenario *scenario)
+{
+    struct ecc_derive d = {.arena = arena, .model = model, .scenario = scenario};
+    struct ecc_derived *derived = ECC_NEW(arena, struct ecc_derived);
+    const struct ecc_known *bearer = NULL, *same = NULL;
+    const char *token = NULL;
+    struct ecc_hops ignored = {0};
+    struct asked a = {0};
+    size_t said = 0;
+
+    derived->scenario = scenario;
+    if (scenario->identity) {
+        bearer = sign_in(&d, scenario->identity, &same);
+        token = bearer->text ? bearer->text : ecc_known_print(arena, bearer);
+    }
+    for (size_t i = 0; i < scenario->ngiven; i++)
+        ask(&d, scenario->given[i], &ignored, token, bearer, same, &a);
+    d.assuming = true;
+    d.nhops = 0;
+    for (size_t i = 0; i < scenario->nassumes; i++) /* what is assumed of a cache is from now on */
+        for (size_t k = 0; k < d.cache.n; k++)
+            if (scenario->assumes[i].kind == ECC_ASSUME_MISSES && d.cache.items[k].keyspace == scenario->assumes[i].keyspace)
+                d.cache.items[k].value = NULL;
+    d.breakers.n = 0;
+    for (int i = 0; i < scenario->when->times && !d.cut; i++)
+        ask(&d, scenario->when, &derived->hops, token, bearer, same, &a);
+    derived->cached = a.hit;
+    derived->cut = d.cut;
+    derived->unsaid = narrate(scenario, &derived->hops, &said);
+    return derived;
+}

@@ -1,0 +1,303 @@
+/* Spans gather as JSON text and go to the collector in batches: when there are BATCH, or FLUSH_MS after the first. One batch is on its way
+ * at a time; one that is refused for the moment is sent again a few times, then dropped and counted. What comes while too much waits is
+ * dropped and counted as well: a collector that is away costs memory up to MOST bytes and nothing else.
+ *
+ * Sources: OpenTelemetry protocol 1.3 (opentelemetry.io/docs/specs/otlp), its JSON encoding (ids in hex, 64-bit numbers as text), the SDK's
+ * environment variables.
+ */
+#include "span.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "http.h"
+#include "json.h"
+#include "random.h"
+
+enum { BATCH = 256, FLUSH_MS = 100, MOST = 4 * 1024 * 1024, TRIES = 4, SEND_MS = 5000, RETRY_MS = 500 };
+
+bool ec_spans_on;
+
+struct batch { /* spans with commas between */
+    struct ec_buf text;
+    int n;
+    struct batch *next;
+};
+
+static struct {
+    char *endpoint, *path; /* the origin, and what stands behind it */
+    double ratio;
+    struct ec_http_client *client;
+    struct batch *first, **end, *filling; /* the first goes next; filling is the last or NULL */
+    size_t bytes;                         /* of all */
+    int tries;
+    bool started, in_flight, ending;
+    struct ec_metric *sent, *dropped;
+} spans;
+
+static uv_timer_t timer; /* closes after the rest has been forgotten */
+
+static void flush(void);
+
+/* ------------------------------------------------------------------ sending */
+
+static void on_timer(uv_timer_t *handle)
+{
+    (void)handle;
+    flush();
+}
+
+static void later(int64_t ms)
+{
+    if (!uv_is_active((uv_handle_t *)&timer))
+        uv_timer_start(&timer, on_timer, (uint64_t)ms, 0);
+}
+
+static void forget_first(void)
+{
+    struct batch *batch = spans.first;
+
+    spans.first = batch->next;
+    if (!spans.first)
+        spans.end = &spans.first;
+    if (spans.filling == batch)
+        spans.filling = NULL;
+    spans.bytes -= batch->text.n;
+    ec_buf_free(&batch->text);
+    free(batch);
+}
+
+static bool for_the_moment(enum ec_http_outcome outcome, const struct ec_http_reply *reply)
+{
+    if (outcome != EC_HTTP_OK)
+        return outcome != EC_HTTP_MALFORMED;
+    return reply->status == 429 || reply->status == 502 || reply->status == 503 || reply->status == 504;
+}
+
+static void on_sent(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply)
+{
+    bool taken = outcome == EC_HTTP_OK && reply->status >= 200 && reply->status < 300;
+
+    (void)data;
+    if (!spans.started) /* stopped meanwhile */
+        return;
+    spans.in_flight = false;
+    if (!taken && !spans.ending && for_the_moment(outcome, reply) && ++spans.tries < TRIES) {
+        later((int64_t)RETRY_MS * spans.tries);
+        return;
+    }
+    spans.tries = 0;
+    do { /* a process that ends does not ask again for each */
+        ec_metric_add(taken ? spans.sent : spans.dropped, spans.first->n);
+        forget_first();
+    } while (!taken && spans.ending && spans.first);
+    if (spans.first)
+        later(spans.first == spans.filling ? FLUSH_MS : 0);
+}
+
+static void add_attribute(struct ec_buf *buf, const char *key, struct ec_str value)
+{
+    ec_buf_printf(buf, "%s{\"key\":\"%s\",\"value\":{\"stringValue\":", buf->n && buf->p[buf->n - 1] == '}' ? "," : "", key);
+    ec_json_write_text(buf, value);
+    ec_buf_str(buf, "}}");
+}
+
+static void flush(void)
+{
+    static struct ec_buf head;
+    struct ec_buf body = {0};
+    char id[37];
+
+    if (spans.in_flight || !spans.started || !spans.first)
+        return;
+    if (spans.filling == spans.first)
+        spans.filling = NULL;
+    ec_uuid_format(ec_app.instance, id);
+    ec_buf_str(&body, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
+    add_attribute(&body, "service.name", ec_str_of(ec_app.service->name));
+    add_attribute(&body, "service.version", ec_str_of(ec_app.version));
+    add_attribute(&body, "service.instance.id", (struct ec_str){id, 36});
+    ec_buf_str(&body, "]},\"scopeSpans\":[{\"scope\":{\"name\":\"ecom\"},\"spans\":[");
+    ec_buf_add(&body, spans.first->text.p, spans.first->text.n);
+    ec_buf_str(&body, "]}]}]}");
+    head.n = 0;
+    ec_buf_printf(&head, "POST %s HTTP/1.1\r\ncontent-type: application/json\r\n", spans.path);
+    spans.in_flight = true;
+    ec_http_send(spans.client, (struct ec_str){head.p, head.n}, (struct ec_str){body.p, body.n}, SEND_MS, true, on_sent, NULL);
+    ec_buf_free(&body);
+}
+
+/* Where the next span goes, with its comma. */
+static struct batch *room(void)
+{
+    struct batch *batch = spans.filling;
+
+    if (!batch) {
+        batch = calloc(1, sizeof(*batch));
+        if (!batch)
+            abort();
+        *spans.end = batch;
+        spans.end = &batch->next;
+        spans.filling = batch;
+    }
+    if (batch->n) {
+        ec_buf_add(&batch->text, ",", 1);
+        spans.bytes++;
+    }
+    return batch;
+}
+
+/* ------------------------------------------------------------------ one span */
+
+static void add_ids(struct ec_buf *buf, const struct ec_trace *trace)
+{
+    static const uint8_t none[8];
+    char trace_id[33], span_id[17];
+
+    ec_hex(trace->trace_id, 16, trace_id);
+    ec_hex(trace->span_id, 8, span_id);
+    ec_buf_printf(buf, "{\"traceId\":\"%.32s\",\"spanId\":\"%.16s\"", trace_id, span_id);
+    if (memcmp(trace->parent_id, none, sizeof(none)) != 0) {
+        ec_hex(trace->parent_id, 8, span_id);
+        ec_buf_printf(buf, ",\"parentSpanId\":\"%.16s\"", span_id);
+    }
+}
+
+static bool went_wrong(const char *outcome)
+{
+    static const char *const well[] = {"ok", "hit", "miss"};
+
+    for (size_t i = 0; i < sizeof(well) / sizeof(*well); i++)
+        if (strcmp(outcome, well[i]) == 0)
+            return false;
+    return true;
+}
+
+void ec_span_end(const struct ec_span *span)
+{
+    const char *outcome = span->outcome ? span->outcome : "ok";
+    int64_t now = ec_now() * 1000;
+    int64_t began = now - (int64_t)(uv_hrtime() - span->began_ns);
+    struct batch *batch;
+    struct ec_buf *buf;
+    size_t before;
+    char text[24];
+
+    if (!spans.started || !span->trace->sampled)
+        return;
+    if (spans.bytes > MOST) {
+        ec_metric_add(spans.dropped, 1);
+        return;
+    }
+    batch = room();
+    buf = &batch->text;
+    before = buf->n;
+    add_ids(buf, span->trace);
+    ec_buf_str(buf, ",\"name\":");
+    ec_json_write_text(buf, span->name ? ec_str_of(span->name) : span->text);
+    ec_buf_printf(buf, ",\"kind\":%d,\"startTimeUnixNano\":\"%lld\",\"endTimeUnixNano\":\"%lld\",\"attributes\":[", span->kind,
+                  (long long)began, (long long)now);
+    if (span->hop)
+        add_attribute(buf, "ecom.hop", ec_str_of(span->hop));
+    if (span->edge) {
+        add_attribute(buf, "ecom.edge", ec_str_of(span->edge));
+    } else if (span->from && span->to) {
+        char edge[256];
+        int n = snprintf(edge, sizeof(edge), "%s -> %s", span->from, span->to);
+        add_attribute(buf, "ecom.edge", (struct ec_str){edge, (size_t)(n < (int)sizeof(edge) ? n : (int)sizeof(edge) - 1)});
+    }
+    add_attribute(buf, "ecom.outcome", ec_str_of(outcome));
+    if (span->status)
+        ec_buf_printf(buf, ",{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"%.*s\"}}",
+                      (int)ec_int_format(span->status, text), text);
+    ec_buf_printf(buf, "],\"status\":{%s}}", went_wrong(outcome) ? "\"code\":2" : "");
+    spans.bytes += buf->n - before;
+    if (++batch->n < BATCH) {
+        later(FLUSH_MS);
+        return;
+    }
+    spans.filling = NULL;
+    flush();
+}
+
+/* ------------------------------------------------------------------ the process */
+
+bool ec_spans_sampled(void)
+{
+    return spans.ratio >= 1 || (spans.ratio > 0 && ec_random_unit() < spans.ratio);
+}
+
+/* The base of OTLP/HTTP: signals have paths of their own below it. */
+static void take_endpoint(struct ec_config_errors *errors, char *url)
+{
+    size_t n = strlen(url);
+    char *path = strstr(url, "://");
+    const char *why;
+
+    while (n > 0 && url[n - 1] == '/')
+        url[--n] = '\0';
+    path = path ? strchr(path + 3, '/') : NULL;
+    spans.path = malloc((path ? strlen(path) : 0) + sizeof("/v1/traces"));
+    if (!spans.path)
+        abort();
+    strcat(strcpy(spans.path, path ? path : ""), "/v1/traces");
+    if (path)
+        *path = '\0';
+    why = ec_http_urls_check(url);
+    if (why)
+        ec_config_error(errors, "OTEL_EXPORTER_OTLP_ENDPOINT %s", why);
+    spans.endpoint = url;
+    ec_spans_on = true;
+}
+
+void ec_spans_configure(struct ec_config_errors *errors)
+{
+    char *url = ec_config_get(errors, "OTEL_EXPORTER_OTLP_ENDPOINT", NULL, false);
+    char *ratio = ec_config_get(errors, "OTEL_TRACES_SAMPLER_ARG", "1", false);
+
+    if (ratio && (!ec_float_parse(ec_str_of(ratio), &spans.ratio) || spans.ratio < 0 || spans.ratio > 1))
+        ec_config_error(errors, "OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1");
+    free(ratio);
+    if (url && *url)
+        take_endpoint(errors, url);
+}
+
+int ec_spans_start(uv_loop_t *loop, const char **why)
+{
+    if (!ec_spans_on)
+        return 0;
+    spans.client = ec_http_client_new(loop, spans.endpoint, 1, why);
+    if (!spans.client)
+        return -1;
+    spans.sent = ec_metric(EC_COUNTER, "ec_spans_sent_total", "Spans that the collector has taken", "");
+    spans.dropped =
+        ec_metric(EC_COUNTER, "ec_spans_dropped_total", "Spans that the collector has not taken, or that too much was waiting for", "");
+    uv_timer_init(loop, &timer);
+    spans.end = &spans.first;
+    spans.started = true;
+    return 0;
+}
+
+bool ec_spans_idle(void)
+{
+    if (!spans.started)
+        return true;
+    spans.ending = true;
+    flush();
+    return !spans.first;
+}
+
+void ec_spans_stop(void)
+{
+    if (spans.started) {
+        spans.started = false;
+        uv_close((uv_handle_t *)&timer, NULL);
+        ec_http_client_stop(spans.client);
+        while (spans.first)
+            forget_first();
+    }
+    free(spans.endpoint);
+    free(spans.path);
+    memset(&spans, 0, sizeof(spans));
+    ec_spans_on = false;
+}
