@@ -86,9 +86,9 @@ bool ecc_codegen(struct ecc_codegen *cg)
     }
     for (size_t i = 0; i < units.n; i++)
         emit_unit(cg, units.items[i]);
+    cg->scratch = cg->arena; /* what is of no unit is written once */
     ecc_emit_studio(cg);
     ecc_emit_lock(cg);
-    cg->scratch = cg->arena;
     ecc_emit_meson_root(cg, units.items, units.n);
     if (cg->wants_lists) {
         cg->crash_points = ecc_crash_points(cg->arena, cg->model, units.items, units.n);

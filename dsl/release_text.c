@@ -248,16 +248,17 @@ static void put_enums(struct text *t)
 /* Whatever else happens, what was written is what is kept. */
 static const char *formatted(struct text *t)
 {
+    struct ecc_arena *scratch = ecc_arena_scratch(t->arena);
     struct ecc_source source;
     struct ecc_diags diags;
     size_t at, n;
 
     put(t, "\n", 1);
-    ecc_diags_init(&diags, t->arena);
+    ecc_diags_init(&diags, scratch);
     const char *text = ecc_arena_strndup(t->arena, t->out.items, t->out.n), *done = NULL;
-    if (ecc_source_init(&source, t->arena, "ecom.lock", text, t->out.n, &at) == ECC_SOURCE_OK)
-        done = ecc_format(t->arena, &source, &diags, &n);
-    return done ? done : text;
+    if (ecc_source_init(&source, scratch, "ecom.lock", text, t->out.n, &at) == ECC_SOURCE_OK)
+        done = ecc_format(scratch, &source, &diags, &n);
+    return done ? ecc_arena_strdup(t->arena, done) : text;
 }
 
 static bool lex(struct ecc_arena *arena, const char *text, size_t length, struct ecc_source *source, struct ecc_tokens *tokens)

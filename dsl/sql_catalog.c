@@ -2,6 +2,7 @@
  * sql_catalog.py has taken from it. A type is a letter; 0 is one that is not in the table, and whatever has it is not decided here. */
 #include "sql_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "diag.h"
@@ -47,7 +48,7 @@ char sql_letter(const char *name)
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         const char *own = types[i].name;
-        if (array ? *own == '_' && strlen(own) == n - 1 && memcmp(own + 1, name, n - 2) == 0 : strcmp(own, name) == 0)
+        if (array ? *own == '_' && strlen(own) == n - 1 && memcmp(own + 1, name, n - 2) == 0 : *own == *name && strcmp(own, name) == 0)
             return types[i].letter;
     }
     return 0;
@@ -201,12 +202,15 @@ static char meant(char letter, const struct meaning *meaning)
 
 /* ------------------------------------------------------------------ candidates */
 
+static int by_name(const void *name, const void *named)
+{
+    return strcmp(name, ((const struct named *)named)->name);
+}
+
+/* The lists are in order. */
 static const struct named *find(const struct named *list, size_t n, const char *name)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, name) == 0)
-            return &list[i];
-    return NULL;
+    return bsearch(name, list, n, sizeof *list, by_name);
 }
 
 /* A signature that can take n arguments: with the last one repeated, or the last ones left out. */
@@ -398,6 +402,20 @@ static enum sql_found choose(struct candidates *c, const char *args, size_t n, s
 
 /* ------------------------------------------------------------------ the two questions */
 
+/* The operator of just these types: what PostgreSQL looks for first, and mostly finds. */
+static bool exact_operator(const struct named *named, char left, char right, struct sql_choice *out)
+{
+    for (const char *sig = named->signatures; *sig;) {
+        size_t length = strcspn(sig, " ");
+        if (length == 3 && sig[0] == left && sig[1] == right) {
+            *out = (struct sql_choice){.args = {left, right}, .result = sig[2]};
+            return true;
+        }
+        sig += length + (sig[length] == ' ');
+    }
+    return false;
+}
+
 enum sql_found sql_choose_operator(const char *name, char left, char right, struct sql_choice *out)
 {
     const struct named *named = find(operators, sizeof operators / sizeof *operators, strcmp(name, "!=") == 0 ? "<>" : name);
@@ -410,16 +428,9 @@ enum sql_found sql_choose_operator(const char *name, char left, char right, stru
         candidates_of(named, 1, &c);
         return choose(&c, &right, 1, out);
     }
+    if (exact_operator(named, is_unknown(left) ? right : left, is_unknown(right) ? left : right, out))
+        return SQL_FOUND; /* a literal is of the other's type, if there is such an operator */
     candidates_of(named, 2, &c);
-    if (is_unknown(left) != is_unknown(right)) { /* a literal is of the other's type, if there is such an operator */
-        char known = is_unknown(left) ? right : left, both[2] = {known, known};
-        for (size_t i = 0; i < c.n; i++) {
-            if (memcmp(c.items[i].args, both, 2) == 0) {
-                *out = (struct sql_choice){.args = {known, known}, .result = c.items[i].result};
-                return SQL_FOUND;
-            }
-        }
-    }
     return choose(&c, args, 2, out);
 }
 

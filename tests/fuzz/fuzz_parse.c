@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_span(&source, file->comments.items[i]);
         if (!diags.errors) {
             struct ecc_model *model = ECC_NEW(&arena, struct ecc_model);
-            ecc_resolve(&arena, &source, file, &diags, model);
+            ecc_resolve(&arena, &source, file, NULL, &diags, model, NULL);
         }
         for (size_t i = 0; i < diags.n; i++) {
             check_span(&source, diags.items[i]->span);
