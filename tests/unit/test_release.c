@@ -120,8 +120,8 @@ static void new_versions(void **state)
         "saga move on a-svc (id: uuid) { step x  do b-svc.Do(id: id)  step two  do b-svc.Do(id: id, n: 2) }", /* their order */
         "saga move on a-svc (id: uuid) { step x  do b-svc.Do(id: id) }",                                      /* one less */
         "saga move on a-svc (id: uuid) { step x  do b-svc.Do(id: id)  undo b-svc.Undo(id: id) }",             /* an undo */
-        "saga move on a-svc (id: uuid) { step x  do b-svc.Do(id: id)  undo b-svc.Undo(id: id)\n"
-        "  done { sql exec \"\"\"UPDATE t SET n = 7 WHERE id = :id\"\"\" } }", /* an end */
+        ("saga move on a-svc (id: uuid) { step x  do b-svc.Do(id: id)  undo b-svc.Undo(id: id)\n"
+         "  done { sql exec \"\"\"UPDATE t SET n = 7 WHERE id = :id\"\"\" } }"), /* an end */
     };
     const char *expected = NULL;
 
