@@ -225,12 +225,14 @@ static struct ecc_event *make_event(struct ecc_resolver *r, const struct ecc_ast
     if (!first && !ecc_list_once(r, &r->spaces->types, &d->name, &an_event, "type"))
         return e;
     struct ecc_name versioned = {ecc_arena_printf(r->arena, "%s v%d", e->name, e->version), d->name.span};
-    if (!ecc_declare(r, &r->spaces->events, &versioned, e, ECC_REF_EVENT))
+    if (!ecc_list_once(r, &r->spaces->events, &versioned, e, "event"))
         return e;
-    if (first)
+    if (first) {
         first->several = e->several = true;
-    else
-        ecc_symbols_add(&r->symbols, &r->spaces->events, e->name, e, e->span);
+        ecc_refer(r, (struct ecc_ref){d->name.span, first->span, ECC_REF_EVENT, true, e->name, first, NULL});
+    } else {
+        ecc_declare(r, &r->spaces->events, &d->name, e, ECC_REF_EVENT);
+    }
     r->model->events[r->model->nevents++] = e;
     return e;
 }

@@ -64,6 +64,8 @@ void sql_targets(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sq
         sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
         if (!*name)
             name = derived_name(val, &origin);
+        if (!name)
+            name = "?column?"; /* as PostgreSQL calls it; a column without a name is one of a table that has been reported */
         const char *literal = value.literal;
         sql_add_column(ctx, out, name, value);
         out->items[out->n - 1].value.literal = literal;

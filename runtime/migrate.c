@@ -250,7 +250,7 @@ static bool go_up(PGconn *pg, const struct ec_service *service, bool seed, bool 
     for (i = 0; ok && (migration = ec_schema_migration(service, i)); i++) {
         int row = row_of(rows, migration->version);
 
-        ok = row >= 0 ? !changed(rows, row, migration) : baseline && i > 0 ? record(pg, migration) : apply(pg, migration);
+        ok = row >= 0 ? !changed(rows, row, migration) : baseline && i >= ec_schema_own ? record(pg, migration) : apply(pg, migration);
     }
     PQclear(rows);
     return ok && (!seed || seed_database(pg, service));

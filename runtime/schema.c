@@ -43,6 +43,7 @@ static struct ec_migration own[] = {
      .down = "DROP INDEX ec.saga_ended;\n"},
 };
 enum { OWN = sizeof(own) / sizeof(own[0]) };
+const size_t ec_schema_own = OWN;
 static char own_sha256[OWN][65];
 
 const struct ec_sql ec_schema_applied = {.name = "ec.schema.applied",

@@ -110,7 +110,8 @@ def test_every_name_is_one(tools):
             for place in places[:2]:
                 again = client.at("textDocument/references", uri, client.text(uri).offset(place["range"]["start"]),
                     context={"includeDeclaration": True})
-                assert again == places or len(names) > 1, (match[0], place)
+                # the key of a topic is a field of each of its events
+                assert again == places or len(names) > 1 or "topic" in text.splitlines()[place["range"]["start"]["line"]], (match[0], place)
             seen.setdefault(key, match[0])
         assert client.end() == (0, "")
     assert total > 250, total

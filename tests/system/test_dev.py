@@ -171,7 +171,7 @@ def test_only_what_changes():
         after = dev.pids()
         assert restarted(pids, after) == {"depot-svc"} and "depot-svc migrated" in said and "depot-svc rebuilt and restarted" in said, said
         assert system.sql("depot-svc", f"SELECT fragile FROM parcels WHERE id = '{LAMP}'") == [["f"]]
-        assert len(system.sql("depot-svc", "SELECT version FROM ec.schema_migrations WHERE version <> '000000_ec'")) == 2
+        assert len(system.sql("depot-svc", "SELECT version FROM ec.schema_migrations WHERE version NOT LIKE '000000%'")) == 2
         pids = after
         # What would lose data is refused, and is a diagnostic like any other.
         said = dev.edit(("      note            text?\n", ""), (", depot, note)", ", depot)"), (":depot, :note)", ":depot)"),

@@ -16,7 +16,7 @@ from service_token import service_token
 
 TOPOLOGY = os.path.join(lib.ROOT, "tests", "topologies", "rooms.ecom")
 KAFKA = ["apache"]
-ENV = {"EC_DRAIN_MS": "300", "EC_KAFKA_SESSION_MS": "3000"}  # what is in flight at a stop stays so
+ENV = {"EC_DRAIN_MS": "300"}  # what is in flight at a stop stays so
 
 # A step in the middle, one less at the end, another argument; operations and fields with new names; answers that say more; events of two versions.
 SECOND = [
@@ -163,10 +163,10 @@ class Old:
 
 def test_sagas_in_flight_finish_by_the_old_table(system):
     if "Rented v2" in text_of(system):
-        raise lib.Skip("this system has been through its versions")
+        raise lib.Skip("this system is at another version")
     first = rent(system)
     assert first.status == 201, first
-    wait(lambda: lines(system, first.json["id"]), 30, "the first rental is in the log")
+    wait(lambda: system.sql("log-svc", f"SELECT 1 FROM lines WHERE id = '{first.json['id']}'"), 30, "the first rental is in the log")
     for service in ("desk-svc", "log-svc"):
         os.makedirs(os.path.join(system.folder, "first"), exist_ok=True)
         shutil.copy(os.path.join(system.folder, ".ecom", "services", service, service), os.path.join(system.folder, "first", service))
@@ -185,7 +185,9 @@ def test_sagas_in_flight_finish_by_the_old_table(system):
     wait(lambda: not saga_rows(system, "ended_at IS NULL"), 60, "those in flight have ended")
     states = rentals(system)
     cards_of = dict(system.sql("desk-svc", "SELECT id, card FROM rentals"))
-    assert sorted(states[id] for id in held) == ["failed, first"] * 2 + ["rented, first"] * 2, states
+    for rental in held:  # each as its card says
+        assert states[rental] == ("failed, first" if cards_of[rental] == "bad" else "rented, first"), (rental, states, cards_of)
+    assert {cards_of[rental] for rental in held} == {"good", "bad"}, (held, cards_of)
     steps = {row[5]: row for row in saga_rows(system)}
     for rental in held:
         _, version, state, fence, did, _ = steps[rental]
@@ -206,16 +208,12 @@ def test_sagas_in_flight_finish_by_the_old_table(system):
     assert refused[1:3] == ["2", "failed"] and "look/undo=done" in refused[4] and "hold/undo=done" in refused[4], refused
     assert rentals(system)[newest[5]] == "rented, second"
     wait(lambda: lines(system, newest[5]) == [["2", "", "", "second"]], 30, "its event is of the second version")
-    if system.kafka == "apache":  # the other broker forgets
-        wait(lambda: lines(system, unread.json["id"]) == [["1", "small", "1", ""]], 30, "the old message is read by the new consumer")
-        holds(system)
-    else:
-        wait(lambda: not system.sql("desk-svc", "SELECT 1 FROM ec.outbox"), 20, "all is published")
+    wait(lambda: lines(system, unread.json["id"]) == [["1", "small", "1", ""]], 30, "the old message is read by the new consumer")
+    holds(system)
 
 
 def test_old_and_new_side_by_side(system):
-    if "Label" not in text_of(system):
-        raise lib.Skip("this system has been through its versions")
+    of_the_second_version(system)
     with Old(system, "desk-svc") as old:
         # The old one calls the new room-svc by the old names, and reads answers that say more than it knows.
         reply = old.op("Rent", {"card": "good"})
@@ -233,7 +231,8 @@ def test_old_and_new_side_by_side(system):
             wait(lambda: old.metric("ec_saga_unknown") == 1, 30, "the old one counts it")
             (row,) = saga_rows(system, f"params->>'id' = '{mine}'")
             assert row[1:4] == ["2", "running", "1"], row
-        wait(lambda: rentals(system)[mine] == "rented, second", 40, "the new one goes on with it")
+        # What became of the call meanwhile is not known, so it may be undone; either end is of the new version.
+        wait(lambda: rentals(system)[mine] in ("rented, second", "failed, second"), 60, "the new one goes on with it")
         wait(lambda: old.metric("ec_saga_unknown") == 0, 30, "nothing waits any more")
 
         # One that the old binary has started, and lost, is finished by the new one.
@@ -245,8 +244,13 @@ def test_old_and_new_side_by_side(system):
     (row,) = saga_rows(system, f"params->>'id' = '{theirs}'")
     assert row[1] == "1" and row[4].endswith("label/do=done"), row
     assert system.counted("desk-svc", "ec_saga_unknown") == 0
-    if system.kafka == "apache":
-        holds(system)
+    holds(system)
+
+
+def of_the_second_version(system):
+    text = text_of(system)
+    if "Rented v2" not in text or "Label" not in text:
+        raise lib.Skip("this system is at another version")
 
 
 def old_rent(old):
@@ -255,8 +259,7 @@ def old_rent(old):
 
 
 def test_messages_of_both_versions(system):
-    if "Label" not in text_of(system):
-        raise lib.Skip("this system has been through its versions")
+    of_the_second_version(system)
     plain, more, second = (str(uuid.uuid4()) for _ in range(3))
     produce(system, plain, json.dumps({"id": plain, "kind": "large"}), 1)  # as the first version's publisher writes it
     wait(lambda: lines(system, plain) == [["1", "large", "1", ""]], 30, "the new consumer reads it: the default, and nothing")
@@ -277,8 +280,7 @@ def test_messages_of_both_versions(system):
 
 
 def test_a_version_that_is_dropped(system):
-    if "Label" not in text_of(system):
-        raise lib.Skip("this system has been through its versions")
+    of_the_second_version(system)
     text = text_of(system)
     wait(lambda: not saga_rows(system, "ended_at IS NULL"), 60, "nothing is in flight")
     path = os.path.join(system.folder, "topology.ecom")
