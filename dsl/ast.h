@@ -587,13 +587,10 @@ struct ecc_ast_decl {
     } u;
 };
 ECC_AST_LIST(ecc_ast_decls, struct ecc_ast_decl *);
-
-ECC_AST_LIST(ecc_ast_sqls, const struct ecc_text *);
-
 struct ecc_ast_file {
     struct ecc_ast_decls decls; /* in source order */
     struct ecc_spans comments;  /* from `//` to the end of the line, in source order */
-    struct ecc_ast_sqls sqls;   /* the texts of all `sql` statements */
+    struct ecc_ast_sqls { const struct ecc_text **items; size_t n, cap; } sqls; /* the texts of all `sql` statements */
 };
 
 const char *ecc_ast_function_name(enum ecc_ast_function fn);
