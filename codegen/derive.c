@@ -211,7 +211,6 @@ static const struct ecc_known *query_of(struct ecc_derive *d, const struct ecc_r
 struct asked {
     struct ecc_derive *d;
     const struct ecc_node *gateway;
-    const struct ecc_request *request;
     const struct ecc_route *route;
     const char *token;              /* or NULL */
     const struct ecc_known *bearer; /* what it is made of */
@@ -351,9 +350,8 @@ static void run_route(struct asked *a)
 }
 
 /* What goes on once there is a reply; what that causes comes to the end of the same list. */
-static void settle(struct ecc_derive *d, const struct ecc_hop *under, struct ecc_hops *hops)
+static void settle(struct ecc_derive *d)
 {
-    (void)under;
     for (size_t i = 0; i < d->later.n && !d->cut; i++) {
         struct ecc_later later = d->later.items[i];
         if (later.publish) {
@@ -367,7 +365,6 @@ static void settle(struct ecc_derive *d, const struct ecc_hop *under, struct ecc
         }
     }
     d->later.n = 0;
-    (void)hops;
 }
 
 static struct ecc_answer ask(struct ecc_derive *d, const struct ecc_request *request, struct ecc_hops *hops, const char *token,
@@ -376,7 +373,7 @@ static struct ecc_answer ask(struct ecc_derive *d, const struct ecc_request *req
     const struct ecc_edge *edge = NULL;
     struct ecc_at at = {.node = request->client, .hops = hops};
 
-    *a = (struct asked){.d = d, .request = request, .route = request->route, .token = token, .bearer = bearer, .env = {.arena = d->arena}};
+    *a = (struct asked){.d = d, .route = request->route, .token = token, .bearer = bearer, .env = {.arena = d->arena}};
     for (size_t i = 0; i < request->client->nout && !edge; i++) {
         const struct ecc_node *g = request->client->out[i]->to;
         for (size_t k = 0; g->kind == ECC_NODE_GATEWAY && k < g->u.gateway.nroutes; k++)
@@ -399,7 +396,7 @@ static struct ecc_answer ask(struct ecc_derive *d, const struct ecc_request *req
     a->hop->error = a->answer.error;
     a->hop->status = a->answer.error ? a->answer.error->status : a->answer.accepted ? 202 : a->route->status;
     a->hop->outcome = a->answer.error ? ECC_HOP_IS_ERROR : ECC_HOP_IS_OK;
-    settle(d, a->hop, hops);
+    settle(d);
     return a->answer;
 }
 

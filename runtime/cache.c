@@ -479,7 +479,7 @@ void ec_cache_get(struct ec_task *task, const struct ec_keyspace *keyspace, stru
 {
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
-    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), out, uv_hrtime()};
+    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), out, ec_span_clock()};
     ec_cache_fetch(keyspace, key, on_got, get);
 }
 
@@ -504,7 +504,7 @@ void ec_cache_put(struct ec_task *task, const struct ec_keyspace *keyspace, stru
     struct get *put = ec_arena_alloc(task->arena, sizeof(*put));
     struct ec_buf text = {0};
 
-    *put = (struct get){.task = task, .keyspace = keyspace, .began_ns = uv_hrtime()};
+    *put = (struct get){.task = task, .keyspace = keyspace, .began_ns = ec_span_clock()};
     ec_json_write(&text, keyspace->value, value);
     ec_cache_store(keyspace, key, (struct ec_str){text.p, text.n}, seen ? &seen->version : NULL, on_put, put);
     ec_buf_free(&text);
@@ -529,7 +529,7 @@ void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, str
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
     prepare();
-    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL, uv_hrtime()};
+    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL, ec_span_clock()};
     if (seen_find(task, keyspace, key))
         seen_set(task, keyspace, key, &version); /* what this task puts after its own drop is new */
     send_drop(keys.version, keys.value, &version, on_dropped, get);

@@ -264,7 +264,7 @@ static void ask_redis(struct gw_request *request)
     const struct gw_verdict *verdict = request->verdict;
     bool identity = limit && limit->by_identity && verdict && !verdict->error;
 
-    request->redis_began_ns = uv_hrtime();
+    request->redis_began_ns = ec_span_clock();
     request->pending = 1; /* ours: nothing goes on before all are sent */
     if (limit && (identity || limit->by_address || !route->auth || !request->token.p)) {
         request->pending++;

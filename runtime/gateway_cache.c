@@ -224,7 +224,7 @@ void gw_cache_over(struct gw_request *request, struct ec_str body)
             gw_reply_body(waiter, waiter->route->route->status, (struct ec_str){flight->body.p, flight->body.n});
     }
     flight->trace = task->trace;
-    flight->began_ns = uv_hrtime();
+    flight->began_ns = ec_span_clock();
     if (task->error || !flight->answered) {
         flight_free(flight);
         lead(late);

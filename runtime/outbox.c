@@ -298,7 +298,7 @@ static void take_rows(const struct pg_result *result, size_t n)
             ec_trace_child(&row->span, &row->span);
         else
             row->traceparent.p = NULL;
-        row->began_ns = uv_hrtime();
+        row->began_ns = ec_span_clock();
         chain(slots, &relay.rows[i], &first);
         if (first)
             firsts[nfirsts++] = &relay.rows[i];

@@ -27,6 +27,12 @@ struct ec_span {
 
 extern bool ec_spans_on; /* a collector is configured: ask before anything is prepared for a span */
 
+/* When a span begins, by uv_hrtime; 0 where none is recorded. */
+static inline uint64_t ec_span_clock(void)
+{
+    return ec_spans_on ? uv_hrtime() : 0;
+}
+
 /* It ends now. Nothing without a collector, or when its trace is not sampled. */
 void ec_span_end(const struct ec_span *span);
 

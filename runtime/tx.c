@@ -33,7 +33,6 @@ struct burst_cmd {
     struct ec_burst *burst;
     void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data);
     void *data;
-    uint64_t began_ns;
 };
 
 void ec_burst_note(struct ec_burst *burst, const struct ec_sql *sql, const struct ec_pg_reply *reply)
@@ -57,7 +56,7 @@ static void cmd_done(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
     struct ec_burst *burst = own->burst;
 
     if (reply->status != EC_PG_SKIPPED)
-        ec_pg_statement_tell(burst->task, cmd->sql, reply, own->began_ns);
+        ec_pg_statement_tell(burst->task, cmd->sql, reply, cmd->sent_ns);
     switch (reply->status) {
     case EC_PG_OK:
         if (own->row)
@@ -92,7 +91,6 @@ void ec_burst_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg
     own->burst = burst;
     own->row = row;
     own->data = data;
-    own->began_ns = uv_hrtime();
     ec_pg_send(burst->conn, &own->cmd, sql, values);
 }
 

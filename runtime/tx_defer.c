@@ -60,14 +60,13 @@ struct statement {
     struct ec_burst *burst;
     void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data);
     void *data;
-    uint64_t began_ns;
 };
 
 static void statement_row(struct ec_group_statement *of, const struct ec_pg_reply *reply)
 {
     struct statement *statement = (struct statement *)of;
 
-    ec_pg_statement_tell(statement->burst->task, of->sql, reply, statement->began_ns);
+    ec_pg_statement_tell(statement->burst->task, of->sql, reply, of->cmd.sent_ns);
     if (statement->row)
         statement->row(statement->burst, reply, statement->data);
 }
@@ -84,7 +83,6 @@ void ec_burst_share_add(struct ec_burst *burst, const struct ec_sql *sql, struct
     statement->burst = burst;
     statement->row = row;
     statement->data = data;
-    statement->began_ns = uv_hrtime();
     *shared->end = &statement->statement;
     shared->end = &statement->statement.next;
 }

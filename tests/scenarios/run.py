@@ -16,6 +16,9 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+import schema  # noqa: E402
+
 ECOMC = str(pathlib.Path(sys.argv[-1]).resolve())
 results = {}  # by topology and scenario: whether all was well
 
@@ -29,39 +32,6 @@ def check(name, good, why=""):
 
 def ecomc(*args, cwd=None):
     return subprocess.run([ECOMC, *args, "--color=never"], cwd=cwd, capture_output=True, text=True, timeout=60)
-
-
-def fits(value, schema, root, at="$"):
-    """The first thing that a value has against a schema of the few words that ours use; None when there is none."""
-    if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    words = "type properties required items enum const minimum minLength minItems description title $schema $defs"
-    unknown = set(schema) - set(words.split())
-    assert not unknown, unknown
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
-    if "type" in schema and (not isinstance(value, kinds[schema["type"]]) or (schema["type"] == "integer" and isinstance(value, bool))):
-        return f"{at} is no {schema['type']}"
-    if "enum" in schema and value not in schema["enum"] or "const" in schema and value != schema["const"]:
-        return f"{at} is {value!r}"
-    if "minimum" in schema and value < schema["minimum"] or len(value if isinstance(value, (str, list)) else "x") < schema.get(
-            "minLength", schema.get("minItems", 0)):
-        return f"{at} is too small: {value!r}"
-    if isinstance(value, dict):
-        for key in schema.get("required", []):
-            if key not in value:
-                return f"{at} lacks {key}"
-        for key, inner in value.items():
-            if key not in schema.get("properties", {}):
-                return f"{at} has {key}"
-            wrong = fits(inner, schema["properties"][key], root, f"{at}.{key}")
-            if wrong:
-                return wrong
-    if isinstance(value, list):
-        for i, inner in enumerate(value):
-            wrong = fits(inner, schema["items"], root, f"{at}[{i}]")
-            if wrong:
-                return wrong
-    return None
 
 
 def whole(name, scenario, topology):
@@ -88,6 +58,15 @@ def whole(name, scenario, topology):
     check(name, not open_calls or scenario.get("cut"), f"no reply to {open_calls}")
 
 
+def refuses(schemas, scenario):
+    """The schema is one that can say no."""
+    for what, spoil in (("a member that is not known", lambda s: s.update(position=3)), ("no narration", lambda s: s.pop("say")),
+                        ("another status", lambda s: s.update(status="fine")), ("an empty name", lambda s: s.update(id=""))):
+        broken = json.loads(json.dumps(scenario))
+        spoil(broken["steps"][0])
+        check(f"the schema refuses {what}", list(schema.faults(broken, schemas["scenario"])), "it does not")
+
+
 def topologies():
     yield from sorted(HERE.glob("*.ecom"))
     yield from sorted((ROOT / "tests" / "topologies").glob("*.ecom"))
@@ -105,8 +84,8 @@ def main():
             check(path.name, listed.returncode == 0 and built.returncode == 0, listed.stderr + built.stderr)
             studio = pathlib.Path(folder) / "generated" / "studio"
             topology = json.loads((studio / "topology.json").read_text())
-            wrong = fits(topology, schemas["topology"], schemas["topology"])
-            check(path.name, not wrong, f"topology.json: {wrong}")
+            wrong = list(schema.faults(topology, schemas["topology"]))
+            check(path.name, not wrong, f"topology.json: {wrong[:3]}")
             check(path.name, names == [s["name"] for s in topology["scenarios"]], "the list and the data name other scenarios")
             text = listed.stderr
             for name in names:
@@ -116,8 +95,8 @@ def main():
                 written = (studio / "scenarios" / f"{name}.json").read_text()
                 check(f"{path.name} {name}", asked == written, "the command and the file differ")
                 scenario = json.loads(asked)
-                wrong = fits(scenario, schemas["scenario"], schemas["scenario"])
-                check(f"{path.name} {name}", not wrong, wrong)
+                wrong = list(schema.faults(scenario, schemas["scenario"]))
+                check(f"{path.name} {name}", not wrong, wrong[:3])
                 whole(f"{path.name} {name}", scenario, topology)
         expected = HERE / (path.stem + ".expected")
         if "--bless" in sys.argv:
@@ -125,6 +104,7 @@ def main():
         known = expected.read_text() if expected.exists() else ""
         lines = difflib.unified_diff(known.splitlines(True), text.splitlines(True), "expected", "now")
         check(path.name, known == text, "".join(list(lines)[:40]))
+    refuses(schemas, scenario)
     print(f"{sum(results.values())} passed, {len(results) - sum(results.values())} failed")
     return 0 if all(results.values()) else 1
 
