@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "codegen.h"
 #include "lock.h"
+#include "release.h"
 
 static const struct ecc_span nowhere = {0, 0};
 
@@ -207,6 +208,12 @@ void ecc_emit_lock(struct ecc_codegen *cg)
 
     if (!lock)
         return;
-    lock->releases = cg->model->releases;
+    lock->releases = (struct ecc_releases){0};
+    for (size_t i = 0; i < cg->model->releases.n; i++) {
+        struct ecc_release release = cg->model->releases.items[i];
+        if (release.text)
+            release.text = ecc_release_canonical(cg->arena, release.text);
+        ECC_PUSH(cg->arena, &lock->releases, release);
+    }
     cg->new_lock = ecc_lock_write(lock, &cg->new_lock_length);
 }

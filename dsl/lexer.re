@@ -156,7 +156,10 @@ static const char *runaway(const char *from, const char *to)
 
 static const char *find_quotes(const char *from, const char *limit)
 {
-    return memmem(from, (size_t)(limit - from), "\"\"\"", 3);
+    for (const char *p = from; (p = memchr(p, '"', (size_t)(limit - p))); p++)
+        if (p[1] == '"' && p[2] == '"') /* the text ends with a NUL */
+            return p;
+    return NULL;
 }
 
 static unsigned sql_text(struct lexer *l)

@@ -20,11 +20,12 @@ struct ecc_pasts;
 
 /* ------------------------------------------------------------------ release_text.c */
 
-/* In canonical form, with a line break at its end. decl: of the saga, in source. */
+/* With a line break at its end. decl: of the saga, in source. */
 const char *ecc_release_saga(struct ecc_arena *arena, const struct ecc_source *source, const struct ecc_ast_decl *decl,
                              const struct ecc_model *model, const struct ecc_saga *saga);
 const char *ecc_release_answer(struct ecc_arena *arena, const char *step); /* the name of the record: seat_row gives SeatRow */
 const char *ecc_release_event(struct ecc_arena *arena, const struct ecc_event *event);
+const char *ecc_release_canonical(struct ecc_arena *arena, const char *text); /* for whoever reads it */
 
 /* Do two releases say the same? Layout and commas don't count. body: only what a saga does, not its parameters' types and what follows. */
 bool ecc_release_same(struct ecc_arena *arena, const char *a, const char *b, bool body);

@@ -245,20 +245,25 @@ static void put_enums(struct text *t)
 
 /* ------------------------------------------------------------------ declarations */
 
-/* Whatever else happens, what was written is what is kept. */
-static const char *formatted(struct text *t)
+static const char *ended(struct text *t)
 {
-    struct ecc_arena *scratch = ecc_arena_scratch(t->arena);
+    put(t, "\n", 1);
+    return ecc_arena_strndup(t->arena, t->out.items, t->out.n);
+}
+
+/* Whatever else happens, what was written is what is kept. */
+const char *ecc_release_canonical(struct ecc_arena *arena, const char *text)
+{
+    struct ecc_arena *scratch = ecc_arena_scratch(arena);
     struct ecc_source source;
     struct ecc_diags diags;
+    const char *done = NULL;
     size_t at, n;
 
-    put(t, "\n", 1);
     ecc_diags_init(&diags, scratch);
-    const char *text = ecc_arena_strndup(t->arena, t->out.items, t->out.n), *done = NULL;
-    if (ecc_source_init(&source, scratch, "ecom.lock", text, t->out.n, &at) == ECC_SOURCE_OK)
+    if (ecc_source_init(&source, scratch, "ecom.lock", text, strlen(text), &at) == ECC_SOURCE_OK)
         done = ecc_format(scratch, &source, &diags, &n);
-    return done ? ecc_arena_strdup(t->arena, done) : text;
+    return done ? ecc_arena_strdup(arena, done) : text;
 }
 
 static bool lex(struct ecc_arena *arena, const char *text, size_t length, struct ecc_source *source, struct ecc_tokens *tokens)
@@ -341,7 +346,7 @@ const char *ecc_release_saga(struct ecc_arena *arena, const struct ecc_source *s
         word(&t, "}");
     }
     put_enums(&t);
-    return formatted(&t);
+    return ended(&t);
 }
 
 const char *ecc_release_event(struct ecc_arena *arena, const struct ecc_event *event)
@@ -352,7 +357,7 @@ const char *ecc_release_event(struct ecc_arena *arena, const struct ecc_event *e
     put_fields(&t, event->body);
     word(&t, "}");
     put_enums(&t);
-    return formatted(&t);
+    return ended(&t);
 }
 
 /* ------------------------------------------------------------------ comparing */

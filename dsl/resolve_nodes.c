@@ -28,6 +28,7 @@ static void check_key(struct ecc_resolver *r, const struct ecc_ast_topic *ast, c
 static struct ecc_topic *resolve_topic(struct ecc_resolver *r, const struct ecc_ast_topic *ast, const struct ecc_bus *bus)
 {
     struct ecc_topic *topic = ECC_NEW(r->arena, struct ecc_topic);
+    struct { const struct ecc_event **items; size_t n, cap; } events = {0};
 
     topic->name = ast->name.text;
     topic->bus = bus;
@@ -37,7 +38,6 @@ static struct ecc_topic *resolve_topic(struct ecc_resolver *r, const struct ecc_
     ecc_in_range(r, (int64_t)strlen(topic->name), 1, LONGEST_TOPIC, ast->name.span, "the length of a topic's name");
     ecc_in_range(r, ast->partitions, 1, 10000, ast->partitions_span, "the number of partitions");
     topic->partitions = (int)ast->partitions;
-    topic->events = ECC_NEW_ARRAY(r->arena, const struct ecc_event *, r->model->nevents);
     if (!ast->events.n)
         ecc_diag(r->diags, ECC_E_EMPTY, ast->name.span, "topic `%s` carries no event", topic->name);
     for (size_t i = 0; i < ast->events.n; i++) {
@@ -50,15 +50,17 @@ static struct ecc_topic *resolve_topic(struct ecc_resolver *r, const struct ecc_
             ecc_diag_second(d, event->topic->span, "it is carried by this one");
             continue;
         }
-        for (size_t k = 0; k < r->model->nevents; k++) { /* all of its versions */
-            struct ecc_event *version = r->model->events[k];
-            if (strcmp(version->name, event->name) != 0)
+        struct ecc_event **all = event->several ? r->model->events : &event;
+        for (size_t k = 0, n = event->several ? r->model->nevents : 1; k < n; k++) { /* all of its versions */
+            if (strcmp(all[k]->name, event->name) != 0)
                 continue;
-            version->topic = topic;
-            check_key(r, ast, version);
-            topic->events[topic->nevents++] = version;
+            all[k]->topic = topic;
+            check_key(r, ast, all[k]);
+            ECC_PUSH(r->arena, &events, all[k]);
         }
     }
+    topic->events = events.items;
+    topic->nevents = events.n;
     return topic;
 }
 

@@ -89,10 +89,10 @@ static struct ecc_sql_node *read_value(struct reader *r, const char *key, int de
         return node;
     }
     if (open != '{' && open != '[') {
-        const char *start = r->p;
+        char *start = r->p;
         while (*r->p && *r->p != ',' && *r->p != '}' && *r->p != ']')
             r->p++;
-        node->text = ecc_arena_strndup(r->arena, start, (size_t)(r->p - start));
+        node->text = start; /* whoever goes on ends it */
         return node;
     }
     if (depth > DEEPEST)
@@ -112,10 +112,10 @@ static struct ecc_sql_node *read_value(struct reader *r, const char *key, int de
         tail = &child->next;
         node->n++;
         if (*r->p == ',')
-            r->p++;
+            *r->p++ = '\0';
     }
     if (*r->p)
-        r->p++;
+        *r->p++ = '\0';
     return node;
 }
 
@@ -129,7 +129,7 @@ struct ecc_sql_node *ecc_sql_tree(struct ecc_arena *arena, const char *json)
 const struct ecc_sql_node *ecc_sql_at(const struct ecc_sql_node *node, const char *key)
 {
     for ECC_SQL_EACH (child, node) {
-        if (child->key && strcmp(child->key, key) == 0)
+        if (child->key && *child->key == *key && strcmp(child->key, key) == 0)
             return child;
     }
     return NULL;
@@ -166,7 +166,9 @@ const struct ecc_sql_node *ecc_sql_body(const struct ecc_sql_node *node)
 
 bool ecc_sql_is(const struct ecc_sql_node *node, const char *kind)
 {
-    return strcmp(ecc_sql_kind(node), kind) == 0;
+    const char *own = ecc_sql_kind(node);
+
+    return *own == *kind && strcmp(own, kind) == 0;
 }
 
 const struct ecc_sql_node *ecc_sql_item(const struct ecc_sql_node *list, size_t i)

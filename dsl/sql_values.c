@@ -116,7 +116,7 @@ struct sql_value sql_of_letter(struct sql_ctx *ctx, char letter, bool nullable)
     struct sql_value value = {.base = letter ? SQL_OTHER : SQL_UNKNOWN, .nullable = nullable, .pg = letter ? name : NULL};
 
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
-        if (strcmp(type_names[i].name, name) == 0)
+        if (*type_names[i].name == *name && strcmp(type_names[i].name, name) == 0)
             value.base = type_names[i].base;
     }
     return value;

@@ -79,9 +79,10 @@ static struct ecc_symbol *find_or_make(struct ecc_symbols *symbols, const void *
         grow(symbols);
         at = slot_of(symbols, hash, space, name);
     }
-    struct ecc_symbol *e = ECC_NEW(symbols->arena, struct ecc_symbol);
+    size_t room = strlen(name) + 1;
+    struct ecc_symbol *e = ecc_arena_alloc(symbols->arena, sizeof *e + room);
     e->space = space;
-    e->name = name;
+    e->name = memcpy(e + 1, name, room);
     symbols->slots[at] = (struct ecc_symbol_slot){hash, e};
     symbols->n++;
     return e;

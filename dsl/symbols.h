@@ -13,7 +13,7 @@ struct ecc_arena;
 
 struct ecc_symbol {
     const void *space;
-    const char *name;
+    const char *name; /* stands behind the entry, so that both are read at once */
     void *value;
     struct ecc_span span; /* where it was declared */
     enum ecc_ref_kind kind; /* where references are noted */

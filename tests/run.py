@@ -178,8 +178,8 @@ def suite_memory():
 
 
 def suite_scale():
-    """A topology of a thousand services: instructions and memory, and that they grow linearly."""
-    return script("bench/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), "--guard")
+    """A topology of a thousand services: memory, time, and that both grow linearly."""
+    return script("bench/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), "--measures" if LONG else "--guard")
 
 
 def suite_system(only=None):

@@ -47,12 +47,11 @@ WEIGH = '  op Weigh(kilograms: int(0..100)) -> Weight custom\n'
 WEIGH_ROUTE = '  route GET    "/weights/{kilograms}" public -> tracking-svc.Weigh(kilograms: path.kilograms)\n'
 WEIGH_C = '''#include "custom.h"
 
-void weigh_run(struct ec_task *task)
+void weigh_custom(struct ec_task *task, void **own, int64_t kilograms, struct weight *out)
 {
-    struct weigh_frame *f = EC_FRAME(task, struct weigh_frame);
-
-    f->out.grams = f->in.kilograms * 1000;
-    ec_reply(task, &f->out);
+    (void)own;
+    out->grams = kilograms * 1000;
+    ec_reply(task, out);
 }
 '''
 
@@ -291,7 +290,7 @@ def test_custom_operation():
         pids = dev.pids()
         said = dev.edit(('service tracking-svc "Tracking" {\n', 'service tracking-svc "Tracking" {\n' + WEIGH),
                         ('client browser', WEIGHT + 'client browser'), ("  limit 50/s burst 100", WEIGH_ROUTE + "  limit 50/s burst 100"))
-        assert "custom/tracking-svc/weigh.c" in said and "No such file" in said and dev.pids() == pids, said
+        assert "custom/tracking-svc/weigh.c is missing" in said and dev.pids() == pids, said
         said = dev.does(lambda: dev.write(WEIGH_C, code))
         assert restarted(pids, dev.pids()) == {"tracking-svc", "front-desk"} and dev.get("/weights/3").json == {"grams": 3000}, said
         pids = dev.pids()

@@ -1,13 +1,10 @@
 /* From the command line and a topology to a plan: what `up` does once and `dev` for each text. */
 #include "up.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../build.h"
-#include "cnames.h"
 
 static int milliseconds(const char *name, const char *usual, int *out)
 {
@@ -52,32 +49,13 @@ int ecc_up_options(struct ecc_cli *cli, struct ecc_up *up)
     return 0;
 }
 
-/* What the compiler asks of a person stands where it is to be. */
-static int check_custom(struct ecc_up *up)
-{
-    int code = 0;
-
-    for (size_t i = 0; i < up->model->nnodes; i++) {
-        const struct ecc_node *node = up->model->nodes[i];
-        for (size_t k = 0; node->kind == ECC_NODE_SERVICE && k < node->u.service.nops; k++) {
-            const struct ecc_op *op = node->u.service.ops[k];
-            const char *path =
-                op->custom ? ecc_arena_printf(up->arena, "custom/%s/%s.c", node->name, ecc_snake(up->arena, op->name)) : NULL;
-            if (path && access(ecc_arena_printf(up->arena, "%s/%s", up->root, path), R_OK))
-                code = ecc_say_error(ECC_EXIT_FAILED, "%s, where the custom operation %s.%s is written, can't be read: %s", path,
-                                     node->name, op->name, strerror(errno));
-        }
-    }
-    return code;
-}
-
 int ecc_up_prepare(struct ecc_up *up, struct ecc_cli *cli, struct ecc_topology *topology)
 {
     int code;
 
     up->model = topology->model;
-    if ((code = check_custom(up)) || (code = ecc_build_into(cli, topology, ecc_arena_printf(up->arena, "%s/generated", up->root), false)) ||
-        (code = ecc_up_keys(up)) || (code = ecc_up_postgres(up)) || (code = ecc_up_kafka(up)) || (code = ecc_up_plan(up)))
+    if ((code = ecc_build_into(cli, topology, ecc_arena_printf(up->arena, "%s/generated", up->root), false)) || (code = ecc_up_keys(up)) ||
+        (code = ecc_up_postgres(up)) || (code = ecc_up_kafka(up)) || (code = ecc_up_plan(up)))
         return code;
     return ecc_up_check_ports(up);
 }
