@@ -1,8 +1,6 @@
 /* Options, files, and the way from a path to a compiled topology. */
 #include "cli.h"
 
-#include "derive.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,8 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "lock.h"
 
 /* Do the command and options.h agree on what there is? Else the help would lie. */
 static const char *disagreement(const struct ecc_cli *cli, const struct ecc_option *options, size_t n)
@@ -132,48 +128,6 @@ char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
     return text;
 }
 
-/* Bytes that are no text are not shown: the place is the beginning of an empty file, the offset is in the message. */
-static void refuse_source(struct ecc_cli *cli, struct ecc_topology *topology, enum ecc_source_error why, size_t at)
-{
-    const struct ecc_span start = {0, 0};
-    struct ecc_diags *diags = &topology->diags;
-
-    ecc_source_init(&topology->source, &cli->arena, topology->path, "", 0, &(size_t){0});
-    if (why == ECC_SOURCE_TOO_LARGE)
-        ecc_diag(diags, ECC_E_SOURCE, start, "larger than %d MiB", ECC_SOURCE_MAX / 1024 / 1024);
-    else if (why == ECC_SOURCE_HAS_NUL)
-        ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "a NUL byte at offset %zu", at), "a topology is text");
-    else
-        ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at), "save the file as UTF-8");
-}
-
-/* Text that is in hand, without a look at what it says. */
-static void take_source(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology)
-{
-    size_t at = 0;
-
-    *topology = (struct ecc_topology){.path = path};
-    ecc_diags_init(&topology->diags, &cli->arena);
-    enum ecc_source_error result = ecc_source_init(&topology->source, &cli->arena, path, text, length, &at);
-    if (result != ECC_SOURCE_OK)
-        refuse_source(cli, topology, result, at);
-}
-
-static void compile(struct ecc_cli *cli, struct ecc_topology *topology, const char *text, size_t length)
-{
-    const char *wrong;
-    const struct ecc_lock *lock = ecc_lock_read(&cli->arena, text, length, &wrong);
-
-    topology->lock = text;
-    topology->lock_length = length;
-    if (!lock)
-        ecc_diag(&topology->diags, ECC_E_LOCK, (struct ecc_span){0, 0}, "ecom.lock: %s", wrong);
-    if (!topology->diags.errors)
-        topology->model = ecc_compile_after(&cli->arena, &topology->source, &lock->releases, &topology->diags);
-    if (topology->model)
-        ecc_derive_check(&cli->arena, topology->model, &topology->diags);
-}
-
 const char *ecc_beside(struct ecc_arena *arena, const char *file, const char *name)
 {
     const char *slash = strrchr(file, '/');
@@ -190,7 +144,7 @@ int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology
         return ecc_say_error(ECC_EXIT_IO, "%s: there is no such file; name a topology, or work in the folder that has topology.ecom", path);
     if (!text)
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", path, strerror(errno));
-    take_source(cli, path, text, length, topology);
+    ecc_topology_take(&cli->arena, path, text, length, topology);
     return 0;
 }
 
@@ -205,15 +159,15 @@ int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology
     lock = ecc_read_file(&cli->arena, beside, &length);
     if (!lock && errno != ENOENT)
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", beside, strerror(errno));
-    compile(cli, topology, lock, length);
+    ecc_topology_check(&cli->arena, lock, length, topology);
     return 0;
 }
 
 void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, const char *lock, size_t lock_length,
                           struct ecc_topology *topology)
 {
-    take_source(cli, path, text, length, topology);
-    compile(cli, topology, lock, lock_length);
+    ecc_topology_take(&cli->arena, path, text, length, topology);
+    ecc_topology_check(&cli->arena, lock, lock_length, topology);
 }
 
 /* `2 errors, 1 warning; learn more: ecomc explain E0400` */
