@@ -249,6 +249,17 @@ static struct sql_value indirection(struct sql_ctx *ctx, struct sql_from *from, 
     return value;
 }
 
+/* A text, or an array of texts. */
+static struct sql_value collated(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *body)
+{
+    struct sql_value value = sql_expr(ctx, from, ecc_sql_at(body, "arg"));
+    char element = sql_element_letter(sql_value_letter(value));
+
+    if (value.base > SQL_UNTYPED && value.base != SQL_TEXT && (!element || sql_of_letter(ctx, element, false).base != SQL_TEXT))
+        sql_problem(ctx, ecc_sql_int(body, "location"), NULL, "only text has a collation, this is %s", sql_describe(ctx, value));
+    return value;
+}
+
 struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_sql_node *node)
 {
     const struct ecc_sql_node *body = ecc_sql_body(node);
@@ -290,7 +301,7 @@ struct sql_value sql_expr(struct sql_ctx *ctx, struct sql_from *from, const stru
         if (strcmp(kind, "CaseExpr") == 0)
             return case_expr(ctx, from, body);
         if (strcmp(kind, "CollateClause") == 0)
-            return sql_expr(ctx, from, ecc_sql_at(body, "arg"));
+            return collated(ctx, from, body);
         break;
     case 'F':
         if (strcmp(kind, "FuncCall") == 0)

@@ -32,6 +32,9 @@ def build(ecomc, path):
     """Statements and ecom.lock of a topology, or None and why not."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(path, os.path.join(folder, "topology.ecom"))
+        custom = os.path.join(os.path.dirname(path), "custom")
+        if os.path.isdir(custom):
+            shutil.copytree(custom, os.path.join(folder, "custom"))
         for args in ([], ["--statements", "statements.json"]):
             done = subprocess.run([ecomc, "build", *args], cwd=folder, capture_output=True, text=True, timeout=120)
             if done.returncode:

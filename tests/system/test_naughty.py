@@ -5,6 +5,7 @@ line, and nothing crashes (the compiler is the one with the sanitizers). What is
 and clang, runs, and reads back the same: out of literals, defaults, settings, seeds, SQL, a provider's replies, errors, names of JSON members
 and invariants."""
 import collections
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -222,12 +223,14 @@ def compiles_without_a_warning(folder):
     """Both compilers, with the warnings that generated/meson.build asks for."""
     flags = ["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Wswitch-enum",
              "-Wimplicit-fallthrough", "-Wno-missing-field-initializers", "-Werror", "-D_GNU_SOURCE", "-I" + os.path.join(lib.ROOT, "runtime")]
-    for root, _, names in os.walk(os.path.join(folder, "generated")):
-        sources = [os.path.join(root, name) for name in names if name.endswith(".c")]
-        for compiler in ("gcc", "clang"):
-            if sources:
-                done = subprocess.run([compiler, *flags, *sources], capture_output=True, text=True, timeout=600)
-                assert not done.returncode and not done.stderr, (compiler, done.stderr[:2000])
+    sources = [os.path.join(root, name) for root, _, names in os.walk(os.path.join(folder, "generated")) for name in names if name.endswith(".c")]
+
+    def compile_with(compiler):
+        return subprocess.run([compiler, *flags, *sources], capture_output=True, text=True, timeout=600)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in pool.map(compile_with, ("gcc", "clang")):
+            assert not done.returncode and not done.stderr, done.stderr[:2000]
 
 
 def reads_back(s, strings, lines):
@@ -246,13 +249,15 @@ def reads_back(s, strings, lines):
     seeds = s.request("GET", "/seeds").json["items"]
     assert seeds == [{"n": i, "t": strings[i]} for i in sorted(lines["seed"])], seeds
     assert s.request("GET", "/names").json == {strings[i]: i for i in lines["wire name"]}
-    for i in lines["comparison"]:
-        assert s.request("POST", "/compare", {"text": strings[i]}).json == {"number": i}, strings[i]
-    for i in lines["condition of a sandbox"]:
-        assert s.request("POST", "/ask", {"text": strings[i]}).json == {"number": i}, strings[i]
-    for i in lines["error title"]:
-        problem = s.request("POST", "/fail", {"n": i}).json
-        assert problem["title"] == strings[i] and problem["status"] == 422, (strings[i], problem)
+    def each(place, path, body, fits):
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            asked = [(i, pool.submit(s.request, "POST", path, body(i))) for i in lines[place]]
+            for i, answer in asked:
+                assert fits(i, answer.result()), (place, strings[i], answer.result())
+
+    each("comparison", "/compare", lambda i: {"text": strings[i]}, lambda i, answer: answer.json == {"number": i})
+    each("condition of a sandbox", "/ask", lambda i: {"text": strings[i]}, lambda i, answer: answer.json == {"number": i})
+    each("error title", "/fail", lambda i: {"n": i}, lambda i, answer: answer.json["title"] == strings[i] and answer.status == 422)
     asked = s.ledger("echo-sandbox")
     assert {entry["request"]["text"] for entry in asked if entry["call"] == "Echo"} == {strings[i] for i in lines["condition of a sandbox"]}
     held = json.loads(s.ecomc("invariants", "--format=json").stdout)

@@ -235,6 +235,8 @@ static void test_expressions(void **state)
     ROW("SELECT substr(name, :n) AS s FROM things", "7+6 there is no function `substr(text, int)` | write `:n::int4`");
     ROW("SELECT lenght(name) AS l FROM things", "7+6 there is no function `lenght` | did you mean `length`?");
     ROW("SELECT (xmax = 0) AS fresh FROM things", "fresh bool");
+    ROW("SELECT name COLLATE \"C\" AS a, '{a}'::text[] COLLATE \"C\" = '{b}' AS b, 'x' COLLATE \"C\" < name AS c FROM things", "a text, b bool, c bool");
+    ROW("SELECT id FROM things ORDER BY id COLLATE \"C\"", "34+7 only text has a collation, this is uuid");
     ROW("SELECT id IN (SELECT ) AS none FROM things", "10+2 a subquery used as a value has one column, not 0");
     ROW("SELECT e'a'\n'b\\' :n' AS a, ':n' AS b, $x$ :n $x$ AS c, /* /* :n */ :n */ 1 AS d -- :n", "a text, b text, c text, d int");
     assert_int_equal(sql.nparams, 0);
