@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """How check and build grow with the topology.
 
-usage: run.py ECOMC             a table of times and memory, 10 to 1,000 services: the least of several runs, since a machine has other work, too
-       run.py ECOMC --guard     a test: growth in instructions, as valgrind counts them the same on every machine; memory and time at 1,000 services
-       run.py ECOMC --long      the same, of the least of more runs
+usage: run.py ECOMC            a table of times and memory, 10 to 1,000 services: the least of several runs
+       run.py ECOMC --guard    a test: growth in instructions, which valgrind counts the same on every machine; memory and time at 1,000
+       run.py ECOMC --long     the same, of the least of more runs
 
 Times are held with head room, since a clock also measures what a machine does beside it; how far they are from what is to be taken
 (docs/performance.md) is printed.
@@ -23,9 +23,9 @@ import gen_topology
 
 SIZES = (10, 30, 100, 300, 1000)
 RUNS = 7
-# Services that instructions are counted at; at ten times as many they may be 11 times as many, and a fifth above what was measured (in millions).
+# Services that instructions are counted at, and the most of them, in millions: a fifth above what was measured.
 COUNTED = {"check": (100, 1000, 1400), "build": (30, 300, 1550)}
-STEEPEST = 1.1
+STEEPEST = 1.1  # for each time as many services
 # At 1,000 services: megabytes, and the milliseconds that are to be taken.
 MOST = {"check": (130, 150), "build": (400, 1000)}
 HEAD_ROOM = 6  # of the processors' time, for a machine that has other work
@@ -70,8 +70,8 @@ def table(bench):
         check = bench.least(folder, "check")
         first = bench.run(folder, "build")
         again = bench.least(folder, "build")
-        print(f"{n:8} {5 * n:6} {3 * n:5} | {check[0] * 1000:8.0f} {check[1] * 1000:6.0f} {check[2]:4.0f} | {first[0] * 1000:14.0f} {first[1] * 1000:6.0f} "
-              f"{first[2]:4.0f} | {again[0] * 1000:14.0f} {again[1] * 1000:6.0f}", flush=True)
+        print(f"{n:8} {5 * n:6} {3 * n:5} | {check[0] * 1000:8.0f} {check[1] * 1000:6.0f} {check[2]:4.0f} | "
+              f"{first[0] * 1000:14.0f} {first[1] * 1000:6.0f} {first[2]:4.0f} | {again[0] * 1000:14.0f} {again[1] * 1000:6.0f}", flush=True)
 
 
 def test_generator(bench, _):
@@ -100,7 +100,8 @@ def test_a_thousand(bench, long):
     for command, (memory, most) in MOST.items():  # each time in a folder of its own: a second build writes nothing
         runs = [bench.run(bench.folder(1000, f"-{command}-{i}"), command) for i in range(RUNS if long else 2)]
         wall, cpu, used = (min(column) for column in zip(*runs))
-        print(f"measured: {command} of 1,000 services: {wall * 1000:.0f} ms ({most} is to take), {cpu * 1000:.0f} ms of the processors, {used:.0f} MB")
+        print(f"measured: {command} of 1,000 services: {wall * 1000:.0f} ms ({most} is to take), {cpu * 1000:.0f} ms of the processors, "
+              f"{used:.0f} MB")
         assert used <= memory, f"{command} of 1,000 services takes {used:.0f} MB, more than {memory}"
         assert cpu * 1000 <= most * HEAD_ROOM, f"{command} of 1,000 services takes {cpu * 1000:.0f} ms, more than {most * HEAD_ROOM}"
 
