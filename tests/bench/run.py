@@ -28,7 +28,7 @@ COUNTED = {"check": (100, 1000, 1400), "build": (30, 300, 1550)}
 STEEPEST = 1.1  # for each time as many services
 # At 1,000 services: megabytes, and the milliseconds that are to be taken.
 MOST = {"check": (130, 150), "build": (400, 1000)}
-HEAD_ROOM = 6  # of the processors' time, for a machine that has other work
+HEAD_ROOM = 6  # for a machine that has other work; of the kernel's time no number holds (a file system may take ten times as long)
 
 
 class Bench:
@@ -42,14 +42,14 @@ class Bench:
         return folder
 
     def run(self, folder, command):
-        """Seconds by the clock, seconds of the processors, megabytes."""
+        """Seconds by the clock, seconds of the processors, megabytes, and of the seconds those outside of the kernel."""
         begun = time.monotonic()
         process = subprocess.Popen([self.ecomc, command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         said = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0 and not said, (command, folder, said[:500])
-        return time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        return time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, usage.ru_utime
 
     def least(self, folder, command, runs=RUNS):
         return [min(column) for column in zip(*(self.run(folder, command) for _ in range(runs)))]
@@ -71,7 +71,8 @@ def table(bench):
         first = bench.run(folder, "build")
         again = bench.least(folder, "build")
         print(f"{n:8} {5 * n:6} {3 * n:5} | {check[0] * 1000:8.0f} {check[1] * 1000:6.0f} {check[2]:4.0f} | "
-              f"{first[0] * 1000:14.0f} {first[1] * 1000:6.0f} {first[2]:4.0f} | {again[0] * 1000:14.0f} {again[1] * 1000:6.0f}", flush=True)
+              f"{first[0] * 1000:14.0f} {first[1] * 1000:6.0f} {first[2]:4.0f} | {again[0] * 1000:14.0f} {again[1] * 1000:6.0f}",
+              flush=True)
 
 
 def test_generator(bench, _):
@@ -99,11 +100,11 @@ def test_growth(bench, _):
 def test_a_thousand(bench, long):
     for command, (memory, most) in MOST.items():  # each time in a folder of its own: a second build writes nothing
         runs = [bench.run(bench.folder(1000, f"-{command}-{i}"), command) for i in range(RUNS if long else 2)]
-        wall, cpu, used = (min(column) for column in zip(*runs))
+        wall, cpu, used, own = (min(column) for column in zip(*runs))
         print(f"measured: {command} of 1,000 services: {wall * 1000:.0f} ms ({most} is to take), {cpu * 1000:.0f} ms of the processors, "
               f"{used:.0f} MB")
         assert used <= memory, f"{command} of 1,000 services takes {used:.0f} MB, more than {memory}"
-        assert cpu * 1000 <= most * HEAD_ROOM, f"{command} of 1,000 services takes {cpu * 1000:.0f} ms, more than {most * HEAD_ROOM}"
+        assert own * 1000 <= most * HEAD_ROOM, f"{command} of 1,000 services takes {own * 1000:.0f} ms, more than {most * HEAD_ROOM}"
 
 
 def main():
