@@ -1,0 +1,185 @@
+// The drawing in its window: pan, zoom, fit, follow; and the Stage that writes the player's frames into it.
+import Panzoom, { type PanzoomObject } from "@panzoom/panzoom";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Player } from "./clock";
+import { pointAt } from "./curve";
+import type { Traffic } from "./data";
+import { Diagram } from "./diagram";
+import { frame, type Model } from "./frame";
+import { NARROW, REDUCED, useMedia } from "./hooks";
+import { Icon } from "./icons";
+import type { Layout } from "./layout";
+import { Legend } from "./legend";
+import { Stage } from "./stage";
+
+interface Props {
+  layout: Layout;
+  title: string;
+  /** What it is, beside another. */
+  label?: string;
+  player: Player;
+  /** What plays; none: the drawing alone. */
+  model?: Model;
+  selected?: string;
+  /** Edges on which derived and recorded differ. */
+  marked?: Set<string>;
+  traffic?: Traffic;
+  onNode: (id: string) => void;
+  onEdge: (name: string) => void;
+}
+
+const MOST = 3; // scale
+const LEAST = 0.12;
+
+export function Canvas({ layout, title, label, player, model, selected, marked, traffic, onNode, onEdge }: Props) {
+  const holder = useRef<HTMLDivElement>(null);
+  const stage = useRef<Stage>(undefined!);
+  const zoom = useRef<PanzoomObject>(undefined!);
+  const moved = useRef(false);
+  const narrow = useMedia(NARROW);
+  const reduced = useMedia(REDUCED);
+  const [follow, setFollow] = useState(narrow);
+  const free = useRef(false); // the user has moved it: it is not fitted again by itself
+  useEffect(() => setFollow(narrow), [narrow]);
+
+  /** A point of the drawing comes to the middle. Panzoom translates before it scales. */
+  const centred = (scale: number, x: number, y: number) => {
+    const view = holder.current!.getBoundingClientRect();
+    return { scale, x: view.width / 2 / scale - x, y: view.height / 2 / scale - y };
+  };
+  const whole = () => {
+    const view = holder.current!.getBoundingClientRect();
+    const scale = Math.min(view.width / layout.width, view.height / layout.height);
+    return centred(Math.min(Math.max(scale, LEAST), 1.25), layout.width / 2, layout.height / 2);
+  };
+  const go = (to: { scale: number; x: number; y: number }, animate: boolean) => {
+    const how = { animate: animate && !reduced, force: true };
+    zoom.current.zoom(to.scale, how);
+    zoom.current.pan(to.x, to.y, how);
+  };
+  const fit = (animate = false) => {
+    go(whole(), animate);
+    free.current = false;
+  };
+
+  useLayoutEffect(() => {
+    const svg = holder.current!.querySelector<SVGSVGElement>("svg.diagram")!;
+    const world = svg.querySelector<SVGGElement>(".world")!;
+    const { scale, x, y } = whole();
+    const made = Panzoom(world, {
+      startScale: scale,
+      startX: x,
+      startY: y,
+      canvas: true,
+      maxScale: MOST,
+      minScale: LEAST,
+      step: 0.25,
+      cursor: "grab",
+      overflow: "hidden",
+      duration: 260,
+      easing: "ease-out",
+      handleStartEvent: () => undefined,
+      excludeClass: "none",
+    });
+    zoom.current = made;
+    stage.current = new Stage(svg, layout);
+    let start = { x: 0, y: 0 };
+    const down = (event: PointerEvent) => {
+      start = { x: event.clientX, y: event.clientY };
+      moved.current = false;
+    };
+    const move = (event: PointerEvent) => {
+      if (event.buttons && Math.hypot(event.clientX - start.x, event.clientY - start.y) > 4) moved.current = free.current = true;
+    };
+    const wheel = (event: WheelEvent) => {
+      event.preventDefault();
+      free.current = true;
+      made.zoomWithWheel(event, { step: 0.2 });
+    };
+    const box = holder.current!;
+    box.addEventListener("pointerdown", down, true);
+    box.addEventListener("pointermove", move, true);
+    box.addEventListener("wheel", wheel, { passive: false });
+    const observer = new ResizeObserver(() => {
+      if (!free.current && box.clientWidth > 0) fit();
+    });
+    observer.observe(box);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      box.removeEventListener("pointerdown", down, true);
+      box.removeEventListener("pointermove", move, true);
+      box.removeEventListener("wheel", wheel);
+    };
+  }, [layout]);
+
+  useLayoutEffect(() => {
+    const now = stage.current!;
+    now.setScope(model);
+    if (!model) return;
+    return player.onFrame((t) => {
+      now.show(frame(model, t, player.still));
+    });
+  }, [layout, model, player, reduced]);
+
+  useLayoutEffect(() => stage.current!.select(selected ?? "", marked), [layout, selected, marked, model]);
+  useLayoutEffect(() => stage.current!.showTraffic(traffic), [layout, traffic]);
+
+  // Follow: what moves stays in sight, at a size that can be read.
+  useEffect(() => {
+    if (!model || !follow) return;
+    const look = () => {
+      if (player.t === 0 || player.ended) return fit(true);
+      const ends = player.steps.map((index) => layout.edges.find(({ name }) => name === model.plan.steps[index]!.step.edge)).filter((e) => e !== undefined);
+      if (ends.length === 0) return;
+      const points = ends.flatMap(({ way }) => [pointAt(way, 0), pointAt(way, 0.5), pointAt(way, 1)]);
+      const [left, right] = [Math.min(...points.map((p) => p.x)) - 110, Math.max(...points.map((p) => p.x)) + 110];
+      const [top, bottom] = [Math.min(...points.map((p) => p.y)) - 70, Math.max(...points.map((p) => p.y)) + 70];
+      const view = holder.current!.getBoundingClientRect();
+      const scale = Math.min(Math.max(Math.min(view.width / (right - left), view.height / (bottom - top)), 0.5), 1.1);
+      go(centred(scale, (left + right) / 2, (top + bottom) / 2), true);
+    };
+    let beat = -1;
+    const changed = () => {
+      if (player.beat === beat && !player.ended && player.t !== 0) return;
+      beat = player.beat;
+      look();
+    };
+    changed();
+    return player.onChange(changed);
+  }, [layout, model, follow, player, reduced]);
+
+  const by = (out: boolean) => {
+    free.current = true;
+    if (out) zoom.current!.zoomOut({ animate: !reduced });
+    else zoom.current!.zoomIn({ animate: !reduced });
+  };
+  const pick = <T,>(act: (value: T) => void) => (value: T) => {
+    if (!moved.current) act(value);
+  };
+  return (
+    <div class="canvas" role="region" aria-label={label ? `${label} diagram` : "Diagram"}>
+      {label && <h2 class="canvas-label">{label}</h2>}
+      <div class="canvas-view" ref={holder}>
+        <Diagram layout={layout} title={title} onNode={pick(onNode)} onEdge={pick(onEdge)} />
+      </div>
+      <Legend layout={layout} />
+      <div class="zoom" role="group" aria-label="View of the diagram">
+        <button type="button" class="tool" onClick={() => by(false)} aria-label="Zoom in" title="Zoom in (+)" data-key="+">
+          <Icon name="plus" />
+        </button>
+        <button type="button" class="tool" onClick={() => by(true)} aria-label="Zoom out" title="Zoom out (-)" data-key="-">
+          <Icon name="minus" />
+        </button>
+        <button type="button" class="tool" onClick={() => fit(true)} aria-label="Fit the whole diagram" title="Fit (F)" data-key="f">
+          <Icon name="fit" />
+        </button>
+        {model && (
+          <button type="button" class="tool" aria-pressed={follow} onClick={() => (setFollow(!follow), follow && fit(true))} aria-label="Follow what moves" title="Follow what moves">
+            <Icon name="follow" />
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
