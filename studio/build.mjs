@@ -36,7 +36,8 @@ if (args[0] === "--test") {
       platform: "node",
       format: "esm",
       minify: false,
-      define: { "import.meta.dirname": JSON.stringify(join(here, "test")) },
+      target: "node18",
+      define: { PROJECT: JSON.stringify(dirname(here)) },
     });
     const run = spawnSync(process.execPath, ["--test", ...entries.map((file) => join(out, file.replace(/\.ts$/, ".mjs")))], { stdio: "inherit" });
     process.exitCode = run.status ?? 1;

@@ -29,6 +29,7 @@ const selectionId = (selection: Selection | undefined) =>
 export function App() {
   const [theme, setTheme] = useTheme();
   const narrow = useMedia(NARROW);
+  const roomy = useMedia("(min-width: 1700px)");
   const player = useOnePlayer();
   const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));
   const [examples, setExamples] = useState<ExampleEntry[]>([]);
@@ -315,10 +316,11 @@ export function App() {
       onEdge={(name) => select({ kind: "edge", name })}
     />
   );
+  const busy = route.scenario !== undefined || editing !== undefined;
   const entry = examples.find(({ id }) => id === route.example);
   document.title = topology ? `${scenario ? `${scenario.title} · ` : ""}${topology.title} · ecom studio` : "ecom studio";
   return (
-    <div class="app">
+    <div class={narrow || (busy && !roomy) ? "app drawer" : "app"}>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")!.focus())}>
         To the diagram
       </a>

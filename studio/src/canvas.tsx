@@ -163,22 +163,24 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
       <div class="canvas-view" ref={holder}>
         <Diagram layout={layout} title={title} onNode={pick(onNode)} onEdge={pick(onEdge)} />
       </div>
-      <Legend layout={layout} />
-      <div class="zoom" role="group" aria-label="View of the diagram">
-        <button type="button" class="tool" onClick={() => by(false)} aria-label="Zoom in" title="Zoom in (+)" data-key="+">
-          <Icon name="plus" />
-        </button>
-        <button type="button" class="tool" onClick={() => by(true)} aria-label="Zoom out" title="Zoom out (-)" data-key="-">
-          <Icon name="minus" />
-        </button>
-        <button type="button" class="tool" onClick={() => fit(true)} aria-label="Fit the whole diagram" title="Fit (F)" data-key="f">
-          <Icon name="fit" />
-        </button>
-        {model && (
-          <button type="button" class="tool" aria-pressed={follow} onClick={() => (setFollow(!follow), follow && fit(true))} aria-label="Follow what moves" title="Follow what moves">
-            <Icon name="follow" />
+      <div class="canvas-bar">
+        <Legend layout={layout} open={!model && !narrow} />
+        <div class="zoom" role="group" aria-label="View of the diagram">
+          <button type="button" class="tool" onClick={() => by(false)} aria-label="Zoom in" title="Zoom in (+)" data-key="+">
+            <Icon name="plus" />
           </button>
-        )}
+          <button type="button" class="tool" onClick={() => by(true)} aria-label="Zoom out" title="Zoom out (-)" data-key="-">
+            <Icon name="minus" />
+          </button>
+          <button type="button" class="tool" onClick={() => fit(true)} aria-label="Fit the whole diagram" title="Fit (F)" data-key="f">
+            <Icon name="fit" />
+          </button>
+          {model && (
+            <button type="button" class="tool" aria-pressed={follow} onClick={() => (setFollow(!follow), follow && fit(true))} aria-label="Follow what moves" title="Follow what moves">
+              <Icon name="follow" />
+            </button>
+          )}
+        </div>
       </div>
     </div>
   );

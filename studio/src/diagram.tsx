@@ -86,16 +86,16 @@ function Breaker({ placed }: { placed: PlacedEdge }) {
   return (
     <g class="breaker" data-breaker={placed.name} transform={`translate(${Math.round(x)} ${Math.round(y)})`}>
       <title>{`Circuit breaker of ${placed.name}`}</title>
-      <rect x="-23" y="-10" width="46" height="20" rx="10" />
-      <path class="contact closed" d="M-17 0H-3" />
-      <path class="contact lifted" d="M-17 0h3l9 -6M-5 0h2" />
-      <text x="10" y="4">{`0/${trip}`}</text>
+      <rect x="-20" y="-9" width="40" height="18" rx="9" />
+      <path class="contact closed" d="M-15 0H-5" />
+      <path class="contact lifted" d="M-15 0h2l7 -5" />
+      <text x="7" y="4">{`0/${trip}`}</text>
     </g>
   );
 }
 
 /** Where a breaker stands on its edge; what it keeps back stops before it. */
-export const BREAKER_AT = 0.4;
+export const BREAKER_AT = 0.58;
 
 function Node({ placed, onNode, picture, reachable }: { placed: PlacedNode; onNode?: (id: string) => void; picture?: boolean; reachable: boolean }) {
   const { node, x, y, w, h } = placed;

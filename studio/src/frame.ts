@@ -161,7 +161,7 @@ const clamp = (x: number) => Math.min(Math.max(x, 0), 1);
 /** How far along its own way a step is, when u of its beat has gone: 0 to 1, and back for a question with its answer in one step. */
 function progress(step: Step, u: number): number {
   const x = clamp(u / TRAVEL);
-  if (step.status === "open") return 0.24 * ease(x);
+  if (step.status === "open") return 0.08 * ease(x);
   if (step.status === "refused") return x < 0.5 ? ease(x * 2) : 1 - 0.5 * ease(x * 2 - 1);
   if (step.kind === "sql" || step.kind === "cache") return x < 0.5 ? ease(x * 2) : 1 - ease(x * 2 - 1);
   return ease(x);

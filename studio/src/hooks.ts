@@ -5,7 +5,11 @@ import type { Player } from "./clock";
 /** Draws anew when the player's beat, speed or play state changes. */
 export function usePlayer(player: Player) {
   const [, draw] = useReducer((n: number) => n + 1, 0);
-  useEffect(() => player.onChange(() => draw(undefined as never)), [player]);
+  useEffect(() => {
+    const again = () => draw(undefined as never);
+    again(); // it may have changed since this was drawn
+    return player.onChange(again);
+  }, [player]);
   return player;
 }
 

@@ -1,10 +1,11 @@
-// Where everything of a topology stands. dagre ranks nodes from left to right; what it is told, and what is made of its answer, is here:
-// a database hangs below its service, the bus stands to the right of those that it delivers to, externals stand in a rank of their own behind
-// all others, so that each edge to them leaves the system. Edges begin and end at ports in the order of where they lead, pass ranks on a level
+// Where everything of a topology stands. ranks.ts says in which column, dagre in which order and at which height; what it is told, and what is
+// made of its answer, is here: a database hangs below its service. Edges begin and end at ports in the order of where they lead, pass ranks on a level
 // line and bend only between them: so none crosses a node that it has nothing to do with. Pure.
 import { graphlib, layout as dagre } from "@dagrejs/dagre";
 import { way, type Point, type Way } from "./curve";
 import { edgeName, type Topology, type TopologyEdge, type TopologyNode } from "./data";
+import { bridges, rank } from "./ranks";
+import { inset } from "./shapes";
 
 export interface Box {
   x: number;
@@ -32,13 +33,13 @@ export interface Layout {
   boundary: Box;
 }
 
-const HEIGHT = 54;
-const DATABASE_HEIGHT = 42;
-const DATABASE_GAP = 34;
+const HEIGHT = 50;
+const DATABASE_HEIGHT = 36;
+const DATABASE_GAP = 30;
 const PORT = 15; // between two ports of a side, where there is room
-const RANK_GAP = 74;
-const MARGIN = 28; // of the boundary around what is in it
-const EDGE = 20; // around everything
+const RANK_GAP = 70;
+const MARGIN = 22; // of the boundary around what is in it
+const EDGE = 16; // around everything
 
 /** An estimate that needs no font: letters at 13.5 px, half bold. */
 const textWidth = (text: string) => 7.3 * text.length;
@@ -61,16 +62,16 @@ interface Placed {
   y: number;
 }
 
-/** Asks dagre; gives centres of compounds and the points of links. */
-function arrange(entries: Map<string, Entry>, links: Link[], width: number, minlen: (link: Link) => number) {
+/** Asks dagre; gives centres of compounds and the points of links. Ranks are settled (ranks.ts): each link is as long as they say. */
+function arrange(entries: Map<string, Entry>, links: Link[], width: number, ranks: Map<string, number>) {
   const graph = new graphlib.Graph({ multigraph: true });
-  graph.setGraph({ rankdir: "LR", nodesep: 30, edgesep: 16, ranksep: RANK_GAP, ranker: "network-simplex" });
+  graph.setGraph({ rankdir: "LR", nodesep: 22, edgesep: 15, ranksep: RANK_GAP, ranker: "tight-tree" });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const [id, entry] of entries) graph.setNode(id, { width, height: entry.h + entry.databases.length * (DATABASE_GAP + DATABASE_HEIGHT) });
-  for (const link of links) {
-    const weight = link.edge.protocol === "http" ? 2 : 1;
-    graph.setEdge(link.v, link.w, { minlen: minlen(link), weight, width: 0, height: 0 }, link.name);
+  for (const { edge, name, v, w } of links) {
+    graph.setEdge(v, w, { minlen: ranks.get(w)! - ranks.get(v)!, weight: edge.protocol === "http" ? 2 : 1, width: 0, height: 0 }, name);
   }
+  for (const [v, w] of bridges(ranks, links)) graph.setEdge(v, w, { minlen: ranks.get(w)! - ranks.get(v)!, weight: 0, width: 0, height: 0 }, "bridge");
   dagre(graph);
   const places = new Map<string, Placed>();
   for (const id of entries.keys()) {
@@ -80,10 +81,7 @@ function arrange(entries: Map<string, Entry>, links: Link[], width: number, minl
   const columns = [...new Set([...places.values()].map(({ x }) => Math.round(x)))].sort((a, b) => a - b);
   const rank = (x: number) => columns.findIndex((column) => Math.abs(column - x) < 2);
   const points = new Map<string, Point[]>();
-  for (const link of links) {
-    const all = (graph.edge(link.v, link.w, link.name) as unknown as { points: Point[] }).points;
-    points.set(link.name, all);
-  }
+  for (const { v, w, name } of links) points.set(name, (graph.edge(v, w, name) as unknown as { points: Point[] }).points);
   return { places, columns, rank, points };
 }
 
@@ -101,28 +99,21 @@ export function layout(topology: Topology): Layout {
     const h = Math.max(HEIGHT, (degree(node.id) - 1) * PORT + 24);
     entries.set(node.id, { node, h, databases: topology.nodes.filter((other) => other.kind === "database" && other.of === node.id) });
   }
-  const width = Math.min(Math.max(...topology.nodes.map((node) => Math.max(textWidth(node.title), textWidth(node.id) * 0.9) + 44), 140), 220);
-  const links: Link[] = [];
+  const width = Math.min(Math.max(...topology.nodes.map((node) => Math.max(textWidth(node.title), textWidth(node.id) * 0.9) + 30), 136), 220);
+  const pairs: TopologyEdge[] = [];
   for (const edge of topology.edges) {
     if (attached(edge.to) || !entries.has(edge.from) || !entries.has(edge.to)) continue;
-    const back = byId.get(edge.from)!.kind === "bus";
-    links.push({ edge, name: edgeName(edge), v: back ? edge.to : edge.from, w: back ? edge.from : edge.to });
+    if (edge.from !== edge.to) pairs.push(edge);
   }
-
-  const kind = (id: string) => byId.get(id)!.kind;
-  const inside = [...entries.keys()].filter((id) => kind(id) !== "client" && kind(id) !== "external");
-  let arranged = arrange(entries, links, width, () => 1);
-  const rankOf = (id: string) => arranged.rank(arranged.places.get(id)!.x);
-  if (inside.length > 0) {
-    const ranks = new Map([...entries.keys()].map((id) => [id, rankOf(id)]));
-    const first = Math.min(...inside.map((id) => ranks.get(id)!));
-    const last = Math.max(...inside.map((id) => ranks.get(id)!));
-    arranged = arrange(entries, links, width, ({ v, w }) => {
-      if (kind(w) === "external") return Math.max(last - ranks.get(v)! + 1, 1);
-      return kind(v) === "client" ? Math.max(ranks.get(w)! - first + 1, 1) : 1;
-    });
-  }
-  const { places, columns, rank, points } = arranged;
+  const ranks = rank(
+    [...entries.values()].map(({ node }) => node),
+    pairs,
+  );
+  const links = pairs.map((edge): Link => {
+    const forward = ranks.get(edge.from)! < ranks.get(edge.to)!;
+    return { edge, name: edgeName(edge), v: forward ? edge.from : edge.to, w: forward ? edge.to : edge.from };
+  });
+  const { places, columns, rank: rankAt, points } = arrange(entries, links, width, ranks);
 
   const nodes: PlacedNode[] = [];
   const box = new Map<string, PlacedNode>();
@@ -142,7 +133,7 @@ export function layout(topology: Topology): Layout {
     }
   }
 
-  const edges = route(links, { box, places, columns, rank, points, width });
+  const edges = route(links, { box, columns, rank: rankAt, points, width });
   for (const edge of topology.edges) {
     if (!attached(edge.to) || !box.has(edge.from)) continue;
     const to = box.get(edge.to)!;
@@ -161,7 +152,6 @@ interface Routed {
 
 interface Arranged {
   box: Map<string, PlacedNode>;
-  places: Map<string, Placed>;
   columns: number[];
   rank: (x: number) => number;
   points: Map<string, Point[]>;
@@ -208,9 +198,10 @@ function route(links: Link[], { box, columns, rank, points, width }: Arranged): 
   }
   return plans.map(({ link, between, a, b }) => {
     const start = box.get(a.node)!;
-    const line: Point[] = [{ x: start.x + start.w, y: a.y }];
+    const end = box.get(b.node)!;
+    const line: Point[] = [{ x: start.x + start.w - inset(start.node.kind, start.h, a.y - start.y), y: a.y }];
     for (const { x, y } of between) line.push({ x: x - width / 2, y }, { x: x + width / 2, y });
-    line.push({ x: box.get(b.node)!.x, y: b.y });
+    line.push({ x: end.x + inset(end.node.kind, end.h, b.y - end.y), y: b.y });
     if (link.edge.from !== a.node) line.reverse();
     return { edge: link.edge, name: link.name, line };
   });

@@ -17,7 +17,7 @@ const SHAPES: Record<string, string[]> = {
   text: ["x", "y"],
   g: [],
 };
-const PAINT = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "fill-opacity", "stroke-opacity"];
+const PAINT = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "fill-opacity", "stroke-opacity", "paint-order"];
 const FONT = ["font-family", "font-size", "font-weight", "text-anchor"];
 
 export function read(element: Element): Part | undefined {
@@ -67,6 +67,7 @@ const DEFAULTS: Record<string, string> = {
   "stroke-linecap": "butt",
   "stroke-linejoin": "miter",
   "text-anchor": "start",
+  "paint-order": "normal",
 };
 const escape = (text: string) => text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);
 
@@ -112,6 +113,12 @@ function draw(pen: CanvasRenderingContext2D, part: Part) {
   if (part.name === "text") {
     pen.font = `${style["font-weight"]} ${style["font-size"]} ${style["font-family"]}`;
     pen.textAlign = style["text-anchor"] === "middle" ? "center" : style["text-anchor"] === "end" ? "right" : "left";
+    if (style.stroke && style.stroke !== "none") {
+      pen.strokeStyle = style.stroke;
+      pen.lineWidth = parseFloat(style["stroke-width"] ?? "1");
+      pen.lineJoin = "round";
+      pen.strokeText(part.text, number("x"), number("y"));
+    }
     pen.fillStyle = style.fill ?? "#000";
     pen.fillText(part.text, number("x"), number("y"));
   } else {

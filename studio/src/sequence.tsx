@@ -1,13 +1,15 @@
 // The same steps as a sequence: a line of life for each node that takes part, a row for each step, what happens at the same time bracketed at the
 // left. A database is told on its service's line. Rows that are current are marked by SequenceStage, as the diagram is by Stage.
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Player } from "./clock";
-import type { Step, Topology } from "./data";
+import type { Protocol, Step, Topology } from "./data";
 import { caption, frame, toneOf, type Model } from "./frame";
-import { HEADS, shape } from "./shapes";
+import { DASHES, HEADS, shape } from "./shapes";
 
-export const ROW = 34;
-export const LANE = 132;
+const ROW = 34;
+/** Width of a lane: what there is, between these. */
+const NARROWEST = 108;
+const WIDEST = 150;
 const HEAD = 62;
 const LEFT = 56;
 
@@ -52,7 +54,6 @@ export function sequence(topology: Topology, model: Model): { lanes: Lane[]; row
   return { lanes, rows };
 }
 
-const laneX = (index: number) => LEFT + LANE * (index + 0.5);
 const rowY = (index: number) => ROW * (index + 0.5) + 6;
 
 /** Text that fits; the whole is in the title. */
@@ -73,9 +74,19 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
   const { lanes, rows } = useMemo(() => sequence(topology, model), [topology, model]);
   const scroller = useRef<HTMLDivElement>(null);
   const body = useRef<SVGSVGElement>(null);
-  const width = LEFT + lanes.length * LANE + 24;
+  const [room, setRoom] = useState(1000);
+  const lane = Math.min(Math.max((room - LEFT - 24) / Math.max(lanes.length, 1), NARROWEST), WIDEST);
+  const laneX = (index: number) => LEFT + lane * (index + 0.5);
+  const width = Math.max(LEFT + lanes.length * lane + 24, room);
   const height = rows.length * ROW + 20;
 
+  useLayoutEffect(() => {
+    const view = scroller.current!;
+    const observer = new ResizeObserver(() => setRoom(view.clientWidth));
+    observer.observe(view);
+    setRoom(view.clientWidth);
+    return () => observer.disconnect();
+  }, []);
   useEffect(() => {
     const groups = [...body.current!.querySelectorAll<SVGGElement>(".row")];
     const dots = groups.map((group) => group.querySelector<SVGCircleElement>(".dot")!);
@@ -96,8 +107,12 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
         const view = scroller.current!;
         if (current >= 0) {
           const top = rowY(current) + HEAD;
-          if (top < view.scrollTop + HEAD + ROW || top > view.scrollTop + view.clientHeight - 2 * ROW) {
-            view.scrollTo({ top: top - view.clientHeight / 2, behavior: player.still ? "auto" : "smooth" });
+          const [a, b] = [rows[current]!.from, rows[current]!.to].map(laneX).sort((p, q) => p - q) as [number, number];
+          const hidden = b + lane / 2 > view.scrollLeft + view.clientWidth || a - lane / 2 < view.scrollLeft;
+          const away = top < view.scrollTop + HEAD + ROW || top > view.scrollTop + view.clientHeight - 2 * ROW;
+          if (hidden || away) {
+            const left = hidden ? (a + b - view.clientWidth) / 2 : view.scrollLeft;
+            view.scrollTo({ top: away ? top - view.clientHeight / 2 : view.scrollTop, left, behavior: player.still ? "auto" : "smooth" });
           }
         }
         moving = model.plan.beats[now.beat] ?? [];
@@ -110,22 +125,22 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
         dots[index]!.setAttribute("cx", x.toFixed(1));
       });
     });
-  }, [player, model, rows]);
+  }, [player, model, rows, lane]);
 
   return (
     <div class="sequence" ref={scroller} tabIndex={0} role="region" aria-label="Sequence of the same steps">
       <div class="sequence-sheet">
         <svg class="lanes" xmlns="http://www.w3.org/2000/svg" width={width} height={HEAD} viewBox={`0 0 ${width} ${HEAD}`} aria-hidden="true">
           <rect class="sheet" width={width} height={HEAD} />
-          {lanes.map((lane, i) => {
-            const w = LANE - 14;
-            const { outline, detail } = shape(lane.kind, w, 42);
+          {lanes.map(({ id, kind }, i) => {
+            const w = lane - 12;
+            const { outline, detail } = shape(kind, w, 42);
             return (
-              <g key={lane.id} class={`node k-${lane.kind}`} transform={`translate(${laneX(i) - w / 2} 10)`}>
+              <g key={id} class={`node k-${kind}`} transform={`translate(${laneX(i) - w / 2} 10)`}>
                 <path class="outline" d={outline} />
                 {detail && <path class="detail" d={detail} />}
-                <text class="id" x={w / 2} y={lane.kind === "client" ? 32 : 26}>
-                  {fit(lane.id, w)}
+                <text class="id" x={w / 2} y={kind === "client" ? 32 : 26}>
+                  {fit(id, w + 16)}
                 </text>
               </g>
             );
@@ -133,14 +148,14 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
         </svg>
         <svg class="rows" xmlns="http://www.w3.org/2000/svg" width={width} height={height} viewBox={`0 0 ${width} ${height}`} ref={body} aria-hidden="true">
           <rect class="sheet" width={width} height={height} />
-          {lanes.map((lane, i) => (
-            <path key={lane.id} class="life" d={`M${laneX(i)} 0V${height}`} />
+          {lanes.map(({ id }, i) => (
+            <path key={id} class="life" d={`M${laneX(i)} 0V${height}`} />
           ))}
           {model.plan.beats.map((beat, i) =>
             beat.length > 1 ? <path key={i} class="together" d={`M40 ${rowY(beat[0]!) - 12}h-5V${rowY(beat[beat.length - 1]!) + 12}h5`} /> : null,
           )}
           {rows.map((row, i) => (
-            <Row key={row.number} row={row} y={rowY(i)} width={width} lanes={lanes.length} mark={marks?.get(row.step.id)} onStep={onStep} />
+            <Row key={row.number} row={row} y={rowY(i)} width={width} lane={lane} mark={marks?.get(row.step.id)} onStep={onStep} />
           ))}
         </svg>
       </div>
@@ -148,14 +163,35 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
   );
 }
 
-function Row({ row, y, width, lanes, mark, onStep }: { row: SequenceRow; y: number; width: number; lanes: number; mark?: string; onStep: (n: number) => void }) {
+const PROTOCOL: Record<Step["kind"], Protocol> = {
+  request: "http",
+  call: "http",
+  reply: "http",
+  external: "https",
+  sql: "sql",
+  cache: "redis",
+  publish: "kafka",
+  deliver: "kafka",
+};
+
+interface RowProps {
+  row: SequenceRow;
+  y: number;
+  width: number;
+  lane: number;
+  mark?: string;
+  onStep: (number: number) => void;
+}
+
+function Row({ row, y, width, lane, mark, onStep }: RowProps) {
+  const laneX = (index: number) => LEFT + lane * (index + 0.5);
   const { step } = row;
   const tone = toneOf(step);
-  const text = step.kind === "reply" ? caption(step) : caption(step);
+  const text = caption(step);
   const a = laneX(row.from);
   const b = laneX(row.to);
-  const head = HEADS[step.kind === "external" ? "https" : step.kind === "sql" ? "sql" : step.kind === "cache" ? "redis" : step.kind === "publish" || step.kind === "deliver" ? "kafka" : "http"];
-  const dash = step.kind === "reply" ? "4 4" : step.kind === "publish" || step.kind === "deliver" ? "12 4 2 4" : "none";
+  const head = HEADS[PROTOCOL[step.kind]];
+  const dash = step.kind === "reply" ? "3 4" : DASHES[PROTOCOL[step.kind]];
   const back = b < a;
   const stop = step.status === "open" || step.status === "timeout" || step.status === "refused";
   const end = step.status === "open" ? a + (b - a) * 0.24 : b;
@@ -171,7 +207,7 @@ function Row({ row, y, width, lanes, mark, onStep }: { row: SequenceRow; y: numb
           <path class="arrow" d={`M${a} ${y}h20`} />
           <path class="store" d={`M${a + 22} ${y - 6}v12a6 2.5 0 0 0 12 0v-12a6 2.5 0 0 0 -12 0a6 2.5 0 0 0 12 0`} />
           <text class="label own" x={a + 40} y={y + 4}>
-            {fit(text, row.from === lanes - 1 ? 76 : LANE - 30)}
+            {fit(text, width - a - 48)}
           </text>
         </g>
       ) : (
@@ -182,8 +218,8 @@ function Row({ row, y, width, lanes, mark, onStep }: { row: SequenceRow; y: numb
           ) : (
             <path class={head.open ? "head open" : "head"} d={head.d} transform={`translate(${end} ${y + 6})${back ? " rotate(180)" : ""}`} />
           )}
-          <text class="label" x={back ? Math.max(b, a - LANE * 1.5) + 12 : a + 12} y={y}>
-            {fit(text, Math.max(Math.min(Math.abs(b - a), LANE * 1.5), LANE) - 20)}
+          <text class="label" x={back ? Math.max(b, a - lane * 1.5) + 12 : a + 12} y={y}>
+            {fit(text, width - Math.min(a, end) - 24)}
           </text>
         </g>
       )}

@@ -14,34 +14,45 @@ interface Shape {
 const rounded = (w: number, h: number, r: number) =>
   `M${r} 0H${w - r}A${r} ${r} 0 0 1 ${w} ${r}V${h - r}A${r} ${r} 0 0 1 ${w - r} ${h}H${r}A${r} ${r} 0 0 1 0 ${h - r}V${r}A${r} ${r} 0 0 1 ${r} 0Z`;
 
-export function shape(kind: NodeKind, w: number, h: number): Shape {
+/** `small`: of the legend. */
+export function shape(kind: NodeKind, w: number, h: number, small = false): Shape {
+  const part = small ? 0.45 : 1;
   switch (kind) {
     case "client": // a window with its bar
-      return { outline: rounded(w, h, 8), detail: `M0 14H${w}M9 7h.01M16 7h.01M23 7h.01`, dy: 6 };
+      return { outline: rounded(w, h, 8 * part), detail: `M0 ${14 * part}H${w}${small ? "" : "M9 7h.01M16 7h.01M23 7h.01"}`, dy: 6 };
     case "gateway": {
-      const c = 16; // a hexagon
+      const c = 16 * part; // a hexagon
       return { outline: `M${c} 0H${w - c}L${w} ${h / 2}L${w - c} ${h}H${c}L0 ${h / 2}Z`, detail: "", dy: 0 };
     }
     case "service":
-      return { outline: rounded(w, h, 8), detail: "", dy: 0 };
+      return { outline: rounded(w, h, 8 * part), detail: "", dy: 0 };
     case "database": {
-      const r = 6; // a cylinder that stands
+      const r = 6 * part; // a cylinder that stands
       const side = `A${w / 2} ${r} 0 0 0 ${w} ${h - r}V${r}A${w / 2} ${r} 0 0 0 0 ${r}Z`;
       return { outline: `M0 ${r}V${h - r}${side}`, detail: `M0 ${r}A${w / 2} ${r} 0 0 0 ${w} ${r}`, dy: 4 };
     }
     case "bus": {
-      const r = 9; // a cylinder that lies
+      const r = 9 * part; // a cylinder that lies
       const outline = `M${r} 0H${w - r}A${r} ${h / 2} 0 0 1 ${w - r} ${h}H${r}A${r} ${h / 2} 0 0 1 ${r} 0Z`;
       return { outline, detail: `M${w - r} 0A${r} ${h / 2} 0 0 0 ${w - r} ${h}`, dy: 0 };
     }
     case "cache": {
-      const c = 11; // cut corners, and a flash
+      const c = 11 * part; // cut corners, and a flash
       const outline = `M${c} 0H${w - c}L${w} ${c}V${h - c}L${w - c} ${h}H${c}L0 ${h - c}V${c}Z`;
       return { outline, detail: `M${w - 15} 9l-5 8h6l-4 8`, dy: 0 };
     }
     case "external": // outside: dashed, with an arrow that leaves
-      return { outline: rounded(w, h, 8), detail: `M${w - 19} 17l8 -8m-6 0h6v6`, dy: 0 };
+      return { outline: rounded(w, h, 8 * part), detail: `M${w - 19} 17l8 -8m-6 0h6v6`, dy: 0 };
   }
+}
+
+/** How far an outline stands inside its box at a height: there edges begin and end. */
+export function inset(kind: NodeKind, h: number, y: number): number {
+  const off = Math.abs(y - h / 2) / (h / 2);
+  if (kind === "gateway") return 16 * off;
+  if (kind === "bus") return 9 * (1 - Math.sqrt(Math.max(1 - off * off, 0)));
+  if (kind === "cache") return Math.max(11 - Math.min(y, h - y), 0);
+  return 0;
 }
 
 /** Heads point to +x, their tip at 0 0. `open`: the outline only. */

@@ -165,8 +165,9 @@ export class Stage {
       const margin = Math.min(15 / way.length, 0.3);
       const { x, y } = pointAt(way, margin + message.at * (1 - 2 * margin));
       const width = measure(`${message.number}  ${message.text}`) + 16;
-      const left = Math.min(Math.max(x - width / 2, 4), Math.max(this.layout.width - width - 4, 4));
-      let top = y - CHIP - 13;
+      const upright = Math.abs(pointAt(way, 0).x - pointAt(way, 1).x) < 1; // beside it, or it would cover the node above
+      const left = upright ? x + 16 : Math.min(Math.max(x - width / 2, 4), Math.max(this.layout.width - width - 4, 4));
+      let top = upright ? y - CHIP / 2 : y - CHIP - 13;
       const meets = () => chips.some((c) => left < c.x + c.width + 4 && c.x < left + width + 4 && Math.abs(c.y - top) < CHIP + 3);
       if (meets()) top = y + 13;
       while (meets()) top += CHIP + 4;
@@ -208,7 +209,7 @@ export class Stage {
     for (const [name, group] of this.breakers) {
       const breaker = state?.edges.get(name)?.breaker;
       this.paint(group, `${breaker?.open ? " is-open" : breaker && breaker.count > 0 ? " counting" : ""}${this.scope && !this.scope.edges.has(name) ? " aside" : ""}`);
-      const text = breaker?.open ? "open" : `${breaker?.count ?? 0}/${breaker?.trip ?? this.layout.edges.find((e) => e.name === name)!.edge.breaker!.trip}`;
+      const text = breaker?.open ? "off" : `${breaker?.count ?? 0}/${breaker?.trip ?? this.layout.edges.find((e) => e.name === name)!.edge.breaker!.trip}`;
       const label = group.querySelector("text")!;
       if (label.textContent !== text) label.textContent = text;
     }
@@ -227,7 +228,7 @@ export class Stage {
       const group = this.breakers.get(edge);
       if (group && breaker) {
         this.paint(group, breaker === "open" ? " is-open" : "");
-        group.querySelector("text")!.textContent = breaker === "closed" ? "closed" : breaker;
+        group.querySelector("text")!.textContent = breaker === "open" ? "off" : breaker === "closed" ? "on" : "try";
       }
       if (rate <= 0 && errors <= 0) continue;
       const { x, y } = pointAt(way, 0.62);
