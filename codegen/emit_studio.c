@@ -290,6 +290,8 @@ static void emit_topology_json(struct ecc_codegen *cg, const struct picture *p)
 
     ecc_wl(w, "{");
     ecc_wl(w, "  \"schema\": 1,");
+    if (m->name)
+        ecc_wl(w, "  \"name\": %s,", json(arena, m->name));
     ecc_wl(w, "  \"title\": %s,", json(arena, m->title ? m->title : ""));
     ecc_w(w, "  \"nodes\": [");
     for (size_t i = 0; i < m->nnodes; i++, sep = ",\n") {
