@@ -43,6 +43,7 @@ static int serve(int port)
     fflush(stdout);
     uv_run(&studio.loop, UV_RUN_DEFAULT);
     uv_loop_close(&studio.loop);
+    studio_examples_free(&studio);
     return EXIT_SUCCESS;
 }
 

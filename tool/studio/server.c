@@ -103,10 +103,11 @@ bool studio_tag_in(struct ec_str list, const char *tag)
     return false;
 }
 
-void studio_json_tagged(const struct studio_request *r, const struct ecc_writer *w)
+void studio_json_tagged(const struct studio_request *r, const struct ecc_writer *w, const char *tag)
 {
     struct ecc_arena *arena = w->arena;
-    const char *tag = studio_tag(arena, w->data, w->n);
+
+    tag = tag ? tag : studio_tag(arena, w->data, w->n);
     const char *headers = ecc_arena_printf(arena, "etag: %s\r\ncache-control: no-cache\r\n", tag);
 
     if (studio_tag_in(ec_http_header(r->http, "if-none-match"), tag))
