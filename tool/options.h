@@ -36,6 +36,9 @@ ARGUMENTS(down, "[FILE]")
 
 ARGUMENTS(status, "[FILE]")
 
+ARGUMENTS(studio, "[FILE]")
+OPTION(studio, "--port", "N", "listen on this port of 127.0.0.1; 0: on any that is free")
+
 ARGUMENTS(invariants, "[FILE]")
 OPTION(invariants, "--record", "", "note from now on what is published, for the next `invariants`")
 OPTION(invariants, "--within", "SECONDS", "how long to wait until nothing is under way; 60 unless given")

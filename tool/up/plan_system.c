@@ -32,11 +32,12 @@ bool ecc_external_is_real(const struct ecc_node *node)
     return !external->has_sandbox || (external->auth_secret && is_set(external->auth_secret)) || is_set(external->base_env);
 }
 
+/* node: whose it is; NULL: it is none of the topology */
 static struct ecc_proc *add(struct ecc_up *up, const struct ecc_node *node, const char *name, const char *kind, enum ecc_stage stage)
 {
     struct ecc_proc *proc = ECC_NEW(up->arena, struct ecc_proc);
 
-    proc->node = node->name;
+    proc->node = node ? node->name : name;
     proc->name = name;
     proc->kind = kind;
     proc->version = "";
@@ -207,6 +208,17 @@ static void add_sandbox(struct ecc_up *up, const struct ecc_node *node)
         env_inherit(up, proc, external->settings[i]->env);
 }
 
+static void add_studio(struct ecc_up *up)
+{
+    const char *slash = strrchr(up->topology, '/'), *file = slash ? slash + 1 : up->topology; /* it starts in the folder */
+    struct ecc_proc *proc = add(up, NULL, "studio", "studio", ECC_STAGE_INFRA);
+
+    proc->probe = ECC_PROBE_TCP;
+    proc->port = proc->shown_port = ECC_PORT_STUDIO + up->port_base;
+    proc->argv = ARGV(up, ecc_arena_printf(up->arena, "%s/ecom-studio", up->bin), file, "--port", number(up, proc->port));
+    env_common(up, proc);
+}
+
 /* ------------------------------------------------------------------ services */
 
 static void env_edges(struct ecc_up *up, struct ecc_proc *proc, const struct ecc_node *node)
@@ -321,6 +333,7 @@ static int add_all(struct ecc_up *up)
     bool cache = false;
     int code = 0;
 
+    add_studio(up);
     for (size_t i = 0; i < up->model->nnodes; i++) {
         const struct ecc_node *node = up->model->nodes[i];
         if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database)
