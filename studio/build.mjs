@@ -66,8 +66,12 @@ async function page(out) {
     splitting: true,
     define: { STYLE_URL: JSON.stringify(`/assets/${styleFile}`), ALONE_URL: JSON.stringify(`/assets/${named(alone, "src/alone.tsx")}`) },
   });
+  const icon = await build({ ...common, ...names, entryPoints: ["src/icon.svg"], loader: { ".svg": "copy" } });
+  const entry = Object.values(main.metafile.outputs).find(({ entryPoint }) => entryPoint === "src/main.tsx");
+  const chunks = entry.imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
+  const preload = chunks.map((chunk) => `<link rel="modulepreload" href="/assets/${chunk}" />`).join("\n    ");
   const html = readFileSync(join(here, "src/index.html"), "utf8");
-  writeFileSync(join(out, "index.html"), html.replace("STYLE", styleFile).replace("SCRIPT", named(main, "src/main.tsx")));
+  writeFileSync(join(out, "index.html"), html.replace("PRELOAD", preload).replace("ICON", named(icon, "src/icon.svg")).replace("STYLE", styleFile).replace("SCRIPT", named(main, "src/main.tsx")));
   licenses(out, [style, alone, main]);
 }
 

@@ -20,6 +20,7 @@ import { beatOfNumber } from "./schedule";
 import { SequenceView } from "./sequence";
 import { Sidebar } from "./sidebar";
 import { Steps } from "./steps";
+import { Switches, SwitchedOn } from "./switches";
 import { asText } from "./text";
 import { useTheme } from "./theme";
 
@@ -45,6 +46,7 @@ export function App() {
   const [watching, setWatching] = useState(false);
   const [run, setRun] = useState<LiveRun>();
   const [derived, setDerived] = useState<{ key: string; scenario: Scenario }>();
+  const [refused, setRefused] = useState("");
   const [progress, setProgress] = useState<number>();
   const cancel = useRef(false);
   const live = useLive();
@@ -80,18 +82,14 @@ export function App() {
   // ---------------------------------------------------------------- what the server sends
 
   useEffect(() => {
-    api.examples().then(
-      (list) => {
-        setExamples(list);
-        const here = parseRoute(location.hash);
-        if (!list.some(({ id }) => id === here.example) && list[0]) {
-          if (here.example) say(`There is no example ${here.example}.`);
-          go({ example: list[0].id, sequence: false, switches: [] }, false);
-        }
-      },
-      (error: Error) => setProblem(error.message),
-    );
-  }, [go, say]);
+    api.examples().then(setExamples, (error: Error) => setProblem(error.message));
+  }, []);
+  const known = examples.some(({ id }) => id === route.example);
+  useEffect(() => {
+    if (known || !examples[0]) return;
+    if (route.example) say(`There is no example ${route.example}.`);
+    go({ example: examples[0].id, sequence: false, switches: [] }, false);
+  }, [known, examples, route.example, go, say]);
 
   const load = useCallback(async (id: string) => {
     try {
@@ -107,8 +105,9 @@ export function App() {
     setSelection(undefined);
     setEditing(undefined);
     setRun(undefined);
-    if (route.example) void load(route.example);
-  }, [route.example, load]);
+    // The address is believed until the list is there: then both are asked for at once.
+    if (route.example && (known || examples.length === 0)) void load(route.example);
+  }, [route.example, known || examples.length === 0, load]);
 
   const data: Example | undefined = useMemo(() => {
     if (!loaded || loaded.id !== route.example) return undefined;
@@ -121,7 +120,7 @@ export function App() {
   // ---------------------------------------------------------------- what plays
 
   const plain = data?.scenarios.find(({ name }) => name === route.scenario);
-  const switches = data?.switches ?? [];
+  const switches = useMemo(() => (data?.switches ?? []).filter((one) => one.scenarios.includes(route.scenario ?? "")), [data, route.scenario]);
   const on = switches.filter(({ id }) => route.switches.includes(id));
   const assume = on.map((one) => one.assume);
   const derivedKey = route.scenario && assume.length > 0 ? JSON.stringify([route.example, route.scenario, assume]) : "";
@@ -131,11 +130,20 @@ export function App() {
     let stale = false;
     api.derive(route.example!, route.scenario!, assume).then(
       (scenario) => stale || setDerived({ key: derivedKey, scenario }),
-      (error: Error) => stale || say(error.message),
+      (error: Error) => {
+        if (stale) return;
+        setRefused(derivedKey);
+        say(error.message);
+      },
     );
     return () => void (stale = true);
   }, [derivedKey, loaded]);
-  const scenario = run?.derived ?? (derivedKey && derived?.key === derivedKey ? derived.scenario : plain);
+  // While a derivation is on its way, what was shown of the same scenario stays.
+  const shown = useRef<{ of: string; scenario: Scenario | undefined }>({ of: "", scenario: undefined });
+  const of = `${route.example}/${route.scenario}`;
+  const settled = run?.derived ?? (derivedKey === "" || refused === derivedKey ? plain : derived?.key === derivedKey ? derived.scenario : undefined);
+  if (settled || shown.current.of !== of || !route.scenario) shown.current = { of, scenario: settled };
+  const scenario = shown.current.scenario;
   const model = useModel(topology, scenario);
   const recorded = useMemo(() => (topology && run ? buildModel(topology, run.recorded) : undefined), [topology, run]);
   const lead = model && recorded && recorded.length > model.length ? recorded : model;
@@ -201,7 +209,7 @@ export function App() {
     const first = data?.scenarios[0];
     if (!first) return say("The topology has no scenario: write one, and it can be played.");
     playing.current.auto = true;
-    go({ ...route, scenario: first.name, step: undefined });
+    go({ ...route, scenario: first.name, step: undefined, switches: [] });
     requestAnimationFrame(() => playButton.current?.focus());
   };
   const stop = () => {
@@ -212,7 +220,7 @@ export function App() {
   const choose = (name: string) => {
     if (name === route.scenario) return;
     playing.current.auto = true;
-    go({ ...route, scenario: name, step: undefined });
+    go({ ...route, scenario: name, step: undefined, switches: [] });
   };
   const toSequence = () => go({ ...parseRoute(location.hash), sequence: !route.sequence }, false);
   const copy = async () => {
@@ -433,7 +441,7 @@ export function App() {
             sequence={route.sequence}
             onSequence={toSequence}
             playButton={playButton}
-            switches={switches.length > 0 && <Switches switches={switches} on={route.switches} live={isLive} onFlip={flip} />}
+            switches={<SwitchedOn switches={switches} on={route.switches} onFlip={flip} />}
           >
             {isLive && (
               <button type="button" class="tool wide" onClick={() => void runForReal()} title="Run the scenario on the live system and compare">
@@ -441,6 +449,7 @@ export function App() {
                 <span>Run for real</span>
               </button>
             )}
+            {switches.length > 0 && <Switches switches={switches} on={route.switches} live={isLive} onFlip={flip} />}
             <Menu
               label="Export"
               icon="more"
@@ -469,19 +478,5 @@ export function App() {
         {said}
       </div>
     </div>
-  );
-}
-
-function Switches({ switches, on, live, onFlip }: { switches: Example["switches"]; on: string[]; live: boolean; onFlip: (id: string, to: boolean) => void }) {
-  return (
-    <fieldset class="switches">
-      <legend>{live ? "Failures, also of the live system" : "Failures"}</legend>
-      {switches.map(({ id, label, assume }) => (
-        <label key={id} class="switch" title={`assume ${assume}`}>
-          <input type="checkbox" role="switch" checked={on.includes(id)} onChange={(event) => onFlip(id, event.currentTarget.checked)} />
-          <span>{label}</span>
-        </label>
-      ))}
-    </fieldset>
   );
 }

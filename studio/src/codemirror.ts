@@ -124,7 +124,7 @@ export function makeEditor(host: HTMLElement, text: string, changed: () => void,
       ],
     }),
   });
-  view.scrollDOM.tabIndex = -1;
+  view.scrollDOM.tabIndex = 0; // it scrolls, by keys too
   return {
     text: () => view.state.doc.toString(),
     replace: (next) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } }),

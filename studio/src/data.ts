@@ -78,6 +78,8 @@ export interface Switch {
   id: string;
   label: string;
   assume: string;
+  /** In which it changes something. */
+  scenarios: string[];
 }
 
 /** Lines of the topology, from 1. */

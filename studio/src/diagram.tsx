@@ -33,12 +33,14 @@ export function Diagram({ layout, title, entry, onNode, onEdge, picture }: Props
     <svg
       class="diagram"
       xmlns="http://www.w3.org/2000/svg"
-      {...(picture ? { viewBox: `0 0 ${layout.width} ${layout.height}`, width: layout.width, height: layout.height } : {})}
+      viewBox={`0 0 ${layout.width} ${layout.height}`}
+      width={layout.width}
+      height={layout.height}
       role={picture ? "img" : "group"}
       aria-label={`Diagram of ${title}`}
       onKeyDown={picture ? undefined : (event) => walk(event, layout)}
     >
-      <g class="world">
+      <g>
         <rect class="boundary" x={boundary.x} y={boundary.y} width={boundary.w} height={boundary.h} rx="14" />
         <text class="boundary-title" x={boundary.x + 16} y={boundary.y + 24}>
           {title}
@@ -59,7 +61,7 @@ export function Diagram({ layout, title, entry, onNode, onEdge, picture }: Props
           ))}
         </g>
         <g class="rates" />
-        <g class="messages" />
+        {picture && <g class="messages" />}
       </g>
     </svg>
   );
@@ -109,7 +111,7 @@ function Node({ placed, onNode, picture, reachable }: { placed: PlacedNode; onNo
   };
   const button = picture
     ? {}
-    : { role: "button" as const, tabIndex: reachable ? 0 : -1, "aria-label": `${node.title}, ${KIND_WORDS[node.kind]} ${node.id}`, onClick: () => onNode?.(node.id), onKeyDown: press };
+    : { role: "button" as const, tabindex: reachable ? 0 : -1, "aria-label": `${node.title}, ${KIND_WORDS[node.kind]} ${node.id}`, onClick: () => onNode?.(node.id), onKeyDown: press };
   return (
     <g class={`node k-${node.kind}`} data-node={node.id} transform={`translate(${x} ${y})`} {...button}>
       <path class="halo" d={outline} />

@@ -6,7 +6,7 @@ import { BEAT, restOf, type Model } from "./frame";
 import { usePlayer } from "./hooks";
 import { Icon } from "./icons";
 import type { Scheduled } from "./schedule";
-import { ending } from "./text";
+import { ending, outcome } from "./text";
 
 interface Props {
   model: Model;
@@ -23,7 +23,14 @@ interface Props {
 
 export function Dock({ model, player, scenarios, scenario, onScenario, sequence, onSequence, playButton, switches, children }: Props) {
   usePlayer(player);
-  const current = player.t === 0 && !player.playing ? [] : player.ended ? [] : player.steps.map((index) => model.plan.steps[index]!);
+  const tabs = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const row = tabs.current!;
+    const tab = row.querySelector<HTMLElement>("[aria-pressed=true]");
+    if (tab) row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+  }, [scenario]);
+  const ready = player.model === model; // it is loaded behind the drawing
+  const current = !ready || (player.t === 0 && !player.playing) || player.ended ? [] : player.steps.map((index) => model.plan.steps[index]!);
   const tool = (name: Parameters<typeof Icon>[0]["name"], label: string, key: string, act: () => void) => (
     <button type="button" class="tool" onClick={act} aria-label={label} title={`${label} (${key})`}>
       <Icon name={name} />
@@ -31,7 +38,7 @@ export function Dock({ model, player, scenarios, scenario, onScenario, sequence,
   );
   return (
     <section class="dock" aria-label="Player">
-      <div class="tabs" role="group" aria-label="Scenarios">
+      <div class="tabs" ref={tabs} role="group" aria-label="Scenarios">
         {scenarios.map(({ name, title }) => (
           <button type="button" key={name} class="tab" aria-pressed={name === scenario} onClick={() => onScenario(name)}>
             {title}
@@ -84,14 +91,14 @@ function position(model: Model, player: Player, current: Scheduled[]): string {
 
 /** What happens, also for screen readers: the region is polite, and is written once a beat. */
 function Narration({ model, player, current }: { model: Model; player: Player; current: Scheduled[] }) {
-  const { title, expect } = model.plan.scenario;
+  const { title } = model.plan.scenario;
   const phase = current.some(({ step }) => step.phase === "undo") ? "undo" : current.some(({ step }) => step.phase === "event") && current.length === 1 ? "event" : "";
   return (
     <div class={`narration ${phase}`} aria-live="polite" aria-atomic="true">
       {current.length === 0 ? (
         <p class="said">
-          <b>{title}</b> {player.ended ? (model.plan.scenario.cut ? "goes on without an end." : "ends with ") : "should end with "}
-          {!(player.ended && model.plan.scenario.cut) && <span class={`ending ${expect.status >= 400 ? "t-bad" : "t-good"}`}>{ending(model.plan)}</span>}
+          <b>{title}</b> {player.ended ? (model.plan.scenario.cut ? "goes on without an end." : "ends with ") : "will end with "}
+          {!(player.ended && model.plan.scenario.cut) && <span class={`ending ${outcome(model.plan).bad ? "t-bad" : "t-good"}`}>{ending(model.plan)}</span>}
         </p>
       ) : (
         current.map(({ number, step }) => (
@@ -113,15 +120,19 @@ const PHASE_NAMES: Record<string, string> = { undo: "undo", event: "event", fail
 function Slider({ model, player }: { model: Model; player: Player }) {
   const input = useRef<HTMLInputElement>(null);
   const fill = useRef<HTMLDivElement>(null);
+  const shown = useRef(-1);
   const beats = model.plan.beats;
   const words = () => {
-    if (player.t === 0) return `Beginning, ${model.plan.steps.length} steps`;
+    if (player.t === 0 || player.model !== model) return `Beginning, ${model.plan.steps.length} steps`;
     if (player.ended) return `End: ${ending(model.plan)}`;
     return player.steps.map((index) => model.plan.steps[index]!).map(({ number, step }) => `Step ${number} of ${model.plan.steps.length}: ${step.say}`).join("; ");
   };
+  useEffect(() => void (shown.current = -1), [model]);
   useEffect(
     () =>
       player.onFrame((t) => {
+        if (shown.current !== -1 && t !== 0 && Math.abs(t - shown.current) < model.length / 1500) return; // less than a pixel
+        shown.current = t;
         const box = input.current!;
         box.value = String(Math.round(t));
         fill.current!.style.transform = `scaleX(${model.length > 0 ? t / model.length : 0})`;

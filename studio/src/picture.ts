@@ -1,5 +1,5 @@
 // A drawing on the page as a picture of its own: SVG text, or strokes on a canvas. What is seen is what is written, since each part's look is
-// asked of the page (getComputedStyle) and nothing is drawn a second way. Knows path, rect, circle, text, g; transforms translate and rotate.
+// asked of the page (getComputedStyle) and nothing is drawn a second way. Knows path, rect, circle, text, g; transforms translate, rotate and scale.
 
 interface Part {
   name: string;
@@ -92,6 +92,7 @@ function transform(pen: CanvasRenderingContext2D, text: string) {
     const [a = 0, b = 0] = values!.split(/[\s,]+/).map(Number);
     if (name === "translate") pen.translate(a, b);
     else if (name === "rotate") pen.rotate((a * Math.PI) / 180);
+    else if (name === "scale") pen.scale(a, a);
   }
 }
 

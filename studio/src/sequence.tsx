@@ -104,8 +104,8 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
           group.classList.add(looks);
         });
         const current = rows.findIndex((row) => row.beat === position);
-        const view = scroller.current!;
-        if (current >= 0) {
+        const view = scroller.current;
+        if (current >= 0 && view) {
           const top = rowY(current) + HEAD;
           const [a, b] = [rows[current]!.from, rows[current]!.to].map(laneX).sort((p, q) => p - q) as [number, number];
           const hidden = b + lane / 2 > view.scrollLeft + view.clientWidth || a - lane / 2 < view.scrollLeft;

@@ -30,7 +30,9 @@ export function measure(text: string): number {
   return width;
 }
 
+/** A message: its sign and the chip beside it. On the page each floats in a layer of its own over the drawing, which is then not painted anew. */
 class Sign {
+  private layer: SVGSVGElement | undefined;
   private group: SVGGElement;
   private body: SVGPathElement;
   private mark: SVGPathElement;
@@ -40,10 +42,12 @@ class Sign {
   private looks = "";
   private label = "";
   private chipAt = "";
+  private place = "";
   private shown = true;
 
-  constructor(parent: Element) {
-    this.group = element("g", "message", parent);
+  constructor(parent: Element, floats: boolean) {
+    if (floats) this.layer = element("svg", "layer", parent);
+    this.group = element("g", "message", this.layer ?? parent);
     this.body = element("path", "body", this.group);
     this.mark = element("path", "mark", this.group);
     this.chip = element("g", "chip", this.group);
@@ -55,9 +59,15 @@ class Sign {
     this.text.setAttribute("x", "8");
   }
 
-  show(message: Message, x: number, y: number, chip: { dx: number; dy: number; width: number }) {
+  show(message: Message, x: number, y: number, k: number, chip: { dx: number; dy: number; width: number }) {
     if (!this.shown) this.group.removeAttribute("display");
     this.shown = true;
+    const place = this.layer ? `scale(${k.toFixed(3)})` : `translate(${x.toFixed(1)} ${y.toFixed(1)})`;
+    if (place !== this.place) {
+      this.place = place;
+      this.group.setAttribute("transform", place);
+    }
+    if (this.layer) this.layer.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
     const bad = message.tone === "bad" && message.arrived;
     const looks = `message ${message.glyph} t-${message.tone}${message.maybe ? " maybe" : ""}`;
     if (looks !== this.looks) {
@@ -67,7 +77,6 @@ class Sign {
       this.body.setAttribute("d", sign.body);
       this.mark.setAttribute("d", sign.mark);
     }
-    this.group.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
     const label = `${message.number}  ${message.text}`;
     if (label !== this.label) {
       this.label = label;
@@ -107,12 +116,16 @@ export class Stage {
   private scope: Model | undefined;
   private selected = "";
   private marked: Set<string> | undefined;
-  private messages: SVGGElement;
+  private view = { scale: 1, x: 0, y: 0 };
+  private frame: Frame | undefined;
+  private messages: Element;
   private rates: SVGGElement;
 
+  /** float: where messages go on a page; none: into the drawing, which is then a picture. */
   constructor(
     svg: SVGSVGElement,
     private layout: Layout,
+    private float?: HTMLElement,
   ) {
     for (const { name, edge, way } of layout.edges) {
       this.ways.set(name, way);
@@ -124,7 +137,7 @@ export class Stage {
     for (const group of [...this.edges.values(), ...this.nodes.values(), ...this.breakers.values()]) {
       this.kinds.set(group, group.getAttribute("class")!.split(" ").slice(0, 2).join(" "));
     }
-    this.messages = svg.querySelector<SVGGElement>(".messages")!;
+    this.messages = float ?? svg.querySelector<SVGGElement>(".messages")!;
     this.rates = svg.querySelector<SVGGElement>(".rates")!;
     this.messages.replaceChildren();
   }
@@ -143,13 +156,23 @@ export class Stage {
   }
 
   clear() {
+    this.frame = undefined;
     for (const sign of this.signs) sign.hide();
     this.state = undefined;
     this.lit = "";
     this.repaint(undefined, "");
   }
 
+  /** Where the drawing is shown, as Panzoom has it: first moved, then scaled. */
+  setView(view: { scale: number; x: number; y: number }) {
+    this.view = view;
+    if (this.frame) this.show(this.frame);
+  }
+
   show(frame: Frame) {
+    this.frame = frame;
+    const { scale } = this.view;
+    const k = Math.min(Math.max(1 / scale, 1), 1.7); // in a small drawing signs are larger than it, to be read
     const lit = frame.messages.map(({ edge }) => edge).join("\n");
     if (frame.state !== this.state || lit !== this.lit) {
       this.state = frame.state;
@@ -159,20 +182,22 @@ export class Stage {
     const chips: Chip[] = [];
     frame.messages.forEach((message, i) => {
       const way = this.ways.get(message.edge);
-      const sign = (this.signs[i] ??= new Sign(this.messages));
+      const sign = (this.signs[i] ??= new Sign(this.messages, this.float !== undefined));
       if (!way) return sign.hide();
       // At a node's border the sign would cover the head of the edge.
-      const margin = Math.min(15 / way.length, 0.3);
+      const margin = Math.min((15 * k) / way.length, 0.3);
       const { x, y } = pointAt(way, margin + message.at * (1 - 2 * margin));
-      const width = measure(`${message.number}  ${message.text}`) + 16;
+      const own = measure(`${message.number}  ${message.text}`) + 16;
+      const width = own * k;
       const upright = Math.abs(pointAt(way, 0).x - pointAt(way, 1).x) < 1; // beside it, or it would cover the node above
-      const left = upright ? x + 16 : Math.min(Math.max(x - width / 2, 4), Math.max(this.layout.width - width - 4, 4));
-      let top = upright ? y - CHIP / 2 : y - CHIP - 13;
-      const meets = () => chips.some((c) => left < c.x + c.width + 4 && c.x < left + width + 4 && Math.abs(c.y - top) < CHIP + 3);
-      if (meets()) top = y + 13;
-      while (meets()) top += CHIP + 4;
+      const left = upright ? x + 16 * k : Math.min(Math.max(x - width / 2, 4), Math.max(this.layout.width - width - 4, 4));
+      let top = upright ? y - (CHIP / 2) * k : y - (CHIP + 13) * k;
+      const meets = () => chips.some((c) => left < c.x + c.width + 4 && c.x < left + width + 4 && Math.abs(c.y - top) < (CHIP + 3) * k);
+      if (meets()) top = y + 13 * k;
+      while (meets()) top += (CHIP + 4) * k;
       chips.push({ x: left, y: top, width });
-      sign.show(message, x, y, { dx: left - x, dy: Math.round(top - y), width });
+      const { x: dx, y: dy } = this.view;
+      sign.show(message, (x + dx) * scale, (y + dy) * scale, k * scale, { dx: (left - x) / k, dy: Math.round((top - y) / k), width: own });
     });
     for (let i = frame.messages.length; i < this.signs.length; i++) this.signs[i]!.hide();
   }

@@ -15,16 +15,23 @@ interface Props {
 export function Steps({ model, player, marks, onOpen }: Props) {
   usePlayer(player);
   const list = useRef<HTMLOListElement>(null);
-  const beat = player.t === 0 && !player.playing ? -1 : player.ended ? model.plan.beats.length : player.beat;
+  const beat = player.model !== model ? -1 : player.t === 0 && !player.playing ? -1 : player.ended ? model.plan.beats.length : player.beat;
   useEffect(() => {
-    const box = list.current!;
+    const observer = new ResizeObserver(() => show(true));
+    observer.observe(list.current!);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => show(player.still), [beat, model, player]);
+  const show = (atOnce: boolean) => {
+    const box = list.current;
+    if (!box) return;
     const current = box.querySelector<HTMLElement>("[aria-current]");
     if (!current) return;
     const top = current.offsetTop - box.offsetTop;
     if (top < box.scrollTop || top + current.offsetHeight > box.scrollTop + box.clientHeight) {
-      box.scrollTo({ top: top - box.clientHeight / 3, behavior: player.still ? "auto" : "smooth" });
+      box.scrollTo({ top: top - box.clientHeight / 3, behavior: atOnce ? "auto" : "smooth" });
     }
-  }, [beat, model, player]);
+  };
   return (
     <ol class="steps" ref={list} aria-label="Steps">
       {model.plan.steps.map((entry) => {

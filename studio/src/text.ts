@@ -30,10 +30,25 @@ export function remarks(step: Step): string[] {
   return list.filter(Boolean);
 }
 
-export function ending(plan: Schedule): string {
-  const { expect } = plan.scenario;
+/** What the client got in the end. */
+export function outcome(plan: Schedule): { text: string; bad: boolean } {
+  const asked = plan.scenario.steps.filter(({ parent }) => parent === undefined).pop();
+  const answer = plan.scenario.steps.find((step) => step.kind === "reply" && step.parent === asked?.id);
+  if (!answer) return { text: "no answer", bad: true };
+  return { text: [answer.http, answer.error].filter(Boolean).join(" ") || answer.status, bad: answer.status !== "ok" };
+}
+
+/** What it should get, as the scenario says. */
+export function expected({ scenario: { expect } }: Schedule): string {
   const header = expect.header ? `, ${expect.header}: ${expect.value ?? ""}` : "";
   return `${expect.status}${expect.error ? ` ${expect.error}` : ""}${header}`;
+}
+
+/** The outcome, and what was expected where that is something else. */
+export function ending(plan: Schedule): string {
+  const { text } = outcome(plan);
+  const wanted = expected(plan);
+  return wanted.startsWith(text) ? wanted : `${text}, not ${wanted}`;
 }
 
 export function besides(plan: Schedule, entry: Scheduled): number {
