@@ -32,15 +32,15 @@ export async function editor(base, shop, file) {
     assert.ok(await page.evaluate(() => document.querySelector(".editor-host").shadowRoot.activeElement !== null), "the focus is in the text");
     await page.keyboard.press("Control+z");
     await until("no error", async () => /No errors|warning/.test(await page.locator(".diagnostics > p").innerText()));
-    await type(page, '\nexternal parcel "Parcel Office" {\n  secret header "authorization" env PARCEL_TOKEN\n  POST "/labels" CreateLabel(order: text) -> Label\n  sandbox {\n    on CreateLabel reply 200 { id: token() }\n  }\n}\nrecord Label { id: text }\n');
-    await page.locator("[data-node=parcel]").waitFor();
+    await type(page, '\nclient tablet "Tablet"\nedge tablet -> api-gateway { http }\n');
+    await page.locator("[data-node=tablet]").waitFor();
     await page.getByText("not saved", { exact: true }).waitFor();
     assert.equal(readFileSync(file, "utf8"), original, "the file is as it was");
     await page.getByRole("button", { name: "Close the editor" }).click();
     await page.getByRole("button", { name: "Go on editing" }).click();
     await page.getByRole("button", { name: "Close the editor" }).click();
     await page.getByRole("button", { name: "Discard them" }).click();
-    await until("the file's own drawing", async () => (await page.locator("[data-node=parcel]").count()) === 0);
+    await until("the file's own drawing", async () => (await page.locator("[data-node=tablet]").count()) === 0);
   });
 
   await step("a new scenario can be played while it is written", open(base, `#/${topology.name}`), async (page) => {
