@@ -23,7 +23,7 @@
 enum {
     STUDIO_MAX_SOURCE = 4 * 1024 * 1024,  /* bytes of a topology */
     STUDIO_MAX_BODY = 10 * 1024 * 1024,   /* the same as JSON, with escapes, and what services tell in one go */
-    STUDIO_MAX_MEMORY = 512 * 1024 * 1024 /* of one request */
+    STUDIO_MAX_MEMORY = 256 * 1024 * 1024 /* of one request */
 };
 
 struct studio_example;
