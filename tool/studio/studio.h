@@ -24,6 +24,7 @@ enum {
 };
 
 struct studio_example;
+struct ecc_otlp_span;
 
 struct studio {
     uv_loop_t loop;
@@ -31,6 +32,9 @@ struct studio {
     int port;
     const char *file; /* the topology that it was started for, as given */
     struct studio_example *examples; /* a list, the file's own first */
+    struct ecc_traces *traces;
+    struct ecc_forward *forward; /* or NULL */
+    struct ecc_live *live;       /* made with the first span */
 };
 
 /* ------------------------------------------------------------------ requests: server.c */
@@ -90,6 +94,13 @@ const char *studio_listen(struct studio *studio, int port);
 /* ------------------------------------------------------------------ the page: page.c */
 
 bool studio_serve_page(const struct studio_request *r); /* false: there is no such file */
+
+/* ------------------------------------------------------------------ traces: traces.c, live.c */
+
+/* NULL, or why OTEL_EXPORTER_OTLP_ENDPOINT can't be used. */
+const char *studio_traces_open(struct studio *studio);
+void studio_traces_close(struct studio *studio);
+void studio_live_add(struct studio *studio, const struct ecc_otlp_span *span);
 
 /* ------------------------------------------------------------------ routes */
 

@@ -10,7 +10,7 @@
 
 #include "arena.h"
 #include "cnames.h"
-#include "trace.h"
+#include "traces.h"
 
 struct comparing {
     struct ecc_arena *arena;

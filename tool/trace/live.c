@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "arena.h"
-#include "trace.h"
+#include "traces.h"
 
 enum { SECONDS = 10, TIMES = 256, MOST_EDGES = 1000 };
 

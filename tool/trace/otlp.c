@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace.h"
+#include "traces.h"
 
 struct reading {
     void (*take)(void *data, const struct ecc_otlp_span *span);

@@ -5,7 +5,7 @@
 
 #include "arena.h"
 #include "cnames.h"
-#include "trace.h"
+#include "traces.h"
 
 struct building {
     struct ecc_arena *arena;

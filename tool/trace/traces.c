@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace.h"
+#include "traces.h"
 
 enum { SLOTS = 4096, OVERHEAD = 256 };
 

@@ -7,8 +7,8 @@
  * Traces, the live view and the forwarder own what they keep; trees and differences live in an arena. A span points into what it was read
  * from, or into the trace that keeps it.
  */
-#ifndef ECC_TRACE_H
-#define ECC_TRACE_H
+#ifndef ECC_TRACES_H
+#define ECC_TRACES_H
 
 #include <stdbool.h>
 #include <stddef.h>
