@@ -32,7 +32,8 @@ static bool marked(const struct ecc_differences *differences, const struct ecc_h
     return false;
 }
 
-static void print_hops(struct ecc_arena *arena, const struct ecc_hops *hops, int depth, const struct ecc_differences *differences, char mark)
+static void print_hops(struct ecc_arena *arena, const struct ecc_hops *hops, int depth, const struct ecc_differences *differences,
+                       char mark)
 {
     for (size_t i = 0; i < hops->n; i++) {
         const struct ecc_hop *hop = hops->items[i];
@@ -69,8 +70,8 @@ static void tell(struct ecc_verify *v, const struct ecc_verified *done, int roun
         printf("skipped    %s: %s\n", name, done->why);
         break;
     case ECC_VERIFY_DIFFERENT:
-        printf("different  %s: %zu difference%s, trace %s%s\n", name, done->differences.n, done->differences.n == 1 ? "" : "s", done->trace_id,
-               turn);
+        printf("different  %s: %zu difference%s, trace %s%s\n", name, done->differences.n, done->differences.n == 1 ? "" : "s",
+               done->trace_id, turn);
         for (size_t i = 0; i < done->differences.n; i++)
             printf("  %s: %s\n", ecc_difference_name(done->differences.items[i].kind), done->differences.items[i].text);
         printf("  derived:\n");

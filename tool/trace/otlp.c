@@ -54,7 +54,8 @@ static bool read_number(const json_t *value, int64_t *out)
 /* NULL when it is no text, or too long. */
 static const char *text_of(const json_t *value)
 {
-    return json_is_string(value) && json_string_length(value) <= ECC_OTLP_TEXT && strlen(json_string_value(value)) == json_string_length(value)
+    return json_is_string(value) && json_string_length(value) <= ECC_OTLP_TEXT &&
+                   strlen(json_string_value(value)) == json_string_length(value)
                ? json_string_value(value)
                : NULL;
 }

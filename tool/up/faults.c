@@ -180,8 +180,8 @@ static int wait_until(struct ecc_up *up, const json_t *names, bool alive)
             return 0;
         usleep(STEP_US);
     }
-    return ecc_say_error(ECC_EXIT_FAILED, "%s %s within a minute; `ecomc status` shows the system", json_string_value(json_array_get(names, 0)),
-                         alive ? "is not ready again" : "does not end");
+    return ecc_say_error(ECC_EXIT_FAILED, "%s %s within a minute; `ecomc status` shows the system",
+                         json_string_value(json_array_get(names, 0)), alive ? "is not ready again" : "does not end");
 }
 
 /* SIGSTOP takes effect when the process is looked at next. */
@@ -329,7 +329,8 @@ void ecc_held_look(struct ecc_held *held, const char *home)
 
     snprintf(path, sizeof path, "%s/faults.json", home);
     bool there = stat(path, &st) == 0;
-    if (there == held->there && (!there || (st.st_ino == held->inode && st.st_mtim.tv_nsec == held->nsec && st.st_mtim.tv_sec == held->sec)))
+    if (there == held->there &&
+        (!there || (st.st_ino == held->inode && st.st_mtim.tv_nsec == held->nsec && st.st_mtim.tv_sec == held->sec)))
         return;
     held->there = there;
     held->inode = st.st_ino;

@@ -24,7 +24,8 @@ static const char *text_of(struct ecc_verify *v, const struct ecc_assume *a)
     case ECC_ASSUME_MISSES:
         break;
     }
-    return ecc_arena_printf(v->arena, "%s.%s %s", a->keyspace->cache->name, a->keyspace->name, a->kind == ECC_ASSUME_HOLDS ? "holds" : "misses");
+    return ecc_arena_printf(v->arena, "%s.%s %s", a->keyspace->cache->name, a->keyspace->name,
+                            a->kind == ECC_ASSUME_HOLDS ? "holds" : "misses");
 }
 
 /* ------------------------------------------------------------------ what follows from the rest of the scenario */
@@ -96,7 +97,8 @@ static bool made_already(struct ecc_verify *v, const char *text)
 /* The bus of development keeps its events in memory: one that ended would lose them, and down or hanging, nothing gets through it. */
 static int break_node(struct ecc_verify *v, const char *text, const struct ecc_node *node, bool hangs)
 {
-    struct ecc_fault fault = {.kind = hangs || node->kind == ECC_NODE_BUS ? ECC_FAULT_STOPPED : ECC_FAULT_HELD, .text = text, .by = "verify"};
+    struct ecc_fault fault = {
+        .kind = hangs || node->kind == ECC_NODE_BUS ? ECC_FAULT_STOPPED : ECC_FAULT_HELD, .text = text, .by = "verify"};
 
     if (made_already(v, text)) /* by a switch of studio */
         return 0;
@@ -130,7 +132,8 @@ static int open_breaker(struct ecc_verify *v, struct ecc_play *play, const struc
     for (int i = 0; !code && i < 20 * edge->breaker.trip && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW; i++)
         code = ecc_play_when(play, 1, false);
     if (!code && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW)
-        code = ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not open by what `when` asks", edge->from->name, edge->to->name);
+        code =
+            ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not open by what `when` asks", edge->from->name, edge->to->name);
     int mended = ecc_fault_mend(v->up, "verify", text);
     return code ? code : mended;
 }

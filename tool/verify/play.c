@@ -61,8 +61,8 @@ static void on_answer(void *data, enum ec_http_outcome outcome, const struct ec_
     if (ecc_load_judge(part, outcome, reply, text, sizeof text) == ECC_LOAD_OK)
         waiting->play->answer = NULL;
     else
-        waiting->play->answer = ecc_arena_printf(&waiting->play->load->cli->arena, "%s",
-                                                 *text ? text : "202, it goes on in the background");
+        waiting->play->answer =
+            ecc_arena_printf(&waiting->play->load->cli->arena, "%s", *text ? text : "202, it goes on in the background");
 }
 
 static void on_tick(uv_timer_t *timer)

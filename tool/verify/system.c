@@ -16,7 +16,8 @@ enum { PATIENCE_S = 5, MOST = 64 * 1024 * 1024 };
 
 static int connect_to(int port)
 {
-    const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const struct timeval patience = {.tv_sec = PATIENCE_S};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -128,8 +129,8 @@ int ecc_verify_forget(struct ecc_verify *v, const struct ecc_keyspace *keyspace)
                                  "for _, key in ipairs(r[2]) do redis.call('UNLINK', key) n = n + 1 end until at == '0' end return n";
     const char *value = ecc_arena_printf(v->arena, "%s:*", keyspace->name), *version = ecc_arena_printf(v->arena, "#%s", value);
     const char *command =
-        ecc_arena_printf(v->arena, "*5\r\n$4\r\nEVAL\r\n$%zu\r\n%s\r\n$1\r\n0\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n*1\r\n$4\r\nQUIT\r\n", strlen(script),
-                         script, strlen(value), value, strlen(version), version);
+        ecc_arena_printf(v->arena, "*5\r\n$4\r\nEVAL\r\n$%zu\r\n%s\r\n$1\r\n0\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n*1\r\n$4\r\nQUIT\r\n",
+                         strlen(script), script, strlen(value), value, strlen(version), version);
     int fd = connect_to(ECC_PORT_REDIS + v->up->port_base);
     char *answer = NULL;
     size_t n;
@@ -139,8 +140,8 @@ int ecc_verify_forget(struct ecc_verify *v, const struct ecc_keyspace *keyspace)
     if (fd >= 0)
         close(fd);
     if (!answer || answer[0] != ':')
-        return ecc_say_error(ECC_EXIT_FAILED, "%s can't be made to forget %s%s%.*s", keyspace->cache->name, keyspace->name, answer ? ": " : "",
-                             answer ? (int)strcspn(answer, "\r\n") : 0, answer ? answer : "");
+        return ecc_say_error(ECC_EXIT_FAILED, "%s can't be made to forget %s%s%.*s", keyspace->cache->name, keyspace->name,
+                             answer ? ": " : "", answer ? (int)strcspn(answer, "\r\n") : 0, answer ? answer : "");
     return 0;
 }
 

@@ -91,9 +91,9 @@ static int play(struct ecc_verify *v, struct ecc_verified *out)
     if (!code)
         wait_for_trace(v, out);
     if (!code && play.answer && !v->assumed) {
-        const struct ecc_difference wrong = {.kind = ECC_DIFFERENCE_CHANGED,
-                                             .text = ecc_arena_printf(v->arena, "the last answer is %s, which is not what the scenario expects",
-                                                                      play.answer)};
+        const struct ecc_difference wrong = {
+            .kind = ECC_DIFFERENCE_CHANGED,
+            .text = ecc_arena_printf(v->arena, "the last answer is %s, which is not what the scenario expects", play.answer)};
         ECC_PUSH(v->arena, &out->differences, wrong);
     }
     ecc_play_close(&play);
