@@ -66,8 +66,7 @@ struct json_t *ecc_trace_otlp(const struct ecc_trace *trace);
 
 struct ecc_live;
 
-struct ecc_live *
-ecc_live_new(const struct ecc_model *model); /* the model stays until the end, or NULL: then a client's request has no edge */
+struct ecc_live *ecc_live_new(void);
 void ecc_live_free(struct ecc_live *live);
 void ecc_live_add(struct ecc_live *live, const struct ecc_otlp_span *span, uint64_t now_ms);
 /* [{"edge", "rate", "errors", "p50_ms", "breaker"?}]: of the last ten seconds, a rate and errors a second; the caller's. model: says which
