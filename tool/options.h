@@ -43,6 +43,13 @@ ARGUMENTS(invariants, "[FILE]")
 OPTION(invariants, "--record", "", "note from now on what is published, for the next `invariants`")
 OPTION(invariants, "--within", "SECONDS", "how long to wait until nothing is under way; 60 unless given")
 
+ARGUMENTS(verify, "[SCENARIO] [FILE]")
+OPTION(verify, "--rounds", "N", "play everything N times")
+OPTION(verify, "--assume", "TEXT", "assume this of the scenario, too, as the language writes it (`thing-svc hangs`); may be given several times")
+
+ARGUMENTS(fault, "[TEXT] [FILE]")
+OPTION(fault, "--end", "", "mend it; without TEXT: all that was broken so")
+
 ARGUMENTS(load, "SCENARIO [FILE]")
 OPTION(load, "--rate", "N", "requests a second")
 OPTION(load, "--for", "DURATION", "how long: 500ms, 30s, 5m or 1h")

@@ -245,9 +245,13 @@ static void add_sender(struct code *c, const struct ecc_shapes *unit, const stru
             ecc_walk_stmt(&walker, program->route->call);
         for (size_t k = 0; program->route && k < program->route->nbranches; k++)
             ecc_walk_stmt(&walker, program->route->branches[k].call);
+        in.found |= program->route && program->route->span.start == hop->span.start; /* what it asks a cache */
         if (in.found)
             add_file(c, unit, program->file);
     }
+    const struct ecc_auth *auth = unit->node->kind == ECC_NODE_GATEWAY ? unit->node->u.gateway.auth : NULL;
+    if (auth && auth->via && auth->via->span.start == hop->span.start)
+        add_file(c, unit, "gateway.c");
 }
 
 /* Does a request's path fit a route's? */
@@ -331,6 +335,9 @@ static void add_edge(struct code *c, const struct ecc_edge *edge, const char *la
         return;
     if (edge->http || edge->https)
         add_calls(c, unit, edge, label);
+    if (edge->from->kind == ECC_NODE_GATEWAY && edge->from->u.gateway.limit && edge->from->u.gateway.limit->cache == edge->to &&
+        studio_names(label, "limit"))
+        add_named(c, unit, "gateway.c", "limit");
     add_topics(c, unit, edge->publish, edge->npublish, label);
     for (size_t i = 0; i < edge->nkeyspaces; i++)
         if (studio_names(label, edge->keyspaces[i]->name))

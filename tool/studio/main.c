@@ -20,6 +20,8 @@ static void on_signal(uv_signal_t *handle, int number)
     (void)handle;
     (void)number;
     ec_http_server_stop(studio.server);
+    studio_traces_close(&studio);
+    studio_live_close(&studio);
     uv_close((uv_handle_t *)&term, NULL);
     uv_close((uv_handle_t *)&interrupt, NULL);
 }
@@ -35,6 +37,9 @@ static int serve(int port)
         uv_loop_close(&studio.loop);
         return EXIT_IO;
     }
+    studio_live_open(&studio);
+    if ((why = studio_traces_open(&studio)))
+        fprintf(stderr, "ecom-studio: OTEL_EXPORTER_OTLP_ENDPOINT %s; nothing is handed on\n", why);
     uv_signal_init(&studio.loop, &term);
     uv_signal_init(&studio.loop, &interrupt);
     uv_signal_start(&term, on_signal, SIGTERM);

@@ -61,6 +61,11 @@ void studio_reply_later(struct ec_http_exchange *exchange, int status, const cha
     answer(exchange, status, content_type, "cache-control: no-store\r\n", body, n);
 }
 
+void studio_stream(struct ec_http_exchange *exchange, const char *content_type)
+{
+    ec_http_stream(exchange, ec_str_of(content_type), EC_STR(ON_ALL "cache-control: no-store\r\n"));
+}
+
 void studio_problem(const struct studio_request *r, const struct ec_error *error, const char *format, ...)
 {
     struct ec_buf buf = {NULL, 0, 0};

@@ -23,10 +23,11 @@
 enum {
     STUDIO_MAX_SOURCE = 4 * 1024 * 1024,  /* bytes of a topology */
     STUDIO_MAX_BODY = 10 * 1024 * 1024,   /* the same as JSON, with escapes, and what services tell in one go */
-    STUDIO_MAX_MEMORY = 512 * 1024 * 1024 /* of one request */
+    STUDIO_MAX_MEMORY = 256 * 1024 * 1024 /* of one request */
 };
 
 struct studio_example;
+struct ecc_otlp_span;
 
 struct studio {
     uv_loop_t loop;
@@ -34,6 +35,11 @@ struct studio {
     int port;
     const char *file; /* the topology that it was started for, as given */
     struct studio_example *examples; /* a list, the file's own first */
+    struct ecc_traces *traces;
+    struct ecc_forward *forward; /* or NULL */
+    struct ecc_live *live;
+    struct listener *listeners;  /* of events */
+    uv_timer_t second;
 };
 
 /* ------------------------------------------------------------------ requests: server.c */
@@ -77,6 +83,9 @@ void studio_json_tagged(const struct studio_request *r, const struct ecc_writer 
 void studio_reply(const struct studio_request *r, int status, const char *content_type, const char *headers, const void *body, size_t n);
 /* The same for who answers in a later turn and has kept nothing but the exchange. */
 void studio_reply_later(struct ec_http_exchange *exchange, int status, const char *content_type, const char *body, size_t n);
+
+/* Begins an answer that comes in pieces (ec_http_stream_write). */
+void studio_stream(struct ec_http_exchange *exchange, const char *content_type);
 
 /* Is a tag named by an If-Match or If-None-Match header? `*` names every one; list NULL: none. tag: with its quotes. */
 bool studio_tag_in(struct ec_str list, const char *tag);
@@ -168,6 +177,15 @@ char *studio_read(struct ecc_arena *arena, const char *path, size_t *length);
 /* ------------------------------------------------------------------ the page: page.c */
 
 bool studio_serve_page(const struct studio_request *r); /* false: there is no such file */
+
+/* ------------------------------------------------------------------ traces: traces.c, live.c */
+
+/* NULL, or why OTEL_EXPORTER_OTLP_ENDPOINT can't be used. */
+const char *studio_traces_open(struct studio *studio);
+void studio_traces_close(struct studio *studio);
+void studio_live_open(struct studio *studio);
+void studio_live_close(struct studio *studio);
+void studio_live_add(struct studio *studio, const struct ecc_otlp_span *span);
 
 /* ------------------------------------------------------------------ routes */
 

@@ -2,23 +2,24 @@
 #include <string.h>
 
 #include "ast.h"
-#include "lock.h"
 #include "parse.h"
 #include "studio.h"
+#include "topology.h"
 
 enum { MAX_ASSUMED = 32, MAX_CLAUSE = 200 };
 
 void studio_view_make(struct studio_view *view, struct ecc_arena *arena, const char *path, const char *text, size_t length, const char *lock,
                       size_t lock_length)
 {
+    struct ecc_topology *topology = ECC_NEW(arena, struct ecc_topology); /* the model points into it */
     struct ecc_diags unseen;
 
-    *view = (struct studio_view){.arena = arena, .lock = lock, .lock_length = lock_length};
-    ecc_diags_init(&view->diags, arena);
+    ecc_topology_take(arena, path, text, length, topology);
+    ecc_topology_check(arena, lock, lock_length, topology);
+    *view = (struct studio_view){
+        .arena = arena, .source = topology->source, .diags = topology->diags, .model = topology->model, .lock = lock, .lock_length = lock_length};
     ecc_diags_init(&unseen, arena);
-    ecc_source_take(&view->source, arena, path, text, length, &view->diags);
     view->file = ecc_parse(arena, &view->source, &unseen);
-    view->model = ecc_compile_locked(arena, &view->source, lock, lock_length, &view->diags);
     ecc_diags_sort(&view->diags);
     if (!view->model)
         return;

@@ -1,16 +1,17 @@
 /* A recorded trace against the derived one, list of siblings by list of siblings.
  *
  * A recorded hop belongs to the first derived sibling that asks the same along the same edge and is not taken, one with the same end before
- * others. What is left over is missing or extra, whose own consequences are not told again. Of those that belong together the ends are compared,
- * then their order: whoever stands before another in the derivation came before it, unless they are of different branches, of a loop, or nobody waits for one of
- * them. The fewest hops are told to be out of order. Where a difference is no mistake but a matter of time, `allowances` says why.
+ * others. What is left over is missing or extra, whose own consequences are not told again. Of those that belong together the ends are
+ * compared, then their order: whoever stands before another in the derivation came before it, unless they are of different branches, of a
+ * loop, or nobody waits for one of them. The fewest hops are told to be out of order. Where a difference is no mistake but a matter of
+ * time, `allowances` says why.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "cnames.h"
-#include "trace.h"
+#include "traces.h"
 
 struct comparing {
     struct ecc_arena *arena;
@@ -317,7 +318,8 @@ static void compare_lists(struct comparing *c, const struct ecc_hop *parent, con
     compare_order(c, &s);
 }
 
-void ecc_trace_compare(struct ecc_arena *arena, const struct ecc_derived *derived, struct ecc_derived *recorded, struct ecc_differences *out)
+void ecc_trace_compare(struct ecc_arena *arena, const struct ecc_derived *derived, struct ecc_derived *recorded,
+                       struct ecc_differences *out)
 {
     struct comparing c = {.arena = arena, .out = out};
 

@@ -4,7 +4,7 @@
 #include <uv.h>
 
 #include "http.h"
-#include "trace.h"
+#include "traces.h"
 
 enum { SEND_MS = 5000 };
 

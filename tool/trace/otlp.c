@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace.h"
+#include "traces.h"
 
 struct reading {
     void (*take)(void *data, const struct ecc_otlp_span *span);
@@ -54,7 +54,8 @@ static bool read_number(const json_t *value, int64_t *out)
 /* NULL when it is no text, or too long. */
 static const char *text_of(const json_t *value)
 {
-    return json_is_string(value) && json_string_length(value) <= ECC_OTLP_TEXT && strlen(json_string_value(value)) == json_string_length(value)
+    return json_is_string(value) && json_string_length(value) <= ECC_OTLP_TEXT &&
+                   strlen(json_string_value(value)) == json_string_length(value)
                ? json_string_value(value)
                : NULL;
 }

@@ -5,7 +5,7 @@
 
 #include "arena.h"
 #include "cnames.h"
-#include "trace.h"
+#include "traces.h"
 
 struct building {
     struct ecc_arena *arena;
@@ -121,7 +121,8 @@ static struct ecc_hop *hop_of(struct building *b, const struct ecc_otlp_span *sp
     unsigned kind, outcome = ECC_HOP_IS_OK;
     struct ecc_hop *hop;
 
-    if (!word(span->hop, kind_name, ECC_HOP_DELIVER + 1, &kind) || (span->outcome && !word(span->outcome, outcome_name, ECC_HOP_IS_OPEN + 1, &outcome)))
+    if (!word(span->hop, kind_name, ECC_HOP_DELIVER + 1, &kind) ||
+        (span->outcome && !word(span->outcome, outcome_name, ECC_HOP_IS_OPEN + 1, &outcome)))
         return NULL;
     hop = ECC_NEW(b->arena, struct ecc_hop);
     hop->kind = (enum ecc_hop_kind)kind;

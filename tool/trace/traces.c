@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace.h"
+#include "traces.h"
 
 enum { SLOTS = 4096, OVERHEAD = 256 };
 
@@ -189,9 +189,10 @@ static json_t *span_otlp(const struct ecc_otlp_span *span)
     add(attributes, "ecom.error", span->error);
     add(attributes, "ecom.breaker", span->breaker);
     if (span->status)
-        json_array_append_new(attributes, json_pack("{s:s, s:{s:i}}", "key", "http.response.status_code", "value", "intValue", span->status));
-    out = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "traceId", span->trace_id, "spanId", span->id, "name", span->name, "startTimeUnixNano",
-                    nanos(span->start_us), "endTimeUnixNano", nanos(span->end_us), "attributes", attributes);
+        json_array_append_new(attributes,
+                              json_pack("{s:s, s:{s:i}}", "key", "http.response.status_code", "value", "intValue", span->status));
+    out = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "traceId", span->trace_id, "spanId", span->id, "name", span->name,
+                    "startTimeUnixNano", nanos(span->start_us), "endTimeUnixNano", nanos(span->end_us), "attributes", attributes);
     if (*span->parent)
         json_object_set_new(out, "parentSpanId", json_string(span->parent));
     return out;
@@ -206,8 +207,8 @@ struct json_t *ecc_trace_otlp(const struct ecc_trace *trace)
         if (!service || strcmp(service, trace->spans[i]->service) != 0) { /* neighbours of a service stand together */
             service = trace->spans[i]->service;
             spans = json_array();
-            json_array_append_new(resources, json_pack("{s:{s:[{s:s, s:{s:s}}]}, s:[{s:o}]}", "resource", "attributes", "key", "service.name",
-                                                       "value", "stringValue", service, "scopeSpans", "spans", spans));
+            json_array_append_new(resources, json_pack("{s:{s:[{s:s, s:{s:s}}]}, s:[{s:o}]}", "resource", "attributes", "key",
+                                                       "service.name", "value", "stringValue", service, "scopeSpans", "spans", spans));
         }
         json_array_append_new(spans, span_otlp(trace->spans[i]));
     }

@@ -77,7 +77,7 @@ static void env_secret(struct ecc_up *up, struct ecc_proc *proc, const char *nam
 static void env_common(struct ecc_up *up, struct ecc_proc *proc)
 {
     static const char *const names[] = {
-        "PATH", "HOME", "TMPDIR", "TZ", "LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+        "PATH", "HOME", "TMPDIR", "TZ", "LOG_LEVEL", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -87,6 +87,13 @@ static void env_common(struct ecc_up *up, struct ecc_proc *proc)
             ECC_PUSH(up->arena, &proc->env, *e);
     env(up, proc, "LANG", "C.UTF-8");
     env(up, proc, "HOST", "127.0.0.1");
+}
+
+/* Spans go to studio, which hands them on. */
+static void env_spans(struct ecc_up *up, struct ecc_proc *proc)
+{
+    env(up, proc, "OTEL_EXPORTER_OTLP_ENDPOINT", ecc_arena_printf(up->arena, "http://127.0.0.1:%d", ECC_PORT_STUDIO + up->port_base));
+    env_inherit(up, proc, "OTEL_TRACES_SAMPLER_ARG");
 }
 
 static const char **argv_of(struct ecc_up *up, size_t n, const char *const *words)
@@ -217,6 +224,7 @@ static void add_studio(struct ecc_up *up)
     proc->port = proc->shown_port = ECC_PORT_STUDIO + up->port_base;
     proc->argv = ARGV(up, ecc_arena_printf(up->arena, "%s/ecom-studio", up->bin), file, "--port", number(up, proc->port));
     env_common(up, proc);
+    env_inherit(up, proc, "OTEL_EXPORTER_OTLP_ENDPOINT"); /* where it hands on what it is told */
 }
 
 /* ------------------------------------------------------------------ services */
@@ -289,6 +297,7 @@ static int add_service(struct ecc_up *up, const struct ecc_node *node, int repli
     proc->unit = node->name;
     proc->argv = ARGV(up, node->name);
     env_common(up, proc);
+    env_spans(up, proc);
     env(up, proc, "PORT", number(up, port));
     proc->probe = ECC_PROBE_HTTP;
     proc->shown_port = proc->port = port;

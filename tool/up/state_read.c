@@ -36,3 +36,18 @@ struct json_t *ecc_state_read(const char *path)
     json_decref(state);
     return NULL;
 }
+
+struct json_t *ecc_faults_read(const char *home)
+{
+    char path[4200];
+    json_t *file, *list;
+
+    snprintf(path, sizeof path, "%s/faults.json", home);
+    file = json_load_file(path, 0, NULL);
+    list = json_incref(json_object_get(file, "faults"));
+    json_decref(file);
+    if (json_is_array(list))
+        return list;
+    json_decref(list);
+    return json_array();
+}

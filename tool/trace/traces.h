@@ -7,8 +7,8 @@
  * Traces, the live view and the forwarder own what they keep; trees and differences live in an arena. A span points into what it was read
  * from, or into the trace that keeps it.
  */
-#ifndef ECC_TRACE_H
-#define ECC_TRACE_H
+#ifndef ECC_TRACES_H
+#define ECC_TRACES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ struct uv_loop_s;
 /* ------------------------------------------------------------------ otlp.c */
 
 enum {
-    ECC_OTLP_TEXT = 1000,  /* bytes of any text of a span; one with a longer text is refused */
+    ECC_OTLP_TEXT = 1000,   /* bytes of any text of a span; one with a longer text is refused */
     ECC_TRACE_SPANS = 4000, /* of one trace; what comes after is dropped */
 };
 
@@ -66,11 +66,12 @@ struct json_t *ecc_trace_otlp(const struct ecc_trace *trace);
 
 struct ecc_live;
 
-struct ecc_live *ecc_live_new(const struct ecc_model *model); /* the model stays until the end, or NULL: then a client's request has no edge */
+struct ecc_live *ecc_live_new(void);
 void ecc_live_free(struct ecc_live *live);
 void ecc_live_add(struct ecc_live *live, const struct ecc_otlp_span *span, uint64_t now_ms);
-/* [{"edge", "rate", "errors", "p50_ms", "breaker"?}]: of the last ten seconds, a rate and errors a second; the caller's. */
-struct json_t *ecc_live_edges(struct ecc_live *live, uint64_t now_ms);
+/* [{"edge", "rate", "errors", "p50_ms", "breaker"?}]: of the last ten seconds, a rate and errors a second; the caller's. model: says which
+ * client asks a gateway; NULL: they are `? -> GATEWAY`. */
+struct json_t *ecc_live_edges(struct ecc_live *live, const struct ecc_model *model, uint64_t now_ms);
 
 /* ------------------------------------------------------------------ forward.c */
 
@@ -81,7 +82,7 @@ struct ecc_forward;
 /* endpoint: as OTEL_EXPORTER_OTLP_ENDPOINT. NULL with *why. */
 struct ecc_forward *ecc_forward_new(struct uv_loop_s *loop, const char *endpoint, size_t most_bytes, const char **why);
 void ecc_forward_send(struct ecc_forward *forward, const char *body, size_t n);
-void ecc_forward_stop(struct ecc_forward *forward); /* what waits is forgotten; freed by the loop */
+void ecc_forward_stop(struct ecc_forward *forward);              /* what waits is forgotten; freed by the loop */
 uint64_t ecc_forward_dropped(const struct ecc_forward *forward); /* bodies */
 uint64_t ecc_forward_sent(const struct ecc_forward *forward);
 
@@ -95,9 +96,9 @@ struct ecc_derived *ecc_trace_recorded(struct ecc_arena *arena, const struct ecc
 
 /* ------------------------------------------------------------------ compare.c */
 
-#define ECC_DIFFERENCES(X) \
-    X(MISSING, "missing") \
-    X(EXTRA, "extra") \
+#define ECC_DIFFERENCES(X)    \
+    X(MISSING, "missing")     \
+    X(EXTRA, "extra")         \
     X(REORDERED, "reordered") \
     X(CHANGED, "changed")
 
@@ -119,8 +120,9 @@ struct ecc_differences {
     size_t matched; /* hops that both have */
 };
 
-/* Holds a recorded trace against what is derived, as a partial order: siblings come one after another but for those of other branches, those
- * that nobody waits for and those of loops. What a recorded hop is there for (phase, saga, step, narration) it has from its derived one. */
+/* Holds a recorded trace against what is derived, as a partial order: siblings come one after another but for those of other branches,
+ * those that nobody waits for and those of loops. What a recorded hop is there for (phase, saga, step, narration) it has from its derived
+ * one. */
 void ecc_trace_compare(struct ecc_arena *arena, const struct ecc_derived *derived, struct ecc_derived *recorded,
                        struct ecc_differences *out);
 const char *ecc_difference_name(enum ecc_difference_kind kind);
