@@ -163,6 +163,11 @@ def suite_editors():
     return script("editors/run.py", ecomc(), os.path.join(folder, "tests", "editors", "words"), timeout=3600)
 
 
+def suite_page():
+    """Studio's page: its build, and what it does in a browser."""
+    return script("studio_page/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecom-studio"))
+
+
 def suite_lsp():
     """The language server, asked over its pipes."""
     return script("lsp/run.py", ecomc()) if asan_build() else (0, 1, 0)
@@ -212,7 +217,7 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "studio": suite_studio, "editors": suite_editors,
+          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "studio": suite_studio, "page": suite_page, "editors": suite_editors,
           "database": suite_database, "checks": suite_checks, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 

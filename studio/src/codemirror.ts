@@ -73,6 +73,11 @@ const look = EditorView.theme({
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-2px" },
   ".cm-tooltip, .cm-panels": { backgroundColor: "var(--surface)", color: "var(--ink)", borderColor: "var(--line)" },
   ".cm-diagnostic-error": { borderLeftColor: "var(--bad)" },
+  // The package draws these with images of data:, which the page's CSP refuses.
+  ".cm-lintRange": { backgroundImage: "none", textDecoration: "underline wavy var(--bad) 1px", textUnderlineOffset: "3px" },
+  ".cm-lintRange-warning, .cm-lintRange-info": { textDecorationColor: "var(--event)" },
+  ".cm-lint-marker": { content: "normal", width: "9px", height: "9px", margin: "5px 0 0 3px", borderRadius: "50%", backgroundColor: "var(--bad)" },
+  ".cm-lint-marker-warning, .cm-lint-marker-info": { backgroundColor: "var(--event)", borderRadius: "2px" },
 });
 
 export interface TextEditor {
