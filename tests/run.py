@@ -163,9 +163,19 @@ def suite_editors():
     return script("editors/run.py", ecomc(), os.path.join(folder, "tests", "editors", "words"), timeout=3600)
 
 
+def suite_page():
+    """Studio's page: its build, and what it does in a browser."""
+    return script("studio_page/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecom-studio"))
+
+
 def suite_lsp():
     """The language server, asked over its pipes."""
     return script("lsp/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
+def suite_studio():
+    """The studio's server, asked over HTTP."""
+    return script("studio/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
 def suite_plans():
@@ -202,7 +212,7 @@ def suite_system(only=None):
 
 def suite_chaos(only=None):
     """Processes end at each crash point, the parts around them fail; nothing is lost, doubled or left undone."""
-    if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "runtime/libecruntime.a"]):
+    if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "tool/ecom-studio", "runtime/libecruntime.a"]):
         return 0, 1, 0
     return script("chaos/run.py", *([only] if only else []), timeout=12 * 3600 if LONG else 3600)
 
@@ -217,8 +227,8 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors,
-          "database": suite_database, "checks": suite_checks, "memory": suite_memory,
+          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "studio": suite_studio, "page": suite_page,
+          "editors": suite_editors, "database": suite_database, "checks": suite_checks, "memory": suite_memory,
           "scale": suite_scale, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 

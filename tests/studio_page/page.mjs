@@ -1,0 +1,25 @@
+// usage: node page.mjs BASE FILE      BASE: where ecom-studio serves, FILE: the topology that it serves, which this may change
+import { editor, exports, switches } from "./rest.mjs";
+import { finish, launch } from "./harness.mjs";
+import { looks } from "./looks.mjs";
+import { player } from "./player.mjs";
+import { speed } from "./speed.mjs";
+
+const [base, file, only] = process.argv.slice(2);
+const { examples } = await (await fetch(`${base}/api/examples`)).json();
+const shop = await (await fetch(`${base}/api/examples/${examples[0].id}`)).json();
+const browser = await launch();
+const parts = {
+  speed: () => speed(base, shop),
+  player: () => player(base, shop),
+  switches: () => switches(base, shop),
+  exports: () => exports(base, shop, browser),
+  looks: () => looks(base, shop),
+  editor: () => editor(base, shop, file),
+};
+try {
+  for (const [name, part] of Object.entries(parts)) if (!only || only === name) await part();
+} finally {
+  await browser.close();
+}
+finish();
