@@ -4,16 +4,18 @@
 #include <sched.h>
 #include <string.h>
 
+#include <pg_query.h>
+
 #include "arena.h"
 #include "ast.h"
 #include "sql_internal.h"
 
 enum { FEWEST_STATEMENTS = 200, MOST_THREADS = 3 };
 
-struct slot {
+struct slot { /* text and tree are in the thread's arena */
     enum { WAITS, BEGUN, PARSED, TAKEN } state;
-    char *text; /* in the thread's arena */
-    PgQueryParseResult result;
+    const char *text;
+    const struct ecc_sql_node *tree;
 };
 
 struct worker {
@@ -32,6 +34,17 @@ struct ecc_sql_ahead {
     size_t nworkers;
 };
 
+static void parse(struct ecc_arena *arena, const struct ecc_text *source, struct slot *slot)
+{
+    const char *copy = ecc_arena_strndup(arena, source->text, source->length);
+
+    slot->text = sql_numbered(arena, copy, strlen(copy));
+    PgQueryParseResult result = pg_query_parse(slot->text);
+    if (!result.error)
+        slot->tree = ecc_sql_tree(arena, result.parse_tree);
+    pg_query_free_parse_result(result);
+}
+
 static void *work(void *data)
 {
     struct worker *worker = data;
@@ -47,9 +60,7 @@ static void *work(void *data)
         struct slot *slot = &ahead->slots[ahead->next++];
         slot->state = BEGUN;
         pthread_mutex_unlock(&ahead->lock);
-        const char *copy = ecc_arena_strndup(&worker->arena, source->text, source->length);
-        slot->text = sql_numbered(&worker->arena, copy, strlen(copy));
-        slot->result = pg_query_parse(slot->text);
+        parse(&worker->arena, source, slot);
         pthread_mutex_lock(&ahead->lock);
         slot->state = PARSED;
         pthread_cond_signal(&ahead->parsed);
@@ -83,20 +94,17 @@ struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena, const struct 
     return ahead;
 }
 
-bool ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_t i, const char *text, PgQueryParseResult *out)
+const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_t i, const char *text)
 {
     struct slot *slot = &ahead->slots[i];
 
     pthread_mutex_lock(&ahead->lock);
     while (slot->state == BEGUN)
         pthread_cond_wait(&ahead->parsed, &ahead->lock);
-    bool mine = slot->state == PARSED && strcmp(slot->text, text) == 0;
-    if (mine || slot->state == WAITS)
+    if (slot->state == WAITS)
         slot->state = TAKEN;
     pthread_mutex_unlock(&ahead->lock);
-    if (mine)
-        *out = slot->result;
-    return mine;
+    return slot->state == PARSED && strcmp(slot->text, text) == 0 ? slot->tree : NULL;
 }
 
 void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead)
@@ -108,9 +116,6 @@ void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead)
     pthread_mutex_unlock(&ahead->lock);
     for (size_t i = 0; i < ahead->nworkers; i++)
         pthread_join(ahead->workers[i].thread, NULL);
-    for (size_t i = 0; i < ahead->texts->n; i++)
-        if (ahead->slots[i].state == PARSED)
-            pg_query_free_parse_result(ahead->slots[i].result);
     for (size_t i = 0; i < ahead->nworkers; i++)
         ecc_arena_free(&ahead->workers[i].arena);
     pthread_cond_destroy(&ahead->parsed);

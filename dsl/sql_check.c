@@ -243,20 +243,19 @@ static struct sql_ctx context(struct ecc_arena *keep, const struct ecc_sql_scope
 /* The only statement of the text, or NULL. */
 static const struct ecc_sql_node *parse(struct sql_ctx *ctx)
 {
+    const struct ecc_sql_scope *scope = ctx->scope;
     const struct ecc_sql_node *tree = NULL, *stmts;
-    PgQueryParseResult result;
 
-    if (!ctx->scope->ahead || !ecc_sql_ahead_take(ctx->scope->ahead, ctx->scope->number, ctx->text, &result))
-        result = pg_query_parse(ctx->text);
-
-    if (result.error) {
-        syntax_error(ctx, result.error);
-    } else {
-        tree = ecc_sql_tree(ctx->arena, result.parse_tree);
-        if (!tree)
+    if (scope->ahead && !scope->notes) /* which may outlive what was made ahead */
+        tree = ecc_sql_ahead_take(scope->ahead, scope->number, ctx->text);
+    if (!tree) {
+        PgQueryParseResult result = pg_query_parse(ctx->text);
+        if (result.error)
+            syntax_error(ctx, result.error);
+        else if (!(tree = ecc_sql_tree(ctx->arena, result.parse_tree)))
             sql_problem(ctx, -1, NULL, "the statement is nested too deeply");
+        pg_query_free_parse_result(result);
     }
-    pg_query_free_parse_result(result);
     if (!tree)
         return NULL;
     stmts = ecc_sql_at(tree, "stmts");

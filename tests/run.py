@@ -223,7 +223,7 @@ def suite_fuzz():
     if not folder:
         return 0, 1, 0
     findings = os.path.join(WORK, "fuzz-findings")
-    return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "1000000x" if LONG else "10", findings, timeout=12 * 3600 if LONG else 600)
+    return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "1000000x" if LONG else "10", findings, timeout=24 * 3600 if LONG else 3000)
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,

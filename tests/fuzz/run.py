@@ -138,7 +138,7 @@ def fuzz(name, folder, amount, findings):
     argv = [folder / f"fuzz_{name}", f"-runs={times}" if times else f"-max_total_time={amount}", f"-max_len={largest}", f"-dict={dictionary}", "-timeout=60",
             "-rss_limit_mb=2000", "-print_final_stats=1", f"-artifact_prefix={findings}/{name}-", corpus, given]
     try:
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10 * 3600 if times else int(amount) + 120)
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10 * 3600 if times else int(amount) + 600)
         code, out = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
         code, out = 124, (late.stdout or b"") + b"\nthe program did not end by itself\n"
