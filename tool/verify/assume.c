@@ -82,18 +82,34 @@ const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *
     return NULL;
 }
 
-/* The peer is broken until its callers have had enough, and mended again: the breaker stays open for its time. */
-static int open_breaker(struct ecc_verify *v, struct ecc_play *play, const struct ecc_edge *edge, const char *text)
+/* The peer is broken until its callers have had enough, and mended again: the breaker stays open for its time. Somebody else asks: what a
+ * gateway remembers of who plays the scenario is not to change. */
+static int open_breaker(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_edge *edge, const char *text)
 {
-    int code = ecc_break_node(v->up, text, "verify", edge->to, edge->breaker.timeouts_only);
+    struct ecc_play play;
+    int code = ecc_play_open(v, scenario, &play);
 
+    if (!code)
+        code = ecc_break_node(v->up, text, "verify", edge->to, edge->breaker.timeouts_only);
     for (int i = 0; !code && i < 20 * edge->breaker.trip && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW; i++)
-        code = ecc_play_when(play, 1, false);
+        code = ecc_play_when(&play, 1, false);
+    ecc_play_close(&play);
     if (!code && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW)
-        code =
-            ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not open by what `when` asks", edge->from->name, edge->to->name);
+        code = ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not open by what `when` asks", edge->from->name, edge->to->name);
     int mended = ecc_fault_mend(v->up, "verify", text);
     return code ? code : mended;
+}
+
+/* Whoever reads through the cache fills it. */
+static int fill_cache(struct ecc_verify *v, const struct ecc_scenario *scenario)
+{
+    struct ecc_play play;
+    int code = ecc_play_open(v, scenario, &play);
+
+    if (!code)
+        code = ecc_play_when(&play, 1, false);
+    ecc_play_close(&play);
+    return code;
 }
 
 /* Each replica has breakers of its own: where the story needs one, one replica is left to have it. */
@@ -125,7 +141,7 @@ static int leave_one_where_a_breaker_opens(struct ecc_verify *v, const struct ec
     return code;
 }
 
-int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, struct ecc_play *play, const struct ecc_derived *derived)
+int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived)
 {
     int code = leave_one_where_a_breaker_opens(v, &derived->hops);
 
@@ -142,10 +158,10 @@ int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario,
             code = ecc_break(v->up, a, "verify");
             break;
         case ECC_ASSUME_OPEN:
-            code = open_breaker(v, play, a->edge, text);
+            code = open_breaker(v, scenario, a->edge, text);
             break;
-        case ECC_ASSUME_HOLDS: /* whoever reads through the cache fills it */
-            code = ecc_play_when(play, 1, false);
+        case ECC_ASSUME_HOLDS:
+            code = fill_cache(v, scenario);
             break;
         case ECC_ASSUME_MISSES:
             code = ecc_verify_forget(v, a->keyspace);

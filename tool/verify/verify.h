@@ -51,7 +51,7 @@ int ecc_verify_scenario(struct ecc_verify *v, const struct ecc_scenario *scenari
 
 /* assume.c */
 const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *scenario); /* why it can't be played here; NULL: it can */
-int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, struct ecc_play *play, const struct ecc_derived *derived);
+int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived);
 int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived); /* all closed */
 int ecc_verify_caches(struct ecc_verify *v, const struct ecc_derived *derived); /* that are read are empty */
 
