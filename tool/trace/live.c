@@ -137,8 +137,8 @@ struct json_t *ecc_live_edges(struct ecc_live *live, const struct ecc_model *mod
                 calls += edge->counts[k].calls;
                 errors += edge->counts[k].errors;
             }
-        json_t *told = json_pack("{s:s, s:f, s:f, s:f}", "edge", name, "rate", (double)calls / SECONDS, "errors",
-                                 (double)errors / SECONDS, "p50_ms", median_ms(edge, now_ms));
+        json_t *told = json_pack("{s:s, s:f, s:f, s:f}", "edge", name, "rate", (double)calls / SECONDS, "errors", (double)errors / SECONDS,
+                                 "p50_ms", median_ms(edge, now_ms));
         if (*edge->breaker)
             json_object_set_new(told, "breaker", json_string(edge->breaker));
         json_array_append_new(out, told);

@@ -77,7 +77,8 @@ const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *
             return ecc_arena_printf(v->arena, "`%s` hangs on rows that nothing in the scenario makes", ecc_assume_text(v->arena, a));
         if ((a->kind == ECC_ASSUME_FAILS && a->ext) || a->kind == ECC_ASSUME_HANGS || a->kind == ECC_ASSUME_DOWN)
             if (!is_up(v, a->node))
-                return ecc_arena_printf(v->arena, "`%s` can't be made true: what is up does not run it itself", ecc_assume_text(v->arena, a));
+                return ecc_arena_printf(v->arena, "`%s` can't be made true: what is up does not run it itself",
+                                        ecc_assume_text(v->arena, a));
     }
     return NULL;
 }
@@ -95,7 +96,8 @@ static int open_breaker(struct ecc_verify *v, const struct ecc_scenario *scenari
         code = ecc_play_when(&play, 1, false);
     ecc_play_close(&play);
     if (!code && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW)
-        code = ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not open by what `when` asks", edge->from->name, edge->to->name);
+        code =
+            ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not open by what `when` asks", edge->from->name, edge->to->name);
     int mended = ecc_fault_mend(v->up, "verify", text);
     return code ? code : mended;
 }
@@ -223,6 +225,33 @@ int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenari
         if (v->model->edges[i]->breaker.set && uses(&derived->hops, v->model->edges[i]))
             code = wait_for_breaker(v, scenario, v->model->edges[i]);
     return code;
+}
+
+static bool hears(const struct ecc_hops *hops, const struct ecc_node *service)
+{
+    for (size_t i = 0; i < hops->n; i++)
+        if ((hops->items[i]->kind == ECC_HOP_DELIVER && hops->items[i]->to == service) || hears(&hops->items[i]->hops, service))
+            return true;
+    return false;
+}
+
+int ecc_verify_consumers(struct ecc_verify *v, const struct ecc_derived *derived)
+{
+    enum { STEP_MS = 100, MOST_MS = 60000 };
+
+    for (size_t i = 0; i < v->model->nnodes; i++) {
+        const struct ecc_node *node = v->model->nodes[i];
+        if (node->kind != ECC_NODE_SERVICE || !hears(&derived->hops, node))
+            continue;
+        for (int waited = 0; !ecc_verify_gathered(v, node); waited += STEP_MS) {
+            if (ecc_verify_interrupted)
+                return ECC_EXIT_FAILED;
+            if (waited > MOST_MS)
+                return ecc_say_error(ECC_EXIT_FAILED, "the consumers of %s do not get their partitions", node->name);
+            usleep(STEP_MS * 1000);
+        }
+    }
+    return 0;
 }
 
 int ecc_verify_caches(struct ecc_verify *v, const struct ecc_derived *derived)

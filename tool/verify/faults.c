@@ -42,8 +42,7 @@ bool ecc_is_broken(struct ecc_up *up, const char *text)
 /* The bus of development keeps its events in memory: one that ended would lose them, and down or hanging, nothing gets through it. */
 int ecc_break_node(struct ecc_up *up, const char *text, const char *by, const struct ecc_node *node, bool hangs)
 {
-    struct ecc_fault fault = {
-        .kind = hangs || node->kind == ECC_NODE_BUS ? ECC_FAULT_STOPPED : ECC_FAULT_HELD, .text = text, .by = by};
+    struct ecc_fault fault = {.kind = hangs || node->kind == ECC_NODE_BUS ? ECC_FAULT_STOPPED : ECC_FAULT_HELD, .text = text, .by = by};
 
     if (ecc_is_broken(up, text)) /* by hand */
         return 0;
@@ -118,8 +117,8 @@ int ecc_assume_more(struct ecc_cli *cli, struct ecc_topology *topology, const st
     }
     if (!end)
         return ecc_say_error(ECC_EXIT_INTERNAL, "scenario '%s' is not found again", name);
-    const char *whole =
-        ecc_arena_printf(&cli->arena, "%.*s%s %.*s", (int)(end - 1), text, more, (int)(length - end + 1), text + end - 1); /* no line moves */
+    const char *whole = ecc_arena_printf(&cli->arena, "%.*s%s %.*s", (int)(end - 1), text, more, (int)(length - end + 1),
+                                         text + end - 1); /* no line moves */
     ecc_topology_compile(cli, topology->path, whole, strlen(whole), topology->lock, topology->lock_length, topology);
     if (!topology->model)
         return ecc_topology_report(cli, topology);
