@@ -113,7 +113,7 @@ static struct values gauge(struct ecc_verify *v, const struct ecc_node *node, co
         bool its = false;
         for (size_t k = 0; k < n; k++)
             its = its || (name && !strcmp(names[k], name));
-        if (!its)
+        if (!its || !json_integer_value(json_object_get(process, "pid"))) /* held: it is not there */
             continue;
         int status;
         const char *text = ecc_verify_get(v, (int)json_integer_value(json_object_get(process, "probe_port")), "/metrics", &status);
