@@ -11,18 +11,9 @@
 #include "codegen.h"
 #include "derive.h"
 
-struct names {
-    struct name {
-        const char *text;
-        int n;
-    } * items;
-    size_t n, cap;
-};
-
 struct steps {
     struct ecc_arena *arena;
     struct ecc_writer *w;
-    struct names names;
     bool any;
 };
 
@@ -32,17 +23,6 @@ static const char *json(struct ecc_arena *arena, const char *text)
 }
 
 /* ------------------------------------------------------------------ steps */
-
-static const char *unique(struct steps *s, const char *text)
-{
-    struct name new = {text, 1};
-
-    for (size_t i = 0; i < s->names.n; i++)
-        if (strcmp(s->names.items[i].text, text) == 0)
-            return ecc_arena_printf(s->arena, "%s_%d", text, ++s->names.items[i].n);
-    ECC_PUSH(s->arena, &s->names, new);
-    return text;
-}
 
 static const char *told(struct steps *s, const struct ecc_hop *hop)
 {
@@ -127,6 +107,10 @@ static void write_step(struct steps *s, const struct step *step)
         ecc_w(w, ", \"error\": %s", json(s->arena, hop->error->name));
     if (hop->status && step->reply)
         ecc_w(w, ", \"http\": %d", hop->status);
+    if (hop->recorded) {
+        uint64_t at = step->reply ? hop->end_us : hop->start_us, until = step->reply || has_answer(hop) ? at : hop->end_us;
+        ecc_w(w, ", \"start_ms\": %.3f, \"end_ms\": %.3f", (double)at / 1000, (double)until / 1000);
+    }
     ecc_w(w, ", \"say\": %s}", json(s->arena, step->say));
 }
 
@@ -135,7 +119,7 @@ static void write_hops(struct steps *s, const struct ecc_hops *hops, const char 
     for (size_t i = 0; i < hops->n; i++) {
         const struct ecc_hop *hop = hops->items[i];
         const char *to = ecc_hop_to(s->arena, hop);
-        const char *id = unique(s, ecc_arena_printf(s->arena, "%s.%s", to, hop->label));
+        const char *id = hop->id;
         bool two = has_answer(hop);
         struct step step = {id,
                             parent,

@@ -45,7 +45,7 @@ static void add_block(struct ecc_arena *arena, size_t need)
         size = LARGEST_BLOCK;
     if (size < need)
         size = need;
-    if (size > SIZE_MAX - sizeof(struct ecc_arena_block))
+    if (size > SIZE_MAX - sizeof(struct ecc_arena_block) || (arena->limit && sizeof *arena->head + size > arena->limit - arena->total))
         out_of_memory(arena);
     struct ecc_arena_block *block = calloc(1, sizeof *block + size);
     if (!block)

@@ -15,6 +15,7 @@ struct ecc_arena {
     struct ecc_arena_block *head;
     char *next, *end;
     size_t total;               /* bytes asked of malloc */
+    size_t limit;               /* more than this of them is as if there were no more memory; 0: none */
     void (*oom)(void *context); /* longjmps or exits; may be NULL */
     void *oom_context;
 };

@@ -207,6 +207,10 @@ void ec_span_end(const struct ec_span *span)
         add_attribute(buf, "ecom.edge", (struct ec_str){edge, (size_t)(n < (int)sizeof(edge) ? n : (int)sizeof(edge) - 1)});
     }
     add_attribute(buf, "ecom.outcome", ec_str_of(outcome));
+    if (span->error)
+        add_attribute(buf, "ecom.error", ec_str_of(span->error));
+    if (span->breaker)
+        add_attribute(buf, "ecom.breaker", ec_str_of(span->breaker));
     if (span->status)
         ec_buf_printf(buf, ",{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"%.*s\"}}",
                       (int)ec_int_format(span->status, text), text);

@@ -1,7 +1,8 @@
 /* Spans: what the process sends and receives, told to a collector (OTLP/HTTP 1.x, JSON encoding).
  *
  * A hop is a message along an edge; its span carries the edge's name (`ecom.edge`), what kind of message it is (`ecom.hop`) and how it went
- * (`ecom.outcome`), so that a recorded trace can be held against a derived scenario.
+ * (`ecom.outcome`, `ecom.error`), so that a recorded trace can be held against a derived scenario; what it has made of the edge's breaker is
+ * `ecom.breaker`.
  */
 #ifndef EC_SPAN_H
 #define EC_SPAN_H
@@ -21,6 +22,8 @@ struct ec_span {
     const char *name;      /* of the span: what is asked for; NULL: of text */
     struct ec_str text;    /* instead of name */
     const char *outcome;   /* ok hit miss error failed timeout refused open; NULL: ok */
+    const char *error;     /* its name, as whoever asked sees it; or NULL */
+    const char *breaker;   /* of the edge, as it is after the call: closed half-open open; NULL: it has none */
     int status;            /* HTTP; 0: none */
     uint64_t began_ns;     /* uv_hrtime */
 };

@@ -119,7 +119,7 @@ static int target_of(struct ecc_load *load, const struct json_t *state, const st
     *target = (struct ecc_load_target){.gateway = gateway};
     target->ports = ECC_NEW_ARRAY(arena, int, json_array_size(json_object_get(state, "processes")));
     if (gateway->u.gateway.tls)
-        return ecc_say_error(ECC_EXIT_FAILED, "%s listens with TLS; load speaks plain HTTP only", gateway->name);
+        return ecc_say_error(ECC_EXIT_FAILED, "%s listens with TLS; requests are played by plain HTTP only", gateway->name);
     for (size_t replica = 1;; replica++) {
         proc = find_process(state, replica > 1 ? ecc_arena_printf(arena, "%s-%zu", gateway->name, replica) : gateway->name, "gateway");
         if (!proc)

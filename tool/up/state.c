@@ -128,6 +128,8 @@ static int signal_round(const json_t *procs, int round, bool kill_them, int numb
         alive++;
         if (kill_them)
             kill(pid, number == SIGTERM && !strcmp(kind, "database") ? SIGINT : number); /* SIGINT: the fast shutdown */
+        if (kill_them)
+            kill(pid, SIGCONT); /* one that was stopped on purpose would not hear it */
     }
     return alive;
 }
@@ -136,6 +138,7 @@ void ecc_state_sweep(const char *path)
 {
     enum { PATIENCE = 100, STEP_US = 100 * 1000 };
     json_t *state = json_load_file(path, 0, NULL), *procs = json_object_get(state, "processes");
+    const char *slash = strrchr(path, '/');
 
     for (int round = 0; round < 3; round++) {
         int wait = 0;
@@ -145,4 +148,9 @@ void ecc_state_sweep(const char *path)
     }
     json_decref(state);
     unlink(path);
+    if (slash) {
+        char home[4200];
+        snprintf(home, sizeof home, "%.*s", (int)(slash - path), path);
+        ecc_faults_forget(home);
+    }
 }

@@ -130,7 +130,7 @@ pid_t ecc_up_spawn(struct ecc_up *up, const char *const *argv, const char *cwd, 
 int ecc_up_execute(struct ecc_up *up, const char *const *argv, const char *cwd, const char *log, bool as_postgres);
 
 /* Ports. */
-enum ecc_port { ECC_PORT_ADMIN = 9080, ECC_PORT_SERVICE = 9100, ECC_PORT_SANDBOX = 9500, ECC_PORT_REDIS = 9600, ECC_PORT_KAFKA = 9610 };
+enum ecc_port { ECC_PORT_STUDIO = 3000, ECC_PORT_ADMIN = 9080, ECC_PORT_SERVICE = 9100, ECC_PORT_SANDBOX = 9500, ECC_PORT_REDIS = 9600, ECC_PORT_KAFKA = 9610 };
 int ecc_up_port(const struct ecc_up *up, const struct ecc_node *node); /* of its first replica; 0: it has none */
 int ecc_up_admin_port(const struct ecc_up *up, const struct ecc_node *gateway);
 bool ecc_external_is_real(const struct ecc_node *node); /* its secret stands in our environment */

@@ -1,0 +1,267 @@
+/* What a scenario assumes, made true of the system that is up. */
+#include "verify.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../audit/audit.h"
+
+static const char *text_of(struct ecc_verify *v, const struct ecc_assume *a)
+{
+    switch (a->kind) {
+    case ECC_ASSUME_FAILS:
+        return ecc_arena_printf(v->arena, "%s.%s fails %s", a->node->name, a->op ? a->op->name : a->ext->name, a->error->name);
+    case ECC_ASSUME_HANGS:
+        return ecc_arena_printf(v->arena, "%s hangs", a->node->name);
+    case ECC_ASSUME_DOWN:
+        return ecc_arena_printf(v->arena, "%s down", a->node->name);
+    case ECC_ASSUME_OPEN:
+        return ecc_arena_printf(v->arena, "breaker %s -> %s open", a->edge->from->name, a->edge->to->name);
+    case ECC_ASSUME_HOLDS:
+    case ECC_ASSUME_MISSES:
+        break;
+    }
+    return ecc_arena_printf(v->arena, "%s.%s %s", a->keyspace->cache->name, a->keyspace->name,
+                            a->kind == ECC_ASSUME_HOLDS ? "holds" : "misses");
+}
+
+/* ------------------------------------------------------------------ what follows from the rest of the scenario */
+
+static bool ends_so(const struct ecc_hops *hops, const struct ecc_assume *a)
+{
+    for (size_t i = 0; i < hops->n; i++) {
+        const struct ecc_hop *hop = hops->items[i];
+        if (hop->to == a->node && !strcmp(hop->label, a->op ? a->op->name : a->ext->name) && hop->error == a->error)
+            return true;
+        if (ends_so(&hop->hops, a))
+            return true;
+    }
+    return false;
+}
+
+/* Does it come about without being assumed, by what is asked? */
+static bool comes_by_itself(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_assume *a)
+{
+    struct ecc_scenario without = *scenario;
+    struct ecc_assume *rest = ECC_NEW_ARRAY(v->arena, struct ecc_assume, scenario->nassumes);
+
+    without.nassumes = 0;
+    for (size_t i = 0; i < scenario->nassumes; i++)
+        if (&scenario->assumes[i] != a)
+            rest[without.nassumes++] = scenario->assumes[i];
+    without.assumes = rest;
+    return ends_so(&ecc_derive(v->arena, v->model, &without)->hops, a);
+}
+
+static bool is_up(struct ecc_verify *v, const struct ecc_node *node)
+{
+    size_t n;
+
+    ecc_fault_processes(v->up, node, &n);
+    return n > 0;
+}
+
+const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->nassumes; i++) {
+        const struct ecc_assume *a = &scenario->assumes[i];
+        if (a->kind == ECC_ASSUME_FAILS && a->op && !scenario->ngiven && !comes_by_itself(v, scenario, a))
+            return ecc_arena_printf(v->arena, "`%s` hangs on rows that nothing in the scenario makes", text_of(v, a));
+        if ((a->kind == ECC_ASSUME_FAILS && a->ext) || a->kind == ECC_ASSUME_HANGS || a->kind == ECC_ASSUME_DOWN)
+            if (!is_up(v, a->node))
+                return ecc_arena_printf(v->arena, "`%s` can't be made true: what is up does not run it itself", text_of(v, a));
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ faults */
+
+static bool made_already(struct ecc_verify *v, const char *text)
+{
+    json_t *list = ecc_faults_read(v->up->home), *fault;
+    bool found = false;
+    size_t i;
+
+    json_array_foreach(list, i, fault)
+    {
+        const char *its = json_string_value(json_object_get(fault, "text"));
+        found = found || (its && !strcmp(its, text));
+    }
+    json_decref(list);
+    return found;
+}
+
+/* The bus of development keeps its events in memory: one that ended would lose them, and down or hanging, nothing gets through it. */
+static int break_node(struct ecc_verify *v, const char *text, const struct ecc_node *node, bool hangs)
+{
+    struct ecc_fault fault = {
+        .kind = hangs || node->kind == ECC_NODE_BUS ? ECC_FAULT_STOPPED : ECC_FAULT_HELD, .text = text, .by = "verify"};
+
+    if (made_already(v, text)) /* by a switch of studio */
+        return 0;
+    fault.processes = ecc_fault_processes(v->up, node, &fault.nprocesses);
+    return ecc_fault_make(v->up, &fault);
+}
+
+static int status_of(const struct ecc_assume *a)
+{
+    for (size_t i = 0; i < a->ext->nerrors; i++)
+        if (a->ext->errors[i].error == a->error)
+            return a->ext->errors[i].status;
+    return a->error->status;
+}
+
+static int break_call(struct ecc_verify *v, const char *text, const struct ecc_assume *a)
+{
+    struct ecc_fault fault = {.kind = ECC_FAULT_SCRIPTED, .text = text, .by = "verify", .call = a->ext->name, .status = status_of(a)};
+
+    if (made_already(v, text))
+        return 0;
+    fault.processes = ecc_fault_processes(v->up, a->node, &fault.nprocesses);
+    return ecc_fault_make(v->up, &fault);
+}
+
+/* The peer is broken until its callers have had enough, and mended again: the breaker stays open for its time. */
+static int open_breaker(struct ecc_verify *v, struct ecc_play *play, const struct ecc_edge *edge, const char *text)
+{
+    int code = break_node(v, text, edge->to, edge->breaker.timeouts_only);
+
+    for (int i = 0; !code && i < 20 * edge->breaker.trip && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW; i++)
+        code = ecc_play_when(play, 1, false);
+    if (!code && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW)
+        code =
+            ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not open by what `when` asks", edge->from->name, edge->to->name);
+    int mended = ecc_fault_mend(v->up, "verify", text);
+    return code ? code : mended;
+}
+
+/* Each replica has breakers of its own: where the story needs one, one replica is left to have it. */
+static int leave_one_replica(struct ecc_verify *v, const struct ecc_node *node)
+{
+    struct ecc_fault fault = {.kind = ECC_FAULT_HELD, .by = "verify"};
+    size_t n;
+    const char *const *names = ecc_fault_processes(v->up, node, &n);
+
+    if (n < 2 || node->kind != ECC_NODE_SERVICE)
+        return 0;
+    fault.text = ecc_arena_printf(v->arena, "%s has one replica", node->name);
+    fault.processes = names + 1;
+    fault.nprocesses = n - 1;
+    return made_already(v, fault.text) ? 0 : ecc_fault_make(v->up, &fault);
+}
+
+static int leave_one_where_a_breaker_opens(struct ecc_verify *v, const struct ecc_hops *hops)
+{
+    int code = 0;
+
+    for (size_t i = 0; !code && i < hops->n; i++) {
+        const struct ecc_hop *hop = hops->items[i];
+        if (hop->opens || hop->outcome == ECC_HOP_IS_OPEN)
+            code = leave_one_replica(v, hop->from);
+        if (!code)
+            code = leave_one_where_a_breaker_opens(v, &hop->hops);
+    }
+    return code;
+}
+
+int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, struct ecc_play *play, const struct ecc_derived *derived)
+{
+    int code = leave_one_where_a_breaker_opens(v, &derived->hops);
+
+    for (size_t i = 0; !code && i < scenario->nassumes; i++) {
+        const struct ecc_assume *a = &scenario->assumes[i];
+        const char *text = text_of(v, a);
+        switch (a->kind) {
+        case ECC_ASSUME_FAILS: /* an operation fails by rows that `given` has made */
+            if (a->ext && !comes_by_itself(v, scenario, a))
+                code = break_call(v, text, a);
+            break;
+        case ECC_ASSUME_HANGS:
+        case ECC_ASSUME_DOWN:
+            code = break_node(v, text, a->node, a->kind == ECC_ASSUME_HANGS);
+            break;
+        case ECC_ASSUME_OPEN:
+            code = open_breaker(v, play, a->edge, text);
+            break;
+        case ECC_ASSUME_HOLDS: /* whoever reads through the cache fills it */
+            code = ecc_play_when(play, 1, false);
+            break;
+        case ECC_ASSUME_MISSES:
+            code = ecc_verify_forget(v, a->keyspace);
+            break;
+        }
+    }
+    return code;
+}
+
+/* ------------------------------------------------------------------ before and after */
+
+static bool reads(const struct ecc_hops *hops, const struct ecc_keyspace *keyspace, const char *what)
+{
+    for (size_t i = 0; i < hops->n; i++) {
+        const struct ecc_hop *hop = hops->items[i];
+        if (hop->kind == ECC_HOP_CACHE && hop->to == keyspace->cache && strstr(hop->label, what))
+            return true;
+        if (reads(&hop->hops, keyspace, what))
+            return true;
+    }
+    return false;
+}
+
+static bool uses(const struct ecc_hops *hops, const struct ecc_edge *edge)
+{
+    for (size_t i = 0; i < hops->n; i++)
+        if (hops->items[i]->edge == edge || uses(&hops->items[i]->hops, edge))
+            return true;
+    return false;
+}
+
+/* After its time somebody has to try: what goes on in the background, or else the scenario's own request. */
+static int wait_for_breaker(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_edge *edge)
+{
+    enum { STEP_MS = 100, MORE_MS = 60000, POKE_MS = 2000 };
+    struct ecc_play play = {0};
+    int code = 0;
+
+    for (int64_t waited = 0; !code && ecc_verify_breaker(v, edge) != ECC_BREAKER_CLOSED_NOW; waited += STEP_MS) {
+        if (ecc_verify_interrupted)
+            code = ECC_EXIT_FAILED;
+        else if (waited > edge->breaker.open_ms + MORE_MS)
+            code = ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not close", edge->from->name, edge->to->name);
+        else if (waited > edge->breaker.open_ms && !play.load)
+            code = ecc_play_open(v, scenario, &play);
+        else if (waited > edge->breaker.open_ms && waited % POKE_MS == 0)
+            code = ecc_play_when(&play, 1, false);
+        usleep(STEP_MS * 1000);
+    }
+    ecc_play_close(&play);
+    return code;
+}
+
+int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived)
+{
+    int code = 0;
+
+    for (size_t i = 0; !code && i < v->model->nedges; i++)
+        if (v->model->edges[i]->breaker.set && uses(&derived->hops, v->model->edges[i]))
+            code = wait_for_breaker(v, scenario, v->model->edges[i]);
+    return code;
+}
+
+int ecc_verify_caches(struct ecc_verify *v, const struct ecc_derived *derived)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < v->model->nnodes; i++) {
+        const struct ecc_node *node = v->model->nodes[i];
+        for (size_t k = 0; !code && node->kind == ECC_NODE_CACHE && k < node->u.cache.nkeyspaces; k++) {
+            const struct ecc_keyspace *keyspace = node->u.cache.keyspaces[k];
+            if (reads(&derived->hops, keyspace, ecc_arena_printf(v->arena, "get %s", keyspace->name)))
+                code = ecc_verify_forget(v, keyspace);
+        }
+    }
+    return code;
+}
