@@ -47,11 +47,11 @@ static struct ecc_ast_decl *named(struct ecc_parser *p, enum ecc_ast_decl_kind k
     return decl;
 }
 
-/* For `topology`, n is the word itself: it has no name. */
+/* n: its name; the word k itself where it has none. */
 struct ecc_ast_decl *ecc_titled(struct ecc_parser *p, enum ecc_ast_decl_kind kind, struct ecc_token k, struct ecc_token n,
                                 struct ecc_token t)
 {
-    struct ecc_ast_decl *decl = kind == ECC_AST_DECL_TOPOLOGY ? ecc_nameless(p, kind, k) : named(p, kind, k, n);
+    struct ecc_ast_decl *decl = n.start == k.start ? ecc_nameless(p, kind, k) : named(p, kind, k, n);
 
     decl->title = ecc_string(p, t);
     return decl;

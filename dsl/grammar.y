@@ -69,7 +69,8 @@ decls ::= .
 decls ::= decls decl(D). { ecc_add_decl(p, D); }
 decls ::= decls BAD.
 
-decl(A) ::= TOPOLOGY(K) STRING(T). { A = ecc_titled(p, ECC_AST_DECL_TOPOLOGY, K, K, T); A->name = (struct ecc_name){0}; }
+decl(A) ::= TOPOLOGY(K) STRING(T). { A = ecc_titled(p, ECC_AST_DECL_TOPOLOGY, K, K, T); }
+decl(A) ::= TOPOLOGY(K) any(N) STRING(T). { A = ecc_titled(p, ECC_AST_DECL_TOPOLOGY, K, N, T); }
 decl(A) ::= ENUM(K) any(N) LBRACE names(V) RBRACE. { A = ecc_decl_enum(p, K, N, V); }
 decl(A) ::= RECORD(K) any(N) LBRACE fields(F) RBRACE. { A = ecc_decl_record(p, K, N, F); }
 decl(A) ::= ERROR(K) any(N) INT(S) STRING(T). { A = ecc_decl_error(p, K, N, S, T); }

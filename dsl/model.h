@@ -392,7 +392,7 @@ struct ecc_release {
 struct ecc_releases { struct ecc_release *items; size_t n, cap; };
 
 struct ecc_model {
-    const char *title;
+    const char *name, *title; /* name: of the topology, or NULL */
     struct ecc_releases releases; /* what ecom.lock is to keep: sagas, then events, by name and version */
 #define X(member, type)                                                                                                               \
     struct type **member;                                                                                                             \

@@ -291,6 +291,7 @@ static void declare_title(struct ecc_resolver *r, const struct ecc_ast_decl *d, 
         return;
     }
     *first = d;
+    r->model->name = d->name.text;
     r->model->title = d->title.text;
 }
 

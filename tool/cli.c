@@ -1,8 +1,6 @@
 /* Options, files, and the way from a path to a compiled topology. */
 #include "cli.h"
 
-#include "derive.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -132,46 +130,19 @@ char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
     return text;
 }
 
-/* Bytes that are no text are not shown: the place is the beginning of an empty file, the offset is in the message. */
-static void refuse_source(struct ecc_cli *cli, struct ecc_topology *topology, enum ecc_source_error why, size_t at)
-{
-    const struct ecc_span start = {0, 0};
-    struct ecc_diags *diags = &topology->diags;
-
-    ecc_source_init(&topology->source, &cli->arena, topology->path, "", 0, &(size_t){0});
-    if (why == ECC_SOURCE_TOO_LARGE)
-        ecc_diag(diags, ECC_E_SOURCE, start, "larger than %d MiB", ECC_SOURCE_MAX / 1024 / 1024);
-    else if (why == ECC_SOURCE_HAS_NUL)
-        ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "a NUL byte at offset %zu", at), "a topology is text");
-    else
-        ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at), "save the file as UTF-8");
-}
-
 /* Text that is in hand, without a look at what it says. */
 static void take_source(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology)
 {
-    size_t at = 0;
-
     *topology = (struct ecc_topology){.path = path};
     ecc_diags_init(&topology->diags, &cli->arena);
-    enum ecc_source_error result = ecc_source_init(&topology->source, &cli->arena, path, text, length, &at);
-    if (result != ECC_SOURCE_OK)
-        refuse_source(cli, topology, result, at);
+    ecc_source_take(&topology->source, &cli->arena, path, text, length, &topology->diags);
 }
 
 static void compile(struct ecc_cli *cli, struct ecc_topology *topology, const char *text, size_t length)
 {
-    const char *wrong;
-    const struct ecc_lock *lock = ecc_lock_read(&cli->arena, text, length, &wrong);
-
     topology->lock = text;
     topology->lock_length = length;
-    if (!lock)
-        ecc_diag(&topology->diags, ECC_E_LOCK, (struct ecc_span){0, 0}, "ecom.lock: %s", wrong);
-    if (!topology->diags.errors)
-        topology->model = ecc_compile_after(&cli->arena, &topology->source, &lock->releases, &topology->diags);
-    if (topology->model)
-        ecc_derive_check(&cli->arena, topology->model, &topology->diags);
+    topology->model = ecc_compile_locked(&cli->arena, &topology->source, text, length, &topology->diags);
 }
 
 const char *ecc_beside(struct ecc_arena *arena, const char *file, const char *name)

@@ -205,24 +205,6 @@ static int unknown(struct ecc_cli *cli, const struct ecc_model *model, const cha
                          near ? near : "", near ? "?" : "");
 }
 
-/* The text of the topology with more assumed in one of its scenarios. */
-static int assume_more(struct ecc_cli *cli, struct ecc_topology *topology, const char *name, const struct ecc_cli_values *assume)
-{
-    const struct ecc_scenario *s = scenario_named(topology->model, name);
-    const char *text = topology->source.text, *more = "";
-    size_t n = topology->source.length, end = s->span.end;
-
-    for (size_t i = 0; i < assume->n; i++)
-        more = ecc_arena_printf(&cli->arena, "%s  assume %s\n", more, assume->items[i]);
-    while (end > s->span.start && text[end - 1] != '}')
-        end--;
-    if (end == s->span.start)
-        return ecc_say_error(ECC_EXIT_INTERNAL, "scenario '%s' has no end", name);
-    const char *whole = ecc_arena_printf(&cli->arena, "%.*s\n%s%.*s", (int)(end - 1), text, more, (int)(n - end + 1), text + end - 1);
-    ecc_topology_compile(cli, topology->path, whole, strlen(whole), topology->lock, topology->lock_length, topology);
-    return topology->model ? 0 : ecc_topology_report(cli, topology);
-}
-
 int ecc_cmd_verify(struct ecc_cli *cli)
 {
     struct ecc_up up = {.replicas = 1};
@@ -250,7 +232,7 @@ int ecc_cmd_verify(struct ecc_cli *cli)
         return ecc_topology_report(cli, &topology);
     if (name && !scenario_named(topology.model, name))
         return unknown(cli, topology.model, name);
-    if (assume.n && (code = assume_more(cli, &topology, name, &assume)))
+    if (assume.n && (code = ecc_assume_more(cli, &topology, scenario_named(topology.model, name), assume.items, assume.n)))
         return code;
     v.model = topology.model;
     v.assumed = assume.n > 0;

@@ -47,6 +47,9 @@ ARGUMENTS(verify, "[SCENARIO] [FILE]")
 OPTION(verify, "--rounds", "N", "play everything N times")
 OPTION(verify, "--assume", "TEXT", "assume this of the scenario, too, as the language writes it (`thing-svc hangs`); may be given several times")
 
+ARGUMENTS(fault, "[TEXT] [FILE]")
+OPTION(fault, "--end", "", "mend it; without TEXT: all that was broken so")
+
 ARGUMENTS(load, "SCENARIO [FILE]")
 OPTION(load, "--rate", "N", "requests a second")
 OPTION(load, "--for", "DURATION", "how long: 500ms, 30s, 5m or 1h")

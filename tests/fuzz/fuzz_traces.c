@@ -90,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!model)
             abort();
     }
-    live = ecc_live_new(model);
+    live = ecc_live_new();
     if (ecc_otlp_read((const char *)data, size, keep, traces, &refused, &why) >= 0) {
         ecc_otlp_read((const char *)data, size, ids_of, ids, &refused, &why);
         json_object_foreach(ids, id, ignored)
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 one_trace(model, trace);
         }
     }
-    json_decref(ecc_live_edges(live, 5000));
+    json_decref(ecc_live_edges(live, model, 5000));
     ecc_live_free(live);
     ecc_traces_free(traces);
     json_decref(ids);

@@ -227,7 +227,7 @@ static double number(const json_t *edge, const char *name)
 
 static void live_counts(void **state)
 {
-    struct ecc_live *live = ecc_live_new(NULL);
+    struct ecc_live *live = ecc_live_new();
     struct ecc_otlp_span span = {.name = "Book", .hop = "call", .edge = "a -> b", .outcome = "ok"};
     json_t *edges;
 
@@ -239,14 +239,14 @@ static void live_counts(void **state)
         ecc_live_add(live, &span, 100000 + (uint64_t)i * 100);
     }
     ecc_live_add(live, &(struct ecc_otlp_span){.name = "inside"}, 100000);
-    edges = ecc_live_edges(live, 103000);
+    edges = ecc_live_edges(live, NULL, 103000);
     assert_int_equal(json_array_size(edges), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(edges, 0), "edge")), "a -> b");
     assert_string_equal(json_string_value(json_object_get(json_array_get(edges, 0), "breaker")), "open");
     assert_true(number(json_array_get(edges, 0), "rate") == 3 && number(json_array_get(edges, 0), "errors") == 1);
     assert_true(number(json_array_get(edges, 0), "p50_ms") == 15);
     json_decref(edges);
-    edges = ecc_live_edges(live, 120000); /* it is quiet */
+    edges = ecc_live_edges(live, NULL, 120000); /* it is quiet */
     assert_true(number(json_array_get(edges, 0), "rate") == 0 && number(json_array_get(edges, 0), "p50_ms") == 0);
     json_decref(edges);
     ecc_live_free(live);

@@ -35,24 +35,12 @@ void lsp_view_free(struct lsp_view *view)
 struct lsp_view *lsp_view_new(struct ecc_lsp *s, const char *path, const char *text, size_t length)
 {
     struct lsp_view *v = need(s, calloc(1, sizeof *v));
-    const struct ecc_span start = {0, 0};
-    size_t at = 0;
 
     ecc_arena_init(&v->arena);
     v->arena.oom = s->host.oom;
     v->arena.oom_context = s->host.context;
     ecc_diags_init(&v->diags, &v->arena);
-    enum ecc_source_error error = ecc_source_init(&v->source, &v->arena, path, text, length, &at);
-    v->sound = error == ECC_SOURCE_OK;
-    if (!v->sound)
-        ecc_source_init(&v->source, &v->arena, path, "", 0, &(size_t){0});
-    if (error == ECC_SOURCE_TOO_LARGE)
-        ecc_diag(&v->diags, ECC_E_SOURCE, start, "larger than %d MiB", ECC_SOURCE_MAX / 1024 / 1024);
-    else if (error == ECC_SOURCE_HAS_NUL)
-        ecc_diag_help(&v->diags, ecc_diag(&v->diags, ECC_E_SOURCE, start, "a NUL byte at offset %zu", at), "a topology is text");
-    else if (!v->sound)
-        ecc_diag_help(&v->diags, ecc_diag(&v->diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at),
-                      "save the file as UTF-8");
+    v->sound = ecc_source_take(&v->source, &v->arena, path, text, length, &v->diags);
     if (v->sound)
         ecc_analyze(&v->arena, &v->source, &v->diags, &v->analysis);
     else

@@ -21,6 +21,7 @@ static void on_signal(uv_signal_t *handle, int number)
     (void)number;
     ec_http_server_stop(studio.server);
     studio_traces_close(&studio);
+    studio_live_close(&studio);
     uv_close((uv_handle_t *)&term, NULL);
     uv_close((uv_handle_t *)&interrupt, NULL);
 }
@@ -36,6 +37,7 @@ static int serve(int port)
         uv_loop_close(&studio.loop);
         return EXIT_IO;
     }
+    studio_live_open(&studio);
     if ((why = studio_traces_open(&studio)))
         fprintf(stderr, "ecom-studio: OTEL_EXPORTER_OTLP_ENDPOINT %s; nothing is handed on\n", why);
     uv_signal_init(&studio.loop, &term);
@@ -46,6 +48,7 @@ static int serve(int port)
     fflush(stdout);
     uv_run(&studio.loop, UV_RUN_DEFAULT);
     uv_loop_close(&studio.loop);
+    studio_examples_free(&studio);
     return EXIT_SUCCESS;
 }
 

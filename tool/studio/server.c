@@ -61,6 +61,11 @@ void studio_reply_later(struct ec_http_exchange *exchange, int status, const cha
     answer(exchange, status, content_type, "cache-control: no-store\r\n", body, n);
 }
 
+void studio_stream(struct ec_http_exchange *exchange, const char *content_type)
+{
+    ec_http_stream(exchange, ec_str_of(content_type), EC_STR(ON_ALL "cache-control: no-store\r\n"));
+}
+
 void studio_problem(const struct studio_request *r, const struct ec_error *error, const char *format, ...)
 {
     struct ec_buf buf = {NULL, 0, 0};
@@ -103,10 +108,11 @@ bool studio_tag_in(struct ec_str list, const char *tag)
     return false;
 }
 
-void studio_json_tagged(const struct studio_request *r, const struct ecc_writer *w)
+void studio_json_tagged(const struct studio_request *r, const struct ecc_writer *w, const char *tag)
 {
     struct ecc_arena *arena = w->arena;
-    const char *tag = studio_tag(arena, w->data, w->n);
+
+    tag = tag ? tag : studio_tag(arena, w->data, w->n);
     const char *headers = ecc_arena_printf(arena, "etag: %s\r\ncache-control: no-cache\r\n", tag);
 
     if (studio_tag_in(ec_http_header(r->http, "if-none-match"), tag))

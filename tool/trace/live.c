@@ -7,6 +7,8 @@
 #include "arena.h"
 #include "traces.h"
 
+#define FROM_CLIENT "? -> "
+
 enum { SECONDS = 10, TIMES = 256, MOST_EDGES = 1000 };
 
 struct count {
@@ -24,18 +26,16 @@ struct edge {
 };
 
 struct ecc_live {
-    const struct ecc_model *model;
     struct edge *edges;
     size_t n, cap;
 };
 
-struct ecc_live *ecc_live_new(const struct ecc_model *model)
+struct ecc_live *ecc_live_new(void)
 {
     struct ecc_live *live = calloc(1, sizeof *live);
 
     if (!live)
         abort();
-    live->model = model;
     return live;
 }
 
@@ -70,13 +70,16 @@ static struct edge *edge_of(struct ecc_live *live, const char *name)
 void ecc_live_add(struct ecc_live *live, const struct ecc_otlp_span *span, uint64_t now_ms)
 {
     static const char *const well[] = {"ok", "hit", "miss"};
-    struct ecc_arena arena;
-    struct edge *edge;
+    char request[ECC_OTLP_TEXT + sizeof FROM_CLIENT];
+    const char *name = span->edge;
     bool good = !span->outcome;
+    struct edge *edge;
 
-    ecc_arena_init(&arena);
-    const char *name = live->model ? ecc_trace_edge(&arena, live->model, span) : span->hop ? span->edge : NULL;
-    edge = name ? edge_of(live, name) : NULL;
+    if (span->hop && !name) { /* which client, the model says */
+        snprintf(request, sizeof request, FROM_CLIENT "%s", span->service);
+        name = request;
+    }
+    edge = span->hop ? edge_of(live, name) : NULL;
     if (edge) {
         struct count *count = &edge->counts[now_ms / 1000 % SECONDS];
         if (count->second != now_ms / 1000)
@@ -90,7 +93,6 @@ void ecc_live_add(struct ecc_live *live, const struct ecc_otlp_span *span, uint6
         if (span->breaker)
             snprintf(edge->breaker, sizeof edge->breaker, "%s", span->breaker);
     }
-    ecc_arena_free(&arena);
 }
 
 static int by_size(const void *a, const void *b)
@@ -112,23 +114,31 @@ static double median_ms(const struct edge *edge, uint64_t now_ms)
     return n ? (double)times[(n - 1) / 2] / 1000 : 0;
 }
 
-struct json_t *ecc_live_edges(struct ecc_live *live, uint64_t now_ms)
+struct json_t *ecc_live_edges(struct ecc_live *live, const struct ecc_model *model, uint64_t now_ms)
 {
     json_t *out = json_array();
+    struct ecc_arena arena;
 
+    ecc_arena_init(&arena);
     for (size_t i = 0; i < live->n; i++) {
         const struct edge *edge = &live->edges[i];
         uint64_t calls = 0, errors = 0;
+        const char *name = edge->name;
+        if (model && !strncmp(name, FROM_CLIENT, strlen(FROM_CLIENT)))
+            name = ecc_trace_edge(&arena, model, &(struct ecc_otlp_span){.hop = "request", .service = name + strlen(FROM_CLIENT)});
+        if (!name)
+            continue;
         for (size_t k = 0; k < SECONDS; k++)
             if (edge->counts[k].calls && now_ms / 1000 - edge->counts[k].second < SECONDS) {
                 calls += edge->counts[k].calls;
                 errors += edge->counts[k].errors;
             }
-        json_t *told = json_pack("{s:s, s:f, s:f, s:f}", "edge", edge->name, "rate", (double)calls / SECONDS, "errors",
+        json_t *told = json_pack("{s:s, s:f, s:f, s:f}", "edge", name, "rate", (double)calls / SECONDS, "errors",
                                  (double)errors / SECONDS, "p50_ms", median_ms(edge, now_ms));
         if (*edge->breaker)
             json_object_set_new(told, "breaker", json_string(edge->breaker));
         json_array_append_new(out, told);
     }
+    ecc_arena_free(&arena);
     return out;
 }

@@ -66,12 +66,12 @@ struct json_t *ecc_trace_otlp(const struct ecc_trace *trace);
 
 struct ecc_live;
 
-struct ecc_live *
-ecc_live_new(const struct ecc_model *model); /* the model stays until the end, or NULL: then a client's request has no edge */
+struct ecc_live *ecc_live_new(void);
 void ecc_live_free(struct ecc_live *live);
 void ecc_live_add(struct ecc_live *live, const struct ecc_otlp_span *span, uint64_t now_ms);
-/* [{"edge", "rate", "errors", "p50_ms", "breaker"?}]: of the last ten seconds, a rate and errors a second; the caller's. */
-struct json_t *ecc_live_edges(struct ecc_live *live, uint64_t now_ms);
+/* [{"edge", "rate", "errors", "p50_ms", "breaker"?}]: of the last ten seconds, a rate and errors a second; the caller's. model: says which
+ * client asks a gateway; NULL: they are `? -> GATEWAY`. */
+struct json_t *ecc_live_edges(struct ecc_live *live, const struct ecc_model *model, uint64_t now_ms);
 
 /* ------------------------------------------------------------------ forward.c */
 

@@ -26,21 +26,6 @@ static const char *path_of(struct ecc_up *up)
     return ecc_arena_printf(up->arena, "%s/faults.json", up->home);
 }
 
-struct json_t *ecc_faults_read(const char *home)
-{
-    char path[4200];
-    json_t *file, *list;
-
-    snprintf(path, sizeof path, "%s/faults.json", home);
-    file = json_load_file(path, 0, NULL);
-    list = json_incref(json_object_get(file, "faults"));
-    json_decref(file);
-    if (json_is_array(list))
-        return list;
-    json_decref(list);
-    return json_array();
-}
-
 static int write_down(struct ecc_up *up, json_t *list)
 {
     json_t *file = json_pack("{s:O}", "faults", list);

@@ -9,7 +9,7 @@ enum ecc_fault_kind { ECC_FAULT_STOPPED, ECC_FAULT_HELD, ECC_FAULT_SCRIPTED };
 struct ecc_fault {
     enum ecc_fault_kind kind;
     const char *text; /* as the language says it: `thing-svc hangs` */
-    const char *by;   /* who mends it: `verify`, `studio` */
+    const char *by;   /* who mends it: `verify`, or `hand` */
     const char *const *processes;
     size_t nprocesses;
     const char *call; /* SCRIPTED: of the provider, and the status that it answers with */
@@ -24,8 +24,6 @@ int ecc_faults_lock(const char *home);
 /* Each returns 0, or an exit code after saying why. What is made has taken effect; what is mended is ready again. */
 int ecc_fault_make(struct ecc_up *up, const struct ecc_fault *fault);
 int ecc_fault_mend(struct ecc_up *up, const char *by, const char *text); /* all that fit; NULL: any */
-/* [{"text", "by", "kind", "processes"}], the caller's. */
-struct json_t *ecc_faults_read(const char *home);
 void ecc_faults_forget(const char *home); /* of a system that has gone */
 
 /* What the supervisor keeps down. */

@@ -1,7 +1,6 @@
 /* .ecom/state.json: what the supervisor runs, for `status`, `down` and the tests.
  *
- * Rewritten whole by rename whenever it has changed. A process is told from a later one with the same number by its start time
- * (field 22 of /proc/PID/stat).
+ * Rewritten whole by rename whenever it has changed. state_read.c reads it.
  */
 #include "run.h"
 
@@ -12,26 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-uint64_t ecc_start_ticks(pid_t pid)
-{
-    char path[64], text[1024];
-    unsigned long long ticks = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[n] = '\0';
-    char *p = strrchr(text, ')'); /* the name may hold anything */
-    for (int field = 2; p && field < 22; field++)
-        p = strchr(p + 1, ' ');
-    if (p)
-        ticks = strtoull(p, NULL, 10);
-    return ticks;
-}
 
 uint32_t ecc_state_fingerprint(const struct ecc_up *up)
 {
@@ -74,17 +53,6 @@ int ecc_state_write(const struct ecc_up *up, bool ready)
     free(last);
     last = text;
     return code;
-}
-
-struct json_t *ecc_state_read(const char *path)
-{
-    json_t *state = json_load_file(path, 0, NULL);
-    uint64_t start = (uint64_t)json_integer_value(json_object_get(state, "start"));
-
-    if (start && ecc_start_ticks((pid_t)json_integer_value(json_object_get(state, "supervisor"))) == start)
-        return state;
-    json_decref(state);
-    return NULL;
 }
 
 const char *ecc_up_brokers(struct ecc_up *up)

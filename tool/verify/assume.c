@@ -9,25 +9,6 @@
 
 #include "../audit/audit.h"
 
-static const char *text_of(struct ecc_verify *v, const struct ecc_assume *a)
-{
-    switch (a->kind) {
-    case ECC_ASSUME_FAILS:
-        return ecc_arena_printf(v->arena, "%s.%s fails %s", a->node->name, a->op ? a->op->name : a->ext->name, a->error->name);
-    case ECC_ASSUME_HANGS:
-        return ecc_arena_printf(v->arena, "%s hangs", a->node->name);
-    case ECC_ASSUME_DOWN:
-        return ecc_arena_printf(v->arena, "%s down", a->node->name);
-    case ECC_ASSUME_OPEN:
-        return ecc_arena_printf(v->arena, "breaker %s -> %s open", a->edge->from->name, a->edge->to->name);
-    case ECC_ASSUME_HOLDS:
-    case ECC_ASSUME_MISSES:
-        break;
-    }
-    return ecc_arena_printf(v->arena, "%s.%s %s", a->keyspace->cache->name, a->keyspace->name,
-                            a->kind == ECC_ASSUME_HOLDS ? "holds" : "misses");
-}
-
 /* ------------------------------------------------------------------ what follows from the rest of the scenario */
 
 static bool ends_so(const struct ecc_hops *hops, const struct ecc_assume *a)
@@ -64,70 +45,47 @@ static bool is_up(struct ecc_verify *v, const struct ecc_node *node)
     return n > 0;
 }
 
-const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *scenario)
-{
-    for (size_t i = 0; i < scenario->nassumes; i++) {
-        const struct ecc_assume *a = &scenario->assumes[i];
-        if (a->kind == ECC_ASSUME_FAILS && a->op && !scenario->ngiven && !comes_by_itself(v, scenario, a))
-            return ecc_arena_printf(v->arena, "`%s` hangs on rows that nothing in the scenario makes", text_of(v, a));
-        if ((a->kind == ECC_ASSUME_FAILS && a->ext) || a->kind == ECC_ASSUME_HANGS || a->kind == ECC_ASSUME_DOWN)
-            if (!is_up(v, a->node))
-                return ecc_arena_printf(v->arena, "`%s` can't be made true: what is up does not run it itself", text_of(v, a));
-    }
-    return NULL;
-}
-
-/* ------------------------------------------------------------------ faults */
-
-static bool made_already(struct ecc_verify *v, const char *text)
+/* What a person has broken and the scenario does not assume, or NULL. */
+static const char *broken_otherwise(struct ecc_verify *v, const struct ecc_scenario *scenario)
 {
     json_t *list = ecc_faults_read(v->up->home), *fault;
-    bool found = false;
+    const char *other = NULL;
     size_t i;
 
     json_array_foreach(list, i, fault)
     {
-        const char *its = json_string_value(json_object_get(fault, "text"));
-        found = found || (its && !strcmp(its, text));
+        const char *text = json_string_value(json_object_get(fault, "text"));
+        bool assumed = false;
+        for (size_t k = 0; text && k < scenario->nassumes; k++)
+            assumed = assumed || !strcmp(ecc_assume_text(v->arena, &scenario->assumes[k]), text);
+        if (text && !assumed)
+            other = ecc_arena_strdup(v->arena, text);
     }
     json_decref(list);
-    return found;
+    return other;
 }
 
-/* The bus of development keeps its events in memory: one that ended would lose them, and down or hanging, nothing gets through it. */
-static int break_node(struct ecc_verify *v, const char *text, const struct ecc_node *node, bool hangs)
+const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *scenario)
 {
-    struct ecc_fault fault = {
-        .kind = hangs || node->kind == ECC_NODE_BUS ? ECC_FAULT_STOPPED : ECC_FAULT_HELD, .text = text, .by = "verify"};
+    const char *other = broken_otherwise(v, scenario);
 
-    if (made_already(v, text)) /* by a switch of studio */
-        return 0;
-    fault.processes = ecc_fault_processes(v->up, node, &fault.nprocesses);
-    return ecc_fault_make(v->up, &fault);
-}
-
-static int status_of(const struct ecc_assume *a)
-{
-    for (size_t i = 0; i < a->ext->nerrors; i++)
-        if (a->ext->errors[i].error == a->error)
-            return a->ext->errors[i].status;
-    return a->error->status;
-}
-
-static int break_call(struct ecc_verify *v, const char *text, const struct ecc_assume *a)
-{
-    struct ecc_fault fault = {.kind = ECC_FAULT_SCRIPTED, .text = text, .by = "verify", .call = a->ext->name, .status = status_of(a)};
-
-    if (made_already(v, text))
-        return 0;
-    fault.processes = ecc_fault_processes(v->up, a->node, &fault.nprocesses);
-    return ecc_fault_make(v->up, &fault);
+    if (other)
+        return ecc_arena_printf(v->arena, "`%s` has been made true by hand; `ecomc fault --end` ends it", other);
+    for (size_t i = 0; i < scenario->nassumes; i++) {
+        const struct ecc_assume *a = &scenario->assumes[i];
+        if (a->kind == ECC_ASSUME_FAILS && a->op && !scenario->ngiven && !comes_by_itself(v, scenario, a))
+            return ecc_arena_printf(v->arena, "`%s` hangs on rows that nothing in the scenario makes", ecc_assume_text(v->arena, a));
+        if ((a->kind == ECC_ASSUME_FAILS && a->ext) || a->kind == ECC_ASSUME_HANGS || a->kind == ECC_ASSUME_DOWN)
+            if (!is_up(v, a->node))
+                return ecc_arena_printf(v->arena, "`%s` can't be made true: what is up does not run it itself", ecc_assume_text(v->arena, a));
+    }
+    return NULL;
 }
 
 /* The peer is broken until its callers have had enough, and mended again: the breaker stays open for its time. */
 static int open_breaker(struct ecc_verify *v, struct ecc_play *play, const struct ecc_edge *edge, const char *text)
 {
-    int code = break_node(v, text, edge->to, edge->breaker.timeouts_only);
+    int code = ecc_break_node(v->up, text, "verify", edge->to, edge->breaker.timeouts_only);
 
     for (int i = 0; !code && i < 20 * edge->breaker.trip && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW; i++)
         code = ecc_play_when(play, 1, false);
@@ -150,7 +108,7 @@ static int leave_one_replica(struct ecc_verify *v, const struct ecc_node *node)
     fault.text = ecc_arena_printf(v->arena, "%s has one replica", node->name);
     fault.processes = names + 1;
     fault.nprocesses = n - 1;
-    return made_already(v, fault.text) ? 0 : ecc_fault_make(v->up, &fault);
+    return ecc_is_broken(v->up, fault.text) ? 0 : ecc_fault_make(v->up, &fault);
 }
 
 static int leave_one_where_a_breaker_opens(struct ecc_verify *v, const struct ecc_hops *hops)
@@ -173,15 +131,15 @@ int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario,
 
     for (size_t i = 0; !code && i < scenario->nassumes; i++) {
         const struct ecc_assume *a = &scenario->assumes[i];
-        const char *text = text_of(v, a);
+        const char *text = ecc_assume_text(v->arena, a);
         switch (a->kind) {
         case ECC_ASSUME_FAILS: /* an operation fails by rows that `given` has made */
             if (a->ext && !comes_by_itself(v, scenario, a))
-                code = break_call(v, text, a);
+                code = ecc_break(v->up, a, "verify");
             break;
         case ECC_ASSUME_HANGS:
         case ECC_ASSUME_DOWN:
-            code = break_node(v, text, a->node, a->kind == ECC_ASSUME_HANGS);
+            code = ecc_break(v->up, a, "verify");
             break;
         case ECC_ASSUME_OPEN:
             code = open_breaker(v, play, a->edge, text);

@@ -55,6 +55,15 @@ int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario,
 int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived); /* all closed */
 int ecc_verify_caches(struct ecc_verify *v, const struct ecc_derived *derived); /* that are read are empty */
 
+/* faults.c: of an assumption. */
+const char *ecc_assume_text(struct ecc_arena *arena, const struct ecc_assume *a); /* as the language has it: `thing-svc hangs` */
+const char *ecc_unbreakable(struct ecc_up *up, const struct ecc_assume *a);       /* why it can't be made true; NULL: it can */
+int ecc_break(struct ecc_up *up, const struct ecc_assume *a, const char *by);     /* FAILS of a provider, HANGS, DOWN; once */
+int ecc_break_node(struct ecc_up *up, const char *text, const char *by, const struct ecc_node *node, bool hangs);
+bool ecc_is_broken(struct ecc_up *up, const char *text);
+/* Compiles the topology again with `assume TEXT` for each text in the scenario. Returns 0, or an exit code after showing why not. */
+int ecc_assume_more(struct ecc_cli *cli, struct ecc_topology *topology, const struct ecc_scenario *s, const char *const *texts, size_t n);
+
 /* play.c */
 int ecc_play_open(struct ecc_verify *v, const struct ecc_scenario *scenario, struct ecc_play *play); /* signs in, plays what is given */
 void ecc_play_close(struct ecc_play *play);
