@@ -51,6 +51,14 @@ def counts(system, service, edge):
     return metrics[f'ec_breaker_state{{edge="{edge}"}}'], metrics.get(f'ec_edge_seconds_count{{edge="{edge}",outcome="open"}}', 0)
 
 
+def as_derived(system):
+    """Every scenario is played for real, its faults made real, and what the processes tell of it is what the compiler derives."""
+    done = system.ecomc("verify", "--rounds", "10" if lib.LONG else "1", "--format=json", timeout=3600)
+    told = json.loads(done.stdout)
+    wrong = [(t["scenario"], t["verdict"], t.get("why"), [d["text"] for d in t["differences"]]) for t in told if t["verdict"] != "same"]
+    assert done.returncode == 0 and told and not wrong, (wrong, done.stderr)
+
+
 def hold(system, names):
     """All that must hold does, the example's own invariants (by their names) included."""
     done = system.ecomc("invariants", "--within", "60", "--format=json")

@@ -1,7 +1,7 @@
 """examples/hello: two services and an edge between them that may fail."""
 import time
 
-from examples import hold, is_problem, topology
+from examples import as_derived, hold, is_problem, topology
 
 TOPOLOGY = topology("hello")
 
@@ -21,6 +21,10 @@ def test_nobody_answers(system):
         is_problem(system.request("GET", "/hello/ada"), 503, "people-unavailable")
         assert time.monotonic() - begun >= 0.4, "it has waited for the edge's timeout"
     assert system.request("GET", "/hello/ada").status == 200
+
+
+def test_scenarios(system):
+    as_derived(system)
 
 
 def test_what_must_hold(system):

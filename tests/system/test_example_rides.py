@@ -2,7 +2,7 @@
 import concurrent.futures
 import time
 
-from examples import PASSWORD, Person, asked, broken_by, counts, ended, hold, is_problem, topology
+from examples import PASSWORD, Person, as_derived, asked, broken_by, counts, ended, hold, is_problem, topology
 from lib import wait
 from shop import at_once
 
@@ -217,6 +217,11 @@ def test_who_may_what(system):
     is_problem(driver.ask("PUT", "/v1/shift/position", {"lat": 1.0, "lng": 1.0}), 409, "not-on-shift")
     assert system.request("POST", "/v1/riders", {"email": "x@example.test", "password": PASSWORD, "name": "X", "role": "staff"}).status == 422
     assert system.request("GET", "/v1/shift").status == 401
+
+
+def test_scenarios(system):
+    as_derived(system)
+    system.sql("driver-svc", "UPDATE shifts SET status = 'off' WHERE status = 'free'")  # who came for a scenario goes home
 
 
 def test_what_must_hold(system):

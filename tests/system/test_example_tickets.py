@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 
-from examples import PASSWORD, Person, asked, broken_by, counts, ended, hold, is_problem, topology
+from examples import PASSWORD, Person, as_derived, asked, broken_by, counts, ended, hold, is_problem, topology
 from lib import wait
 from shop import at_once
 
@@ -234,6 +234,12 @@ def test_the_scheduler_and_the_fans_at_once(system):
         sweep(system, show)
         return not system.sql("seat-svc", f"SELECT 1 FROM seats WHERE show = '{show}' AND status NOT IN ('free', 'sold')")
     wait(at_rest, 60, f"all have been offered what came back: {seats(system, show)}")
+
+
+def test_scenarios(system):
+    as_derived(system)
+    load = system.ecomc("load", "ticket-sold", "--rate", "1", "--count", "1", "--strict")  # its identity asks at both gateways
+    assert load.returncode == 0, load.stdout + load.stderr
 
 
 def test_what_must_hold(system):
