@@ -48,7 +48,7 @@ class Driver(Person):
         return self.ask("GET", "/v1/shift", status=200)
 
     def wait(self, status):
-        wait(lambda: self.shift()["status"] == status, 30, f"the driver is {status}")
+        wait(lambda: self.shift()["status"] == status, 60, f"the driver is {status}")
 
 
 def intents(system, ride):
@@ -76,17 +76,17 @@ def test_a_ride(system):
         assert driver.shift()["ride_id"] == ride and intents(system, ride) == ["requires_capture"]
         is_problem(rider.ask("GET", f"/v1/rides/{ride}/car"), 404, "position-unknown")
         driver.ask("PUT", "/v1/shift/position", {"lat": 48.35, "lng": 11.78}, 204)
-        car = wait(lambda: next((r.json for r in [rider.ask("GET", f"/v1/rides/{ride}/car")] if r.status == 200), None), 20, "the position is known")
+        car = wait(lambda: next((r.json for r in [rider.ask("GET", f"/v1/rides/{ride}/car")] if r.status == 200), None), 60, "the position is known")
         assert car["driver_id"] == driver.id and (car["lat"], car["lng"]) == (48.35, 11.78), car
         is_problem(Rider(system).ask("GET", f"/v1/rides/{ride}/car"), 404, "ride-not-found")
         driver.ask("POST", "/v1/shift/finish", status=200)
         assert rider.status(ride) == "finished"
         is_problem(driver.ask("POST", "/v1/shift/finish"), 404, "no-ride")
-        wait(lambda: intents(system, ride) == ["succeeded"], 30, "the fare is taken")
+        wait(lambda: intents(system, ride) == ["succeeded"], 60, "the fare is taken")
         (captured,) = asked(system, "stripe-sandbox", "CapturePayment", amount_to_capture=3050)
         assert captured["reply"]["amount_received"] == 3050, captured
         driver.wait("free")
-    wait(lambda: system.sql("pricing-svc", f"SELECT zone FROM starts WHERE ride_id = '{ride}'") == [["old-town"]], 30, "pricing has heard")
+    wait(lambda: system.sql("pricing-svc", f"SELECT zone FROM starts WHERE ride_id = '{ride}'") == [["old-town"]], 60, "pricing has heard")
     events = [headers["ce_type"] for key, headers, _ in system.topic("ride-events") if key == ride]
     assert events == ["RideStarted.v1", "RideFinished.v1"], events
 
@@ -157,7 +157,7 @@ def test_the_rider_cancels(system):
             ride = rider.ride("harbour").json["id"]
             cancel, finish = at_once([lambda: rider.ask("POST", f"/v1/rides/{ride}/cancel"), lambda: driver.ask("POST", "/v1/shift/finish")])
             assert (cancel.status, finish.status) in ((200, 404), (409, 200)), (cancel, finish)
-            wait(lambda: intents(system, ride) == ["canceled" if cancel.status == 200 else "succeeded"], 30, "the card knows")
+            wait(lambda: intents(system, ride) == ["canceled" if cancel.status == 200 else "succeeded"], 60, "the card knows")
             driver.wait("free")
 
 
@@ -186,7 +186,7 @@ def test_pricing_hangs(system):
         is_problem(refused, 503, "pricing-unavailable")
         assert counts(system, "ride-svc", PRICING) == (2, kept + 1), "and nothing is sent"
         assert 1 <= int(refused.headers["retry-after"]) <= 5, refused.headers
-    wait(lambda: rider.ride("moor").status == 409, 30, "a probe closes it")
+    wait(lambda: rider.ride("moor").status == 409, 60, "a probe closes it")
     assert counts(system, "ride-svc", PRICING)[0] == 0
     assert not system.sql("ride-svc", f"SELECT 1 FROM rides WHERE rider_id = '{rider.id}' AND reason = 'pricing-unavailable'"), "no ride was made"
 

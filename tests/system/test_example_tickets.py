@@ -36,9 +36,9 @@ class Fan(Person):
 
     def is_offered(self, show, number=1):
         """By the list and by mail."""
-        wait(lambda: self.place(show)["status"] == "offered", 30, "a seat is offered")
+        wait(lambda: self.place(show)["status"] == "offered", 60, "a seat is offered")
         assert self.place(show)["number"] == number, self.place(show)
-        wait(lambda: self.mails() == ["A seat for you"], 30, f"a mail says so: {self.mails()}")
+        wait(lambda: self.mails() == ["A seat for you"], 60, f"a mail says so: {self.mails()}")
 
 
 def backstage(system, method, path, body=None, status=200):
@@ -84,7 +84,7 @@ def test_a_ticket_is_sold(system):
     assert payments(system, ticket["id"]) == ([1800], [])
     assert fan.ask("GET", f"/v1/tickets/{ticket['id']}", status=200) == ticket == fan.ask("GET", "/v1/tickets", status=200)["items"][0]
     is_problem(Fan(system).ask("GET", f"/v1/tickets/{ticket['id']}"), 404, "ticket-not-found")
-    wait(lambda: fan.mails() == ["Your ticket"], 30, "one mail")
+    wait(lambda: fan.mails() == ["Your ticket"], 60, "one mail")
     assert fan.buy(show).json["number"] == 3
     is_problem(fan.buy(show), 409, "sold-out")
     is_problem(fan.buy("no-such-show"), 404, "show-not-found")
@@ -130,7 +130,7 @@ def test_a_sale_is_cancelled(system):
     assert payments(system, ticket["id"]) == ([1800], [1800])
     waiting.is_offered(show)
     assert fan.ask("GET", f"/v1/tickets/{ticket['id']}", status=200)["status"] == "cancelled"
-    wait(lambda: sorted(fan.mails()) == ["Your ticket", "Your ticket was cancelled"], 30, "two mails")
+    wait(lambda: sorted(fan.mails()) == ["Your ticket", "Your ticket was cancelled"], 60, "two mails")
 
 
 def test_a_hold_ends(system):
@@ -153,7 +153,7 @@ def test_a_hold_ends(system):
     second.is_offered(show)
     time.sleep(1.1)
     sweep(system, show)
-    wait(lambda: seats(system, show) == {"free": 1}, 30, "nobody waits any more")
+    wait(lambda: seats(system, show) == {"free": 1}, 60, "nobody waits any more")
     assert passer_by.buy(show).status == 201
 
 
@@ -181,7 +181,7 @@ def test_who_joins_while_a_seat_comes_back(system):
         for holder in holders:
             holder.hold(show)
         at_once([*(lambda h=h: h.ask("DELETE", f"/v1/holds/{show}", status=204) for h in holders), *(lambda f=f: f.wait(show) for f in waiting)])
-        wait(lambda: {f.place(show)["status"] for f in waiting} == {"offered"}, 30, "both are offered a seat")
+        wait(lambda: {f.place(show)["status"] for f in waiting} == {"offered"}, 60, "both are offered a seat")
         assert sorted(f.place(show)["number"] for f in waiting) == [1, 2]
 
 
