@@ -78,7 +78,8 @@ static struct attempt of_op(struct ecc_derive *d, const struct ecc_at *at, struc
     if (!answer.error)
         return attempt;
     /* A program that claims may have done some of its work before it failed; only a failure for good is its answer. */
-    if (at->keyed && !op->custom && op->program.repeat == ECC_REPEAT_CLAIM && !(raises(op, answer.error) && ecc_derive_final(answer.error)))
+    if (at->keyed && !op->custom && op->program.repeat == ECC_REPEAT_CLAIM &&
+        (!raises(op, answer.error) || answer.error->status >= 500 || ecc_is_momentary(answer.error)))
         attempt.unknown = true;
     attempt.error = answer.error;
     if (raises(op, answer.error)) {

@@ -172,6 +172,7 @@ member(A) ::= MIXED(A).
 
 postfix(A) ::= member(N). { A = ecc_expr_name(p, N); }
 postfix(A) ::= postfix(E) DOT member(N). { A = ecc_expr_member(p, E, N); }
+postfix(A) ::= postfix(E) DOT STRING(N). { A = ecc_expr_quoted(p, E, N); }
 postfix(A) ::= postfix(E) LBRACKET expr(K) RBRACKET. { A = ecc_expr_index(p, E, K); }
 
 invocation(A) ::= postfix(E) LP args(L) RP. { A = ecc_expr_invoke(p, E, L); }
@@ -210,6 +211,7 @@ expr_list(A) ::= expr(E). { A = ECC_NEW(p->arena, struct ecc_ast_exprs); ECC_PUS
 expr_list(A) ::= expr_list(A) COMMA expr(E). { ECC_PUSH(p->arena, A, E); }
 
 init(A) ::= any(N) COLON expr(E). { A = ecc_init(p, &N, E); }
+init(A) ::= STRING(N) COLON expr(E). { A = ecc_init_quoted(p, N, E); }
 init(A) ::= SPREAD(K) postfix(E). { A = ecc_init_spread(p, K, E); }
 
 inits(A) ::= . { A = ECC_NEW(p->arena, struct ecc_ast_inits); }

@@ -178,6 +178,8 @@ struct ecc_op {
     bool is_undo;                       /* some saga uses it as undo */
     struct ecc_span span;
 };
+/* Can it end a saga from a step that can't be undone? An error of 5xx is about the moment: the step is repeated. */
+bool ecc_op_can_fail(const struct ecc_op *op);
 
 struct ecc_consumer {
     const struct ecc_event *event;

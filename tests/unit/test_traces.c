@@ -220,6 +220,29 @@ static void no_tree(void **state)
     ecc_arena_free(&arena);
 }
 
+/* A gateway does not tell its client: it is the one that the scenario has ask, and the first where none is played. */
+static void whose_request(void **state)
+{
+    struct ecc_node app = {.kind = ECC_NODE_CLIENT, .name = "app"}, desk = {.kind = ECC_NODE_CLIENT, .name = "desk"},
+                    gate = {.kind = ECC_NODE_GATEWAY, .name = "gate"}, *nodes[] = {&app, &desk, &gate};
+    struct ecc_edge of_app = {.from = &app, .to = &gate}, of_desk = {.from = &desk, .to = &gate}, *edges[] = {&of_app, &of_desk};
+    const struct ecc_model model = {.nodes = nodes, .nnodes = 3, .edges = edges, .nedges = 2};
+    struct ecc_request when = {.client = &desk};
+    const struct ecc_scenario scenario = {.when = &when};
+    struct ecc_otlp_span span = {.service = "gate", .name = "GET /things", .hop = "request", .trace_id = T1, .id = "0000000000000001"};
+    struct ecc_arena arena;
+
+    (void)state;
+    ecc_traces_add(traces, &span);
+    ecc_arena_init(&arena);
+    const struct ecc_derived *recorded = ecc_trace_recorded(&arena, &model, &scenario, ecc_traces_find(traces, T1));
+    assert_ptr_equal(recorded->hops.items[0]->from, &desk);
+    recorded = ecc_trace_recorded(&arena, &model, NULL, ecc_traces_find(traces, T1));
+    assert_ptr_equal(recorded->hops.items[0]->from, &app);
+    assert_string_equal(ecc_trace_edge(&arena, &model, &span), "app -> gate");
+    ecc_arena_free(&arena);
+}
+
 /* ------------------------------------------------------------------ live */
 
 static double number(const json_t *edge, const char *name)
@@ -357,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounds_of_a_trace, begin, end),
         cmocka_unit_test_setup_teardown(there_and_back, begin, end),
         cmocka_unit_test_setup_teardown(no_tree, begin, end),
+        cmocka_unit_test_setup_teardown(whose_request, begin, end),
         cmocka_unit_test(live_counts),
         cmocka_unit_test(handed_on),
         cmocka_unit_test(nowhere),

@@ -160,8 +160,9 @@ static int pool_of(struct ecc_load *load, const struct json_t *state, struct ecc
     if (!pool) {
         pool = &load->pools[load->npools++];
         *pool = (struct ecc_load_pool){.identity = identity};
+        pool->targets = ECC_NEW_ARRAY(&load->cli->arena, struct ecc_load_target *, identity->nrequests);
         for (size_t i = 0; i < identity->nrequests; i++)
-            if ((code = target_of(load, state, identity->requests[i], &pool->target)))
+            if ((code = target_of(load, state, identity->requests[i], &pool->targets[i])))
                 return code;
     }
     if (part->message.signed_in) {

@@ -122,7 +122,7 @@ static int sign_in(struct ecc_load *load, struct ecc_load_pool *pool, const stru
     for (size_t i = 0; !code && i < identity->nrequests; i++) {
         struct answer answer = {0};
         json_t *sent = NULL;
-        code = play(load, pool->target, &messages[i], sender, who, &answer, &sent);
+        code = play(load, pool->targets[i], &messages[i], sender, who, &answer, &sent);
         replies[i] = answer.body;
         if (i)
             json_decref(sent);

@@ -11,9 +11,10 @@ struct building {
     struct ecc_arena *arena;
     const struct ecc_model *model;
     const struct ecc_trace *trace;
-    struct ecc_hop **hops; /* of each span, or NULL */
-    size_t *order;         /* of the spans, by their beginning */
-    size_t *parents;       /* of each span; n: it has none here */
+    const struct ecc_node *client; /* who asks, or NULL: not known */
+    struct ecc_hop **hops;         /* of each span, or NULL */
+    size_t *order;                 /* of the spans, by their beginning */
+    size_t *parents;               /* of each span; n: it has none here */
     uint64_t began_us;
 };
 
@@ -27,22 +28,36 @@ static const struct ecc_node *node_named(const struct ecc_model *model, const ch
     return NULL;
 }
 
-static const struct ecc_edge *clients_edge(const struct ecc_model *model, const char *gateway)
+/* A gateway does not know who its client is: of several it is the one that the scenario has ask, if one is played, else the first. */
+static const struct ecc_edge *clients_edge(const struct ecc_model *model, const char *gateway, const struct ecc_node *client)
 {
-    for (size_t i = 0; i < model->nedges; i++)
-        if (model->edges[i]->from->kind == ECC_NODE_CLIENT && !strcmp(model->edges[i]->to->name, gateway))
-            return model->edges[i];
-    return NULL;
+    const struct ecc_edge *first = NULL;
+
+    for (size_t i = 0; i < model->nedges; i++) {
+        const struct ecc_edge *edge = model->edges[i];
+        if (edge->from->kind != ECC_NODE_CLIENT || strcmp(edge->to->name, gateway) != 0)
+            continue;
+        if (edge->from == client)
+            return edge;
+        first = first ? first : edge;
+    }
+    return first;
 }
 
-const char *ecc_trace_edge(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_otlp_span *span)
+static const char *edge_of(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_otlp_span *span,
+                           const struct ecc_node *client)
 {
     const struct ecc_edge *edge;
 
     if (!span->hop || span->edge)
         return span->hop ? span->edge : NULL;
-    edge = clients_edge(model, span->service);
+    edge = clients_edge(model, span->service, client);
     return edge ? ecc_arena_printf(arena, "%s -> %s", edge->from->name, edge->to->name) : NULL;
+}
+
+const char *ecc_trace_edge(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_otlp_span *span)
+{
+    return edge_of(arena, model, span, NULL);
 }
 
 /* A node that the model does not have: of a release that it was not made of. */
@@ -134,7 +149,7 @@ static struct ecc_hop *hop_of(struct building *b, const struct ecc_otlp_span *sp
     hop->recorded = true;
     hop->start_us = span->start_us - b->began_us;
     hop->end_us = span->end_us - b->began_us;
-    set_ends(b, hop, ecc_trace_edge(b->arena, b->model, span));
+    set_ends(b, hop, edge_of(b->arena, b->model, span, b->client));
     return hop;
 }
 
@@ -191,7 +206,8 @@ static int in_time(const void *a, const void *b, void *data)
 struct ecc_derived *ecc_trace_recorded(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_scenario *scenario,
                                        const struct ecc_trace *trace)
 {
-    struct building b = {.arena = arena, .model = model, .trace = trace};
+    struct building b = {
+        .arena = arena, .model = model, .trace = trace, .client = scenario && scenario->when ? scenario->when->client : NULL};
     struct ecc_derived *recorded = ECC_NEW(arena, struct ecc_derived);
 
     recorded->scenario = scenario;
