@@ -123,6 +123,7 @@ struct ecc_answer ecc_derive_op(struct ecc_derive *d, const struct ecc_at *at, c
 struct ecc_answer ecc_derive_program(struct ecc_derive *d, const struct ecc_at *at, const struct ecc_program *program, struct ecc_env *env);
 
 /* derive_saga.c */
+bool ecc_derive_final(const struct ecc_error *error); /* an answer for good, not one about the moment */
 struct ecc_answer ecc_derive_saga(struct ecc_derive *d, const struct ecc_at *at, struct ecc_started *started);
 void ecc_derive_deliver(struct ecc_derive *d, const struct ecc_later *later);
 

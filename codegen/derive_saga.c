@@ -6,7 +6,7 @@
 #include "plan.h"
 
 /* A 4xx is an answer for good, but for those about the moment. */
-static bool final(const struct ecc_error *error)
+bool ecc_derive_final(const struct ecc_error *error)
 {
     return error->status < 500 && error->status != 408 && error->status != 425 && error->status != 429;
 }
@@ -60,7 +60,7 @@ struct ecc_answer ecc_derive_saga(struct ecc_derive *d, const struct ecc_at *fro
             ecc_env_bind(&env, step->result, answer.value ? answer.value : &ecc_known_null);
             continue;
         }
-        bool unknown = answer.unknown || (!final(answer.error) && answer.error->status < 500);
+        bool unknown = answer.unknown || (!ecc_derive_final(answer.error) && answer.error->status < 500);
         if (!step->undo && (unknown || !ecc_op_can_fail(step->run->u.call.op)))
             return (struct ecc_answer){.pending = true};
         return compensate(d, at, saga, &env, unknown ? i + 1 : i, answer.error);

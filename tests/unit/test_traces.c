@@ -55,14 +55,16 @@ static void one_span(void **state)
     size_t refused;
     const char *body = BODY(
         SPAN("0123456789ABCDEF0123456789abcdef", "00000000000000aa",
-             ",\"parentSpanId\":\"00000000000000bb\",\"attributes\":[" TEXT("ecom.hop", "external") "," TEXT("ecom.edge", "trip-svc -> "
-                                                                                                                          "bank") "," TEXT(
-                 "ecom.outcome",
-                 "failed") "," TEXT("ecom.error",
-                                    "bad-gateway") "," TEXT("ecom.breaker",
-                                                            "half-open") ","
-                                                                         "{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":"
-                                                                         "\"503\"}},{\"key\":\"else\",\"value\":{\"boolValue\":true}}]"));
+             ",\"parentSpanId\":\"00000000000000bb\",\"attributes\":[" TEXT("ecom.hop", "external") "," TEXT(
+                 "ecom.edge", "trip-svc -> "
+                              "bank") "," TEXT("ecom.outcome",
+                                               "failed") "," TEXT("ecom.error",
+                                                                  "bad-gateway") "," TEXT("ecom.breaker",
+                                                                                          "half-open") ","
+                                                                                                       "{\"key\":\"http.response.status_"
+                                                                                                       "code\",\"value\":{\"intValue\":"
+                                                                                                       "\"503\"}},{\"key\":\"else\","
+                                                                                                       "\"value\":{\"boolValue\":true}}]"));
 
     (void)state;
     assert_int_equal(read_body(body, &refused), 1);

@@ -16,7 +16,11 @@ struct code {
     const struct studio_view *view;
     struct ecc_outset files;
     struct {
-        struct piece { const char *file, *text; size_t length; unsigned first, last; } *items;
+        struct piece {
+            const char *file, *text;
+            size_t length;
+            unsigned first, last;
+        } * items;
         size_t n, cap;
     } pieces;
 };
@@ -219,7 +223,10 @@ static void add_node(struct code *c, const struct ecc_node *node)
 
 /* ------------------------------------------------------------------ edges and steps */
 
-struct in_program { struct ecc_span span; bool found; };
+struct in_program {
+    struct ecc_span span;
+    bool found;
+};
 
 static void look_at(void *context, const struct ecc_stmt *stmt)
 {
@@ -446,7 +453,11 @@ static bool answer_edge(struct code *c, struct ecc_writer *w, const char *name, 
 static void generate(struct code *c)
 {
     struct ecc_diags diags;
-    struct ecc_codegen cg = {.arena = c->arena, .model = c->view->model, .diags = &diags, .out = &c->files, .lock = c->view->lock,
+    struct ecc_codegen cg = {.arena = c->arena,
+                             .model = c->view->model,
+                             .diags = &diags,
+                             .out = &c->files,
+                             .lock = c->view->lock,
                              .lock_length = c->view->lock_length};
 
     ecc_diags_init(&diags, c->arena);

@@ -116,8 +116,8 @@ void studio_replace(struct studio_request *r)
     else if (!studio_tag_in(seen, e->tag) || (failed = replace(r, e->path, seen, text, n, tag)) == ESTALE)
         studio_problem(r, &studio_error_stale, "%s is another than the one that was changed here", e->path);
     else if (failed)
-        studio_problem(r, failed == EACCES || failed == EPERM || failed == EROFS ? &studio_error_conflict : &studio_error_internal, "%s: %s",
-                       e->path, strerror(failed));
+        studio_problem(r, failed == EACCES || failed == EPERM || failed == EROFS ? &studio_error_conflict : &studio_error_internal,
+                       "%s: %s", e->path, strerror(failed));
     else
         studio_reply(r, 204, "", headers, "", 0);
 }

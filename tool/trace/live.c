@@ -28,6 +28,7 @@ struct edge {
 struct ecc_live {
     struct edge *edges;
     size_t n, cap;
+    int weight; /* where only some traces are recorded, each stands for about as many as the last one said */
 };
 
 struct ecc_live *ecc_live_new(void)
@@ -36,6 +37,7 @@ struct ecc_live *ecc_live_new(void)
 
     if (!live)
         abort();
+    live->weight = 1;
     return live;
 }
 
@@ -75,6 +77,8 @@ void ecc_live_add(struct ecc_live *live, const struct ecc_otlp_span *span, uint6
     bool good = !span->outcome;
     struct edge *edge;
 
+    if (span->weight)
+        live->weight = span->weight;
     if (span->hop && !name) { /* which client, the model says */
         snprintf(request, sizeof request, FROM_CLIENT "%s", span->service);
         name = request;
@@ -86,8 +90,8 @@ void ecc_live_add(struct ecc_live *live, const struct ecc_otlp_span *span, uint6
             *count = (struct count){.second = now_ms / 1000};
         for (size_t i = 0; i < sizeof well / sizeof *well && !good; i++)
             good = !strcmp(span->outcome, well[i]);
-        count->calls++;
-        count->errors += !good;
+        count->calls += (uint64_t)live->weight;
+        count->errors += good ? 0 : (uint64_t)live->weight;
         edge->times[edge->ntimes % TIMES].at_ms = now_ms;
         edge->times[edge->ntimes++ % TIMES].took_us = span->end_us - span->start_us;
         if (span->breaker)
@@ -133,8 +137,8 @@ struct json_t *ecc_live_edges(struct ecc_live *live, const struct ecc_model *mod
                 calls += edge->counts[k].calls;
                 errors += edge->counts[k].errors;
             }
-        json_t *told = json_pack("{s:s, s:f, s:f, s:f}", "edge", name, "rate", (double)calls / SECONDS, "errors",
-                                 (double)errors / SECONDS, "p50_ms", median_ms(edge, now_ms));
+        json_t *told = json_pack("{s:s, s:f, s:f, s:f}", "edge", name, "rate", (double)calls / SECONDS, "errors", (double)errors / SECONDS,
+                                 "p50_ms", median_ms(edge, now_ms));
         if (*edge->breaker)
             json_object_set_new(told, "breaker", json_string(edge->breaker));
         json_array_append_new(out, told);

@@ -79,6 +79,11 @@ static bool attribute(const json_t *attribute, struct ecc_otlp_span *span)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!strcmp(key, texts[i].key))
             return (*texts[i].to = text_of(text)) != NULL;
+    if (!strcmp(key, "ecom.weight")) {
+        bool good = read_number(json_object_get(value, "intValue"), &number) && number > 0 && number <= INT32_MAX;
+        span->weight = good ? (int)number : 0;
+        return good;
+    }
     if (strcmp(key, "http.response.status_code") != 0)
         return true;
     if (!read_number(json_object_get(value, "intValue"), &number) || number < 100 || number > 999)

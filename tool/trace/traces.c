@@ -188,6 +188,8 @@ static json_t *span_otlp(const struct ecc_otlp_span *span)
     add(attributes, "ecom.outcome", span->outcome);
     add(attributes, "ecom.error", span->error);
     add(attributes, "ecom.breaker", span->breaker);
+    if (span->weight)
+        json_array_append_new(attributes, json_pack("{s:s, s:{s:i}}", "key", "ecom.weight", "value", "intValue", span->weight));
     if (span->status)
         json_array_append_new(attributes,
                               json_pack("{s:s, s:{s:i}}", "key", "http.response.status_code", "value", "intValue", span->status));

@@ -30,6 +30,7 @@ struct ecc_otlp_span {
     char trace_id[33], id[17], parent[17]; /* lower-case hex; parent "": none */
     const char *service, *name;
     const char *hop, *edge, *outcome, *error, *breaker; /* NULL: not said */
+    int weight;                                         /* requests that its trace stands for; 0: not said */
     int status;                                         /* HTTP; 0: not said */
     uint64_t start_us, end_us;                          /* since 1970 */
 };

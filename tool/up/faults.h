@@ -24,7 +24,7 @@ int ecc_faults_lock(const char *home);
 /* Each returns 0, or an exit code after saying why. What is made has taken effect; what is mended is ready again. */
 int ecc_fault_make(struct ecc_up *up, const struct ecc_fault *fault);
 int ecc_fault_mend(struct ecc_up *up, const char *by, const char *text); /* all that fit; NULL: any */
-void ecc_faults_forget(const char *home); /* of a system that has gone */
+void ecc_faults_forget(const char *home);                                /* of a system that has gone */
 
 /* What the supervisor keeps down. */
 struct ecc_held {

@@ -94,6 +94,8 @@ static void env_spans(struct ecc_up *up, struct ecc_proc *proc)
 {
     env(up, proc, "OTEL_EXPORTER_OTLP_ENDPOINT", ecc_arena_printf(up->arena, "http://127.0.0.1:%d", ECC_PORT_STUDIO + up->port_base));
     env_inherit(up, proc, "OTEL_TRACES_SAMPLER_ARG");
+    if (!getenv("EC_TRACES_A_SECOND"))
+        env(up, proc, "EC_TRACES_A_SECOND", "100"); /* enough to see, and load costs no more for it */
 }
 
 static const char **argv_of(struct ecc_up *up, size_t n, const char *const *words)

@@ -77,23 +77,41 @@ const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *
             return ecc_arena_printf(v->arena, "`%s` hangs on rows that nothing in the scenario makes", ecc_assume_text(v->arena, a));
         if ((a->kind == ECC_ASSUME_FAILS && a->ext) || a->kind == ECC_ASSUME_HANGS || a->kind == ECC_ASSUME_DOWN)
             if (!is_up(v, a->node))
-                return ecc_arena_printf(v->arena, "`%s` can't be made true: what is up does not run it itself", ecc_assume_text(v->arena, a));
+                return ecc_arena_printf(v->arena, "`%s` can't be made true: what is up does not run it itself",
+                                        ecc_assume_text(v->arena, a));
     }
     return NULL;
 }
 
-/* The peer is broken until its callers have had enough, and mended again: the breaker stays open for its time. */
-static int open_breaker(struct ecc_verify *v, struct ecc_play *play, const struct ecc_edge *edge, const char *text)
+/* The peer is broken until its callers have had enough, and mended again: the breaker stays open for its time. Somebody else asks: what a
+ * gateway remembers of who plays the scenario is not to change. */
+static int open_breaker(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_edge *edge, const char *text)
 {
-    int code = ecc_break_node(v->up, text, "verify", edge->to, edge->breaker.timeouts_only);
+    struct ecc_play play;
+    int code = ecc_play_open(v, scenario, &play);
 
+    if (!code)
+        code = ecc_break_node(v->up, text, "verify", edge->to, edge->breaker.timeouts_only);
     for (int i = 0; !code && i < 20 * edge->breaker.trip && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW; i++)
-        code = ecc_play_when(play, 1, false);
+        code = ecc_play_when(&play, 1, false);
+    ecc_play_close(&play);
     if (!code && ecc_verify_breaker(v, edge) != ECC_BREAKER_OPEN_NOW)
         code =
             ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not open by what `when` asks", edge->from->name, edge->to->name);
     int mended = ecc_fault_mend(v->up, "verify", text);
     return code ? code : mended;
+}
+
+/* Whoever reads through the cache fills it. */
+static int fill_cache(struct ecc_verify *v, const struct ecc_scenario *scenario)
+{
+    struct ecc_play play;
+    int code = ecc_play_open(v, scenario, &play);
+
+    if (!code)
+        code = ecc_play_when(&play, 1, false);
+    ecc_play_close(&play);
+    return code;
 }
 
 /* Each replica has breakers of its own: where the story needs one, one replica is left to have it. */
@@ -125,7 +143,7 @@ static int leave_one_where_a_breaker_opens(struct ecc_verify *v, const struct ec
     return code;
 }
 
-int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, struct ecc_play *play, const struct ecc_derived *derived)
+int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived)
 {
     int code = leave_one_where_a_breaker_opens(v, &derived->hops);
 
@@ -142,10 +160,10 @@ int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario,
             code = ecc_break(v->up, a, "verify");
             break;
         case ECC_ASSUME_OPEN:
-            code = open_breaker(v, play, a->edge, text);
+            code = open_breaker(v, scenario, a->edge, text);
             break;
-        case ECC_ASSUME_HOLDS: /* whoever reads through the cache fills it */
-            code = ecc_play_when(play, 1, false);
+        case ECC_ASSUME_HOLDS:
+            code = fill_cache(v, scenario);
             break;
         case ECC_ASSUME_MISSES:
             code = ecc_verify_forget(v, a->keyspace);
@@ -207,6 +225,33 @@ int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenari
         if (v->model->edges[i]->breaker.set && uses(&derived->hops, v->model->edges[i]))
             code = wait_for_breaker(v, scenario, v->model->edges[i]);
     return code;
+}
+
+static bool hears(const struct ecc_hops *hops, const struct ecc_node *service)
+{
+    for (size_t i = 0; i < hops->n; i++)
+        if ((hops->items[i]->kind == ECC_HOP_DELIVER && hops->items[i]->to == service) || hears(&hops->items[i]->hops, service))
+            return true;
+    return false;
+}
+
+int ecc_verify_consumers(struct ecc_verify *v, const struct ecc_derived *derived)
+{
+    enum { STEP_MS = 100, MOST_MS = 60000 };
+
+    for (size_t i = 0; i < v->model->nnodes; i++) {
+        const struct ecc_node *node = v->model->nodes[i];
+        if (node->kind != ECC_NODE_SERVICE || !hears(&derived->hops, node))
+            continue;
+        for (int waited = 0; !ecc_verify_gathered(v, node); waited += STEP_MS) {
+            if (ecc_verify_interrupted)
+                return ECC_EXIT_FAILED;
+            if (waited > MOST_MS)
+                return ecc_say_error(ECC_EXIT_FAILED, "the consumers of %s do not get their partitions", node->name);
+            usleep(STEP_MS * 1000);
+        }
+    }
+    return 0;
 }
 
 int ecc_verify_caches(struct ecc_verify *v, const struct ecc_derived *derived)

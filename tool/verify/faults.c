@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "parse.h"
 #include "verify.h"
 
 const char *ecc_assume_text(struct ecc_arena *arena, const struct ecc_assume *a)
@@ -41,8 +42,7 @@ bool ecc_is_broken(struct ecc_up *up, const char *text)
 /* The bus of development keeps its events in memory: one that ended would lose them, and down or hanging, nothing gets through it. */
 int ecc_break_node(struct ecc_up *up, const char *text, const char *by, const struct ecc_node *node, bool hangs)
 {
-    struct ecc_fault fault = {
-        .kind = hangs || node->kind == ECC_NODE_BUS ? ECC_FAULT_STOPPED : ECC_FAULT_HELD, .text = text, .by = by};
+    struct ecc_fault fault = {.kind = hangs || node->kind == ECC_NODE_BUS ? ECC_FAULT_STOPPED : ECC_FAULT_HELD, .text = text, .by = by};
 
     if (ecc_is_broken(up, text)) /* by hand */
         return 0;
@@ -87,18 +87,43 @@ int ecc_break(struct ecc_up *up, const struct ecc_assume *a, const char *by)
 
 /* ------------------------------------------------------------------ what is assumed beside what is written */
 
+static size_t end_of(struct ecc_arena *arena, const struct ecc_source *source, const char *name)
+{
+    struct ecc_diags ignored;
+
+    ecc_diags_init(&ignored, arena);
+    const struct ecc_ast_file *file = ecc_parse(arena, source, &ignored);
+    for (size_t i = 0; file && i < file->decls.n; i++)
+        if (file->decls.items[i]->kind == ECC_AST_DECL_SCENARIO && !strcmp(file->decls.items[i]->name.text, name))
+            return file->decls.items[i]->span.end;
+    return 0;
+}
+
+/* Braces and line breaks would end the clause, and a comment all that follows. */
+static bool is_clause(const char *text)
+{
+    return *text && !strpbrk(text, "{}\r\n\"") && !strstr(text, "//");
+}
+
 int ecc_assume_more(struct ecc_cli *cli, struct ecc_topology *topology, const struct ecc_scenario *s, const char *const *texts, size_t n)
 {
-    const char *text = topology->source.text, *more = "";
-    size_t length = topology->source.length, end = s->span.end;
+    const char *text = topology->source.text, *more = "", *name = s->name;
+    size_t length = topology->source.length, end = end_of(&cli->arena, &topology->source, name), before = s->nassumes;
 
-    for (size_t i = 0; i < n; i++)
-        more = ecc_arena_printf(&cli->arena, "%s  assume %s\n", more, texts[i]);
-    while (end > s->span.start && text[end - 1] != '}')
-        end--;
-    if (end == s->span.start)
-        return ecc_say_error(ECC_EXIT_INTERNAL, "scenario '%s' has no end", s->name);
-    const char *whole = ecc_arena_printf(&cli->arena, "%.*s\n%s%.*s", (int)(end - 1), text, more, (int)(length - end + 1), text + end - 1);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_clause(texts[i]))
+            return ecc_say_error(ECC_EXIT_USAGE, "'%s' is no assumption; one is `thing-svc hangs`", texts[i]);
+        more = ecc_arena_printf(&cli->arena, "%s assume %s", more, texts[i]);
+    }
+    if (!end)
+        return ecc_say_error(ECC_EXIT_INTERNAL, "scenario '%s' is not found again", name);
+    const char *whole = ecc_arena_printf(&cli->arena, "%.*s%s %.*s", (int)(end - 1), text, more, (int)(length - end + 1),
+                                         text + end - 1); /* no line moves */
     ecc_topology_compile(cli, topology->path, whole, strlen(whole), topology->lock, topology->lock_length, topology);
-    return topology->model ? 0 : ecc_topology_report(cli, topology);
+    if (!topology->model)
+        return ecc_topology_report(cli, topology);
+    for (size_t i = 0; i < topology->model->nscenarios; i++)
+        if (!strcmp(topology->model->scenarios[i]->name, name) && topology->model->scenarios[i]->nassumes == before + n)
+            return 0;
+    return ecc_say_error(ECC_EXIT_USAGE, "'%s' is more or less than one assumption", texts[0]);
 }

@@ -91,33 +91,70 @@ const char *ecc_verify_get(struct ecc_verify *v, int port, const char *path, int
     return body + 4;
 }
 
-/* ------------------------------------------------------------------ breakers */
+/* ------------------------------------------------------------------ metrics */
 
-enum ecc_breaker_now ecc_verify_breaker(struct ecc_verify *v, const struct ecc_edge *edge)
+struct values {
+    int largest, sum;
+    bool silent; /* a process did not answer */
+};
+
+/* A gauge of all processes of a node: `ec_breaker_state{edge="a -> b"}`. One that a process does not have is 0. */
+static struct values gauge(struct ecc_verify *v, const struct ecc_node *node, const char *series)
 {
-    const char *series = ecc_arena_printf(v->arena, "\nec_breaker_state{edge=\"%s -> %s\"} ", edge->from->name, edge->to->name);
     json_t *state = ecc_state_read(ecc_arena_printf(v->arena, "%s/state.json", v->up->home)), *process;
-    const char *const *names;
-    enum ecc_breaker_now worst = ECC_BREAKER_CLOSED_NOW;
+    const char *line = ecc_arena_printf(v->arena, "\n%s ", series), *const * names;
+    struct values values = {0};
     size_t n, i;
 
-    names = ecc_fault_processes(v->up, edge->from, &n);
+    names = ecc_fault_processes(v->up, node, &n);
     json_array_foreach(json_object_get(state, "processes"), i, process)
     {
         const char *name = json_string_value(json_object_get(process, "name"));
+        bool its = false;
+        for (size_t k = 0; k < n; k++)
+            its = its || (name && !strcmp(names[k], name));
+        if (!its || !json_integer_value(json_object_get(process, "pid"))) /* held: it is not there */
+            continue;
         int status;
-        for (size_t k = 0; k < n; k++) {
-            if (!name || strcmp(names[k], name) != 0)
-                continue;
-            const char *text = ecc_verify_get(v, (int)json_integer_value(json_object_get(process, "probe_port")), "/metrics", &status);
-            const char *at = text ? strstr(text, series) : NULL;
-            int now = at ? atoi(at + strlen(series)) : status == 200 ? 0 : ECC_BREAKER_UNKNOWN_NOW;
-            if (now > (int)worst)
-                worst = (enum ecc_breaker_now)now;
-        }
+        const char *text = ecc_verify_get(v, (int)json_integer_value(json_object_get(process, "probe_port")), "/metrics", &status);
+        const char *at = text ? strstr(text, line) : NULL;
+        int value = at ? atoi(at + strlen(line)) : 0;
+        values.silent = values.silent || !text;
+        values.sum += value;
+        if (value > values.largest)
+            values.largest = value;
     }
     json_decref(state);
-    return worst;
+    return values;
+}
+
+enum ecc_breaker_now ecc_verify_breaker(struct ecc_verify *v, const struct ecc_edge *edge)
+{
+    struct values now =
+        gauge(v, edge->from, ecc_arena_printf(v->arena, "ec_breaker_state{edge=\"%s -> %s\"}", edge->from->name, edge->to->name));
+
+    return now.silent ? ECC_BREAKER_UNKNOWN_NOW : (enum ecc_breaker_now)now.largest;
+}
+
+/* A group has every partition of the topics that it reads once all of its processes have found together. */
+bool ecc_verify_gathered(struct ecc_verify *v, const struct ecc_node *service)
+{
+    const struct ecc_service *s = &service->u.service;
+
+    for (size_t i = 0; i < s->nconsumers; i++) {
+        const char *group = s->consumers[i]->group;
+        int partitions = 0;
+        for (size_t k = 0; k < s->nconsumers; k++) {
+            bool seen = strcmp(s->consumers[k]->group, group) != 0;
+            for (size_t before = 0; before < k; before++)
+                seen = seen || (s->consumers[before]->topic == s->consumers[k]->topic && !strcmp(s->consumers[before]->group, group));
+            partitions += seen ? 0 : s->consumers[k]->topic->partitions;
+        }
+        struct values now = gauge(v, service, ecc_arena_printf(v->arena, "ec_consumer_partitions{group=\"%s\"}", group));
+        if (now.silent || now.sum != partitions)
+            return false;
+    }
+    return true;
 }
 
 /* ------------------------------------------------------------------ the cache */

@@ -80,11 +80,12 @@ static int play(struct ecc_verify *v, struct ecc_verified *out)
     struct ecc_play play = {0};
     int code, mended;
 
-    if ((code = ecc_verify_breakers(v, scenario, out->derived)) || (code = ecc_verify_caches(v, out->derived)))
+    if ((code = ecc_verify_consumers(v, out->derived)) || (code = ecc_verify_breakers(v, scenario, out->derived)) ||
+        (code = ecc_verify_caches(v, out->derived)))
         return code;
     code = ecc_play_open(v, scenario, &play);
     if (!code)
-        code = ecc_verify_assume(v, scenario, &play, out->derived);
+        code = ecc_verify_assume(v, scenario, out->derived);
     if (!code)
         code = ecc_play_when(&play, scenario->when->times, true);
     memcpy(out->trace_id, play.trace_id, sizeof out->trace_id);

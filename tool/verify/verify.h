@@ -22,7 +22,7 @@ struct ecc_verify {
     const struct json_t *state; /* of `up`, when verify began */
     int studio;                 /* the port of the collector */
     int lock;
-    bool assumed;               /* --assume: a scenario may end otherwise than it expects */
+    bool assumed; /* --assume: a scenario may end otherwise than it expects */
 };
 
 /* One scenario, once. */
@@ -51,9 +51,10 @@ int ecc_verify_scenario(struct ecc_verify *v, const struct ecc_scenario *scenari
 
 /* assume.c */
 const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *scenario); /* why it can't be played here; NULL: it can */
-int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, struct ecc_play *play, const struct ecc_derived *derived);
+int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived);
 int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived); /* all closed */
-int ecc_verify_caches(struct ecc_verify *v, const struct ecc_derived *derived); /* that are read are empty */
+int ecc_verify_consumers(struct ecc_verify *v, const struct ecc_derived *derived); /* that hear of something are there */
+int ecc_verify_caches(struct ecc_verify *v, const struct ecc_derived *derived);    /* that are read are empty */
 
 /* faults.c: of an assumption. */
 const char *ecc_assume_text(struct ecc_arena *arena, const struct ecc_assume *a); /* as the language has it: `thing-svc hangs` */
@@ -75,7 +76,8 @@ int ecc_play_when(struct ecc_play *play, int times, bool told);
 const char *ecc_verify_get(struct ecc_verify *v, int port, const char *path, int *status);
 enum ecc_breaker_now { ECC_BREAKER_CLOSED_NOW, ECC_BREAKER_HALF_OPEN_NOW, ECC_BREAKER_OPEN_NOW, ECC_BREAKER_UNKNOWN_NOW };
 enum ecc_breaker_now ecc_verify_breaker(struct ecc_verify *v, const struct ecc_edge *edge); /* the worst of all replicas */
-int ecc_verify_forget(struct ecc_verify *v, const struct ecc_keyspace *keyspace); /* nothing is cached in it */
+bool ecc_verify_gathered(struct ecc_verify *v, const struct ecc_node *service);             /* its consumers have all of their partitions */
+int ecc_verify_forget(struct ecc_verify *v, const struct ecc_keyspace *keyspace);           /* nothing is cached in it */
 struct ecc_derived *ecc_verify_trace(struct ecc_verify *v, const struct ecc_scenario *scenario, const char *id);
 
 #endif
