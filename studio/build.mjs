@@ -4,7 +4,8 @@
 //   node build.mjs --test           bundles test/*.test.ts and runs them with node's test runner
 import { build } from "esbuild";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -48,31 +49,48 @@ if (args[0] === "--test") {
   await page(resolve(args[0] === "--out" ? args[1] : join(here, "dist")));
 }
 
-async function page(out) {
+/** What was there stays until the new one is whole. */
+async function page(target) {
+  if (existsSync(target) && !existsSync(join(target, "index.html")) && readdirSync(target).length > 0) throw new Error(`${target} is no build of the page`);
+  const out = `${target}.new`;
   const assets = join(out, "assets");
-  if (existsSync(out) && !existsSync(join(out, "index.html")) && readdirSync(out).length > 0) throw new Error(`${out} is no build of the page`);
   rmSync(out, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
-  const names = { entryNames: "[name]-[hash]", chunkNames: "[name]-[hash]", assetNames: "[name]-[hash]", outdir: assets };
-  const style = await build({ ...common, ...names, entryPoints: ["src/style.css"] });
+  const naming = { entryNames: "[name]-[hash]", chunkNames: "[name]-[hash]", assetNames: "[name]-[hash]", outdir: assets };
+  const style = await build({ ...common, ...naming, entryPoints: ["src/style.css"] });
   const styleFile = named(style, "src/style.css");
   // What a page of one file runs: the player without the rest.
-  const alone = await build({ ...common, ...names, entryPoints: ["src/alone.tsx"], format: "iife" });
+  const alone = await build({ ...common, ...naming, entryPoints: ["src/alone.tsx"], format: "iife" });
   const main = await build({
     ...common,
-    ...names,
+    ...naming,
     entryPoints: ["src/main.tsx"],
     format: "esm",
     splitting: true,
     define: { STYLE_URL: JSON.stringify(`/assets/${styleFile}`), ALONE_URL: JSON.stringify(`/assets/${named(alone, "src/alone.tsx")}`) },
   });
-  const icon = await build({ ...common, ...names, entryPoints: ["src/icon.svg"], loader: { ".svg": "copy" } });
+  const icon = await build({ ...common, ...naming, entryPoints: ["src/icon.svg"], loader: { ".svg": "copy" } });
   const entry = Object.values(main.metafile.outputs).find(({ entryPoint }) => entryPoint === "src/main.tsx");
   const chunks = entry.imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
   const preload = chunks.map((chunk) => `<link rel="modulepreload" href="/assets/${chunk}" />`).join("\n    ");
   const html = readFileSync(join(here, "src/index.html"), "utf8");
   writeFileSync(join(out, "index.html"), html.replace("PRELOAD", preload).replace("ICON", named(icon, "src/icon.svg")).replace("STYLE", styleFile).replace("SCRIPT", named(main, "src/main.tsx")));
   licenses(out, [style, alone, main]);
+  writeFileSync(join(out, "sources.txt"), `${sources()}\n`);
+  rmSync(target, { recursive: true, force: true });
+  renameSync(out, target);
+}
+
+/** What it was built from, as one hash; ./ecom makes the same of the files that are there and builds only when it is another. */
+function sources() {
+  const files = ["build.mjs", "package-lock.json", ...["src", "src/style"].flatMap((folder) => names(folder).map((name) => `${folder}/${name}`))];
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(readFileSync(join(here, file)));
+  return hash.digest("hex");
+}
+
+function names(folder) {
+  return readdirSync(join(here, folder), { withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => name).sort();
 }
 
 function named(result, entry) {

@@ -49,9 +49,9 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
   const moved = useRef(false);
   const narrow = useMedia(NARROW);
   const reduced = useMedia(REDUCED);
-  const [follow, setFollow] = useState(narrow);
+  const [follow, setFollow] = useState(narrow || label !== undefined);
   const free = useRef(false); // the user has moved it: it is not fitted again by itself
-  useEffect(() => setFollow(narrow), [narrow]);
+  useEffect(() => setFollow(narrow || label !== undefined), [narrow, label]);
 
   /** A point of the drawing comes to the middle. Panzoom translates before it scales. */
   const centred = (scale: number, x: number, y: number) => {

@@ -3,7 +3,7 @@
 import { angleAt, pointAt } from "./curve";
 import type { NodeKind } from "./data";
 import type { Layout, PlacedEdge, PlacedNode } from "./layout";
-import { DASHES, HEADS, shape } from "./shapes";
+import { BREAKER_AT, DASHES, HEADS, shape } from "./shapes";
 
 const KIND_WORDS: Record<NodeKind, string> = {
   client: "client",
@@ -95,9 +95,6 @@ function Breaker({ placed }: { placed: PlacedEdge }) {
     </g>
   );
 }
-
-/** Where a breaker stands on its edge; what it keeps back stops before it. */
-export const BREAKER_AT = 0.58;
 
 function Node({ placed, onNode, picture, reachable }: { placed: PlacedNode; onNode?: (id: string) => void; picture?: boolean; reachable: boolean }) {
   const { node, x, y, w, h } = placed;

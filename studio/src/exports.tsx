@@ -68,11 +68,25 @@ export async function asGif(taken: Taken, progress: (part: number) => void, canc
   sheet.width = width;
   sheet.height = height;
   const pen = sheet.getContext("2d", { willReadFrequently: true })!;
+  const rest = new OffscreenCanvas(width, height);
+  const restPen = rest.getContext("2d")!;
   const { result: drawing, done } = behind(taken, (svg, stage) => {
     stage.setScope(model);
+    const messages = svg.querySelector<SVGGElement>(".messages")!;
+    let drawn = "";
     return (t: number) => {
-      stage.show(frame(model, t));
-      paint(pen, picture([svg], background()), scale);
+      const now = frame(model, t);
+      stage.show(now);
+      // What stands still is painted once for each state; only messages are for each frame.
+      const state = `${now.beat} ${now.arrived} ${now.messages.length}`;
+      if (state !== drawn) {
+        drawn = state;
+        messages.style.display = "none";
+        paint(restPen, picture([svg], background()), scale);
+        messages.style.display = "";
+      }
+      pen.drawImage(rest, 0, 0);
+      paint(pen, picture([messages], ""), scale);
       return pen.getImageData(0, 0, width, height).data;
     };
   });

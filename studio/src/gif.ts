@@ -32,7 +32,7 @@ export class Palette {
   /** The colours that are met most, but none that stands close to one that was taken. */
   seal() {
     const sorted = [...this.count.values()].sort((a, b) => b[0] - a[0]);
-    for (const apart of [24, 12, 6, 0]) {
+    for (const apart of [10, 5, 0]) {
       for (const [n, r, g, b] of sorted) {
         if (this.colours.length === 256) return;
         const colour: [number, number, number] = [Math.round(r / n), Math.round(g / n), Math.round(b / n)];

@@ -51,10 +51,14 @@ export function marksOf(run: LiveRun) {
     if (step !== undefined) derived.set(step, kind);
     if (other !== undefined) recorded.set(other, kind);
   }
+  const times = new Map<string, string>();
+  for (const { id, kind, start_ms = 0, end_ms = 0 } of run.recorded.steps) {
+    if (kind !== "reply" && end_ms > start_ms) times.set(id, `${(end_ms - start_ms).toPrecision(end_ms - start_ms < 100 ? 2 : 3)} ms`);
+  }
   const edges = new Set<string>();
   for (const step of run.derived.steps) if (derived.has(step.id)) edges.add(step.edge);
   for (const step of run.recorded.steps) if (recorded.has(step.id)) edges.add(step.edge);
-  return { derived, recorded, edges };
+  return { derived, recorded, edges, times };
 }
 
 export function Verdict({ run, onClose }: { run: LiveRun; onClose: () => void }) {

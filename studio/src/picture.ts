@@ -37,6 +37,8 @@ export function read(element: Element): Part | undefined {
   return { name, transform: element.getAttribute("transform") ?? "", style, shape, text: name === "text" ? (element.textContent ?? "") : "", children };
 }
 
+type Pen = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
 export interface Picture {
   width: number;
   height: number;
@@ -45,7 +47,7 @@ export interface Picture {
 }
 
 /** Several drawings one below the other, as the sequence has them. */
-export function picture(drawings: SVGSVGElement[], background: string): Picture {
+export function picture(drawings: Element[], background: string): Picture {
   const parts: Part[] = [];
   let width = 0;
   let height = 0;
@@ -87,7 +89,7 @@ export function toSvg({ width, height, background, parts }: Picture, title: stri
   return `${head}<title>${escape(title)}</title><rect width="${width}" height="${height}" fill="${background}"/>${parts.map(write).join("")}</svg>\n`;
 }
 
-function transform(pen: CanvasRenderingContext2D, text: string) {
+function transform(pen: Pen, text: string) {
   for (const [, name, values] of text.matchAll(/(\w+)\(([^)]*)\)/g)) {
     const [a = 0, b = 0] = values!.split(/[\s,]+/).map(Number);
     if (name === "translate") pen.translate(a, b);
@@ -96,7 +98,7 @@ function transform(pen: CanvasRenderingContext2D, text: string) {
   }
 }
 
-function draw(pen: CanvasRenderingContext2D, part: Part) {
+function draw(pen: Pen, part: Part) {
   const { style, shape } = part;
   const opacity = Number(style.opacity ?? 1);
   pen.save();
@@ -142,11 +144,14 @@ function draw(pen: CanvasRenderingContext2D, part: Part) {
   pen.restore();
 }
 
-export function paint(pen: CanvasRenderingContext2D, { width, height, background, parts }: Picture, scale: number) {
+/** Without a background: over what is there. */
+export function paint(pen: Pen, { width, height, background, parts }: Picture, scale: number) {
   pen.save();
   pen.scale(scale, scale);
-  pen.fillStyle = background;
-  pen.fillRect(0, 0, width, height);
+  if (background) {
+    pen.fillStyle = background;
+    pen.fillRect(0, 0, width, height);
+  }
   for (const part of parts) draw(pen, part);
   pen.restore();
 }

@@ -84,6 +84,9 @@ export const KINDS: { kind: NodeKind; text: string }[] = [
   { kind: "external", text: "External" },
 ];
 
+/** Where a breaker stands on its edge; what it keeps back stops before it. */
+export const BREAKER_AT = 0.58;
+
 /** Signs of messages around 0 0; the second of each is what stands on it. */
 export const SIGNS = {
   call: { body: "M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0Z", mark: "M-3.5 0H3.5M1 -2.5L3.5 0L1 2.5" },

@@ -3,8 +3,8 @@
 import { pointAt, type Way } from "./curve";
 import type { Traffic } from "./data";
 import type { Frame, Message, Model, State } from "./frame";
-import type { Layout } from "./layout";
-import { SIGNS } from "./shapes";
+import type { Box, Layout } from "./layout";
+import { BREAKER_AT, SIGNS } from "./shapes";
 
 const SVG = "http://www.w3.org/2000/svg";
 const CHIP = 20; // its height
@@ -67,7 +67,7 @@ class Sign {
       this.place = place;
       this.group.setAttribute("transform", place);
     }
-    if (this.layer) this.layer.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
+    if (this.layer) this.layer.style.transform = message.arrived ? `translate(${Math.round(x)}px, ${Math.round(y)}px)` : `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
     const bad = message.tone === "bad" && message.arrived;
     const looks = `message ${message.glyph} t-${message.tone}${message.maybe ? " maybe" : ""}`;
     if (looks !== this.looks) {
@@ -101,6 +101,9 @@ interface Chip {
   y: number;
   width: number;
 }
+
+/** The area that two boxes have in common. */
+const shared = (a: Box, b: Box) => Math.max(Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x), 0) * Math.max(Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y), 0);
 
 export class Stage {
   private ways = new Map<string, Way>();
@@ -245,7 +248,9 @@ export class Stage {
     this.rates.replaceChildren();
     for (const group of [...this.edges.values(), ...this.nodes.values()]) group.removeAttribute("data-live");
     if (!traffic) return;
-    for (const { node, state } of traffic.nodes) this.nodes.get(node)?.setAttribute("data-live", state);
+    for (const { node, state } of traffic.nodes) this.nodes.get(node)?.setAttribute("data-live", state === "ready" ? "up" : "down");
+    const breakers = [...this.breakers.keys()].map((name) => pointAt(this.ways.get(name)!, BREAKER_AT)).map(({ x, y }) => ({ x: x - 20, y: y - 9, w: 40, h: 18 }));
+    const boxes: Box[] = [...this.layout.nodes, ...breakers];
     for (const { edge, rate, errors, p50_ms, breaker } of traffic.edges) {
       const way = this.ways.get(edge);
       if (!way) continue;
@@ -256,11 +261,21 @@ export class Stage {
         group.querySelector("text")!.textContent = breaker === "open" ? "off" : breaker === "closed" ? "on" : "try";
       }
       if (rate <= 0 && errors <= 0) continue;
-      const { x, y } = pointAt(way, 0.62);
-      const label = `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s${errors > 0 ? `, ${errors < 10 ? errors.toFixed(1) : Math.round(errors)} failed` : ""}${p50_ms !== undefined ? ` · ${Math.round(p50_ms)} ms` : ""}`;
+      const number = (value: number) => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
+      const failing = errors > 0 ? ` · ${number(errors)} err` : "";
+      const time = p50_ms !== undefined && way.length > 150 ? ` · ${p50_ms < 10 ? p50_ms.toFixed(1) : Math.round(p50_ms)} ms` : "";
+      const label = `${number(rate)}/s${failing}${time}`;
       const width = measure(label) + 12;
+      // Where it covers least of what is there already: nodes, breakers, other rates.
+      const spots = [0.5, 0.62, 0.38, 0.75, 0.25, 0.86, 0.14].map((part) => {
+        const { x, y } = pointAt(way, part);
+        const spot = { x: x - width / 2, y: y - 9, w: width, h: 18 };
+        return { spot, covered: boxes.reduce((sum, box) => sum + shared(box, spot), 0) };
+      });
+      const { spot } = spots.reduce((best, one) => (one.covered < best.covered ? one : best));
+      boxes.push(spot);
       const rated = element("g", errors > 0 ? "rate errors" : "rate", this.rates);
-      rated.setAttribute("transform", `translate(${(x - width / 2).toFixed(1)} ${(y - 9).toFixed(1)})`);
+      rated.setAttribute("transform", `translate(${spot.x.toFixed(1)} ${spot.y.toFixed(1)})`);
       const rect = element("rect", "", rated);
       rect.setAttribute("width", String(width));
       rect.setAttribute("height", "18");

@@ -9,10 +9,12 @@ interface Props {
   model: Model;
   player: Player;
   marks?: Map<string, string>;
+  /** How long each took when it was recorded. */
+  times?: Map<string, string>;
   onOpen?: (number: number) => void;
 }
 
-export function Steps({ model, player, marks, onOpen }: Props) {
+export function Steps({ model, player, marks, times, onOpen }: Props) {
   usePlayer(player);
   const list = useRef<HTMLOListElement>(null);
   const beat = player.model !== model ? -1 : player.t === 0 && !player.playing ? -1 : player.ended ? model.plan.beats.length : player.beat;
@@ -40,6 +42,7 @@ export function Steps({ model, player, marks, onOpen }: Props) {
         const notes = remarks(step);
         const together = besides(model.plan, entry) > 1;
         const mark = marks?.get(step.id);
+        const time = times?.get(step.id);
         return (
           <li key={number} class={`step t-${toneOf(step)}${now ? " now" : entry.beat < beat ? " past" : ""}${together ? " together" : ""}`} aria-current={now ? "step" : undefined}>
             <button
@@ -56,9 +59,10 @@ export function Steps({ model, player, marks, onOpen }: Props) {
                 <span class="ends">
                   {step.from} {"→"} {step.to} <b>{step.label}</b>
                 </span>
-                {(notes.length > 0 || mark) && (
+                {(notes.length > 0 || mark || time) && (
                   <span class="notes">
                     {mark && <span class={`note m-${mark}`}>{mark}</span>}
+                    {time && <span class="note">{time}</span>}
                     {notes.map((note) => (
                       <span class="note" key={note}>
                         {note}

@@ -2,6 +2,7 @@
 """studio/: its types, the tests of its pure functions, its build, and the page in a browser on the real ecom-studio.
 
 usage: run.py ECOM_STUDIO [PART]      PART: one of page.mjs
+       run.py --live BASE             what it shows of a system that is up, whose studio is at BASE
 
 What npm provides is fetched once, by the locks, into studio and tests/studio_page; where it can't be, what needs it is skipped and says why, and
 with EC_REQUIRE_PROVIDERS that is a failure. Pictures of what failed are in .ecom/test/studio_page; with PICTURES_ALL=1 of each state.
@@ -22,7 +23,7 @@ ROOT = HERE.parent.parent
 STUDIO = ROOT / "studio"
 PICTURES = ROOT / ".ecom" / "test" / "studio_page"
 BASE_LIMIT = 60_000  # bytes of the page without the editor, as gzip
-PROGRAM = str(pathlib.Path(sys.argv[1]).resolve())
+PROGRAM, *REST = sys.argv[1:]
 results = []
 
 
@@ -103,31 +104,33 @@ def first_load(files):
     return found
 
 
-def page(temp, part):
-    folder = temp / "shop"
-    folder.mkdir()
-    for name in ("topology.ecom", "ecom.lock"):
-        shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "generated", folder / "generated")
-    shutil.rmtree(PICTURES, ignore_errors=True)
-    PICTURES.mkdir(parents=True)
-    with subprocess.Popen([PROGRAM, "topology.ecom", "--port", "0"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        try:
-            line = server.stdout.readline()
-            where = re.search(r"http://127\.0\.0\.1:\d+", line)
-            if not where:
-                check("ecom-studio serves", False, line + server.stdout.read())
-                return
-            done = run(["node", HERE / "page.mjs", where[0], folder / "topology.ecom", *part], cwd=HERE, timeout=1200, PICTURES=str(PICTURES))
-        finally:
-            server.terminate()
-        check("ecom-studio ends when it is told to", server.wait(10) == 0, str(server.returncode))
+def drive(base, *args):
+    done = run(["node", HERE / "page.mjs", base, *args], cwd=HERE, timeout=1200, PICTURES=str(PICTURES))
     print(done.stdout, end="")
     counts = re.findall(r"^(\d+) passed, (\d+) failed$", done.stdout, re.M)
     if not counts:
         print(done.stderr[-3000:])
     passed, failed = map(int, counts[-1]) if counts else (0, 1)
     results.extend([True] * passed + [False] * (failed or (1 if done.returncode else 0)))
+
+
+def page(temp, part):
+    folder = temp / "shop"
+    folder.mkdir()
+    for name in ("topology.ecom", "ecom.lock"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "generated", folder / "generated")
+    with subprocess.Popen([pathlib.Path(PROGRAM).resolve(), "topology.ecom", "--port", "0"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            line = server.stdout.readline()
+            where = re.search(r"http://127\.0\.0\.1:\d+", line)
+            if not where:
+                check("ecom-studio serves", False, line + server.stdout.read())
+                return
+            drive(where[0], folder / "topology.ecom", *part)
+        finally:
+            server.terminate()
+        check("ecom-studio ends when it is told to", server.wait(10) == 0, str(server.returncode))
 
 
 def main():
@@ -139,12 +142,17 @@ def main():
         try:
             need("node")
             need("npm")
-            install(STUDIO, "what the page is made with")
-            if len(sys.argv) < 3:
+            if not REST:
+                install(STUDIO, "what the page is made with")
                 built(temp)
             install(HERE, "the driver of the browser")
             need("chromium")
-            page(temp, sys.argv[2:])
+            shutil.rmtree(PICTURES, ignore_errors=True)
+            PICTURES.mkdir(parents=True)
+            if PROGRAM == "--live":
+                drive(*REST, "-", "live")
+            else:
+                page(temp, REST)
         except Without as why:
             if os.environ.get("EC_REQUIRE_PROVIDERS"):
                 check("what the tests need is there", False, str(why))
