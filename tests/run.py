@@ -50,6 +50,17 @@ def tail(text, lines=30):
     return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
 
+def failures(text):
+    """What failed, each with the lines that follow it, in front of how it ended: a long run's first failure is far from its end."""
+    shown, taken = [], False
+    for line in text.splitlines():
+        if re.match(r"(FAIL|ok|not ok)\b|skip:|==", line):
+            taken = "FAIL" in line or line.startswith("not ok")
+        if taken:
+            shown.append(line)
+    return "\n".join("    " + line for line in shown[:400]) + "\n" + tail(text, 15 if shown else 60)
+
+
 def build(name, compiler, options, targets=()):
     """Builds everything, or the targets, with a compiler into .ecom/test/NAME; returns the folder, or None after showing what failed."""
     folder = os.path.join(WORK, name)
@@ -106,7 +117,7 @@ def script(path, *args, timeout=1800):
     if shown:
         print("\n".join("  " + line for line in shown))
     if not counts or code:
-        print(tail(out, 60))
+        print(failures(out))
     if not counts:
         return 0, 1, 0
     passed, failed, skipped = (int(n or 0) for n in counts[-1])

@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lock.h"
-
 /* Do the command and options.h agree on what there is? Else the help would lie. */
 static const char *disagreement(const struct ecc_cli *cli, const struct ecc_option *options, size_t n)
 {
@@ -130,21 +128,6 @@ char *ecc_read_file(struct ecc_arena *arena, const char *path, size_t *length)
     return text;
 }
 
-/* Text that is in hand, without a look at what it says. */
-static void take_source(struct ecc_cli *cli, const char *path, const char *text, size_t length, struct ecc_topology *topology)
-{
-    *topology = (struct ecc_topology){.path = path};
-    ecc_diags_init(&topology->diags, &cli->arena);
-    ecc_source_take(&topology->source, &cli->arena, path, text, length, &topology->diags);
-}
-
-static void compile(struct ecc_cli *cli, struct ecc_topology *topology, const char *text, size_t length)
-{
-    topology->lock = text;
-    topology->lock_length = length;
-    topology->model = ecc_compile_locked(&cli->arena, &topology->source, text, length, &topology->diags);
-}
-
 const char *ecc_beside(struct ecc_arena *arena, const char *file, const char *name)
 {
     const char *slash = strrchr(file, '/');
@@ -161,7 +144,7 @@ int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology
         return ecc_say_error(ECC_EXIT_IO, "%s: there is no such file; name a topology, or work in the folder that has topology.ecom", path);
     if (!text)
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", path, strerror(errno));
-    take_source(cli, path, text, length, topology);
+    ecc_topology_take(&cli->arena, path, text, length, topology);
     return 0;
 }
 
@@ -176,15 +159,15 @@ int ecc_topology_load(struct ecc_cli *cli, const char *path, struct ecc_topology
     lock = ecc_read_file(&cli->arena, beside, &length);
     if (!lock && errno != ENOENT)
         return ecc_say_error(ECC_EXIT_IO, "%s: %s", beside, strerror(errno));
-    compile(cli, topology, lock, length);
+    ecc_topology_check(&cli->arena, lock, length, topology);
     return 0;
 }
 
 void ecc_topology_compile(struct ecc_cli *cli, const char *path, const char *text, size_t length, const char *lock, size_t lock_length,
                           struct ecc_topology *topology)
 {
-    take_source(cli, path, text, length, topology);
-    compile(cli, topology, lock, lock_length);
+    ecc_topology_take(&cli->arena, path, text, length, topology);
+    ecc_topology_check(&cli->arena, lock, lock_length, topology);
 }
 
 /* `2 errors, 1 warning; learn more: ecomc explain E0400` */

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "diag.h"
 #include "source.h"
+#include "topology.h"
 
 enum ecc_exit {
     ECC_EXIT_OK = 0,
@@ -68,15 +69,6 @@ struct ecc_option {
 int ecc_cli_options(struct ecc_cli *cli, const struct ecc_option *options, size_t n, int max_args);
 bool ecc_cli_int(const char *text, long min, long max, long *out);
 
-/* A compiled topology. text and model live in cli->arena. */
-struct ecc_topology {
-    const char *path;
-    struct ecc_source source;
-    struct ecc_diags diags;
-    const struct ecc_model *model; /* NULL: there were errors */
-    const char *lock;              /* what ecom.lock beside it says, or NULL */
-    size_t lock_length;
-};
 /* Reads (path "-": standard input). Returns 0, or an exit code after saying why the file could not be read. */
 int ecc_topology_read(struct ecc_cli *cli, const char *path, struct ecc_topology *topology);
 /* Reads and compiles, after what ecom.lock beside it has. Returns 0, or an exit code after saying why a file could not be read. Diagnostics

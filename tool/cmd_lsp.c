@@ -29,10 +29,16 @@ static void out_of_memory(void *unused)
     _exit(ecc_say_error(ECC_EXIT_INTERNAL, "out of memory"));
 }
 
+static const char *lock_beside(void *unused, struct ecc_arena *arena, const char *path, size_t *length)
+{
+    (void)unused;
+    return ecc_read_file(arena, ecc_beside(arena, path, "ecom.lock"), length);
+}
+
 int ecc_cmd_lsp(struct ecc_cli *cli)
 {
     int code = ecc_cli_options(cli, NULL, 0, 0), broken = 0;
-    struct ecc_lsp_host host = {write_out, out_of_memory, &broken, ECC_VERSION};
+    struct ecc_lsp_host host = {write_out, out_of_memory, lock_beside, &broken, ECC_VERSION};
     char bytes[65536];
     bool more = true;
 

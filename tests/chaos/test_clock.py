@@ -23,8 +23,7 @@ class Clock:
 
     def __init__(self, system, name):
         self.system, self.name = system, name
-        service = name.removesuffix("-2")
-        self.binary = os.path.join(system.folder, ".ecom", "services", service, service)
+        self.binary = os.readlink(f"/proc/{system.processes()[name]['pid']}/exe")
         self.file = os.path.join(system.folder, f"{name}.clock")
         library, = glob.glob("/usr/lib/*/faketime/libfaketime.so.1") or [None]
         if not library:

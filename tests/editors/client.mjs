@@ -4,7 +4,7 @@
 // usage: node client.mjs EXTENSION ECOMC FOLDER     EXTENSION: the folder of the unpacked .vsix; FOLDER: an empty one
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -117,6 +117,7 @@ const api = rest("vscode", {
   workspace: rest("workspace", {
     textDocuments: [file], notebookDocuments: [],
     fs: { isWritableFileSystem: () => true },
+    createFileSystemWatcher: () => rest("watcher", { ...nothing }),
     get isTrusted() { return host.trusted; },
     get workspaceFolders() { return host.folders.map((path) => ({ uri: Uri.file(path), name: "notes", index: 0 })); },
     getWorkspaceFolder: () => undefined,
@@ -218,6 +219,17 @@ try {
     assert.match(seen.status.text, /^ecomc \d/);
     assert.match(seen.status.detail, /\/notes\/ecom$/);
     for (const what of ["Definition", "Rename", "DocumentFormattingEdit"]) assert.ok(seen.providers[what], what);
+  });
+
+  await step("ecom.lock is watched", async () => {
+    const lock = join(workspace, "ecom.lock");
+    const codes = () => JSON.stringify(seen.diagnostics.get(String(file.uri)));
+    writeFileSync(lock, "no lock");
+    emit("onDidCreate", Uri.file(lock));
+    await until("a lock that does not fit is told", () => codes().includes("E0651"));
+    rmSync(lock);
+    emit("onDidDelete", Uri.file(lock));
+    await until("it is gone", () => !codes().includes("E0651"));
   });
 
   await step("a restart ends the one before", async () => {

@@ -117,7 +117,7 @@ static void converse(struct ecc_lsp *lsp, const uint8_t *data, size_t size, int 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct ecc_lsp_host host = {take, die, NULL, "0"};
+    const struct ecc_lsp_host host = {take, die, NULL, NULL, "0"};
     struct ecc_lsp *lsp = ecc_lsp_new(&host);
 
     asked = answered = 0;

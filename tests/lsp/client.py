@@ -136,6 +136,11 @@ class Client:
 
     # ---- documents
 
+    def changed_beside(self, uri, path):
+        """A file that the text stands beside has changed: its diagnostics are told anew."""
+        self.diagnostics.pop(uri, None)
+        self.tell("workspace/didChangeWatchedFiles", changes=[{"uri": path.as_uri(), "type": 2}])
+
     def open(self, text, uri="file:///t/topology.ecom"):
         self.texts[uri], self.versions[uri] = text, 1
         self.diagnostics.pop(uri, None)

@@ -1,8 +1,10 @@
 """The conversation: its order, its frames, what is malformed, how it ends; texts and the diagnostics of them."""
 import json
+import pathlib
 import random
 import re
 import subprocess
+import tempfile
 
 from client import CAPABILITIES, Client, Refused, Text
 from run import ROOT
@@ -183,6 +185,41 @@ def test_diagnostics_are_those_of_check(tools):
         client.close(uri)
     assert len(seen) > 45 and second > 15, (len(seen), second)
     assert client.end() == (0, "")
+
+
+def test_releases_beside_the_file(tools):
+    """ecom.lock is held against the text, also when only the lock has changed; a rename breaks none of them."""
+    page = (ROOT / "docs" / "explain" / "E0652.md").read_text()
+    before, wrong = re.findall(r"^```ecom alone\n(.*?)^```$", page, re.M | re.S)[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "a topology.ecom"
+        path.write_text(before)
+        subprocess.run([tools.ecomc, "build", path.name, "-o", "out"], cwd=folder, check=True, capture_output=True)
+        client = Client(tools.ecomc)
+        uri = client.open(wrong, path.as_uri())
+        run = subprocess.run([tools.ecomc, "check", "--format=json", path.name], cwd=folder, capture_output=True)
+        assert run.returncode == 0
+        path.write_text(wrong)
+        run = subprocess.run([tools.ecomc, "check", "--format=json", path.name], cwd=folder, capture_output=True)
+        assert [d["code"] for d in client.settled(uri)] == [d["code"] for d in json.loads(run.stdout)] == ["E0652"]
+        lock = (path.parent / "ecom.lock").read_text()
+        (path.parent / "ecom.lock").unlink()
+        client.changed_beside(uri, path.parent / "ecom.lock")
+        assert "E0652" not in [d["code"] for d in client.settled(uri)], client.settled(uri)
+        (path.parent / "ecom.lock").write_text(lock.replace('"version": 2', '"version": 99', 1))
+        client.changed_beside(uri, path.parent / "ecom.lock")
+        assert [d["code"] for d in client.settled(uri)] == ["E0651"]
+        (path.parent / "ecom.lock").write_text(lock)
+        client.replace(uri, before)
+        assert [d["code"] for d in client.settled(uri)] == ["W0703"]
+        edit = client.ask("textDocument/rename", textDocument={"uri": uri}, position=client.text(uri).position(before.index("Take")), newName="Hold")
+        client.replace(uri, client.text(uri).edited(edit["documentChanges"][0]["edits"]))
+        assert "op Hold(id: uuid) was(Take)" in client.texts[uri] and [d["code"] for d in client.settled(uri)] == ["W0703"]
+        edit = client.ask("textDocument/rename", textDocument={"uri": uri},
+                          position=client.text(uri).position(client.texts[uri].rindex("(id: uuid)") + 1), newName="book")
+        client.replace(uri, client.text(uri).edited(edit["documentChanges"][0]["edits"]))
+        assert "E0652" not in [d["code"] for d in client.settled(uri)], client.texts[uri]
+        assert client.end() == (0, "")
 
 
 def actions(client, uri, start, end, **context):

@@ -1,8 +1,8 @@
 """Runs the tests of a folder: every test_*.py in it, or the ones named. In a module, functions `test_*(system)` share one running system of the
-module's TOPOLOGY, once for each build in BUILDS and each broker in KAFKA, ROUNDS times; functions without the parameter make their own. A test
-that a module imports from another is run there, too: on that module's system. The system tests run on Apache Kafka wherever Maven can fetch
-it. The first round with a failure is the last. EC_REPEAT=N is in place of a module's ROUNDS, EC_BUILD=asan or release in place of its BUILDS;
-EC_KAFKA=embedded or apache leaves the other broker out."""
+module's TOPOLOGY, once for each build in BUILDS and each broker in KAFKA, ROUNDS times: of several of both in pairs, and with EC_LONG=1 each with
+each. Functions without the parameter make their own. A test that a module imports from another is run there, too: on that module's system. The
+system tests run on Apache Kafka wherever Maven can fetch it. The first round with a failure is the last. EC_REPEAT=N is in place of a module's
+ROUNDS, EC_BUILD=asan or release in place of its BUILDS; EC_KAFKA=embedded or apache leaves the other broker out."""
 import concurrent.futures
 import importlib
 import inspect
@@ -49,7 +49,8 @@ def run_module(name):
     builds = [lib.BUILD] if lib.BUILD else getattr(module, "BUILDS", ["asan"])
     rounds = int(os.environ.get("EC_REPEAT") or getattr(module, "ROUNDS", 1))
     brokers = [kafka for kafka in getattr(module, "KAFKA", ["embedded"]) if lib.KAFKA in (None, kafka)]
-    for build, kafka in itertools.product(builds, brokers) if shared else ():
+    pairs = zip if len(builds) == len(brokers) and not lib.LONG else itertools.product
+    for build, kafka in pairs(builds, brokers) if shared else ():
         where = f"{kafka}, {build}"
         system = lib.System(getattr(module, "TOPOLOGY", os.path.join(lib.ROOT, "topology.ecom")), kafka, getattr(module, "ARGS", ()),
                             getattr(module, "ENV", None), lib.BUILDS[build])

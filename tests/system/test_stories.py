@@ -1,5 +1,5 @@
 """The four stories of the example, each told by those who took part: the counters of the processes, the databases, the provider's books,
-the topics and the messages that went out. On both brokers and in both builds; with EC_LONG=1 twenty times on each."""
+the topics and the messages that went out. On both brokers and in both builds; with EC_LONG=1 in each pair twenty times."""
 import base64
 import itertools
 import json

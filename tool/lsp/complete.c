@@ -346,7 +346,7 @@ static void choose_view(struct complete *c)
     c->at = c->word;
     if (now->analysis.parsed || !good)
         return;
-    struct lsp_shift shift = lsp_shift_between(&now->source, &good->source);
+    struct lsp_shift shift = lsp_shift_between(&now->topology.source, &good->topology.source);
     c->view = good;
     if (!lsp_shift_offset(&shift, &c->at))
         c->at = shift.before;
@@ -354,7 +354,7 @@ static void choose_view(struct complete *c)
 
 static void complete(struct complete *c)
 {
-    const struct ecc_source *source = &c->place->view->source;
+    const struct ecc_source *source = &c->place->view->topology.source;
     const struct ecc_token end = {source->length, source->length, 0, 0};
     struct ecc_diags unseen;
     struct ecc_spans comments = {0};
@@ -421,7 +421,7 @@ json_t *lsp_signature_help(struct ecc_lsp *s, const json_t *params, struct lsp_f
     arena.oom_context = s->host.context;
     struct complete c = {.place = &place, .arena = &arena, .word = place.offset};
     ecc_diags_init(&unseen, &arena);
-    ecc_lex(&arena, &place.view->source, &unseen, &c.tokens, &comments);
+    ecc_lex(&arena, &place.view->topology.source, &unseen, &c.tokens, &comments);
     choose_view(&c);
     while (c.tokens.items[c.next].kind && c.tokens.items[c.next].start < place.offset)
         c.next++;

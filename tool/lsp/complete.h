@@ -55,7 +55,7 @@ static inline const char *complete_text(const struct complete *c, size_t token)
 {
     const struct ecc_token *t = &c->tokens.items[token];
 
-    return ecc_arena_strndup(c->arena, c->place->view->source.text + t->start, t->end - t->start);
+    return ecc_arena_strndup(c->arena, c->place->view->topology.source.text + t->start, t->end - t->start);
 }
 
 #endif

@@ -270,7 +270,7 @@ static struct scope scope_of(struct complete *c)
     size_t t = 0;
 
     ecc_diags_init(&unseen, c->arena);
-    ecc_lex(c->arena, &c->view->source, &unseen, &tokens, &comments);
+    ecc_lex(c->arena, &c->view->topology.source, &unseen, &tokens, &comments);
     for (size_t i = 0; around && body.end && i < refs->n; i++) {
         const struct ecc_ref *r = &refs->items[i];
         bool setting = r->kind == ECC_REF_SETTING && around->kind == ECC_AST_DECL_SERVICE && r->span.start >= around->span.start &&

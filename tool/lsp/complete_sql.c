@@ -16,7 +16,7 @@ struct words {
 
 static struct words split(struct complete *c, struct ecc_span text)
 {
-    const char *source = c->place->view->source.text;
+    const char *source = c->place->view->topology.source.text;
     struct words w = {0};
 
     for (uint32_t i = text.start; i < text.end;) {

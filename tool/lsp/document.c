@@ -2,7 +2,6 @@
  *
  * A text is looked at when somebody asks, once. Of two views the one as it is and, while that has mistakes of syntax, the last without are
  * kept; a name that the mistake hides is found in the second, its place moved by what has changed since. */
-#include "derive.h"
 #include "server.h"
 
 #include <stdlib.h>
@@ -32,28 +31,29 @@ void lsp_view_free(struct lsp_view *view)
     free(view);
 }
 
-struct lsp_view *lsp_view_new(struct ecc_lsp *s, const char *path, const char *text, size_t length)
+struct lsp_view *lsp_view_new(struct ecc_lsp *s, const char *path, const char *text, size_t length, bool released)
 {
     struct lsp_view *v = need(s, calloc(1, sizeof *v));
+    const char *lock = NULL;
+    size_t lock_length = 0;
+    struct ecc_diags unseen;
 
     ecc_arena_init(&v->arena);
     v->arena.oom = s->host.oom;
     v->arena.oom_context = s->host.context;
-    ecc_diags_init(&v->diags, &v->arena);
-    v->sound = ecc_source_take(&v->source, &v->arena, path, text, length, &v->diags);
+    ecc_diags_init(&unseen, &v->arena);
+    v->sound = ecc_topology_take(&v->arena, path, text, length, &v->topology);
+    if (v->sound && released && s->host.lock)
+        lock = s->host.lock(s->host.context, &v->arena, path, &lock_length);
     if (v->sound)
-        ecc_analyze(&v->arena, &v->source, &v->diags, &v->analysis);
-    else
-        ecc_analyze(&v->arena, &v->source, &(struct ecc_diags){.arena = &v->arena}, &v->analysis);
-    if (!v->diags.errors) /* as `check` does */
-        ecc_derive_check(&v->arena, v->analysis.model, &v->diags);
-    v->text = (struct lsp_text){.text = v->source.text, .length = v->source.length, .utf8 = s->utf8};
-    lsp_lines_find(&v->text.lines, v->source.text, v->source.length, &s->host);
+        ecc_topology_check(&v->arena, lock, lock_length, &v->topology);
+    ecc_analyze(&v->arena, &v->topology.source, &unseen, &v->analysis); /* once more, for what is known in spite of mistakes */
+    v->text = (struct lsp_text){.text = v->topology.source.text, .length = v->topology.source.length, .utf8 = s->utf8};
+    lsp_lines_find(&v->text.lines, v->topology.source.text, v->topology.source.length, &s->host);
     return v;
 }
 
-/* The text has changed: what is known of it is of another. */
-static void forget(struct lsp_document *doc)
+void lsp_document_forget(struct lsp_document *doc)
 {
     struct lsp_view *old = doc->now;
 
@@ -72,7 +72,7 @@ static void forget(struct lsp_document *doc)
 const struct lsp_view *lsp_document_view(struct ecc_lsp *s, struct lsp_document *doc)
 {
     if (!doc->now)
-        doc->now = lsp_view_new(s, doc->path, doc->text, doc->length);
+        doc->now = lsp_view_new(s, doc->path, doc->text, doc->length, true);
     return doc->now;
 }
 
@@ -125,7 +125,7 @@ void lsp_document_replace(struct ecc_lsp *s, struct lsp_document *doc, struct ec
     made[doc->length] = '\0';
     free(doc->text);
     doc->text = made;
-    forget(doc);
+    lsp_document_forget(doc);
 }
 
 static void release(struct lsp_document *doc)
@@ -188,12 +188,12 @@ static struct lsp_found find_old(const struct lsp_place *place)
 
     if (!good || place->view->analysis.parsed)
         return found;
-    struct lsp_shift back = lsp_shift_between(&place->view->source, &good->source);
+    struct lsp_shift back = lsp_shift_between(&place->view->topology.source, &good->topology.source);
     if (!lsp_shift_offset(&back, &offset))
         return found;
     found.view = good;
     found.old = true;
-    found.shift = lsp_shift_between(&good->source, &place->view->source);
+    found.shift = lsp_shift_between(&good->topology.source, &place->view->topology.source);
     found.ref = ecc_ref_at(&good->analysis.refs, offset);
     return found;
 }

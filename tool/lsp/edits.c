@@ -138,12 +138,12 @@ json_t *lsp_formatting(struct ecc_lsp *s, const json_t *params, struct lsp_failu
     arena.oom = s->host.oom;
     arena.oom_context = s->host.context;
     ecc_diags_init(&diags, &arena);
-    const char *text = ecc_format(&arena, &view->source, &diags, &length);
+    const char *text = ecc_format(&arena, &view->topology.source, &diags, &length);
     if (!text) {
         ecc_arena_free(&arena);
         return lsp_fail(failure, LSP_REQUEST_FAILED, "the canonical form would not mean the same; that is a mistake of ecomc");
     }
-    struct side a = split(&arena, view->source.text, view->source.length), b = split(&arena, text, length);
+    struct side a = split(&arena, view->topology.source.text, view->topology.source.length), b = split(&arena, text, length);
     struct out out = {&view->text, json_array(), &a, &b};
     difference(&out);
     ecc_arena_free(&arena);

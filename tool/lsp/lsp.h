@@ -6,9 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct ecc_arena;
+
 struct ecc_lsp_host {
     void (*write)(void *context, const char *bytes, size_t length);
     void (*oom)(void *context); /* does not return */
+    /* What stands in ecom.lock beside a file, in the arena; NULL: there is none. May be NULL. */
+    const char *(*lock)(void *context, struct ecc_arena *arena, const char *path, size_t *length);
     void *context;
     const char *version; /* of ecomc */
 };

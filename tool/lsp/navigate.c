@@ -84,12 +84,12 @@ json_t *lsp_highlight(struct ecc_lsp *s, const json_t *params, struct lsp_failur
 static void comment_above(FILE *out, const struct lsp_view *view, struct ecc_span decl)
 {
     const struct ecc_spans *comments = &view->analysis.file->comments;
-    uint32_t line = ecc_source_line(&view->source, decl.start);
+    uint32_t line = ecc_source_line(&view->topology.source, decl.start);
     size_t first = comments->n, last = 0;
 
     for (size_t i = comments->n; i-- > 0;) {
-        uint32_t at = ecc_source_line(&view->source, comments->items[i].start), begin = view->source.lines[at];
-        bool alone = strspn(view->source.text + begin, " \t") == comments->items[i].start - begin;
+        uint32_t at = ecc_source_line(&view->topology.source, comments->items[i].start), begin = view->topology.source.lines[at];
+        bool alone = strspn(view->topology.source.text + begin, " \t") == comments->items[i].start - begin;
         if (at + 1 + (last ? last - first : 0) == line && alone) {
             last = last ? last : i + 1;
             first = i;
@@ -101,8 +101,8 @@ static void comment_above(FILE *out, const struct lsp_view *view, struct ecc_spa
         fputc('\n', out);
     for (size_t i = first; i < last; i++) {
         struct ecc_span c = comments->items[i];
-        uint32_t from = c.start + (uint32_t)strspn(view->source.text + c.start, "/ ");
-        fprintf(out, "%.*s\n", (int)(c.end > from ? c.end - from : 0), view->source.text + from);
+        uint32_t from = c.start + (uint32_t)strspn(view->topology.source.text + c.start, "/ ");
+        fprintf(out, "%.*s\n", (int)(c.end > from ? c.end - from : 0), view->topology.source.text + from);
     }
 }
 

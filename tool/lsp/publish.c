@@ -35,8 +35,8 @@ void lsp_publish(struct ecc_lsp *s, struct lsp_document *doc)
     const struct lsp_view *view = lsp_document_view(s, doc);
     json_t *all = json_array();
 
-    for (size_t i = 0; i < view->diags.n; i++)
-        json_array_append_new(all, diagnostic(doc, view, view->diags.items[i]));
+    for (size_t i = 0; i < view->topology.diags.n; i++)
+        json_array_append_new(all, diagnostic(doc, view, view->topology.diags.items[i]));
     doc->stale = false;
     lsp_notify(s, "textDocument/publishDiagnostics",
                json_pack("{s:s, s:I, s:o}", "uri", doc->uri, "version", doc->version, "diagnostics", all));
@@ -57,8 +57,8 @@ static json_t *title_of(const struct lsp_view *view, const struct ecc_diag *d)
     if (!length)
         return json_sprintf("Add `%.*s`", (int)strcspn(text, "\n"), text);
     if (!*d->fix_text)
-        return json_sprintf("Remove `%.*s`", length, view->source.text + d->fix_span.start);
-    return json_sprintf("Replace `%.*s` by `%s`", length, view->source.text + d->fix_span.start, d->fix_text);
+        return json_sprintf("Remove `%.*s`", length, view->topology.source.text + d->fix_span.start);
+    return json_sprintf("Replace `%.*s` by `%s`", length, view->topology.source.text + d->fix_span.start, d->fix_text);
 }
 
 json_t *lsp_code_action(struct ecc_lsp *s, const json_t *params, struct lsp_failure *failure)
@@ -77,8 +77,8 @@ json_t *lsp_code_action(struct ecc_lsp *s, const json_t *params, struct lsp_fail
         return lsp_fail(failure, LSP_INVALID_PARAMS, "range is not {start, end}");
     json_array_foreach(only, k, kind) wanted = wanted || (json_is_string(kind) && strcmp(json_string_value(kind), "quickfix") == 0);
     actions = json_array();
-    for (size_t i = 0; wanted && i < view->diags.n; i++) {
-        const struct ecc_diag *d = view->diags.items[i];
+    for (size_t i = 0; wanted && i < view->topology.diags.n; i++) {
+        const struct ecc_diag *d = view->topology.diags.items[i];
         if (!d->has_fix || d->span.start > span.end || d->span.end < span.start)
             continue;
         json_t *edits = json_pack("[o]", lsp_text_edit(&view->text, d->fix_span, d->fix_text));

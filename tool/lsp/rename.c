@@ -80,10 +80,10 @@ static bool is_valid(const struct ecc_ref *ref, const char *name, struct lsp_fai
 
 static const struct ecc_diag *new_error(const struct rename *r, const struct lsp_view *after)
 {
-    const struct ecc_diags *before = &r->view->diags;
+    const struct ecc_diags *before = &r->view->topology.diags;
 
-    for (size_t i = 0; i < after->diags.n; i++) {
-        const struct ecc_diag *d = after->diags.items[i];
+    for (size_t i = 0; i < after->topology.diags.n; i++) {
+        const struct ecc_diag *d = after->topology.diags.items[i];
         bool known = d->severity != ECC_ERROR;
         for (size_t k = 0; !known && k < before->n; k++)
             known = before->items[k]->code == d->code && rename_moved(r, before->items[k]->span.start) == d->span.start;
@@ -135,16 +135,17 @@ static bool is_the_same(struct ecc_lsp *s, const struct lsp_document *doc, struc
 {
     size_t length;
     const char *text = rename_apply(r, &length);
-    struct lsp_view *after = lsp_view_new(s, doc->path, text, length);
+    /* what a release has to say to it is told of the text, and is no reason to leave it */
+    struct lsp_view *after = lsp_view_new(s, doc->path, text, length, false);
     const struct ecc_diag *error = new_error(r, after);
     const struct ecc_ref *gone = error ? NULL : lost(r, after);
 
     if (error)
         lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` can't be called `%.60s`: %.200s (line %u)", r->old, r->new_, error->message,
-                 ecc_source_position(&after->source, error->span.start).line);
+                 ecc_source_position(&after->topology.source, error->span.start).line);
     else if (gone)
         lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` can't be called `%.60s`: then `%.60s` in line %u would mean something else", r->old,
-                 r->new_, gone->name, ecc_source_position(&r->view->source, gone->span.start).line);
+                 r->new_, gone->name, ecc_source_position(&r->view->topology.source, gone->span.start).line);
     lsp_view_free(after);
     return !error && !gone;
 }

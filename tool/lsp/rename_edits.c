@@ -117,7 +117,7 @@ static void edit_references(struct rename *r)
 
     for (size_t i = 0; i < refs->n; i++) {
         const struct ecc_ref *ref = &refs->items[i];
-        const char *there = ecc_arena_strndup(r->arena, r->view->source.text + ref->span.start, ref->span.end - ref->span.start);
+        const char *there = ecc_arena_strndup(r->arena, r->view->topology.source.text + ref->span.start, ref->span.end - ref->span.start);
         if (!has(r, ref))
             continue;
         if (ref->kind == ECC_REF_NODE && strcmp(there, r->old) != 0)
@@ -188,7 +188,7 @@ static void edit_spreads(struct rename *r)
             gives = gives || from == to;
             if (from != to)
                 text = ecc_arena_printf(r->arena, "%s, %s: %.*s.%s", text, to ? r->new_ : r->old, (int)(m->value.end - m->value.start),
-                                        r->view->source.text + m->value.start, from ? r->new_ : r->old);
+                                        r->view->topology.source.text + m->value.start, from ? r->new_ : r->old);
         }
         if (gives)
             edit(r, spread.end, spread.end, text);
@@ -342,7 +342,7 @@ static bool is_kept(struct rename *r, uint32_t decl)
 /* `was(x)` is there: it stays, for it says what was released; unless that is what it is called again. True: nothing is to be added. */
 static bool has_was(struct rename *r, const struct ecc_name *was)
 {
-    const char *text = r->view->source.text;
+    const char *text = r->view->topology.source.text;
     uint32_t start, end;
 
     if (!was->text)
@@ -368,7 +368,7 @@ static uint32_t end_of_params(struct rename *r, const struct ecc_ast_op *op)
     unsigned depth = 0;
 
     ecc_diags_init(&unseen, r->arena);
-    ecc_lex(r->arena, &r->view->source, &unseen, &tokens, &comments);
+    ecc_lex(r->arena, &r->view->topology.source, &unseen, &tokens, &comments);
     for (size_t i = 0; i < tokens.n; i++) {
         if (tokens.items[i].start <= op->name.span.start)
             continue;
@@ -387,7 +387,7 @@ static void add_was(struct rename *r, uint32_t at, const char *before, const cha
 
 static void table_was(struct rename *r, const struct ecc_ast_table *table)
 {
-    const char *text = r->view->source.text;
+    const char *text = r->view->topology.source.text;
     uint32_t at = table->name.span.end;
 
     while (text[at] && text[at] != '{')
@@ -449,7 +449,7 @@ bool rename_collect(struct rename *r, struct lsp_failure *failure)
 
 const char *rename_apply(struct rename *r, size_t *length)
 {
-    const struct ecc_source *source = &r->view->source;
+    const struct ecc_source *source = &r->view->topology.source;
     size_t n = source->length, at = 0;
     uint32_t from = 0;
 

@@ -235,6 +235,15 @@ static json_t *did_close(struct ecc_lsp *s, const json_t *params, struct lsp_fai
     return json_null();
 }
 
+/* A file that clients watch is ecom.lock: what it has is held against the texts. */
+static json_t *files_changed(struct ecc_lsp *s, const json_t *params, struct lsp_failure *failure)
+{
+    (void)params, (void)failure;
+    for (struct lsp_document *d = s->documents; d; d = d->next)
+        lsp_document_forget(d);
+    return json_null();
+}
+
 /* ------------------------------------------------------------------ the table */
 
 enum { REQUEST = 1, ALWAYS = 2 }; /* ALWAYS: also before initialize and after shutdown */
@@ -251,7 +260,7 @@ static const struct method {
     {"$/cancelRequest", nothing, ALWAYS},
     {"$/setTrace", nothing, ALWAYS},
     {"workspace/didChangeConfiguration", nothing, 0},
-    {"workspace/didChangeWatchedFiles", nothing, 0},
+    {"workspace/didChangeWatchedFiles", files_changed, 0},
     {"textDocument/didOpen", did_open, 0},
     {"textDocument/didChange", did_change, 0},
     {"textDocument/didSave", nothing, 0},

@@ -16,6 +16,7 @@
 #include "diag.h"
 #include "lsp.h"
 #include "source.h"
+#include "topology.h"
 
 /* ------------------------------------------------------------------ frames (frame.c) */
 
@@ -52,10 +53,9 @@ json_t *lsp_text_edit(const struct lsp_text *text, struct ecc_span span, const c
 
 struct lsp_view { /* a text and all that is known of it */
     struct ecc_arena arena;
-    struct ecc_source source;
-    struct ecc_diags diags;
+    struct ecc_topology topology; /* what `check` says of it */
     struct ecc_analysis analysis;
-    struct lsp_text text; /* of source */
+    struct lsp_text text; /* of topology.source */
     bool sound; /* it is a text that could be looked at; else there is only a diagnostic */
 };
 
@@ -82,9 +82,11 @@ struct ecc_lsp {
 struct lsp_document *lsp_document_find(struct ecc_lsp *s, const char *uri);
 void lsp_document_open(struct ecc_lsp *s, const char *uri, json_int_t version, const char *text, size_t length);
 void lsp_document_close(struct ecc_lsp *s, struct lsp_document *doc);
+void lsp_document_forget(struct lsp_document *doc); /* what is known of it is of another text, or of another ecom.lock */
 void lsp_document_replace(struct ecc_lsp *s, struct lsp_document *doc, struct ecc_span span, const char *text, size_t length);
 const struct lsp_view *lsp_document_view(struct ecc_lsp *s, struct lsp_document *doc);
-struct lsp_view *lsp_view_new(struct ecc_lsp *s, const char *path, const char *text, size_t length);
+/* released: it is held against ecom.lock, too. */
+struct lsp_view *lsp_view_new(struct ecc_lsp *s, const char *path, const char *text, size_t length, bool released);
 void lsp_view_free(struct lsp_view *view);
 void lsp_documents_free(struct ecc_lsp *s);
 

@@ -105,6 +105,7 @@ class Server implements vscode.Disposable {
   private turn: Promise<void> = Promise.resolve();
   private crashes: number[] = [];
   private told = ""; // the failure that was shown last; the same is not shown twice
+  private readonly releases = vscode.workspace.createFileSystemWatcher("**/ecom.lock"); // diagnostics depend on them, too
   private readonly output = vscode.window.createOutputChannel("ecom");
   private readonly status = vscode.languages.createLanguageStatusItem("ecom.server", { language: "ecom" });
 
@@ -132,6 +133,7 @@ class Server implements vscode.Disposable {
   dispose(): void {
     this.status.dispose();
     this.output.dispose();
+    this.releases.dispose();
   }
 
   private next(then: () => Promise<void> | undefined): Promise<void> {
@@ -189,6 +191,7 @@ class Server implements vscode.Disposable {
         { language: "ecom", scheme: "file" },
         { language: "ecom", scheme: "untitled" },
       ],
+      synchronize: { fileEvents: this.releases },
       outputChannel: this.output,
       initializationFailedHandler: () => false, // begin() tells it
       errorHandler: {
