@@ -6,8 +6,6 @@
 #include <jansson.h>
 
 #include "arena.h"
-#include "derive.h"
-#include "diag.h"
 #include "outset.h"
 #include "writer.h"
 
@@ -305,20 +303,4 @@ const char *ecc_lock_write(struct ecc_lock *lock, size_t *length)
     ecc_w_close(&w, "}");
     *length = w.n;
     return w.data;
-}
-
-const struct ecc_model *ecc_compile_locked(struct ecc_arena *arena, const struct ecc_source *source, const char *text, size_t length,
-                                           struct ecc_diags *diags)
-{
-    const struct ecc_model *model = NULL;
-    const char *wrong;
-    const struct ecc_lock *lock = ecc_lock_read(arena, text, length, &wrong);
-
-    if (!lock)
-        ecc_diag(diags, ECC_E_LOCK, (struct ecc_span){0, 0}, "ecom.lock: %s", wrong);
-    if (!diags->errors)
-        model = ecc_compile_after(arena, source, &lock->releases, diags);
-    if (model)
-        ecc_derive_check(arena, model, diags);
-    return model;
 }

@@ -27,10 +27,4 @@ struct ecc_lock *ecc_lock_read(struct ecc_arena *arena, const char *text, size_t
 struct ecc_lock_service *ecc_lock_service(struct ecc_lock *lock, const char *name); /* made when it is not there */
 const char *ecc_lock_write(struct ecc_lock *lock, size_t *length);
 
-/* ecc_compile_after what a lock's text (NULL: there is none) says, and a look at what the scenarios come to. NULL when diags has an error, also
- * one from before. */
-struct ecc_source;
-const struct ecc_model *ecc_compile_locked(struct ecc_arena *arena, const struct ecc_source *source, const char *lock, size_t length,
-                                           struct ecc_diags *diags);
-
 #endif

@@ -39,13 +39,13 @@ void ecc_arena_free(struct ecc_arena *arena)
 
 static void add_block(struct ecc_arena *arena, size_t need)
 {
-    size_t size = arena->head ? arena->head->size * 2 : FIRST_BLOCK;
+    size_t size = arena->head ? arena->head->size * 2 : FIRST_BLOCK, left = arena->limit ? arena->limit - arena->total : SIZE_MAX;
 
     if (size > LARGEST_BLOCK)
         size = LARGEST_BLOCK;
-    if (size < need)
+    if (size < need || size > left - sizeof(struct ecc_arena_block))
         size = need;
-    if (size > SIZE_MAX - sizeof(struct ecc_arena_block) || (arena->limit && sizeof *arena->head + size > arena->limit - arena->total))
+    if (left < sizeof(struct ecc_arena_block) || size > left - sizeof(struct ecc_arena_block))
         out_of_memory(arena);
     struct ecc_arena_block *block = calloc(1, sizeof *block + size);
     if (!block)

@@ -3,10 +3,10 @@
  * The copy, the line table and the path belong to the arena. */
 #include "source.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "arena.h"
-#include "diag.h"
 
 /* The length of the UTF-8 sequence at p, or 0. No overlong forms, no surrogates, nothing above U+10FFFF. */
 static size_t sequence(const unsigned char *p, const unsigned char *end)
@@ -87,25 +87,6 @@ enum ecc_source_error ecc_source_init(struct ecc_source *source, struct ecc_aren
     source->lines = lines;
     source->nlines = nlines;
     return ECC_SOURCE_OK;
-}
-
-bool ecc_source_take(struct ecc_source *source, struct ecc_arena *arena, const char *path, const char *text, size_t length,
-                     struct ecc_diags *diags)
-{
-    const struct ecc_span start = {0, 0};
-    size_t at = 0;
-    enum ecc_source_error why = ecc_source_init(source, arena, path, text, length, &at);
-
-    if (why == ECC_SOURCE_OK)
-        return true;
-    ecc_source_init(source, arena, path, "", 0, &(size_t){0});
-    if (why == ECC_SOURCE_TOO_LARGE)
-        ecc_diag(diags, ECC_E_SOURCE, start, "larger than %d MiB", ECC_SOURCE_MAX / 1024 / 1024);
-    else if (why == ECC_SOURCE_HAS_NUL)
-        ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "a NUL byte at offset %zu", at), "a topology is text");
-    else
-        ecc_diag_help(diags, ecc_diag(diags, ECC_E_SOURCE, start, "the byte at offset %zu is not UTF-8", at), "save the file as UTF-8");
-    return false;
 }
 
 uint32_t ecc_source_line(const struct ecc_source *source, uint32_t offset)

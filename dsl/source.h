@@ -2,7 +2,6 @@
 #ifndef ECC_SOURCE_H
 #define ECC_SOURCE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,11 +22,6 @@ enum ecc_source_error { ECC_SOURCE_OK, ECC_SOURCE_TOO_LARGE, ECC_SOURCE_HAS_NUL,
 /* Copies text into the arena. On an error, *at is the offset of the offending byte. */
 enum ecc_source_error ecc_source_init(struct ecc_source *source, struct ecc_arena *arena, const char *path, const char *text,
                                       size_t length, size_t *at);
-
-/* The same; what is wrong with it becomes an error, and the source is empty: bytes that are no text are not shown. */
-struct ecc_diags;
-bool ecc_source_take(struct ecc_source *source, struct ecc_arena *arena, const char *path, const char *text, size_t length,
-                     struct ecc_diags *diags);
 
 struct ecc_position { uint32_t line, column; }; /* from 1; columns count code points */
 uint32_t ecc_source_line(const struct ecc_source *source, uint32_t offset); /* index into lines; quick on long lines, too */

@@ -168,6 +168,11 @@ def suite_lsp():
     return script("lsp/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
+def suite_studio():
+    """The studio's server, asked over HTTP."""
+    return script("studio/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
 def suite_plans():
     """What `ecomc plan` says of pairs of topologies, and what must hold of any pair."""
     return script("plan/run.py", ecomc()) if asan_build() else (0, 1, 0)
@@ -192,7 +197,7 @@ def suite_system(only=None):
 
 def suite_chaos(only=None):
     """Processes end at each crash point, the parts around them fail; nothing is lost, doubled or left undone."""
-    if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "runtime/libecruntime.a"]):
+    if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "tool/ecom-studio", "runtime/libecruntime.a"]):
         return 0, 1, 0
     return script("chaos/run.py", *([only] if only else []), timeout=12 * 3600 if LONG else 3600)
 
@@ -207,7 +212,7 @@ def suite_fuzz():
 
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors,
+          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "studio": suite_studio, "editors": suite_editors,
           "database": suite_database, "checks": suite_checks, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
 

@@ -16,7 +16,11 @@ struct code {
     const struct studio_view *view;
     struct ecc_outset files;
     struct {
-        struct piece { const char *file, *text; size_t length; unsigned first, last; } *items;
+        struct piece {
+            const char *file, *text;
+            size_t length;
+            unsigned first, last;
+        } * items;
         size_t n, cap;
     } pieces;
 };
@@ -219,7 +223,10 @@ static void add_node(struct code *c, const struct ecc_node *node)
 
 /* ------------------------------------------------------------------ edges and steps */
 
-struct in_program { struct ecc_span span; bool found; };
+struct in_program {
+    struct ecc_span span;
+    bool found;
+};
 
 static void look_at(void *context, const struct ecc_stmt *stmt)
 {
@@ -245,9 +252,13 @@ static void add_sender(struct code *c, const struct ecc_shapes *unit, const stru
             ecc_walk_stmt(&walker, program->route->call);
         for (size_t k = 0; program->route && k < program->route->nbranches; k++)
             ecc_walk_stmt(&walker, program->route->branches[k].call);
+        in.found |= program->route && program->route->span.start == hop->span.start; /* what it asks a cache */
         if (in.found)
             add_file(c, unit, program->file);
     }
+    const struct ecc_auth *auth = unit->node->kind == ECC_NODE_GATEWAY ? unit->node->u.gateway.auth : NULL;
+    if (auth && auth->via && auth->via->span.start == hop->span.start)
+        add_file(c, unit, "gateway.c");
 }
 
 /* Does a request's path fit a route's? */
@@ -331,6 +342,9 @@ static void add_edge(struct code *c, const struct ecc_edge *edge, const char *la
         return;
     if (edge->http || edge->https)
         add_calls(c, unit, edge, label);
+    if (edge->from->kind == ECC_NODE_GATEWAY && edge->from->u.gateway.limit && edge->from->u.gateway.limit->cache == edge->to &&
+        studio_names(label, "limit"))
+        add_named(c, unit, "gateway.c", "limit");
     add_topics(c, unit, edge->publish, edge->npublish, label);
     for (size_t i = 0; i < edge->nkeyspaces; i++)
         if (studio_names(label, edge->keyspaces[i]->name))
@@ -439,7 +453,11 @@ static bool answer_edge(struct code *c, struct ecc_writer *w, const char *name, 
 static void generate(struct code *c)
 {
     struct ecc_diags diags;
-    struct ecc_codegen cg = {.arena = c->arena, .model = c->view->model, .diags = &diags, .out = &c->files, .lock = c->view->lock,
+    struct ecc_codegen cg = {.arena = c->arena,
+                             .model = c->view->model,
+                             .diags = &diags,
+                             .out = &c->files,
+                             .lock = c->view->lock,
                              .lock_length = c->view->lock_length};
 
     ecc_diags_init(&diags, c->arena);
@@ -449,8 +467,8 @@ static void generate(struct code *c)
 
 void studio_code(struct studio_request *r)
 {
-    const struct studio_example *e = studio_example_named(r);
     const char *node = studio_query(r, "node"), *edge = studio_query(r, "edge"), *label = studio_query(r, "label");
+    const struct studio_example *e = studio_example_named(r);
     struct ecc_writer w;
 
     if (!e)

@@ -15,7 +15,8 @@
 
 /* ------------------------------------------------------------------ files */
 
-char *studio_read(struct ecc_arena *arena, const char *path, size_t *length)
+/* EAGAIN: it was another, larger one when it was opened than when it was looked at, or has grown since. */
+static char *read_once(struct ecc_arena *arena, const char *path, size_t *length)
 {
     struct stat st;
     size_t n = 0, room;
@@ -41,11 +42,18 @@ char *studio_read(struct ecc_arena *arena, const char *path, size_t *length)
         n += got > 0 ? (size_t)got : 0;
     }
     close(fd);
-    if (!failed && n == room)
-        failed = EAGAIN; /* it grows while it is read */
-    errno = failed;
+    errno = !failed && n == room ? EAGAIN : failed;
     *length = n;
-    return failed ? NULL : text;
+    return errno ? NULL : text;
+}
+
+char *studio_read(struct ecc_arena *arena, const char *path, size_t *length)
+{
+    char *text = NULL;
+
+    for (int tries = 0; tries < 10 && !text && (!tries || errno == EAGAIN); tries++)
+        text = read_once(arena, path, length);
+    return text;
 }
 
 static struct studio_stamp stamp_of(const char *path)

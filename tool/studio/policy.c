@@ -4,7 +4,10 @@
 
 #include "code.h"
 
-struct policy { struct ecc_writer *w; bool any; };
+struct policy {
+    struct ecc_writer *w;
+    bool any;
+};
 
 static struct policy begin(struct ecc_writer *w)
 {
@@ -19,14 +22,18 @@ static void end(struct policy *p)
 
 static void put(struct policy *p, const char *name, const char *value)
 {
-    ecc_w(p->w, "%s{\"name\": %s, \"value\": %s}", p->any ? ", " : "", ecc_quote_json(p->w->arena, name), ecc_quote_json(p->w->arena, value));
+    ecc_w(p->w, "%s{\"name\": %s, \"value\": %s}", p->any ? ", " : "", ecc_quote_json(p->w->arena, name),
+          ecc_quote_json(p->w->arena, value));
     p->any = true;
 }
 #define PUT(p, name, ...) put((p), (name), ecc_arena_printf((p)->w->arena, __VA_ARGS__))
 
 static const char *duration(struct policy *p, int64_t ms)
 {
-    static const struct { int64_t ms; const char *unit; } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
 
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (ms && ms % units[i].ms == 0)
@@ -61,7 +68,9 @@ static void put_gateway(struct policy *p, const struct ecc_gateway *g)
             duration(p, g->auth->cache_ms));
     if (g->limit)
         PUT(p, "limit", "%g/s, burst %d, per %s%s", g->limit->per_second, g->limit->burst, per[g->limit->per],
-            !g->limit->cache ? "" : g->limit->when_down_allow ? ", allowed while its cache is down" : ", refused while its cache is down");
+            !g->limit->cache            ? ""
+            : g->limit->when_down_allow ? ", allowed while its cache is down"
+                                        : ", refused while its cache is down");
     PUT(p, "routes", "%zu", g->nroutes);
 }
 

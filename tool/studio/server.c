@@ -13,7 +13,7 @@
 #include "outset.h"
 #include "studio.h"
 
-#define X(id, error_name, error_status, error_title)                                                                                  \
+#define X(id, error_name, error_status, error_title) \
     const struct ec_error studio_error_##id = {.name = (error_name), .status = (error_status), .title = (error_title)};
 STUDIO_ERRORS(X)
 #undef X
@@ -33,15 +33,14 @@ enum { ROUTES = sizeof routes / sizeof routes[0] };
 /* ------------------------------------------------------------------ answers */
 
 #define ON_ALL                                                                                                                        \
-    "content-security-policy: default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'\r\n"  \
+    "content-security-policy: default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'\r\n" \
     "x-content-type-options: nosniff\r\n"                                                                                             \
     "x-frame-options: DENY\r\n"                                                                                                       \
     "referrer-policy: no-referrer\r\n"                                                                                                \
     "cross-origin-opener-policy: same-origin\r\n"                                                                                     \
     "cross-origin-resource-policy: same-origin\r\n"
 
-static void answer(struct ec_http_exchange *exchange, int status, const char *content_type, const char *headers, const void *body,
-                   size_t n)
+static void answer(struct ec_http_exchange *exchange, int status, const char *content_type, const char *headers, const void *body, size_t n)
 {
     struct ec_buf lines = {NULL, 0, 0};
 

@@ -23,7 +23,7 @@
 enum {
     STUDIO_MAX_SOURCE = 4 * 1024 * 1024,  /* bytes of a topology */
     STUDIO_MAX_BODY = 10 * 1024 * 1024,   /* the same as JSON, with escapes, and what services tell in one go */
-    STUDIO_MAX_MEMORY = 512 * 1024 * 1024 /* of one request */
+    STUDIO_MAX_MEMORY = 256 * 1024 * 1024 /* of one request */
 };
 
 struct studio_example;
@@ -73,7 +73,7 @@ struct studio_request {
 STUDIO_ERRORS(X)
 #undef X
 
-/* Each request is answered once, by one of these. */
+/* Each request is answered once, by one of these; r->http and r->exchange are gone then. */
 void studio_problem(const struct studio_request *r, const struct ec_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void studio_json(const struct studio_request *r, int status, const struct ecc_writer *w); /* never stored */

@@ -3,7 +3,10 @@
 
 #include "studio.h"
 
-struct switches { struct studio_switch *items; size_t n, cap; };
+struct switches {
+    struct studio_switch *items;
+    size_t n, cap;
+};
 
 static const char *called(const struct ecc_node *node)
 {

@@ -2,23 +2,28 @@
 #include <string.h>
 
 #include "ast.h"
-#include "lock.h"
 #include "parse.h"
 #include "studio.h"
+#include "topology.h"
 
 enum { MAX_ASSUMED = 32, MAX_CLAUSE = 200 };
 
-void studio_view_make(struct studio_view *view, struct ecc_arena *arena, const char *path, const char *text, size_t length, const char *lock,
-                      size_t lock_length)
+void studio_view_make(struct studio_view *view, struct ecc_arena *arena, const char *path, const char *text, size_t length,
+                      const char *lock, size_t lock_length)
 {
+    struct ecc_topology *topology = ECC_NEW(arena, struct ecc_topology); /* the model points into it */
     struct ecc_diags unseen;
 
-    *view = (struct studio_view){.arena = arena, .lock = lock, .lock_length = lock_length};
-    ecc_diags_init(&view->diags, arena);
+    ecc_topology_take(arena, path, text, length, topology);
+    ecc_topology_check(arena, lock, lock_length, topology);
+    *view = (struct studio_view){.arena = arena,
+                                 .source = topology->source,
+                                 .diags = topology->diags,
+                                 .model = topology->model,
+                                 .lock = lock,
+                                 .lock_length = lock_length};
     ecc_diags_init(&unseen, arena);
-    ecc_source_take(&view->source, arena, path, text, length, &view->diags);
     view->file = ecc_parse(arena, &view->source, &unseen);
-    view->model = ecc_compile_locked(arena, &view->source, lock, lock_length, &view->diags);
     ecc_diags_sort(&view->diags);
     if (!view->model)
         return;
@@ -112,7 +117,8 @@ const struct studio_view *studio_assume(struct studio_request *r, const struct s
         }
         added = ecc_arena_printf(arena, "%s assume %s", added, text);
     }
-    size_t at = decl->span.end - 1, rest = view->source.length - at, more = strlen(added); /* before the bracket, on its line: no place moves */
+    size_t at = decl->span.end - 1, rest = view->source.length - at,
+           more = strlen(added); /* before the bracket, on its line: no place moves */
     char *whole = ecc_arena_alloc(arena, view->source.length + more + 2);
     memcpy(whole, view->source.text, at);
     memcpy(whole + at, added, more);

@@ -69,7 +69,10 @@ bool studio_edge_lines(const struct studio_view *view, const char *from, const c
     return strncmp(to, from, n) == 0 && strcmp(to + n, "-db") == 0 && studio_node_lines(view, to, lines);
 }
 
-struct list { struct ecc_writer *w; const char *sep; };
+struct list {
+    struct ecc_writer *w;
+    const char *sep;
+};
 
 static void put_place(struct list *list, const char *name, struct studio_lines lines)
 {
@@ -129,7 +132,9 @@ void studio_write_diags(struct ecc_writer *w, const struct studio_view *view)
         struct ecc_position from = ecc_source_position(&view->source, d->span.start), to = ecc_source_position(&view->source, d->span.end);
         char id[ECC_ID_SIZE];
         ecc_diag_id(d, id);
-        ecc_w(w, "%s\n  {\"severity\": \"%s\", \"code\": \"%s\", \"line\": %u, \"column\": %u, \"end_line\": %u, \"end_column\": %u, \"message\": %s",
+        ecc_w(w,
+              "%s\n  {\"severity\": \"%s\", \"code\": \"%s\", \"line\": %u, \"column\": %u, \"end_line\": %u, \"end_column\": %u, "
+              "\"message\": %s",
               i ? "," : "", d->severity == ECC_ERROR ? "error" : "warning", id, from.line, from.column, to.line, to.column,
               ecc_quote_json(w->arena, d->message));
         if (d->note)

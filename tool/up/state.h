@@ -13,6 +13,6 @@ struct json_t;
 struct json_t *ecc_state_read(const char *path); /* NULL: nothing is up. The caller's */
 /* [{"text", "by", "kind", "processes"}] of home/faults.json: what is broken on purpose (faults.c). The caller's. */
 struct json_t *ecc_faults_read(const char *home);
-uint64_t ecc_start_ticks(pid_t pid);             /* 0: no such process */
+uint64_t ecc_start_ticks(pid_t pid); /* 0: no such process */
 
 #endif
