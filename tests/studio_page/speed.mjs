@@ -21,7 +21,7 @@ export async function speed(base, shop) {
     console.log(`first diagram: ${show(walls)} ms; of the main thread's processor ${show(works)} ms`);
     assert.ok(Math.min(...works) < 300, works.join(" "));
     const load = loadavg()[0] / cpus().length;
-    if (load > 2) console.log(`skip: the time until the first diagram: the machine does ${load.toFixed(1)} times what it can`);
+    if (load > 2 && Math.min(...walls) >= 300) console.log(`skip: the time until the first diagram: the machine does ${load.toFixed(1)} times what it can`);
     else assert.ok(Math.min(...walls) < 300, walls.join(" "));
   });
 
