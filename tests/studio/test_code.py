@@ -76,6 +76,7 @@ def test_steps(studio):
 
 
 def test_what_there_is_not(studio):
+    assert studio.get("/api/examples/none/code?node=order-svc").problem == "not-found"
     for query, status in (("", 400), ("node=nobody", 404), ("node=", 404), ("node=kafka-db", 404), ("edge=order-svc", 404), ("edge=order-svc%20-%3E%20nobody", 404),
                           ("edge=inventory-svc%20-%3E%20order-svc", 404), ("edge=kafka%20-%3E%20order-svc-db", 404), ("scenario=happy-path&step=none", 400),
                           ("node=%ff", 400), ("scenario=happy-path", 400)):

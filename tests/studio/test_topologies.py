@@ -211,6 +211,8 @@ def test_assumptions_that_are_none(studio):
         assert studio.post(DERIVE, {"scenario": "happy-path", "assume": assume}).status == 422
     assert studio.post(DERIVE, {"scenario": "nothing"}).problem == "not-found"
     assert studio.post(DERIVE, {}).problem == "invalid"
+    for path in ("check", "derive"):
+        assert studio.post(f"/api/examples/none/{path}", {"text": "", "scenario": "x"}).problem == "not-found"
     studio.topology.write_text("topology")
     assert studio.post(DERIVE, {"scenario": "happy-path"}).status in (404, 409)
 

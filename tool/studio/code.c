@@ -467,8 +467,8 @@ static void generate(struct code *c)
 
 void studio_code(struct studio_request *r)
 {
-    const struct studio_example *e = studio_example_named(r);
     const char *node = studio_query(r, "node"), *edge = studio_query(r, "edge"), *label = studio_query(r, "label");
+    const struct studio_example *e = studio_example_named(r);
     struct ecc_writer w;
 
     if (!e)

@@ -102,8 +102,8 @@ static int replace(struct studio_request *r, const char *file, struct ec_str see
 
 void studio_replace(struct studio_request *r)
 {
-    const struct studio_example *e = studio_example_named(r);
     struct ec_str seen = ec_http_header(r->http, "if-match");
+    const struct studio_example *e = studio_example_named(r);
     const char *text;
     size_t n;
     int failed;

@@ -73,7 +73,7 @@ struct studio_request {
 STUDIO_ERRORS(X)
 #undef X
 
-/* Each request is answered once, by one of these. */
+/* Each request is answered once, by one of these; r->http and r->exchange are gone then. */
 void studio_problem(const struct studio_request *r, const struct ec_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void studio_json(const struct studio_request *r, int status, const struct ecc_writer *w); /* never stored */
