@@ -6,23 +6,25 @@ import { Canvas } from "./canvas";
 import type { Checked, Example, ExampleEntry, LiveRun, Scenario } from "./data";
 import { Details, type Selection } from "./details";
 import { Dock, playerKey } from "./dock";
-import { EditorPane } from "./editor-pane";
 import { beatAt, buildModel, restOf } from "./frame";
-import { Help } from "./help";
 import { NARROW, useMedia } from "./hooks";
 import { Icon } from "./icons";
 import { layout as arrange } from "./layout";
+import { lazy } from "./lazy";
 import { marksOf, useLive, useTraffic, Verdict } from "./live";
 import { Menu } from "./menu";
 import { pressing, timeOfStep, typing, useModel, useOnePlayer } from "./player-view";
 import { formatRoute, parseRoute, type Route } from "./route";
 import { beatOfNumber } from "./schedule";
-import { SequenceView } from "./sequence";
 import { Sidebar } from "./sidebar";
 import { Steps } from "./steps";
 import { Switches, SwitchedOn } from "./switches";
 import { asText } from "./text";
 import { useTheme } from "./theme";
+
+const EditorPane = lazy(() => import("./editor").then(({ Editor }) => Editor), false); // it is large
+const SequenceView = lazy(() => import("./sequence").then(({ SequenceView }) => SequenceView), true);
+const Help = lazy(() => import("./help").then(({ Help }) => Help), true);
 
 const selectionId = (selection: Selection | undefined) =>
   selection?.kind === "node" ? selection.id : selection?.kind === "edge" ? selection.name : selection?.entry.step.edge;

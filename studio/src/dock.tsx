@@ -120,6 +120,7 @@ const PHASE_NAMES: Record<string, string> = { undo: "undo", event: "event", fail
 function Slider({ model, player }: { model: Model; player: Player }) {
   const input = useRef<HTMLInputElement>(null);
   const fill = useRef<HTMLDivElement>(null);
+  const thumb = useRef<HTMLDivElement>(null);
   const shown = useRef(-1);
   const beats = model.plan.beats;
   const words = () => {
@@ -131,11 +132,13 @@ function Slider({ model, player }: { model: Model; player: Player }) {
   useEffect(
     () =>
       player.onFrame((t) => {
-        if (shown.current !== -1 && t !== 0 && Math.abs(t - shown.current) < model.length / 1500) return; // less than a pixel
+        // What is seen moves with each frame and costs no layout; the range itself, which would, is set now and then.
+        const part = model.length > 0 ? t / model.length : 0;
+        fill.current!.style.transform = `scaleX(${part})`;
+        thumb.current!.style.transform = `translateX(${part * 100}%)`;
+        if (shown.current !== -1 && t !== 0 && t < model.length && Math.abs(t - shown.current) < BEAT / 4) return;
         shown.current = t;
-        const box = input.current!;
-        box.value = String(Math.round(t));
-        fill.current!.style.transform = `scaleX(${model.length > 0 ? t / model.length : 0})`;
+        input.current!.value = String(Math.round(t));
       }),
     [player, model],
   );
@@ -151,6 +154,7 @@ function Slider({ model, player }: { model: Model; player: Player }) {
         })}
       </svg>
       <div class="filled" ref={fill} />
+      <div class="thumb" ref={thumb} />
       <input
         ref={input}
         type="range"

@@ -8,12 +8,13 @@ export interface GifFrame {
   delay: number;
 }
 
+type Colour = [number, number, number];
 const key = (r: number, g: number, b: number) => ((r >> 3) << 10) | ((g >> 3) << 5) | (b >> 3);
 
 /** Collects colours of some frames (RGBA), then names the nearest of 256 to each. */
 export class Palette {
   private count = new Map<number, [number, number, number, number]>();
-  colours: [number, number, number][] = [];
+  colours: Colour[] = [];
   private nearest = new Int16Array(32768).fill(-1);
 
   add(rgba: Uint8ClampedArray) {
@@ -35,7 +36,7 @@ export class Palette {
     for (const apart of [10, 5, 0]) {
       for (const [n, r, g, b] of sorted) {
         if (this.colours.length === 256) return;
-        const colour: [number, number, number] = [Math.round(r / n), Math.round(g / n), Math.round(b / n)];
+        const colour: Colour = [Math.round(r / n), Math.round(g / n), Math.round(b / n)];
         if (this.colours.every((other) => Math.hypot(other[0] - colour[0], other[1] - colour[1], other[2] - colour[2]) > apart)) this.colours.push(colour);
       }
     }
@@ -45,22 +46,29 @@ export class Palette {
     const out = new Uint8Array(rgba.length / 4);
     for (let i = 0, p = 0; i < rgba.length; i += 4, p++) {
       const k = key(rgba[i]!, rgba[i + 1]!, rgba[i + 2]!);
-      let best = this.nearest[k]!;
-      if (best < 0) {
-        let least = Infinity;
-        best = 0;
-        this.colours.forEach(([r, g, b], n) => {
-          const far = (r - rgba[i]!) ** 2 + (g - rgba[i + 1]!) ** 2 + (b - rgba[i + 2]!) ** 2;
-          if (far < least) {
-            least = far;
-            best = n;
-          }
-        });
-        this.nearest[k] = best;
-      }
-      out[p] = best;
+      if (this.nearest[k]! < 0) this.nearest[k] = this.find(this.mean(k) ?? [rgba[i]!, rgba[i + 1]!, rgba[i + 2]!]);
+      out[p] = this.nearest[k]!;
     }
     return out;
+  }
+
+  /** Colours that are told apart by less than a bin are one; what is met most among them says which. */
+  private mean(k: number): Colour | undefined {
+    const entry = this.count.get(k);
+    return entry && [entry[1] / entry[0], entry[2] / entry[0], entry[3] / entry[0]];
+  }
+
+  private find([red, green, blue]: Colour): number {
+    let best = 0;
+    let least = Infinity;
+    this.colours.forEach(([r, g, b], n) => {
+      const far = (r - red) ** 2 + (g - green) ** 2 + (b - blue) ** 2;
+      if (far < least) {
+        least = far;
+        best = n;
+      }
+    });
+    return best;
   }
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
 const quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const patience = 30_000; // ms; only a broken page meets it
+const patience = 60_000; // ms; only a broken page meets it
 let browser;
 let passed = 0;
 let failed = 0;
@@ -22,6 +22,7 @@ export async function open(base, hash, { viewport = WIDE, expected, ...options }
   const context = await browser.newContext({ viewport, acceptDownloads: true, reducedMotion: "no-preference", ...options });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const page = await context.newPage();
+  page.setDefaultNavigationTimeout(patience);
   page.setDefaultTimeout(patience);
   page.problems = [];
   page.on("console", (message) => {
@@ -35,8 +36,9 @@ export async function open(base, hash, { viewport = WIDE, expected, ...options }
 
 /** Runs a test on a page, which is closed behind it. */
 export async function step(name, page, work) {
-  const opened = await page;
+  let opened;
   try {
+    opened = await page;
     await work(opened);
     if (opened?.problems) assert.deepEqual(opened.problems, [], "the console is empty");
     passed++;
@@ -57,6 +59,17 @@ export async function until(what, condition) {
     assert.ok(Date.now() < end, `not within ${patience / 1000} s: ${what}`);
   }
 }
+
+/** A few at a time: each is a process, and the machine has few cores. */
+export async function all(works, atOnce = 3) {
+  const left = [...works];
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    for (let work = left.shift(); work; work = left.shift()) await work();
+  }));
+}
+
+/** What is drawn is what was asked for last. */
+export const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30)))));
 
 export const said = (page) => page.locator(".narration").innerText();
 export const position = (page) => page.locator(".position").innerText();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { NARROW, open, step, WIDE } from "./harness.mjs";
+import { all, NARROW, open, settled, step, WIDE } from "./harness.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -26,7 +26,7 @@ export async function looks(base, shop) {
     help: [`#/${id}`, (page) => page.keyboard.press("?")],
     failures: [`#/${id}/happy-path?with=stripe.down`, (page) => page.getByRole("button", { name: "Failures" }).click()],
   };
-  await Promise.all(Object.entries(states).map(([name, [hash, act]]) =>
+  await all(Object.entries(states).map(([name, [hash, act]]) => () =>
     step(`axe: ${name}`, open(base, hash), async (page) => {
       await page.evaluate(axe); // not as a script of the page: its CSP would refuse that
       await act?.(page);
@@ -34,7 +34,7 @@ export async function looks(base, shop) {
         await page.setViewportSize(viewport);
         for (const colorScheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme });
-          await page.waitForTimeout(250);
+          await settled(page);
           const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
           const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
           const where = `${viewport.width} ${colorScheme}`;
@@ -43,5 +43,5 @@ export async function looks(base, shop) {
         }
       }
     }),
-  ));
+  ), 2);
 }

@@ -1,6 +1,6 @@
 // The diagram and the player: played to the end, sought, stepped, by keys alone, by address, with reduced motion.
 import assert from "node:assert/strict";
-import { NARROW, open, position, said, step, stepOf, until } from "./harness.mjs";
+import { all, NARROW, open, position, said, step, stepOf, until } from "./harness.mjs";
 
 export async function player(base, shop) {
   const { topology, scenarios } = shop;
@@ -36,7 +36,7 @@ export async function player(base, shop) {
     assert.ok(inside, "a node's text fits into it");
   });
 
-  const plays = scenarios.map((scenario) =>
+  const plays = scenarios.map((scenario) => () =>
     step(`${scenario.name} plays to its end, message by message`, open(base, `#/${topology.name}/${scenario.name}`), async (page) => {
       await page.locator(".speed select").selectOption("4");
       await page.evaluate(() => {
@@ -55,7 +55,7 @@ export async function player(base, shop) {
       assert.ok(end.includes(String(scenario.expect.status)) && end.includes(scenario.expect.error ?? ""), end);
     }),
   );
-  await Promise.all(plays);
+  await all(plays);
 
   await step("seeking by dragging: the address, the list and the slider's text follow", open(base, `#/${topology.name}/payment-failure`), async (page) => {
     const slider = page.getByRole("slider", { name: "Position" });
