@@ -108,10 +108,10 @@ static bool same_message(const struct sides *s, const struct ecc_hop *derived, c
         return false;
     if (derived->to ? !recorded->to || strcmp(derived->to->name, recorded->to->name) != 0 : recorded->to != NULL)
         return false;
-    if (derived->kind == ECC_HOP_REQUEST)
-        return route_fits(recorded->label, derived->label);
     if (!strcmp(derived->label, recorded->label))
         return true;
+    if (derived->kind == ECC_HOP_REQUEST)
+        return route_fits(recorded->label, derived->label);
     return s->asked_again && derived->kind == ECC_HOP_CACHE && without_session(s->auth, derived->label, recorded->label);
 }
 

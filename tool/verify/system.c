@@ -150,7 +150,7 @@ bool ecc_verify_gathered(struct ecc_verify *v, const struct ecc_node *service)
                 seen = seen || (s->consumers[before]->topic == s->consumers[k]->topic && !strcmp(s->consumers[before]->group, group));
             partitions += seen ? 0 : s->consumers[k]->topic->partitions;
         }
-        struct values now = gauge(v, service, ecc_arena_printf(v->arena, "ec_consumer_partitions{group=\"%s\"}", group));
+        struct values now = gauge(v, service, ecc_arena_printf(v->arena, "ec_consumer_partitions{group=\"%s.%s\"}", service->name, group));
         if (now.silent || now.sum != partitions)
             return false;
     }
