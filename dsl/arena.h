@@ -17,7 +17,7 @@ struct ecc_arena {
     char *next, *end;
     size_t total;               /* bytes of its blocks */
     size_t limit;               /* more than this of them is as if there were no more memory; 0: none */
-    void (*oom)(void *context); /* longjmps or exits; may be NULL */
+    void (*oom)(void *context); /* exits, also called by a thread of the compiler's; with a limit it may longjmp; may be NULL */
     void *oom_context;
     struct ecc_arena *scratch;
 };
