@@ -113,7 +113,7 @@ def suite_clang():
 def script(path, *args, timeout=1800):
     code, out = run([sys.executable, os.path.join(HERE, path), *args], os.path.join(WORK, path.replace("/", "-") + ".log"), timeout=timeout)
     counts = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", out, re.M)
-    shown = [line for line in out.splitlines() if re.match(r"skip:|seed \d+$|fuzz_\w+: \d+ executions$", line)]
+    shown = [line for line in out.splitlines() if re.match(r"skip:|seed \d+$|measured: |fuzz_\w+: \d+ executions$", line)]
     if shown:
         print("\n".join("  " + line for line in shown))
     if not counts or code:
@@ -200,7 +200,7 @@ def suite_memory():
 
 def suite_scale():
     """A topology of a thousand services: memory, time, and that both grow linearly."""
-    return script("bench/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), "--measures" if LONG else "--guard")
+    return script("bench/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), "--long" if LONG else "--guard")
 
 
 def suite_system(only=None):
