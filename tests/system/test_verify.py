@@ -18,7 +18,7 @@ from lib import wait
 
 KAFKA = ["embedded", "apache"]
 BUILDS = ["asan", "release"] if lib.LONG else ["release"]
-ROUNDS = 10 if lib.LONG else 2
+PLAYS = 10 if lib.LONG else 2
 TOPOLOGY = os.path.join(lib.ROOT, "topology.ecom")
 SCENARIOS = re.findall(r"^scenario ([a-z0-9-]+)", open(TOPOLOGY, encoding="utf-8").read(), re.M)
 
@@ -45,9 +45,9 @@ def stopped(system, service):
 
 
 def test_every_scenario_is_as_derived(system):
-    code, results = verify(system, "--rounds", str(ROUNDS))
+    code, results = verify(system, "--rounds", str(PLAYS))
     assert code == 0 and not told(results), told(results)
-    assert [r["scenario"] for r in results] == SCENARIOS * ROUNDS
+    assert [r["scenario"] for r in results] == SCENARIOS * PLAYS
     assert [r["scenario"] for r in results[:len(SCENARIOS)] if r["verdict"] == "skipped"] == ["too-late-to-cancel"]
     for result in (r for r in results if r["verdict"] == "same"):
         assert len(result["recorded"]["steps"]) >= len([s for s in result["derived"]["steps"] if not s.get("maybe")]) - 20
@@ -236,7 +236,7 @@ def test_what_was_changed_by_hand_is_told(system):
 
 def test_two_of_each():
     with lib.System(TOPOLOGY, args=["--replicas", "2"], build=lib.RELEASE) as system:
-        code, results = verify(system, "--rounds", str(ROUNDS))
+        code, results = verify(system, "--rounds", str(PLAYS))
         assert code == 0 and not told(results), told(results)
         verify_ = begun(system, "circuit-breaker")  # `down` ends what is stopped, too
         verify_.kill()
