@@ -1,4 +1,4 @@
-"""examples/rides: riders and drivers, a saga that holds a driver and a card and gives both back, positions and ends of rides over the bus."""
+"""examples/rides: riders and drivers, a saga that holds a driver and a card and gives both back, positions over the bus."""
 import concurrent.futures
 import time
 
@@ -53,9 +53,10 @@ class Driver(Person):
 
 def intents(system, ride):
     """Of a ride's authorisations what became: their last status."""
-    made = [e["reply"] for e in asked(system, "stripe-sandbox", "CreatePayment") if e["status"] == 200 and e["reply"]["metadata"]["ride_id"] == ride]
-    after = {e["reply"]["id"]: e["reply"] for e in asked(system, "stripe-sandbox", "CapturePayment") + asked(system, "stripe-sandbox", "CancelPayment")
-             if e["status"] == 200}
+    made, captured, cancelled = ([e["reply"] for e in asked(system, "stripe-sandbox", call) if e["status"] == 200]
+                                 for call in ("CreatePayment", "CapturePayment", "CancelPayment"))
+    after = {reply["id"]: reply for reply in captured + cancelled}
+    made = [reply for reply in made if reply["metadata"]["ride_id"] == ride]
     return [after.get(intent["id"], intent)["status"] for intent in made]
 
 
@@ -72,11 +73,13 @@ def test_a_ride(system):
         reply = rider.ride("old-town")
         assert reply.status == 201 and reply.json["status"] == "started" and reply.json["driver_id"] == driver.id, reply
         ride = reply.json["id"]
-        assert reply.json["fare_cents"] == 350 + 180 * 15 == system.request("GET", "/v1/quotes?from_zone=old-town&to_zone=airport").json["fare_cents"]
+        quote = system.request("GET", "/v1/quotes?from_zone=old-town&to_zone=airport").json
+        assert reply.json["fare_cents"] == 350 + 180 * 15 == quote["fare_cents"]
         assert driver.shift()["ride_id"] == ride and intents(system, ride) == ["requires_capture"]
         is_problem(rider.ask("GET", f"/v1/rides/{ride}/car"), 404, "position-unknown")
         driver.ask("PUT", "/v1/shift/position", {"lat": 48.35, "lng": 11.78}, 204)
-        car = wait(lambda: next((r.json for r in [rider.ask("GET", f"/v1/rides/{ride}/car")] if r.status == 200), None), 60, "the position is known")
+        wait(lambda: rider.ask("GET", f"/v1/rides/{ride}/car").status == 200, 60, "the position is known")
+        car = rider.ask("GET", f"/v1/rides/{ride}/car", status=200)
         assert car["driver_id"] == driver.id and (car["lat"], car["lng"]) == (48.35, 11.78), car
         is_problem(Rider(system).ask("GET", f"/v1/rides/{ride}/car"), 404, "ride-not-found")
         driver.ask("POST", "/v1/shift/finish", status=200)
@@ -155,7 +158,8 @@ def test_the_rider_cancels(system):
         is_problem(driver.ask("POST", "/v1/shift/finish"), 404, "no-ride")
         for _ in range(3):  # whoever is first is right
             ride = rider.ride("harbour").json["id"]
-            cancel, finish = at_once([lambda: rider.ask("POST", f"/v1/rides/{ride}/cancel"), lambda: driver.ask("POST", "/v1/shift/finish")])
+            cancel, finish = at_once([lambda: rider.ask("POST", f"/v1/rides/{ride}/cancel"),
+                                      lambda: driver.ask("POST", "/v1/shift/finish")])
             assert (cancel.status, finish.status) in ((200, 404), (409, 200)), (cancel, finish)
             wait(lambda: intents(system, ride) == ["canceled" if cancel.status == 200 else "succeeded"], 60, "the card knows")
             driver.wait("free")
@@ -188,7 +192,7 @@ def test_pricing_hangs(system):
         assert 1 <= int(refused.headers["retry-after"]) <= 5, refused.headers
     wait(lambda: rider.ride("moor").status == 409, 60, "a probe closes it")
     assert counts(system, "ride-svc", PRICING)[0] == 0
-    assert not system.sql("ride-svc", f"SELECT 1 FROM rides WHERE rider_id = '{rider.id}' AND reason = 'pricing-unavailable'"), "no ride was made"
+    assert {reason for _, reason in system.sql("ride-svc", f"SELECT id, reason FROM rides WHERE rider_id = '{rider.id}'")} == {"no-driver"}
 
 
 def test_a_tariff_is_cached(system):
@@ -215,7 +219,8 @@ def test_who_may_what(system):
         is_problem(Rider.ride(driver, "moor"), 403, "not-for-you")
     is_problem(driver.ask("GET", "/v1/shift"), 409, "not-on-shift")
     is_problem(driver.ask("PUT", "/v1/shift/position", {"lat": 1.0, "lng": 1.0}), 409, "not-on-shift")
-    assert system.request("POST", "/v1/riders", {"email": "x@example.test", "password": PASSWORD, "name": "X", "role": "staff"}).status == 422
+    account = {"email": "x@example.test", "password": PASSWORD, "name": "X"}
+    assert system.request("POST", "/v1/riders", {**account, "role": "staff"}).status == 422
     assert system.request("GET", "/v1/shift").status == 401
 
 
@@ -230,8 +235,9 @@ def test_what_must_hold(system):
                   "a card is held while the ride goes on, charged its fare when it has ended, and let go otherwise"]
     hold(system, invariants)
     (ride,) = system.sql("ride-svc", "SELECT id FROM rides WHERE status = 'finished' LIMIT 1")[0]
-    def by(change, back):
-        return broken_by(system, "ride-svc", f"UPDATE rides SET {change} WHERE id = '{ride}'", f"UPDATE rides SET {back} WHERE id = '{ride}'")
+
+    def by(*changes):
+        return broken_by(system, "ride-svc", *(f"UPDATE rides SET {change} WHERE id = '{ride}'" for change in changes))
     assert by("status = 'started'", "status = 'finished'") == {invariants[0], invariants[2]}
     assert by("fare_cents = fare_cents + 1", "fare_cents = fare_cents - 1") == {invariants[2]}
     (driver,) = system.sql("ride-svc", f"SELECT driver_id FROM rides WHERE id = '{ride}'")[0]

@@ -49,14 +49,15 @@ def backstage(system, method, path, body=None, status=200):
 
 def announce(system, seats=1, **terms):
     show = f"show-{uuid.uuid4().hex[:12]}"
-    backstage(system, "POST", "/v1/shows", {"show": show, "title": "In the Cellar", "starts_at": "2030-06-01T20:00:00Z", "price_cents": 1800,
-                                            "seats": seats, **terms}, 201)
+    what = {"title": "In the Cellar", "starts_at": "2030-06-01T20:00:00Z", "price_cents": 1800}
+    backstage(system, "POST", "/v1/shows", {"show": show, "seats": seats, **what, **terms}, 201)
     return show
 
 
 def seats(system, show):
     """How many are in which state."""
-    return {status: int(n) for status, n in system.sql("seat-svc", f"SELECT status, count(*) FROM seats WHERE show = '{show}' GROUP BY status")}
+    rows = system.sql("seat-svc", f"SELECT status, count(*) FROM seats WHERE show = '{show}' GROUP BY status")
+    return {status: int(n) for status, n in rows}
 
 
 def sweep(system, show):
@@ -180,7 +181,8 @@ def test_who_joins_while_a_seat_comes_back(system):
         holders, waiting = [Fan(system) for _ in range(2)], [Fan(system) for _ in range(2)]
         for holder in holders:
             holder.hold(show)
-        at_once([*(lambda h=h: h.ask("DELETE", f"/v1/holds/{show}", status=204) for h in holders), *(lambda f=f: f.wait(show) for f in waiting)])
+        leave = [lambda h=h: h.ask("DELETE", f"/v1/holds/{show}", status=204) for h in holders]
+        at_once(leave + [lambda f=f: f.wait(show) for f in waiting])
         wait(lambda: {f.place(show)["status"] for f in waiting} == {"offered"}, 60, "both are offered a seat")
         assert sorted(f.place(show)["number"] for f in waiting) == [1, 2]
 
@@ -252,11 +254,11 @@ def test_what_must_hold(system):
         return broken_by(system, service, change, back)
     seat = f"UPDATE seats SET {{}} WHERE show = '{show}' AND number = {number}"
     assert by("seat-svc", seat.format("status = 'taken'"), seat.format("status = 'sold'")) == {invariants[0], invariants[1]}
-    twice = f"INSERT INTO orders (id, fan_id, show, price_cents, status, number) SELECT gen_random_uuid(), fan_id, show, 0, status, number" \
-            f" FROM orders WHERE id = '{order}'"
+    twice = "INSERT INTO orders (id, fan_id, show, price_cents, status, number)" \
+            f" SELECT gen_random_uuid(), fan_id, show, 0, status, number FROM orders WHERE id = '{order}'"
     assert by("order-svc", twice, "DELETE FROM orders WHERE price_cents = 0") == {invariants[0]}
-    assert by("order-svc", f"UPDATE orders SET price_cents = 1 WHERE id = '{order}'", f"UPDATE orders SET price_cents = 1800 WHERE id = '{order}'") \
-        == {invariants[3]}
+    price = f"UPDATE orders SET price_cents = {{}} WHERE id = '{order}'"
+    assert by("order-svc", price.format(1), price.format(1800)) == {invariants[3]}
     show = announce(system)
     assert by("waitlist-svc", f"INSERT INTO entries (show, fan_id) VALUES ('{show}', gen_random_uuid())",
               f"DELETE FROM entries WHERE show = '{show}'") == {invariants[2]}
