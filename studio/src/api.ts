@@ -34,7 +34,13 @@ const at = (id: string, rest = "") => `/api/examples/${encodeURIComponent(id)}${
 const json = async <T>(response: Promise<Response>): Promise<T> => (await response).json() as Promise<T>;
 
 export const examples = () => json<{ examples: ExampleEntry[] }>(ask("/api/examples")).then((reply) => reply.examples);
-export const example = (id: string) => json<Example>(ask(at(id)));
+export const example = async (id: string): Promise<Example> => ({
+  scenarios: [],
+  switches: [],
+  places: {},
+  diagnostics: [],
+  ...(await json<Partial<Example>>(ask(at(id)))), // of a text with errors there is nothing but those
+});
 export const check = (id: string, text: string, signal: AbortSignal) => json<Checked>(ask(at(id, "/check"), post({ text, assume: [] }, signal)));
 export const derive = (id: string, scenario: string, assume: string[]) => json<Scenario>(ask(at(id, "/derive"), post({ scenario, assume })));
 export const code = (id: string, query: Record<string, string>) => json<Code>(ask(`${at(id, "/code")}?${new URLSearchParams(query)}`));

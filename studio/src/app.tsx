@@ -114,7 +114,7 @@ export function App() {
   const data: Example | undefined = useMemo(() => {
     if (!loaded || loaded.id !== route.example) return undefined;
     if (!draft?.topology) return loaded.data;
-    return { topology: draft.topology, scenarios: draft.scenarios ?? [], switches: draft.switches ?? loaded.data.switches, places: draft.places ?? loaded.data.places };
+    return { ...loaded.data, ...draft };
   }, [loaded, draft, route.example]);
   const topology = data?.topology;
   const layout = useMemo(() => (topology && topology.nodes.length > 0 ? arrange(topology) : undefined), [topology]);
@@ -369,7 +369,7 @@ export function App() {
                 <span>Close player</span>
               </button>
             ) : (
-              <button type="button" class="tool wide primary" ref={runButton} onClick={start} disabled={!data} title="Run (R)">
+              <button type="button" class="tool wide primary" ref={runButton} onClick={start} disabled={!topology} title="Run (R)">
                 <Icon name="play" />
                 <span>Run</span>
               </button>
@@ -410,9 +410,9 @@ export function App() {
               )}
             </div>
           ) : (
-            !problem && <p class="empty">{data ? "The topology has no nodes yet." : "Reading …"}</p>
+            !problem && <Nothing data={data} onLine={(line) => setEditing({ line })} />
           )}
-          {(model || selection) && data && (
+          {topology && (model || selection) && data && (
             <aside class={selection ? "side with-details" : "side"} aria-label={model ? "Steps and details" : "Details"}>
               {run && <Verdict run={run} onClose={() => setRun(undefined)} />}
               {model && !(narrow && selection) && (
@@ -421,7 +421,7 @@ export function App() {
               {selection && (
                 <Details
                   example={route.example!}
-                  topology={data.topology}
+                  topology={topology}
                   selection={selection}
                   onSelect={select}
                   onClose={unselect}
@@ -479,6 +479,27 @@ export function App() {
       <div class={said ? "toast shown" : "toast empty"} role="status">
         {said}
       </div>
+    </div>
+  );
+}
+
+/** In the place of a drawing that there is not. */
+function Nothing({ data, onLine }: { data?: Example; onLine: (line: number) => void }) {
+  const errors = data?.diagnostics.filter(({ severity }) => severity === "error") ?? [];
+  if (!data || errors.length === 0) return <p class="empty">{data ? "The topology has no nodes yet." : "Reading …"}</p>;
+  return (
+    <div class="empty">
+      <h2>The topology has errors, so there is nothing to draw</h2>
+      <ul class="wrong">
+        {errors.map(({ line, column, message, code }, i) => (
+          <li key={i}>
+            <button type="button" class="link" onClick={() => onLine(line)}>
+              {line}:{column}
+            </button>{" "}
+            {message} <code>{code}</code>
+          </li>
+        ))}
+      </ul>
     </div>
   );
 }

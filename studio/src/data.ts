@@ -103,10 +103,12 @@ export interface ExampleEntry {
 }
 
 export interface Example {
-  topology: Topology;
+  /** None: the text has errors. */
+  topology?: Topology;
   scenarios: Scenario[];
   switches: Switch[];
   places: Places;
+  diagnostics: Diagnostic[];
 }
 
 export interface Diagnostic {
@@ -120,9 +122,7 @@ export interface Diagnostic {
   help?: string;
 }
 
-export interface Checked extends Partial<Example> {
-  diagnostics: Diagnostic[];
-}
+export type Checked = Partial<Example> & Pick<Example, "diagnostics">;
 
 export interface Lines {
   file: string;

@@ -122,6 +122,7 @@ function Slider({ model, player }: { model: Model; player: Player }) {
   const fill = useRef<HTMLDivElement>(null);
   const thumb = useRef<HTMLDivElement>(null);
   const shown = useRef(-1);
+  const gap = Math.min(0.0012 * model.plan.beats.length, 0.06); // a pixel or two, however many beats there are
   const beats = model.plan.beats;
   const words = () => {
     if (player.t === 0 || player.model !== model) return `Beginning, ${model.plan.steps.length} steps`;
@@ -150,7 +151,7 @@ function Slider({ model, player }: { model: Model; player: Player }) {
           const steps = list.map((index) => model.plan.steps[index]!.step);
           const bad = steps.some((step) => step.status === "timeout" || step.status === "error" || step.status === "refused" || step.status === "failed" || step.status === "open");
           const phase = steps.find((step) => PHASE_NAMES[step.phase])?.phase ?? "request";
-          return <rect key={i} class={`phase ph-${phase}${bad ? " bad" : ""}`} x={i + 0.04} y="0" width="0.92" height="1" />;
+          return <rect key={i} class={`phase ph-${phase}${bad ? " bad" : ""}`} x={i + gap} y="0" width={1 - 2 * gap} height="1" />;
         })}
       </svg>
       <div class="filled" ref={fill} />

@@ -87,6 +87,19 @@ export async function editor(base, shop, file) {
     }
   });
 
+  await step("a file with errors: they are shown in the drawing's place, and lead to their lines", open(base, `#/${topology.name}`), async (page) => {
+    const lines = original.split("\n").length;
+    try {
+      writeFileSync(file, `${original}edge order-svc -> nowhere { http }\n`);
+      await page.reload({ waitUntil: "domcontentloaded" });
+      await page.getByText("there is no node `nowhere`").waitFor();
+      await page.getByRole("button", { name: new RegExp(`^${lines}:`) }).click();
+      await until("the line", async () => (await page.locator(".editor-host .cm-activeLine").innerText()).startsWith("edge order-svc -> nowhere"));
+    } finally {
+      writeFileSync(file, original);
+    }
+  });
+
   await step("from a step's lines to the editor; on a narrow page, too", open(base, `#/${topology.name}`, { viewport: NARROW }), async (page) => {
     await page.locator("[data-node=order-svc]").dispatchEvent("click");
     await page.locator(".details").getByRole("button", { name: "Edit" }).click();
