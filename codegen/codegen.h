@@ -66,6 +66,8 @@ void ecc_emit_meson(struct ecc_codegen *cg, struct ecc_shapes *shapes);    /* it
 void ecc_emit_studio(struct ecc_codegen *cg);                              /* studio/: the picture and the scenarios */
 void ecc_emit_meson_root(struct ecc_codegen *cg, struct ecc_shapes *const *units, size_t n); /* generated/meson.build */
 
+/* The picture as studio/topology.json has it. */
+void ecc_write_topology(struct ecc_writer *w, const struct ecc_model *model);
 /* A scenario's steps as studio/scenarios/<name>.json has them. */
 void ecc_write_scenario(struct ecc_arena *arena, struct ecc_writer *w, const struct ecc_derived *derived);
 

@@ -107,13 +107,13 @@ static void find_keyed(struct list *l, const struct ecc_model *model)
     }
 }
 
-/* A failure that is recorded: 4xx, but none of those that speak of the moment. */
+/* A failure that is recorded. */
 static bool can_be_refused(const struct ecc_op *op)
 {
     for (size_t i = 0; i < op->nerrors; i++) {
-        int status = op->errors[i]->status;
+        const struct ecc_error *error = op->errors[i];
 
-        if (status >= 400 && status <= 499 && status != 408 && status != 425 && status != 429)
+        if (error->status >= 400 && error->status <= 499 && !ecc_is_momentary(error))
             return true;
     }
     return false;

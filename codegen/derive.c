@@ -44,6 +44,42 @@ const char *ecc_hop_to(struct ecc_arena *arena, const struct ecc_hop *hop)
     return hop->to ? hop->to->name : ecc_arena_printf(arena, "%s-db", hop->from->name);
 }
 
+struct ids {
+    struct {
+        const char *text;
+        int n;
+    } *items;
+    size_t n, cap;
+};
+
+static const char *unique(struct ecc_arena *arena, struct ids *ids, const char *text)
+{
+    for (size_t i = 0; i < ids->n; i++)
+        if (strcmp(ids->items[i].text, text) == 0)
+            return ecc_arena_printf(arena, "%s_%d", text, ++ids->items[i].n);
+    if (ids->n == ids->cap)
+        ids->items = ecc_arena_grow(arena, ids->items, &ids->cap, sizeof *ids->items);
+    ids->items[ids->n].text = text;
+    ids->items[ids->n++].n = 1;
+    return text;
+}
+
+static void name_hops(struct ecc_arena *arena, struct ids *ids, struct ecc_hops *hops)
+{
+    for (size_t i = 0; i < hops->n; i++) {
+        struct ecc_hop *hop = hops->items[i];
+        hop->id = unique(arena, ids, ecc_arena_printf(arena, "%s.%s", ecc_hop_to(arena, hop), hop->label));
+        name_hops(arena, ids, &hop->hops);
+    }
+}
+
+void ecc_hops_name(struct ecc_arena *arena, struct ecc_hops *hops)
+{
+    struct ids ids = {0};
+
+    name_hops(arena, &ids, hops);
+}
+
 /* ------------------------------------------------------------------ shared by the parts */
 
 const struct ecc_assume *ecc_derive_assumed(const struct ecc_derive *d, enum ecc_assume_kind kind, const struct ecc_node *node)
@@ -464,5 +500,6 @@ const struct ecc_derived *ecc_derive(struct ecc_arena *arena, const struct ecc_m
     derived->cached = a.hit;
     derived->cut = d.cut;
     derived->unsaid = narrate(scenario, &derived->hops, &said);
+    ecc_hops_name(arena, &derived->hops);
     return derived;
 }

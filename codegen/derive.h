@@ -6,10 +6,14 @@
  * is not, and then the straight way is taken: a row is there where its absence has a way out, and the other way round, `fail ... when` does
  * not fail, the `else` of a `when` is taken. So a story that hangs on a row's content is not told by a scenario.
  *
+ * A trace that was recorded has the same form (tool/trace), with times.
+ *
  * Hops live in the arena and point into the model.
  */
 #ifndef ECC_DERIVE_H
 #define ECC_DERIVE_H
+
+#include <stdint.h>
 
 #include "model.h"
 
@@ -68,6 +72,7 @@ struct ecc_hops {
 };
 
 struct ecc_hop {
+    const char *id; /* of its step: `<to>.<label>`, with a number where there are several */
     enum ecc_hop_kind kind;
     enum ecc_hop_outcome outcome;
     enum ecc_hop_phase phase;
@@ -87,6 +92,8 @@ struct ecc_hop {
     const char *say;      /* the scenario's narration, or NULL */
     struct ecc_span span; /* what sends it */
     struct ecc_hops hops; /* what its receiver sends */
+    bool recorded;        /* it has happened, from start_us to end_us */
+    uint64_t start_us, end_us; /* microseconds from when its trace began */
 };
 
 struct ecc_derived {
@@ -103,6 +110,8 @@ const struct ecc_derived *ecc_derive(struct ecc_arena *arena, const struct ecc_m
 struct ecc_diags;
 void ecc_derive_check(struct ecc_arena *arena, const struct ecc_model *model, struct ecc_diags *diags);
 
+/* Gives each its id. */
+void ecc_hops_name(struct ecc_arena *arena, struct ecc_hops *hops);
 const char *ecc_hop_kind_name(enum ecc_hop_kind kind);
 const char *ecc_hop_outcome_name(enum ecc_hop_outcome outcome);
 const char *ecc_hop_phase_name(enum ecc_hop_phase phase);

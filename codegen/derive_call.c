@@ -77,6 +77,10 @@ static struct attempt of_op(struct ecc_derive *d, const struct ecc_at *at, struc
     struct attempt attempt = {.value = answer.value, .accepted = answer.accepted, .unknown = answer.unknown, .sent = true};
     if (!answer.error)
         return attempt;
+    /* A program that claims may have done some of its work before it failed; only a failure for good is its answer. */
+    if (at->keyed && !op->custom && op->program.repeat == ECC_REPEAT_CLAIM &&
+        (!raises(op, answer.error) || answer.error->status >= 500 || ecc_is_momentary(answer.error)))
+        attempt.unknown = true;
     attempt.error = answer.error;
     if (raises(op, answer.error)) {
         attempt.outcome = ECC_HOP_IS_ERROR;
@@ -84,6 +88,7 @@ static struct attempt of_op(struct ecc_derive *d, const struct ecc_at *at, struc
     }
     attempt.outcome = answer.error->status >= 500 ? ECC_HOP_IS_FAILED : ECC_HOP_IS_ERROR;
     attempt.again = answer.error->status >= 500;
+    attempt.unknown = attempt.unknown || (attempt.outcome == ECC_HOP_IS_FAILED && answer.error->status != 503);
     return attempt;
 }
 
@@ -115,15 +120,15 @@ static struct attempt of_ext(struct ecc_derive *d, struct ecc_hop *hop, const st
                 reply ? ecc_known_from_wire(d->arena, reply, call->reply, call->name) : ecc_known_row(d->arena, call->reply, call->name);
         return attempt;
     }
-    if (hop->status < 500 && hop->status != 429 && hop->status != 408 && hop->status != 409) {
+    if (hop->status < 500 && hop->status != 429 && hop->status != 408 && (hop->status != 409 || !call->idempotency_header)) {
         attempt.outcome = ECC_HOP_IS_ERROR; /* for good, but not in words that the topology knows */
         attempt.error = &ecc_derive_bad_gateway;
         return attempt;
     }
     attempt.outcome = ECC_HOP_IS_FAILED;
     attempt.error = NULL;
-    attempt.unknown = hop->status >= 500;
-    attempt.again = hop->status >= 500 || hop->status == 429;
+    attempt.unknown = hop->status != 503 && hop->status != 429 && hop->status != 408; /* those say that nothing was done */
+    attempt.again = true;
     return attempt;
 }
 

@@ -5,12 +5,6 @@
 #include "derive_internal.h"
 #include "plan.h"
 
-/* A 4xx is an answer for good, but for those about the moment. */
-static bool final(const struct ecc_error *error)
-{
-    return error->status < 500 && error->status != 408 && error->status != 425 && error->status != 429;
-}
-
 static struct ecc_answer end(struct ecc_derive *d, struct ecc_at at, const struct ecc_saga *saga, struct ecc_env *env,
                              const struct ecc_error *error)
 {
@@ -60,7 +54,7 @@ struct ecc_answer ecc_derive_saga(struct ecc_derive *d, const struct ecc_at *fro
             ecc_env_bind(&env, step->result, answer.value ? answer.value : &ecc_known_null);
             continue;
         }
-        bool unknown = answer.unknown || (!final(answer.error) && answer.error->status < 500);
+        bool unknown = answer.unknown || ecc_is_momentary(answer.error);
         if (!step->undo && (unknown || !ecc_op_can_fail(step->run->u.call.op)))
             return (struct ecc_answer){.pending = true};
         return compensate(d, at, saga, &env, unknown ? i + 1 : i, answer.error);

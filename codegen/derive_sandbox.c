@@ -1,4 +1,5 @@
-/* A provider's sandbox, played while a scenario is derived. A condition that is not known does not hold. */
+/* A provider's sandbox, played while a scenario is derived. A condition that is not known does not hold. Of a key that is not known (a row
+ * holds it) there may be an object: what is in that is not known either. */
 #include <string.h>
 
 #include "arena.h"
@@ -79,9 +80,13 @@ static const struct ecc_known *value_of(struct asked *a, const struct ecc_sbx_va
         return ecc_derive_literal(a->d->arena, v->literal);
     case ECC_SBX_REQUEST:
         return of_request(a, v);
-    case ECC_SBX_STORE:
-        kept = find(a, v, value_of(a, v->key));
+    case ECC_SBX_STORE: {
+        const struct ecc_known *key = value_of(a, v->key);
+        kept = find(a, v, key);
+        if (!kept && key->kind == ECC_KNOWN_SOME)
+            return along(a, ecc_known_some(a->d->arena, "%s[%s]", v->name, key->text), v->path, v->npath);
         return kept ? along(a, kept->value, v->path, v->npath) : &ecc_known_null;
+    }
     case ECC_SBX_REPLY:
         return a->reply ? along(a, a->reply, v->path, v->npath) : &ecc_known_null;
     case ECC_SBX_OBJECT:
@@ -100,8 +105,10 @@ static enum ecc_truth holds(struct asked *a, const struct ecc_sbx_cond *c)
     switch (c->test) {
     case ECC_SBX_ALWAYS:
         return ECC_TRUE;
-    case ECC_SBX_MISSING:
-        return find(a, c->left, value_of(a, c->left->key)) ? ECC_FALSE : ECC_TRUE;
+    case ECC_SBX_MISSING: {
+        const struct ecc_known *key = value_of(a, c->left->key);
+        return find(a, c->left, key) ? ECC_FALSE : key->kind == ECC_KNOWN_SOME ? ECC_UNKNOWN : ECC_TRUE;
+    }
     case ECC_SBX_COMPARE:
         return ecc_known_compare(c->op, value_of(a, c->left), value_of(a, c->right));
     case ECC_SBX_AND:

@@ -11,18 +11,9 @@
 #include "codegen.h"
 #include "derive.h"
 
-struct names {
-    struct name {
-        const char *text;
-        int n;
-    } * items;
-    size_t n, cap;
-};
-
 struct steps {
     struct ecc_arena *arena;
     struct ecc_writer *w;
-    struct names names;
     bool any;
 };
 
@@ -32,17 +23,6 @@ static const char *json(struct ecc_arena *arena, const char *text)
 }
 
 /* ------------------------------------------------------------------ steps */
-
-static const char *unique(struct steps *s, const char *text)
-{
-    struct name new = {text, 1};
-
-    for (size_t i = 0; i < s->names.n; i++)
-        if (strcmp(s->names.items[i].text, text) == 0)
-            return ecc_arena_printf(s->arena, "%s_%d", text, ++s->names.items[i].n);
-    ECC_PUSH(s->arena, &s->names, new);
-    return text;
-}
 
 static const char *told(struct steps *s, const struct ecc_hop *hop)
 {
@@ -127,6 +107,10 @@ static void write_step(struct steps *s, const struct step *step)
         ecc_w(w, ", \"error\": %s", json(s->arena, hop->error->name));
     if (hop->status && step->reply)
         ecc_w(w, ", \"http\": %d", hop->status);
+    if (hop->recorded) {
+        uint64_t at = step->reply ? hop->end_us : hop->start_us, until = step->reply || has_answer(hop) ? at : hop->end_us;
+        ecc_w(w, ", \"start_ms\": %.3f, \"end_ms\": %.3f", (double)at / 1000, (double)until / 1000);
+    }
     ecc_w(w, ", \"say\": %s}", json(s->arena, step->say));
 }
 
@@ -135,7 +119,7 @@ static void write_hops(struct steps *s, const struct ecc_hops *hops, const char 
     for (size_t i = 0; i < hops->n; i++) {
         const struct ecc_hop *hop = hops->items[i];
         const char *to = ecc_hop_to(s->arena, hop);
-        const char *id = unique(s, ecc_arena_printf(s->arena, "%s.%s", to, hop->label));
+        const char *id = hop->id;
         bool two = has_answer(hop);
         struct step step = {id,
                             parent,
@@ -203,7 +187,7 @@ static bool has_database(const struct ecc_node *node)
 }
 
 /* What an edge carries, one word each. */
-static void list_names(struct ecc_codegen *cg, struct ecc_writer *w, const struct ecc_edge *edge)
+static void list_names(struct ecc_writer *w, const struct ecc_edge *edge)
 {
     const char *sep = "";
 
@@ -211,11 +195,11 @@ static void list_names(struct ecc_codegen *cg, struct ecc_writer *w, const struc
         return;
     ecc_w(w, ", \"carries\": [");
     for (size_t i = 0; i < edge->npublish; i++, sep = ", ")
-        ecc_w(w, "%s%s", sep, json(cg->arena, edge->publish[i]->name));
+        ecc_w(w, "%s%s", sep, json(w->arena, edge->publish[i]->name));
     for (size_t i = 0; i < edge->nconsume; i++, sep = ", ")
-        ecc_w(w, "%s%s", sep, json(cg->arena, edge->consume[i]->name));
+        ecc_w(w, "%s%s", sep, json(w->arena, edge->consume[i]->name));
     for (size_t i = 0; i < edge->nkeyspaces; i++, sep = ", ")
-        ecc_w(w, "%s%s", sep, json(cg->arena, edge->keyspaces[i]->name));
+        ecc_w(w, "%s%s", sep, json(w->arena, edge->keyspaces[i]->name));
     ecc_w(w, "]");
 }
 
@@ -281,15 +265,16 @@ static struct picture picture_of(struct ecc_arena *arena, const struct ecc_model
     return p;
 }
 
-static void emit_topology_json(struct ecc_codegen *cg, const struct picture *p)
+void ecc_write_topology(struct ecc_writer *w, const struct ecc_model *m)
 {
-    struct ecc_writer *w = ecc_codegen_file(cg, NULL);
-    const struct ecc_model *m = cg->model;
-    struct ecc_arena *arena = cg->arena;
+    struct ecc_arena *arena = w->arena;
+    const struct picture picture = picture_of(arena, m), *p = &picture;
     const char *sep = "\n";
 
     ecc_wl(w, "{");
     ecc_wl(w, "  \"schema\": 1,");
+    if (m->name)
+        ecc_wl(w, "  \"name\": %s,", json(arena, m->name));
     ecc_wl(w, "  \"title\": %s,", json(arena, m->title ? m->title : ""));
     ecc_w(w, "  \"nodes\": [");
     for (size_t i = 0; i < m->nnodes; i++, sep = ",\n") {
@@ -310,7 +295,7 @@ static void emit_topology_json(struct ecc_codegen *cg, const struct picture *p)
         if (line->edge && line->edge->external)
             ecc_w(w, ", \"external\": true");
         if (line->edge) {
-            list_names(cg, w, line->edge);
+            list_names(w, line->edge);
             edge_policy(w, line->edge);
         }
         ecc_w(w, "}");
@@ -322,11 +307,11 @@ static void emit_topology_json(struct ecc_codegen *cg, const struct picture *p)
         ecc_w(w, "%s    {\"name\": %s, \"title\": %s}", sep, json(arena, m->scenarios[i]->name), json(arena, m->scenarios[i]->title));
     ecc_wl(w, "\n  ]");
     ecc_wl(w, "}");
-    ecc_outset_add_writer(cg->out, "studio/topology.json", w);
 }
 
-static void emit_topology_js(struct ecc_codegen *cg, const struct picture *p)
+static void emit_topology_js(struct ecc_codegen *cg)
 {
+    const struct picture picture = picture_of(cg->arena, cg->model), *p = &picture;
     struct ecc_writer *w = ecc_codegen_file(cg, "// " ECC_BANNER);
     const struct ecc_model *m = cg->model;
     struct ecc_arena *arena = cg->arena;
@@ -351,10 +336,11 @@ static void emit_topology_js(struct ecc_codegen *cg, const struct picture *p)
 
 void ecc_emit_studio(struct ecc_codegen *cg)
 {
-    const struct picture picture = picture_of(cg->arena, cg->model);
+    struct ecc_writer *topology = ecc_codegen_file(cg, NULL);
 
-    emit_topology_json(cg, &picture);
-    emit_topology_js(cg, &picture);
+    ecc_write_topology(topology, cg->model);
+    ecc_outset_add_writer(cg->out, "studio/topology.json", topology);
+    emit_topology_js(cg);
     for (size_t i = 0; i < cg->model->nscenarios; i++) {
         const struct ecc_scenario *scenario = cg->model->scenarios[i];
         struct ecc_writer *w = ecc_codegen_file(cg, NULL);

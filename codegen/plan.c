@@ -567,11 +567,3 @@ const struct ecc_plan *ecc_plan_saga_end(struct ecc_arena *arena, const struct e
     plan->program = kind == ECC_PLAN_DONE ? &saga->done : &saga->failed;
     return lower_program(arena, plan, ECC_MEMBER_SAGA);
 }
-
-bool ecc_op_can_fail(const struct ecc_op *op)
-{
-    for (size_t i = 0; i < op->nerrors; i++)
-        if (op->errors[i]->status < 500)
-            return true;
-    return false;
-}

@@ -111,7 +111,4 @@ const struct ecc_plan *ecc_plan_saga_end(struct ecc_arena *arena, const struct e
 /* The frame's member that holds the variable, or NULL: it is part of the input. */
 const struct ecc_member *ecc_plan_member(const struct ecc_plan *plan, const struct ecc_var *var);
 
-/* Can it end a saga from a step that can't be undone? An error of 5xx is about the moment: the step is repeated. */
-bool ecc_op_can_fail(const struct ecc_op *op);
-
 #endif

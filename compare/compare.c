@@ -140,6 +140,10 @@ void ecc_compare(struct ecc_arena *arena, const struct ecc_model *old, const str
     struct ecc_comparer c = {.arena = arena, .old = old, .new_ = new_, .out = out};
 
     *out = (struct ecc_comparison){0};
+    if (old != &ecc_no_model && new_ != &ecc_no_model && !ecc_same_text(old->name, new_->name))
+        ecc_differ(&c, ECC_DIFF_NAME_CHANGED, false, (struct ecc_span){0, 0}, "topology", "its name was %s and is %s",
+                   old->name ? ecc_arena_printf(arena, "\"%s\"", old->name) : "none",
+                   new_->name ? ecc_arena_printf(arena, "\"%s\"", new_->name) : "none");
     if (old != &ecc_no_model && new_ != &ecc_no_model && !ecc_same_text(old->title, new_->title))
         ecc_differ(&c, ECC_DIFF_TITLE_CHANGED, false, (struct ecc_span){0, 0}, "topology", "its title was \"%s\" and is \"%s\"", old->title,
                    new_->title);

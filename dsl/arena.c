@@ -110,18 +110,21 @@ struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena)
     empty(arena->scratch);
     arena->scratch->oom = arena->oom;
     arena->scratch->oom_context = arena->oom_context;
+    arena->scratch->limit = arena->limit;
     return arena->scratch;
 }
 
 static void add_block(struct ecc_arena *arena, size_t need)
 {
-    size_t size = arena->head ? arena->head->size * 2 : FIRST_BLOCK;
+    size_t size = arena->head ? arena->head->size * 2 : FIRST_BLOCK, left = SIZE_MAX;
 
+    if (arena->limit)
+        left = arena->limit > arena->total ? arena->limit - arena->total : 0;
     if (size > LARGEST_BLOCK)
         size = LARGEST_BLOCK;
-    if (size < need)
+    if (size < need || size > left - sizeof(struct ecc_arena_block))
         size = need;
-    if (size > SIZE_MAX - sizeof(struct ecc_arena_block))
+    if (left < sizeof(struct ecc_arena_block) || size > left - sizeof(struct ecc_arena_block))
         out_of_memory(arena);
     struct ecc_arena_block *block = size >= HUGE_PAGE ? map_block(sizeof *block + size) : NULL;
     if (!block) {

@@ -16,7 +16,8 @@ struct ecc_arena {
     struct ecc_arena_block *head;
     char *next, *end;
     size_t total;               /* bytes of its blocks */
-    void (*oom)(void *context); /* longjmps or exits; may be NULL */
+    size_t limit;               /* more than this of them is as if there were no more memory; 0: none */
+    void (*oom)(void *context); /* exits, also called by a thread of the compiler's; with a limit it may longjmp; may be NULL */
     void *oom_context;
     struct ecc_arena *scratch;
 };

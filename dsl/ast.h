@@ -536,7 +536,7 @@ enum ecc_ast_decl_kind {
 struct ecc_ast_decl {
     enum ecc_ast_decl_kind kind;
     struct ecc_span span;  /* from the first word to the last byte */
-    struct ecc_name name;  /* absent: TOPOLOGY, EDGE, FORBID, INVARIANT, DROP */
+    struct ecc_name name;  /* absent: EDGE, FORBID, INVARIANT, DROP; TOPOLOGY: may be */
     struct ecc_text title; /* where the list above says so */
     union {
         struct ecc_names values;                                                   /* ENUM */

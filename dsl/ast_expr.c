@@ -368,6 +368,45 @@ struct ecc_ast_init *ecc_init(struct ecc_parser *p, const struct ecc_token *n, s
     return init;
 }
 
+/* A provider's own spelling, where the language has another: only in a sandbox. */
+static struct ecc_name quoted(struct ecc_parser *p, struct ecc_token t)
+{
+    struct ecc_text text = ecc_string(p, t);
+    struct ecc_span span = ecc_span_of(t);
+    const char *snake = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    struct ecc_diag *diag;
+
+    ECC_PUSH(p->arena, &p->quoted, span);
+    if (!text.length || strlen(text.text) != text.length || strpbrk(text.text, ".\"\\\n\t")) {
+        ecc_diag(p->diags, ECC_E_SPELLING, span, "this is not the name of a member");
+    } else if (text.text[0] >= 'a' && text.text[0] <= 'z' && strspn(text.text, snake) == text.length) {
+        diag = ecc_diag(p->diags, ECC_E_SPELLING, span, "this name needs no quotes");
+        ecc_diag_help(p->diags, diag, "write `%s`", text.text);
+        ecc_diag_fix(diag, span, text.text);
+    }
+    return (struct ecc_name){text.text, span};
+}
+
+struct ecc_ast_init *ecc_init_quoted(struct ecc_parser *p, struct ecc_token n, struct ecc_ast_expr *value)
+{
+    struct ecc_ast_init *init = ecc_init(p, NULL, value);
+
+    init->name = quoted(p, n);
+    init->span.start = n.start;
+    return init;
+}
+
+struct ecc_ast_expr *ecc_expr_quoted(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_token n)
+{
+    struct ecc_ast_expr *expr = ecc_expr(p, ECC_AST_EXPR_MEMBER, of->span.start);
+
+    expr->u.member.of = of;
+    expr->u.member.name = quoted(p, n);
+    expr->span.end = n.end;
+    over(p, expr, of);
+    return expr;
+}
+
 struct ecc_ast_init *ecc_init_spread(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_expr *value)
 {
     struct ecc_ast_init *init = ecc_init(p, NULL, value);

@@ -47,11 +47,11 @@ static struct ecc_ast_decl *named(struct ecc_parser *p, enum ecc_ast_decl_kind k
     return decl;
 }
 
-/* For `topology`, n is the word itself: it has no name. */
+/* n: its name; the word k itself where it has none. */
 struct ecc_ast_decl *ecc_titled(struct ecc_parser *p, enum ecc_ast_decl_kind kind, struct ecc_token k, struct ecc_token n,
                                 struct ecc_token t)
 {
-    struct ecc_ast_decl *decl = kind == ECC_AST_DECL_TOPOLOGY ? ecc_nameless(p, kind, k) : named(p, kind, k, n);
+    struct ecc_ast_decl *decl = n.start == k.start ? ecc_nameless(p, kind, k) : named(p, kind, k, n);
 
     decl->title = ecc_string(p, t);
     return decl;
@@ -60,6 +60,9 @@ struct ecc_ast_decl *ecc_titled(struct ecc_parser *p, enum ecc_ast_decl_kind kin
 void ecc_end_decl(struct ecc_parser *p, struct ecc_ast_decl *decl)
 {
     decl->span = ecc_upto(p, decl->span.start);
+    for (size_t i = 0; i < p->quoted.n; i++)
+        ecc_diag(p->diags, ECC_E_MISPLACED, p->quoted.items[i], "a name in quotes stands only in the objects of a sandbox");
+    p->quoted.n = 0;
 }
 
 static bool has_name(enum ecc_ast_decl_kind kind)
@@ -358,6 +361,8 @@ void ecc_rule_set(struct ecc_parser *p, struct ecc_ast_sbx_rule *rule, struct ec
 void ecc_add_rule(struct ecc_parser *p, struct ecc_ast_sandbox *sandbox, struct ecc_ast_sbx_rule *rule)
 {
     rule->span = ecc_upto(p, rule->span.start);
+    while (p->quoted.n && p->quoted.items[p->quoted.n - 1].start >= rule->span.start)
+        p->quoted.n--;
     if (rule->call.text)
         ECC_PUSH(p->arena, &sandbox->rules, rule);
     else

@@ -91,7 +91,7 @@ struct ecc_name ecc_ast_snake(struct ecc_parser *p, struct ecc_token t)
 
 struct ecc_name ecc_ast_kebab(struct ecc_parser *p, struct ecc_token t)
 {
-    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_KEBAB, "nodes, sagas, topics, policies and scenarios", "kebab-case",
+    return spelled(p, t, t.kind == ECC_TOK_WORD || t.kind == ECC_TOK_KEBAB, "topologies, nodes, sagas, topics, policies and scenarios", "kebab-case",
                    '-', false);
 }
 

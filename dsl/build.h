@@ -62,6 +62,7 @@ struct ecc_ast_expr *ecc_expr_float(struct ecc_parser *p, struct ecc_token t);
 struct ecc_ast_expr *ecc_expr_bool(struct ecc_parser *p, struct ecc_token t, bool value);
 struct ecc_ast_expr *ecc_expr_name(struct ecc_parser *p, struct ecc_token t);
 struct ecc_ast_expr *ecc_expr_member(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_token n);
+struct ecc_ast_expr *ecc_expr_quoted(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_token n); /* of."name" */
 struct ecc_ast_expr *ecc_expr_index(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_ast_expr *key);
 struct ecc_ast_expr *ecc_expr_missing(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_expr *what);
 struct ecc_ast_expr *ecc_expr_unary(struct ecc_parser *p, enum ecc_operator op, struct ecc_token k, struct ecc_ast_expr *of);
@@ -69,6 +70,7 @@ struct ecc_ast_expr *ecc_expr_binary(struct ecc_parser *p, enum ecc_operator op,
     struct ecc_ast_expr *right);
 struct ecc_ast_expr *ecc_expr_list(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_exprs *items);
 struct ecc_ast_expr *ecc_expr_record(struct ecc_parser *p, struct ecc_token k, const struct ecc_token *type, struct ecc_ast_inits *inits);
+struct ecc_ast_init *ecc_init_quoted(struct ecc_parser *p, struct ecc_token n, struct ecc_ast_expr *value);
 struct ecc_ast_init *ecc_init(struct ecc_parser *p, const struct ecc_token *n, struct ecc_ast_expr *value);
 struct ecc_ast_init *ecc_init_spread(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_expr *value);
 void ecc_claim(struct ecc_parser *p, const struct ecc_ast_expr *expr);

@@ -57,6 +57,7 @@ void ecc_diag_fix(struct ecc_diag *diag, struct ecc_span span, const char *text)
 
 enum ecc_diag_format { ECC_FORMAT_TEXT, ECC_FORMAT_JSON, ECC_FORMAT_SARIF, ECC_FORMAT_GITHUB };
 
+void ecc_diags_sort(struct ecc_diags *diags); /* by place */
 /* The first error as it is shown, or NULL: the code that a reader would look up. */
 const struct ecc_diag *ecc_diags_first_error(const struct ecc_diags *diags);
 enum { ECC_ID_SIZE = 8 };

@@ -55,6 +55,12 @@ static struct ecc_diag **sorted(const struct ecc_diags *diags)
     return order;
 }
 
+void ecc_diags_sort(struct ecc_diags *diags)
+{
+    if (diags->n)
+        qsort(diags->items, diags->n, sizeof *diags->items, by_place);
+}
+
 const struct ecc_diag *ecc_diags_first_error(const struct ecc_diags *diags)
 {
     struct ecc_diag **order = sorted(diags);

@@ -293,7 +293,7 @@ static bool begins_element(const struct shaper *s, const struct frame *top, size
     switch (top->context) {
     case FIELDS:
     case OBJECT:
-        return k == ECC_TOK_SPREAD || (ecc_fmt_is_name(k) && kind(s, i + 1) == ECC_TOK_COLON);
+        return k == ECC_TOK_SPREAD || ((ecc_fmt_is_name(k) || k == ECC_TOK_STRING) && kind(s, i + 1) == ECC_TOK_COLON);
     case NAMES:
         return true;
     case STATUSES:

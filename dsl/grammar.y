@@ -69,7 +69,8 @@ decls ::= .
 decls ::= decls decl(D). { ecc_add_decl(p, D); }
 decls ::= decls BAD.
 
-decl(A) ::= TOPOLOGY(K) STRING(T). { A = ecc_titled(p, ECC_AST_DECL_TOPOLOGY, K, K, T); A->name = (struct ecc_name){0}; }
+decl(A) ::= TOPOLOGY(K) STRING(T). { A = ecc_titled(p, ECC_AST_DECL_TOPOLOGY, K, K, T); }
+decl(A) ::= TOPOLOGY(K) any(N) STRING(T). { A = ecc_titled(p, ECC_AST_DECL_TOPOLOGY, K, N, T); }
 decl(A) ::= ENUM(K) any(N) LBRACE names(V) RBRACE. { A = ecc_decl_enum(p, K, N, V); }
 decl(A) ::= RECORD(K) any(N) LBRACE fields(F) RBRACE. { A = ecc_decl_record(p, K, N, F); }
 decl(A) ::= ERROR(K) any(N) INT(S) STRING(T). { A = ecc_decl_error(p, K, N, S, T); }
@@ -171,6 +172,7 @@ member(A) ::= MIXED(A).
 
 postfix(A) ::= member(N). { A = ecc_expr_name(p, N); }
 postfix(A) ::= postfix(E) DOT member(N). { A = ecc_expr_member(p, E, N); }
+postfix(A) ::= postfix(E) DOT STRING(N). { A = ecc_expr_quoted(p, E, N); }
 postfix(A) ::= postfix(E) LBRACKET expr(K) RBRACKET. { A = ecc_expr_index(p, E, K); }
 
 invocation(A) ::= postfix(E) LP args(L) RP. { A = ecc_expr_invoke(p, E, L); }
@@ -209,6 +211,7 @@ expr_list(A) ::= expr(E). { A = ECC_NEW(p->arena, struct ecc_ast_exprs); ECC_PUS
 expr_list(A) ::= expr_list(A) COMMA expr(E). { ECC_PUSH(p->arena, A, E); }
 
 init(A) ::= any(N) COLON expr(E). { A = ecc_init(p, &N, E); }
+init(A) ::= STRING(N) COLON expr(E). { A = ecc_init_quoted(p, N, E); }
 init(A) ::= SPREAD(K) postfix(E). { A = ecc_init_spread(p, K, E); }
 
 inits(A) ::= . { A = ECC_NEW(p->arena, struct ecc_ast_inits); }

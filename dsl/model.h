@@ -178,6 +178,8 @@ struct ecc_op {
     bool is_undo;                       /* some saga uses it as undo */
     struct ecc_span span;
 };
+/* Can it end a saga from a step that can't be undone? An error of 5xx is about the moment: the step is repeated. */
+bool ecc_op_can_fail(const struct ecc_op *op);
 
 struct ecc_consumer {
     const struct ecc_event *event;
@@ -390,7 +392,7 @@ struct ecc_release {
 struct ecc_releases { struct ecc_release *items; size_t n, cap; };
 
 struct ecc_model {
-    const char *title;
+    const char *name, *title; /* name: of the topology, or NULL */
     struct ecc_releases releases; /* what ecom.lock is to keep: sagas, then events, by name and version */
 #define X(member, type)                                                                                                               \
     struct type **member;                                                                                                             \

@@ -225,7 +225,7 @@ static void run(struct ecc_parser *p, struct ecc_machine *m, bool whole)
             continue;
         }
         ecc_syntax_error(p, m, i);
-        p->remotes.n = p->checks.n = 0;
+        p->remotes.n = p->quoted.n = p->checks.n = 0;
         if (p->diags->errors > MAX_ERRORS || i == failed)
             return;
         failed = i;

@@ -14,6 +14,7 @@
 #include "source.h"
 
 ECC_AST_LIST(ecc_remotes, struct ecc_ast_expr *);
+ECC_AST_LIST(ecc_quotes, struct ecc_span);
 
 enum { ECC_MAX_SYMBOLS = ECC_MAX_KINDS }; /* of the grammar */
 
@@ -26,6 +27,7 @@ struct ecc_parser {
     struct ecc_tokens *taken; /* what the machine was given, or NULL: nobody asks */
     uint32_t last; /* where the last token that was given to the machine ends */
     struct ecc_remotes remotes; /* calls of operations that no statement has claimed yet */
+    struct ecc_quotes quoted;   /* names in quotes that no sandbox has claimed yet */
     struct ecc_ast_constraints checks; /* of the column that is being read, beyond its first */
     bool opens[ECC_MAX_SYMBOLS]; /* symbols of the grammar that have a bracket which is still open */
     size_t lexical; /* how many of the kept diagnostics are the lexer's */

@@ -81,6 +81,7 @@ struct ecc_error {
     const char *title;
     struct ecc_span span;
 };
+bool ecc_is_momentary(const struct ecc_error *error); /* refused for the moment: whoever asks again may be served */
 
 struct ecc_event { /* one version of it */
     const char *name;

@@ -134,6 +134,20 @@ bool ecc_has_error(const struct ecc_error *const *errors, size_t n, const struct
     return false;
 }
 
+/* RFC 9110 (408), 8470 (425) and 6585 (429). */
+bool ecc_is_momentary(const struct ecc_error *error)
+{
+    return error->status == 408 || error->status == 425 || error->status == 429;
+}
+
+bool ecc_op_can_fail(const struct ecc_op *op)
+{
+    for (size_t i = 0; i < op->nerrors; i++)
+        if (op->errors[i]->status < 500)
+            return true;
+    return false;
+}
+
 void ecc_resolve_errors(struct ecc_resolver *r, const struct ecc_names *names, const struct ecc_error ***errors, size_t *n)
 {
     *errors = ECC_NEW_ARRAY(r->arena, const struct ecc_error *, names->n);
@@ -288,6 +302,7 @@ static void declare_title(struct ecc_resolver *r, const struct ecc_ast_decl *d, 
         return;
     }
     *first = d;
+    r->model->name = d->name.text;
     r->model->title = d->title.text;
 }
 

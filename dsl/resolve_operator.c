@@ -7,6 +7,12 @@ const struct ecc_expr *ecc_resolve_cond(struct ecc_resolver *r, struct ecc_body 
 
     if (ECC_IS_UNKNOWN(expr->type))
         return expr;
+    if (expr->type->optional && expr->type->kind == ECC_TYPE_BOOL) {
+        struct ecc_diag *d =
+            ecc_diag(r->diags, ECC_E_CONDITION, expr->span, "this bool may be absent: is the condition that it is there, or that it is true?");
+        ecc_diag_help(r->diags, d, "`x != null` asks for the first, `x != null and x` for the second; of a column, SQL has `coalesce(x, false)`");
+        return ecc_expr_unknown(r, expr->span);
+    }
     if (expr->type->optional) {
         struct ecc_expr *present = ecc_expr_new(r, ECC_EXPR_UNARY, &ecc_type_bool, expr->span);
         present->u.op.op = ECC_OP_PRESENT;

@@ -59,11 +59,12 @@ static void collect_errors(struct ecc_resolver *r, struct ecc_saga *saga)
     for (size_t i = 0; i < saga->nsteps; i++) {
         const struct ecc_stmt *run = saga->steps[i].run;
         for (size_t k = 0; run && k < run->u.call.op->nerrors; k++)
-            add_error(r, saga, cap, run->u.call.op->errors[k]);
+            if (saga->steps[i].undo || !ecc_is_momentary(run->u.call.op->errors[k])) /* else it is asked again */
+                add_error(r, saga, cap, run->u.call.op->errors[k]);
     }
     for (size_t i = 0; i < saga->nsteps; i++) {
         const struct ecc_stmt *run = saga->steps[i].run;
-        if (!run || !run->u.call.edge)
+        if (!run || !run->u.call.edge || (!saga->steps[i].undo && !ecc_op_can_fail(run->u.call.op))) /* repeated until it succeeds */
             continue;
         add_error(r, saga, cap, run->u.call.edge->on_open);
         add_error(r, saga, cap, run->u.call.edge->on_failure);

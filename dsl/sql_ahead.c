@@ -73,6 +73,8 @@ struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena, const struct 
 {
     cpu_set_t processors;
 
+    if (arena->limit) /* who limits memory leaves by a jump, and would leave the threads behind */
+        return NULL;
     if (texts->n < FEWEST_STATEMENTS || sched_getaffinity(0, sizeof processors, &processors) || CPU_COUNT(&processors) < 2)
         return NULL;
     size_t wanted = (size_t)CPU_COUNT(&processors) - 1;

@@ -248,6 +248,7 @@ static void on_finish(struct ec_task *task)
                                           .to = ec_app.service->name,
                                           .name = consumer->declared->event->name,
                                           .outcome = task->error ? "error" : "ok",
+                                          .error = task->error ? task->error->name : NULL,
                                           .began_ns = task->started_ns});
         ec_metric_observe(consumer->seconds, (double)(uv_hrtime() - task->started_ns) * 1e-9);
         if (task->error) {

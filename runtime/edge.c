@@ -19,20 +19,22 @@ static const char *const outcome_names[EC_EDGE_OUTCOMES] = {
     [EC_EDGE_OPEN] = "open",       [EC_EDGE_LIMITED] = "limited",
 };
 
+static const char *const breaker_names[] = {
+    [EC_BREAKER_CLOSED] = "closed", [EC_BREAKER_HALF_OPEN] = "half-open", [EC_BREAKER_OPEN] = "open"};
+
 static void breaker_changed(struct ec_breaker *breaker, void *data)
 {
-    static const char *const names[] = {[EC_BREAKER_CLOSED] = "closed", [EC_BREAKER_HALF_OPEN] = "half-open", [EC_BREAKER_OPEN] = "open"};
     static const double values[] = {[EC_BREAKER_CLOSED] = 0, [EC_BREAKER_HALF_OPEN] = 1, [EC_BREAKER_OPEN] = 2};
     struct ec_edge_state *state = data;
     struct ec_buf labels = {NULL, 0, 0};
 
     ec_metric_set(state->breaker_gauge, values[breaker->state]);
     ec_metric_label(&labels, "edge", state->edge->name);
-    ec_metric_label(&labels, "to", names[breaker->state]);
+    ec_metric_label(&labels, "to", breaker_names[breaker->state]);
     ec_buf_add(&labels, "", 1);
     ec_metric_add(ec_metric(EC_COUNTER, "ec_breaker_changes_total", "Changes of circuit breakers.", labels.p), 1);
     ec_buf_free(&labels);
-    ec_log(EC_LOG_WARN, NULL, "circuit breaker", EC_L_STR("edge", state->edge->name), EC_L_STR("state", names[breaker->state]));
+    ec_log(EC_LOG_WARN, NULL, "circuit breaker", EC_L_STR("edge", state->edge->name), EC_L_STR("state", breaker_names[breaker->state]));
 }
 
 void ec_edge_open(struct ec_edge *edge)
@@ -94,26 +96,6 @@ static void observe(struct ec_edge_state *state, enum ec_edge_outcome outcome, u
     ec_metric_observe(state->seconds[outcome], (double)(uv_hrtime() - began_ns) / 1e9);
 }
 
-static void tell(const struct ec_attempts *attempts, const struct ec_edge_result *result)
-{
-    static const char *const outcomes[] = {
-        [EC_EDGE_OK] = "ok",           [EC_EDGE_ANSWERED] = "error", [EC_EDGE_FAILED] = "failed",  [EC_EDGE_TIMED_OUT] = "timeout",
-        [EC_EDGE_LATE] = "timeout",    [EC_EDGE_REFUSED] = "refused", [EC_EDGE_BROKEN] = "failed", [EC_EDGE_MALFORMED] = "failed",
-        [EC_EDGE_OPEN] = "open",       [EC_EDGE_LIMITED] = "refused",
-    };
-
-    if (!ec_spans_on)
-        return;
-    ec_span_end(&(struct ec_span){.trace = &attempts->span,
-                                  .kind = EC_SPAN_CLIENT,
-                                  .hop = attempts->edge->env ? "call" : "external",
-                                  .edge = attempts->edge->name,
-                                  .name = attempts->asked,
-                                  .outcome = outcomes[result->outcome],
-                                  .status = result->status,
-                                  .began_ns = attempts->began_ns});
-}
-
 static enum ec_breaker_verdict verdict(const struct ec_attempts *attempts, enum ec_edge_outcome outcome)
 {
     switch (outcome) {
@@ -154,6 +136,32 @@ static const struct ec_error *seen_error(const struct ec_edge *edge, const struc
     default:
         return mapped ? mapped : &ec_error_unavailable;
     }
+}
+
+static void tell(const struct ec_attempts *attempts, const struct ec_edge_result *result)
+{
+    static const char *const outcomes[] = {
+        [EC_EDGE_OK] = "ok",           [EC_EDGE_ANSWERED] = "error", [EC_EDGE_FAILED] = "failed",  [EC_EDGE_TIMED_OUT] = "timeout",
+        [EC_EDGE_LATE] = "timeout",    [EC_EDGE_REFUSED] = "refused", [EC_EDGE_BROKEN] = "failed", [EC_EDGE_MALFORMED] = "failed",
+        [EC_EDGE_OPEN] = "open",       [EC_EDGE_LIMITED] = "refused",
+    };
+
+    const struct ec_edge *edge = attempts->edge;
+    const struct ec_error *error;
+
+    if (!ec_spans_on)
+        return;
+    error = seen_error(edge, result);
+    ec_span_end(&(struct ec_span){.trace = &attempts->span,
+                                  .kind = EC_SPAN_CLIENT,
+                                  .hop = edge->env ? "call" : "external",
+                                  .edge = edge->name,
+                                  .name = attempts->asked,
+                                  .outcome = outcomes[result->outcome],
+                                  .error = error ? error->name : NULL,
+                                  .breaker = edge->trip > 0 ? breaker_names[edge->state->breaker.state] : NULL,
+                                  .status = result->status,
+                                  .began_ns = attempts->began_ns});
 }
 
 static const char *seen_detail(const struct ec_edge *edge, const struct ec_edge_result *result, struct ec_task *task)

@@ -341,6 +341,7 @@ static void handle(struct ec_http_exchange *exchange, void *data)
     struct gw_request *request;
     struct gw_route *route;
     struct ec_trace parent;
+    int stands_for = 0;
     struct ec_task *task;
     bool malformed;
 
@@ -362,13 +363,14 @@ static void handle(struct ec_http_exchange *exchange, void *data)
     if (ec_trace_parse(ec_http_header(http, "traceparent"), &parent))
         ec_trace_child(&task->trace, &parent);
     else
-        task->trace.sampled = ec_spans_sampled();
+        task->trace.sampled = (stands_for = ec_spans_sample()) > 0;
     task->deadline_ns = uv_hrtime() + (uint64_t)DEADLINE_MS * 1000000;
     request = ec_arena_alloc(task->arena, sizeof(*request));
     request->exchange = exchange;
     request->http = http;
     request->route = route;
     request->task = task;
+    request->stands_for = stands_for;
     gw_request_begin();
     read_client_key(request);
     gw_request_read(request, &segments);

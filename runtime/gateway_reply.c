@@ -23,7 +23,7 @@ void gw_request_begin(void)
     ec_metric_set(gauge, (double)in_flight);
 }
 
-static void end(struct gw_request *request, int status)
+static void end(struct gw_request *request, int status, const struct ec_error *error)
 {
     struct gw_route *route = request->route;
     struct ec_task *task = request->task;
@@ -37,7 +37,9 @@ static void end(struct gw_request *request, int status)
                                       .hop = "request",
                                       .text = route->name,
                                       .outcome = status >= 400 ? "error" : "ok",
+                                      .error = error ? error->name : NULL,
                                       .status = status,
+                                      .weight = request->stands_for,
                                       .began_ns = task->started_ns});
     ec_metric_observe(route->seconds, (double)(uv_hrtime() - task->started_ns) * 1e-9);
     in_flight--;
@@ -67,7 +69,7 @@ void gw_reply_body(struct gw_request *request, int status, struct ec_str body)
     add_common(request);
     ec_http_reply(request->exchange, status, empty ? (struct ec_str){NULL, 0} : EC_STR("application/json"), text_of(&headers),
                   empty ? (struct ec_str){NULL, 0} : body);
-    end(request, status);
+    end(request, status, NULL);
 }
 
 void gw_reply_problem(struct gw_request *request, const struct ec_error *error, const char *detail, int retry_after_s)
@@ -87,7 +89,7 @@ void gw_reply_problem(struct gw_request *request, const struct ec_error *error, 
         detail = NULL; /* what happens inside is not for the outside */
     }
     ec_http_problem(request->exchange, error, detail, request->task->trace.trace_id, text_of(&headers));
-    end(request, error->status);
+    end(request, error->status, error);
 }
 
 void gw_refuse(struct ec_http_exchange *exchange, const struct ec_error *error, const char *detail, const char *lines)
@@ -159,7 +161,7 @@ void gw_reply_task(struct gw_request *request)
     if (route->accepted)
         add_location(task, route->accepted);
     ec_http_reply(request->exchange, 202, EC_STR("application/json"), text_of(&headers), text_of(&out));
-    end(request, 202);
+    end(request, 202, NULL);
 }
 
 void gw_reply_open(const struct ec_gateway *of)

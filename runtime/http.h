@@ -51,6 +51,11 @@ void ec_http_exchange_set(struct ec_http_exchange *exchange, void *data, void (*
 /* headers: whole lines with CRLF, or n 0; content-length, date and connection are added. body is copied or written before returning.
  * status 204 and 304 have none. */
 void ec_http_reply(struct ec_http_exchange *exchange, int status, struct ec_str content_type, struct ec_str headers, struct ec_str body);
+/* A 200 in pieces, which ends with its connection: its owner writes until ec_http_stream_end, also when the client is gone (`gone` tells).
+ * A piece is left out, and false returned, while the client does not take what it has. */
+void ec_http_stream(struct ec_http_exchange *exchange, struct ec_str content_type, struct ec_str headers);
+bool ec_http_stream_write(struct ec_http_exchange *exchange, struct ec_str piece);
+void ec_http_stream_end(struct ec_http_exchange *exchange);
 /* application/problem+json (RFC 9457). detail or NULL; trace_id 16 bytes or NULL; field: the path of the offending field or NULL. */
 void ec_http_problem(struct ec_http_exchange *exchange, const struct ec_error *error, const char *detail, const uint8_t *trace_id,
                      struct ec_str headers);

@@ -59,7 +59,7 @@ struct ec_http_exchange {
     struct ec_buf out;           /* an answer that waits for those before it */
     void *data;
     void (*gone)(struct ec_http_exchange *exchange, void *data);
-    bool handed, answered, close, head_only, old; /* old: HTTP/1.0 */
+    bool handed, answered, close, head_only, old, stream; /* old: HTTP/1.0; stream: its answer comes in pieces */
 };
 
 /* http_conn.c */

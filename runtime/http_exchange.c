@@ -41,7 +41,7 @@ static struct ec_http_exchange *exchange_new(struct ec_conn *conn)
     x->chunks = (struct ec_http_chunks){.state = EC_CHUNK_SIZE};
     x->data = NULL;
     x->gone = NULL;
-    x->handed = x->answered = x->close = x->head_only = x->old = false;
+    x->handed = x->answered = x->close = x->head_only = x->old = x->stream = false;
     x->conn = conn;
     if (conn->last)
         conn->last->next = x;
@@ -296,11 +296,14 @@ static const char *reason(int status)
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
     case 409: return "Conflict";
+    case 412: return "Precondition Failed";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
     case 415: return "Unsupported Media Type";
     case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
     case 422: return "Unprocessable Content";
+    case 428: return "Precondition Required";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
@@ -356,9 +359,11 @@ static void write_answer(struct ec_buf *buf, const struct ec_http_exchange *x, i
             to = put(to, type.p, type.n);
             to = PUT(to, "\r\n");
         }
-        to = PUT(to, "content-length: ");
-        to = put(to, digits, ec_int_format((int64_t)body.n, digits));
-        to = PUT(to, "\r\n");
+        if (!x->stream) { /* it ends with the connection */
+            to = PUT(to, "content-length: ");
+            to = put(to, digits, ec_int_format((int64_t)body.n, digits));
+            to = PUT(to, "\r\n");
+        }
     }
     to = put(to, date.p, date.n);
     if (headers.n > 0)
@@ -387,6 +392,10 @@ static void advance(struct ec_conn *conn)
         conn->outstanding--;
         exchange_free(x);
     }
+    if (x && x->stream && x->out.n > 0) { /* what it has by now */
+        ec_buf_add(&conn->out, x->out.p, x->out.n);
+        x->out.n = 0;
+    }
     give_continue(conn);
 }
 
@@ -411,6 +420,48 @@ static void answer(struct ec_http_exchange *x, int status, struct ec_str type, s
 void ec_http_reply(struct ec_http_exchange *exchange, int status, struct ec_str content_type, struct ec_str headers, struct ec_str body)
 {
     answer(exchange, status, content_type, headers, body, body.n);
+}
+
+/* ------------------------------------------------------------------ answers in pieces */
+
+static struct ec_buf *out_of(struct ec_http_exchange *x)
+{
+    return x == x->conn->first ? &x->conn->out : &x->out;
+}
+
+void ec_http_stream(struct ec_http_exchange *x, struct ec_str content_type, struct ec_str headers)
+{
+    x->stream = true;
+    if (!x->conn)
+        return;
+    x->close = true;
+    x->conn->state = EC_CONN_ENDED;
+    write_answer(out_of(x), x, 200, content_type, headers, (struct ec_str){NULL, 0}, 0);
+    ec_conn_wrote(x->conn);
+}
+
+bool ec_http_stream_write(struct ec_http_exchange *x, struct ec_str piece)
+{
+    struct ec_conn *conn = x->conn;
+
+    if (!conn || conn->out.n + conn->wire.n + x->out.n + (conn->writing ? conn->sending.n : 0) > EC_CONN_MAX_UNSENT)
+        return false;
+    ec_buf_add(out_of(x), piece.p, piece.n);
+    ec_conn_wrote(conn);
+    return true;
+}
+
+void ec_http_stream_end(struct ec_http_exchange *x)
+{
+    struct ec_conn *conn = x->conn;
+
+    if (!conn) {
+        exchange_free(x);
+        return;
+    }
+    x->answered = true;
+    advance(conn);
+    ec_conn_wrote(conn);
 }
 
 void ec_http_reply_truncated(struct ec_http_exchange *exchange, int status, struct ec_str content_type, struct ec_str body, size_t keep)

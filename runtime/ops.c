@@ -144,6 +144,7 @@ static void on_finish(struct ec_task *task)
                                       .kind = EC_SPAN_SERVER,
                                       .name = task->program->name,
                                       .outcome = error ? "error" : "ok",
+                                      .error = error ? error->name : NULL,
                                       .began_ns = task->started_ns});
     ec_log(EC_LOG_DEBUG, task, "operation", EC_L_STR("op", entry->op->name),
            EC_L_INT("status", error            ? error->status

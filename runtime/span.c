@@ -27,6 +27,10 @@ struct batch { /* spans with commas between */
 static struct {
     char *endpoint, *path; /* the origin, and what stands behind it */
     double ratio;
+    int64_t a_second; /* at most; 0: as many as there are */
+    double tokens;
+    uint64_t filled_ns;
+    int passed; /* traces that began here since the last one that is recorded */
     struct ec_http_client *client;
     struct batch *first, **end, *filling; /* the first goes next; filling is the last or NULL */
     size_t bytes;                         /* of all */
@@ -207,9 +211,15 @@ void ec_span_end(const struct ec_span *span)
         add_attribute(buf, "ecom.edge", (struct ec_str){edge, (size_t)(n < (int)sizeof(edge) ? n : (int)sizeof(edge) - 1)});
     }
     add_attribute(buf, "ecom.outcome", ec_str_of(outcome));
+    if (span->error)
+        add_attribute(buf, "ecom.error", ec_str_of(span->error));
+    if (span->breaker)
+        add_attribute(buf, "ecom.breaker", ec_str_of(span->breaker));
     if (span->status)
         ec_buf_printf(buf, ",{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"%.*s\"}}",
                       (int)ec_int_format(span->status, text), text);
+    if (span->weight)
+        ec_buf_printf(buf, ",{\"key\":\"ecom.weight\",\"value\":{\"intValue\":\"%.*s\"}}", (int)ec_int_format(span->weight, text), text);
     ec_buf_printf(buf, "],\"status\":{%s}}", went_wrong(outcome) ? "\"code\":2" : "");
     spans.bytes += buf->n - before;
     if (++batch->n < BATCH) {
@@ -222,9 +232,26 @@ void ec_span_end(const struct ec_span *span)
 
 /* ------------------------------------------------------------------ the process */
 
-bool ec_spans_sampled(void)
+int ec_spans_sample(void)
 {
-    return spans.ratio >= 1 || (spans.ratio > 0 && ec_random_unit() < spans.ratio);
+    bool chosen = spans.ratio >= 1 || (spans.ratio > 0 && ec_random_unit() < spans.ratio);
+    uint64_t now = ec_span_clock();
+    int stands_for = ++spans.passed;
+
+    if (!now)
+        return chosen; /* it is told to nobody, but what comes after may ask for it */
+    if (spans.a_second > 0) {
+        spans.tokens += (double)(now - spans.filled_ns) / 1e9 * (double)spans.a_second;
+        if (spans.tokens > (double)spans.a_second)
+            spans.tokens = (double)spans.a_second;
+        spans.filled_ns = now;
+        chosen = chosen && spans.tokens >= 1;
+        spans.tokens -= chosen;
+    }
+    if (!chosen)
+        return 0;
+    spans.passed = 0;
+    return stands_for;
 }
 
 /* The base of OTLP/HTTP: signals have paths of their own below it. */
@@ -254,9 +281,13 @@ void ec_spans_configure(struct ec_config_errors *errors)
 {
     char *url = ec_config_get(errors, "OTEL_EXPORTER_OTLP_ENDPOINT", NULL, false);
     char *ratio = ec_config_get(errors, "OTEL_TRACES_SAMPLER_ARG", "1", false);
+    char *a_second = ec_config_get(errors, "EC_TRACES_A_SECOND", "0", false);
 
     if (ratio && (!ec_float_parse(ec_str_of(ratio), &spans.ratio) || spans.ratio < 0 || spans.ratio > 1))
         ec_config_error(errors, "OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1");
+    if (a_second && (!ec_int_parse(ec_str_of(a_second), &spans.a_second) || spans.a_second < 0 || spans.a_second > 1000000))
+        ec_config_error(errors, "EC_TRACES_A_SECOND must be a number from 0 to 1000000; 0: as many as there are");
+    free(a_second);
     free(ratio);
     if (url && *url)
         take_endpoint(errors, url);

@@ -1,7 +1,8 @@
 /* Spans: what the process sends and receives, told to a collector (OTLP/HTTP 1.x, JSON encoding).
  *
  * A hop is a message along an edge; its span carries the edge's name (`ecom.edge`), what kind of message it is (`ecom.hop`) and how it went
- * (`ecom.outcome`), so that a recorded trace can be held against a derived scenario.
+ * (`ecom.outcome`, `ecom.error`), so that a recorded trace can be held against a derived scenario; what it has made of the edge's breaker is
+ * `ecom.breaker`.
  */
 #ifndef EC_SPAN_H
 #define EC_SPAN_H
@@ -21,7 +22,10 @@ struct ec_span {
     const char *name;      /* of the span: what is asked for; NULL: of text */
     struct ec_str text;    /* instead of name */
     const char *outcome;   /* ok hit miss error failed timeout refused open; NULL: ok */
+    const char *error;     /* its name, as whoever asked sees it; or NULL */
+    const char *breaker;   /* of the edge, as it is after the call: closed half-open open; NULL: it has none */
     int status;            /* HTTP; 0: none */
+    int weight;            /* of a trace that began here: for how many it stands; 0: no matter */
     uint64_t began_ns;     /* uv_hrtime */
 };
 
@@ -36,12 +40,13 @@ static inline uint64_t ec_span_clock(void)
 /* It ends now. Nothing without a collector, or when its trace is not sampled. */
 void ec_span_end(const struct ec_span *span);
 
-/* The process's: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER_ARG; from start on the loop. Stop sends what is left, for a second at
+/* The process's: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER_ARG, EC_TRACES_A_SECOND; from start on the loop. Stop sends what is left, for a second at
  * most. */
 void ec_spans_configure(struct ec_config_errors *errors);
 int ec_spans_start(uv_loop_t *loop, const char **why);
 bool ec_spans_idle(void); /* nothing waits to be sent */
 void ec_spans_stop(void);
-bool ec_spans_sampled(void); /* for a trace that begins here */
+/* Is a trace that begins here recorded? For how many it stands, those since the last one that was and itself; 0: it is not. */
+int ec_spans_sample(void);
 
 #endif

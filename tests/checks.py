@@ -37,16 +37,16 @@ done = subprocess.run([ECOMC, "build", "--check"], cwd=ROOT, capture_output=True
 check("generated/ is what the compiler writes", done.returncode == 0, (done.stdout + done.stderr)[-400:])
 
 words = re.compile(r"stripe|twilio|sendgrid|inventory|shipping|catalog.svc|order.svc|place.order", re.I)
-hits = [f"{path}:{n}" for path in tracked("dsl", "codegen", "compare", "runtime", "tool", "editors")
+hits = [f"{path}:{n}" for path in tracked("dsl", "codegen", "compare", "runtime", "tool", "editors", "studio/src")
         for n, line in enumerate(open(os.path.join(ROOT, path), errors="replace"), 1) if words.search(line)]
 check("the general part knows no word of the example", not hits, ", ".join(hits[:5]))
 
-long = [p for p in tracked("dsl", "codegen", "compare", "runtime", "tool", "tests", "editors")
-        if p.endswith((".c", ".h", ".re", ".y", ".py", ".mjs", ".ts", ".tmLanguage.json"))
+long = [p for p in tracked("dsl", "codegen", "compare", "runtime", "tool", "tests", "editors", "studio/src", "studio/test")
+        if p.endswith((".c", ".h", ".re", ".y", ".py", ".mjs", ".ts", ".tsx", ".css", ".tmLanguage.json"))
         and sum(1 for _ in open(os.path.join(ROOT, p), errors="replace")) > 600]
 check("no file is over 600 lines", not long, ", ".join(long))
 
-locks = [p for p in tracked("tests", "editors") if p.endswith("package-lock.json")]
+locks = [p for p in tracked("tests", "editors", "studio") if p.endswith("package-lock.json")]
 bad = [p for p in locks for lock in [open(os.path.join(ROOT, p)).read()]
        if '"resolved"' in lock or "://registry" in lock or not 0 < lock.count('"node_modules/') <= lock.count('"integrity"')]
 check("each lock of npm names hashes and no host", len(locks) > 2 and not bad, ", ".join(bad or locks))

@@ -3,6 +3,7 @@
 with `--long` (or EC_TEST_LONG=1) each fuzzer runs a million times, not 10 s, each allocation fails, the stories 20 times on each broker and in
 each build, chaos at full size (EC_LONG=1) and the extension in VS Code; tests/system/runner.py has EC_REPEAT, EC_BUILD and EC_KAFKA. The last
 line is `N passed, N failed, N skipped`; each skip has its reason above it."""
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -86,22 +87,23 @@ def suite_unit(only=None):
     folder = asan_build()
     if not folder:
         return 0, 1, 0
-    programs = sorted(f for f in os.listdir(os.path.join(folder, "tests", "unit")) if re.fullmatch(r"test_\w+", f))
+    programs = sorted(f for f in os.listdir(os.path.join(folder, "tests", "unit")) if re.fullmatch(r"test_" + (only or r"\w+"), f))
     passed = failed = skipped = 0
-    for program in programs:
-        if only and program != "test_" + only:
-            continue
-        code, out = run([os.path.join(folder, "tests", "unit", program)], os.path.join(WORK, "unit", program + ".log"), timeout=300)
-        good = len(re.findall(r"^\[       OK \]", out, re.M))
-        bad = len(re.findall(r"^\[  FAILED  \] \w+$", out, re.M)) if code else 0
-        skip = len(re.findall(r"^\[  SKIPPED \] \w+$", out, re.M)) // 2
-        for line in re.findall(r"^skip: .*$", out, re.M):
-            print(f"  {program}: {line}")
-        if code and not bad:
-            bad = 1
-        if code:
-            print(f"  {program} failed ({code}):\n{tail(out, 40)}")
-        passed, failed, skipped = passed + good, failed + bad, skipped + skip
+
+    def one(program):
+        return program, *run([os.path.join(folder, "tests", "unit", program)], os.path.join(WORK, "unit", program + ".log"), timeout=300)
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        for program, code, out in pool.map(one, programs):
+            good = len(re.findall(r"^\[       OK \]", out, re.M))
+            bad = len(re.findall(r"^\[  FAILED  \] \w+$", out, re.M)) if code else 0
+            skip = len(re.findall(r"^\[  SKIPPED \] \w+$", out, re.M)) // 2
+            for line in re.findall(r"^skip: .*$", out, re.M):
+                print(f"  {program}: {line}")
+            if code and not bad:
+                bad = 1
+            if code:
+                print(f"  {program} failed ({code}):\n{tail(out, 40)}")
+            passed, failed, skipped = passed + good, failed + bad, skipped + skip
     return passed, failed, skipped
 
 
@@ -163,9 +165,19 @@ def suite_editors():
     return script("editors/run.py", ecomc(), os.path.join(folder, "tests", "editors", "words"), timeout=3600)
 
 
+def suite_page():
+    """Studio's page: its build, and what it does in a browser."""
+    return script("studio_page/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecom-studio"))
+
+
 def suite_lsp():
     """The language server, asked over its pipes."""
     return script("lsp/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
+def suite_studio():
+    """The studio's server, asked over HTTP."""
+    return script("studio/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
 def suite_plans():
@@ -202,7 +214,7 @@ def suite_system(only=None):
 
 def suite_chaos(only=None):
     """Processes end at each crash point, the parts around them fail; nothing is lost, doubled or left undone."""
-    if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "runtime/libecruntime.a"]):
+    if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "tool/ecom-studio", "runtime/libecruntime.a"]):
         return 0, 1, 0
     return script("chaos/run.py", *([only] if only else []), timeout=12 * 3600 if LONG else 3600)
 
@@ -216,11 +228,25 @@ def suite_fuzz():
     return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "1000000x" if LONG else "10", findings, timeout=24 * 3600 if LONG else 3000)
 
 
-SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
-          "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors,
-          "database": suite_database, "checks": suite_checks, "memory": suite_memory,
-          "scale": suite_scale, "fuzz": suite_fuzz,
+SUITES = {"unit": suite_unit, "clang": suite_clang,
+          "ui": suite_ui, "golden": suite_golden, "plans": suite_plans, "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool,
+          "lsp": suite_lsp, "studio": suite_studio, "editors": suite_editors, "database": suite_database, "memory": suite_memory,
+          "checks": suite_checks, "scale": suite_scale, "page": suite_page, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
+# In a run of everything: each keeps one processor busy and measures nothing, so they go side by side, each in a process of its own.
+LIGHT = ["ui", "golden", "plans", "fmt", "scenarios", "tool", "lsp", "studio", "editors", "database", "memory"]
+
+
+def side_by_side(names, tally):
+    def one(name):
+        return name, subprocess.run([sys.executable, os.path.abspath(__file__), name, *(["--long"] if LONG else [])], stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, text=True, errors="replace").stdout
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(one, name) for name in names]):
+            name, out = done.result()
+            counts = re.search(rf"^{name}: (\d+) passed, (\d+) failed, (\d+) skipped in (\d+) s$", out, re.M)
+            print(out[:counts.start()] if counts else out, end="", flush=True)
+            tally.add(name, *(int(n) for n in counts.groups())) if counts else tally.add(name, 0, 1, 0, 0)
 
 
 def main():
@@ -243,6 +269,10 @@ def main():
         else:
             sys.exit(f"there is no test '{name}'; suites: {' '.join(SUITES)}, or a unit, system or chaos test by its name")
     for name, suite, args in chosen:
+        if not names and name in LIGHT:
+            if name == LIGHT[0]:
+                side_by_side(LIGHT, tally)
+            continue
         print(f"== {name}: {suite.__doc__.splitlines()[0]}", flush=True)
         begun = time.monotonic()
         tally.add(name, *suite(*args), time.monotonic() - begun)

@@ -1,10 +1,31 @@
 /* ecomc status [--format=json]: what the supervisor runs. Exit 0 when all of it is ready, else 1. */
-#include "up/up.h"
+#include "up/faults.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* What is broken on purpose, and by whom; one by `verify` whose lock is free was left by a verify that was killed. */
+static void tell_faults(json_t *faults, const char *home)
+{
+    int lock = ecc_faults_lock(home);
+    json_t *fault;
+    size_t i;
+
+    json_array_foreach(faults, i, fault)
+    {
+        const char *text = json_string_value(json_object_get(fault, "text")), *by = json_string_value(json_object_get(fault, "by"));
+        bool left = lock >= 0 && by && !strcmp(by, "verify");
+        if (text && by)
+            printf("on purpose: %s (%s)\n", text,
+                   left ? "left by a verify that was killed; the next `ecomc verify` mends it"
+                        : !strcmp(by, "verify") ? "`ecomc verify` is at work" : "by hand; `ecomc fault --end` mends it");
+    }
+    if (lock >= 0)
+        close(lock);
+}
 
 int ecc_cmd_status(struct ecc_cli *cli)
 {
@@ -24,9 +45,12 @@ int ecc_cmd_status(struct ecc_cli *cli)
             puts("nothing is up");
         return ECC_EXIT_FAILED;
     }
+    const char *home = ecc_arena_strndup(&cli->arena, path, strlen(path) - strlen("/state.json"));
+    json_t *faults = ecc_faults_read(home);
     bool ready = json_is_true(json_object_get(state, "ready"));
     if (cli->format == ECC_FORMAT_JSON) {
         json_object_set_new(state, "up", json_true());
+        json_object_set(state, "faults", faults);
         json_dumpf(state, stdout, JSON_INDENT(1));
         putchar('\n');
     }
@@ -52,6 +76,9 @@ int ecc_cmd_status(struct ecc_cli *cli)
             printf("  %s", reason);
         putchar('\n');
     }
+    if (cli->format != ECC_FORMAT_JSON)
+        tell_faults(faults, home);
+    json_decref(faults);
     json_decref(state);
     return ready ? ECC_EXIT_OK : ECC_EXIT_FAILED;
 }

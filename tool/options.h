@@ -36,9 +36,19 @@ ARGUMENTS(down, "[FILE]")
 
 ARGUMENTS(status, "[FILE]")
 
+ARGUMENTS(studio, "[FILE]")
+OPTION(studio, "--port", "N", "listen on this port of 127.0.0.1; 0: on any that is free")
+
 ARGUMENTS(invariants, "[FILE]")
 OPTION(invariants, "--record", "", "note from now on what is published, for the next `invariants`")
 OPTION(invariants, "--within", "SECONDS", "how long to wait until nothing is under way; 60 unless given")
+
+ARGUMENTS(verify, "[SCENARIO] [FILE]")
+OPTION(verify, "--rounds", "N", "play everything N times")
+OPTION(verify, "--assume", "TEXT", "assume this of the scenario, too, as the language writes it (`thing-svc hangs`); may be given several times")
+
+ARGUMENTS(fault, "[TEXT] [FILE]")
+OPTION(fault, "--end", "", "mend it; without TEXT: all that was broken so")
 
 ARGUMENTS(load, "SCENARIO [FILE]")
 OPTION(load, "--rate", "N", "requests a second")

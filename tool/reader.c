@@ -229,14 +229,43 @@ static int ledger(const char *url, const char *ca)
     return status == 200 ? EXIT_SUCCESS : fail("%s: answered %ld", url, status);
 }
 
+/* A fault for a sandbox, or, body empty, an end to all of them. */
+static int faults(const char *url, const char *ca, const char *body)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, "content-type: application/json");
+    CURL *curl = curl_easy_init();
+    long status = 0;
+
+    if (!curl || !headers)
+        return fail("libcurl can't start");
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)PATIENCE_MS);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    if (*body)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    else
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+    CURLcode code = curl_easy_perform(curl); /* writes to stdout */
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    curl_slist_free_all(headers);
+    if (code)
+        return fail("%s: %s", url, curl_easy_strerror(code));
+    return status >= 200 && status < 300 ? EXIT_SUCCESS : fail("%s: answered %ld", url, status);
+}
+
 int main(int argc, char **argv)
 {
     int code;
 
     if (argc == 4 && !strcmp(argv[1], "ledger"))
         return ledger(argv[2], argv[3]);
+    if (argc == 5 && !strcmp(argv[1], "faults"))
+        return faults(argv[2], argv[3], argv[4]);
     if (argc < 4 || (strcmp(argv[1], "topics") && strcmp(argv[1], "ends")))
-        return fail("usage: ecom-reader topics BROKERS TOPIC... | ends BROKERS TOPIC... | ledger URL CA_FILE");
+        return fail("usage: ecom-reader topics BROKERS TOPIC... | ends BROKERS TOPIC... | ledger URL CA_FILE | faults URL CA_FILE FAULT");
     if ((code = connect_to(argv[2])))
         return code;
     if (!strcmp(argv[1], "ends"))

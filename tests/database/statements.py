@@ -22,7 +22,9 @@ SENT_AS = {"timestamp with time zone": "timestamptz"}
 
 def topologies():
     """All that compile by themselves and have a database."""
-    found = [os.path.join(ROOT, "topology.ecom"), *glob.glob(os.path.join(TESTS, "topologies", "*.ecom")), *glob.glob(os.path.join(HERE, "*.ecom"))]
+    found = [os.path.join(ROOT, "topology.ecom")]
+    for where in (os.path.join(ROOT, "examples", "*"), os.path.join(TESTS, "topologies"), HERE):
+        found += glob.glob(os.path.join(where, "*.ecom"))
     for folder in ("golden", "plan"):
         found += glob.glob(os.path.join(TESTS, folder, "*", "*.ecom"))
     return sorted(found)

@@ -93,7 +93,7 @@ def expected(bless):
 
 def everywhere(temp):
     parsed = 0
-    for file in sorted([ROOT / "topology.ecom", *(ROOT / "tests").glob("**/*.ecom")]):
+    for file in sorted([ROOT / "topology.ecom", *ROOT.glob("examples/*/topology.ecom"), *(ROOT / "tests").glob("**/*.ecom")]):
         name, text = str(file.relative_to(ROOT)), file.read_bytes()
         run = formatted(text)
         if run.returncode == 1:
@@ -118,7 +118,8 @@ def everywhere(temp):
             one, other = (made(t, temp / folder, file.parent / "custom") for t, folder in ((text, "one"), (run.stdout, "other")))
             check(name + " makes the same", isinstance(one, dict) and one and one == other, "other files")
     check("there are topologies to try", parsed > 50, f"only {parsed} parse")
-    for file in ["topology.ecom", *(ROOT / "tests").glob("topologies/**/*.ecom"), *(ROOT / "tests").glob("golden/*/topology.ecom")]:
+    for file in ["topology.ecom", *ROOT.glob("examples/*/topology.ecom"), *(ROOT / "tests").glob("topologies/**/*.ecom"),
+                 *(ROOT / "tests").glob("golden/*/topology.ecom")]:
         run = ecomc("fmt", "--check", str(file), cwd=ROOT)
         check(f"{file} is canonical", run.returncode == 0, run.stdout.decode() + run.stderr.decode())
 

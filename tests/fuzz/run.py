@@ -7,6 +7,7 @@ FOLDER is the build's folder of the programs. What was learnt stays in FOLDER/co
 breaks a program, and what was said of it, is kept in FINDINGS; `FOLDER/fuzz_NAME FILE` shows it again.
 """
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
@@ -55,6 +56,25 @@ def messages():
     return strings("test_http_parser.c", r"[A-Z]+ /|HTTP/1|[0-9a-f]+\\r\\n")
 
 
+def traces():
+    """Bodies of OTLP: a request that fails, with its attempts; parents in a circle; what is no span."""
+    def attribute(key, value):
+        return {"key": key, "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}}
+
+    def span(n, parent, name, at, **words):
+        keys = {"hop": "ecom.hop", "edge": "ecom.edge", "outcome": "ecom.outcome", "error": "ecom.error", "breaker": "ecom.breaker",
+                "status": "http.response.status_code"}
+        return {"traceId": "a" * 32, "spanId": f"{n:016x}", "parentSpanId": f"{parent:016x}", "name": name, "startTimeUnixNano": str(at),
+                "endTimeUnixNano": str(at + 5000), "attributes": [attribute(keys[k], v) for k, v in words.items()]}
+
+    def body(*spans):
+        resource = {"attributes": [attribute("service.name", "gate")]}
+        return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}).encode()
+    request = span(1, 9, "GET /things/{id}", 1000, hop="request", outcome="error", error="unavailable", status=503)
+    calls = [span(2 + n, 1, "Get", 2000 + n, hop="call", edge="gate -> shop", outcome="refused", error="unavailable", breaker="open") for n in range(3)]
+    return [body(request, *calls), body(span(1, 2, "a", 1), span(2, 1, "b", 2, hop="sql", edge="shop -> shop-db")), body(7, {}, request), b"{}"]
+
+
 def conversations():
     """Frames of a client; and texts with what is done to them, for which see fuzz_lsp.c."""
     bodies = [b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}', b'{"jsonrpc":"2.0","method":"exit"}',
@@ -96,6 +116,7 @@ FUZZERS = {
     "lsp": (conversations, lambda: [*words_of_language(), "Content-Length: ", "textDocument/", '"position":', '"range":'], 12000),
     "parse": (topologies, words_of_language, 3000),
     "sql": (statements, words_of_sql, 1000),
+    "traces": (traces, lambda: ["resourceSpans", "scopeSpans", "traceId", "spanId", "parentSpanId", "attributes", "ecom.hop", "publish"], 6000),
 }
 
 

@@ -70,7 +70,13 @@ def refuses(schemas, scenario):
 def topologies():
     yield from sorted(HERE.glob("*.ecom"))
     yield from sorted((ROOT / "tests" / "topologies").glob("*.ecom"))
+    yield from sorted((ROOT / "examples").glob("*/topology.ecom"))
     yield ROOT / "topology.ecom"
+
+
+def called(path):
+    """What its .expected is called: an example after its folder."""
+    return f"example-{path.parent.name}" if path.parent.parent.name == "examples" else path.stem
 
 
 def main():
@@ -81,29 +87,29 @@ def main():
             listed = ecomc("scenario", cwd=folder)
             names = [line.split("  ", 1)[0] for line in listed.stdout.splitlines()]
             built = ecomc("build", cwd=folder)
-            check(path.name, listed.returncode == 0 and built.returncode == 0, listed.stderr + built.stderr)
+            check(called(path), listed.returncode == 0 and built.returncode == 0, listed.stderr + built.stderr)
             studio = pathlib.Path(folder) / "generated" / "studio"
             topology = json.loads((studio / "topology.json").read_text())
             wrong = list(schema.faults(topology, schemas["topology"]))
-            check(path.name, not wrong, f"topology.json: {wrong[:3]}")
-            check(path.name, names == [s["name"] for s in topology["scenarios"]], "the list and the data name other scenarios")
+            check(called(path), not wrong, f"topology.json: {wrong[:3]}")
+            check(called(path), names == [s["name"] for s in topology["scenarios"]], "the list and the data name other scenarios")
             text = listed.stderr
             for name in names:
                 told = ecomc("scenario", name, cwd=folder).stdout
                 text += f"== {name}\n" + (told if told.count("\n") < 200 else f"{told.count(chr(10))} hops\n")
                 asked = ecomc("scenario", name, "--format=json", cwd=folder).stdout
                 written = (studio / "scenarios" / f"{name}.json").read_text()
-                check(f"{path.name} {name}", asked == written, "the command and the file differ")
+                check(f"{called(path)} {name}", asked == written, "the command and the file differ")
                 scenario = json.loads(asked)
                 wrong = list(schema.faults(scenario, schemas["scenario"]))
-                check(f"{path.name} {name}", not wrong, wrong[:3])
-                whole(f"{path.name} {name}", scenario, topology)
-        expected = HERE / (path.stem + ".expected")
+                check(f"{called(path)} {name}", not wrong, wrong[:3])
+                whole(f"{called(path)} {name}", scenario, topology)
+        expected = HERE / (called(path) + ".expected")
         if "--bless" in sys.argv:
             expected.write_text(text)
         known = expected.read_text() if expected.exists() else ""
         lines = difflib.unified_diff(known.splitlines(True), text.splitlines(True), "expected", "now")
-        check(path.name, known == text, "".join(list(lines)[:40]))
+        check(called(path), known == text, "".join(list(lines)[:40]))
     refuses(schemas, scenario)
     print(f"{sum(results.values())} passed, {len(results) - sum(results.values())} failed")
     return 0 if all(results.values()) else 1

@@ -43,9 +43,10 @@ class Skip(Exception):
 
 def free_base():
     """A port base whose usual ports are free, and the file whose lock keeps it ours among tests that run side by side. The ranges of two bases
-    never meet, and all are below 32768, from where on the kernel takes ports for connections."""
-    usual = [9600, 9610, 9611, *range(8080, 8084), *range(9080, 9084), *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
-    bases = list(range(1000, 23000, 1600))
+    never meet (studio's, far below the rest, falls between two replicas' of others), and all are below 32768, from where on the kernel takes
+    ports for connections."""
+    usual = [3000, 9600, 9610, 9611, *range(8080, 8084), *range(9080, 9084), *range(9100, 9110), *range(9200, 9210), *range(9500, 9505)]
+    bases = list(range(1000, 23000, 1610))
     random.shuffle(bases)
     for base in bases:
         lock = open(os.path.join(tempfile.gettempdir(), f"ecom-ports-{os.getuid()}-{base}.lock"), "w")

@@ -180,6 +180,7 @@ def test_sagas_in_flight_finish_by_the_old_table(system):
             rent_unseen(system, card)
         wait(lambda: len(in_flight(system, "charge")) == len(cards) and fired(), 20, "all are at the bank, which says nothing")
         held = in_flight(system, "charge")
+        os.kill(system.pid("log-svc"), signal.SIGKILL)  # or it would be woken to stop, and might read the message first
         system.replace(edited(text_of(system), SECOND))
 
     wait(lambda: not saga_rows(system, "ended_at IS NULL"), 60, "those in flight have ended")

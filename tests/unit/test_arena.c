@@ -105,6 +105,29 @@ static void sizes_that_overflow_are_out_of_memory(void **state)
     ecc_arena_free(&arena);
 }
 
+static void more_than_the_limit_is_out_of_memory(void **state)
+{
+    struct ecc_arena arena;
+    int called = 0;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    arena.limit = 1024 * 1024;
+    arena.oom = jump;
+    arena.oom_context = &called;
+    ecc_arena_alloc(&arena, 512 * 1024);
+    if (!setjmp(out)) {
+        ecc_arena_alloc(&arena, 512 * 1024);
+        fail_msg("more than the limit was given");
+    }
+    assert_int_equal(called, 1);
+    assert_true(arena.total <= arena.limit);
+    if (setjmp(out))
+        fail_msg("what is left was not given");
+    ecc_arena_alloc(&arena, 16);
+    ecc_arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +136,7 @@ int main(void)
         cmocka_unit_test(lists_keep_what_they_hold),
         cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(sizes_that_overflow_are_out_of_memory),
+        cmocka_unit_test(more_than_the_limit_is_out_of_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

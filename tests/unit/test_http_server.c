@@ -243,6 +243,49 @@ static void gone_clients(void **state)
     free(w);
 }
 
+static void answers_in_pieces(void **state)
+{
+    static char large[64 * 1024];
+    struct world *w = open_world();
+    int fd = dial(w), taken = 0;
+
+    (void)state;
+    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(&w->loop, w->nheld == 2);
+    ec_http_stream(w->held[1], EC_STR("text/event-stream"), EC_STR("x-a: b\r\n")); /* waits for its turn, with all that it has by then */
+    assert_true(ec_http_stream_write(w->held[1], EC_STR("<one>")));
+    answer(w, 0, "first");
+    expect_text(&w->loop, fd, &r, "<one>");
+    assert_true(strstr(r.p, "first") < strstr(r.p, "x-a: b\r\n"));
+    assert_null(strstr(strstr(r.p, "first"), "content-length"));
+    assert_non_null(strstr(r.p, "connection: close\r\n"));
+    assert_true(ec_http_stream_write(w->held[1], EC_STR("<two>")));
+    expect_text(&w->loop, fd, &r, "<two>");
+    send_text(fd, "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"); /* nothing comes after it */
+    for (int i = 0; i < 20; i++)
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_int_equal(w->handled, 2);
+    ec_http_stream_end(w->held[1]);
+    expect_end(&w->loop, fd, &r);
+    assert_string_equal(strstr(r.p, "<one>"), "<one><two>");
+    close(fd);
+    /* A client that does not take it costs so much and no more; one that goes is told. */
+    fd = dial(w);
+    send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(&w->loop, w->nheld == 3);
+    ec_http_stream(w->held[2], EC_STR("text/event-stream"), (struct ec_str){NULL, 0});
+    for (int i = 0; i < 1000; i++) {
+        taken += ec_http_stream_write(w->held[2], (struct ec_str){large, sizeof(large)});
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    }
+    assert_true(taken < 500);
+    close(fd);
+    TURN_UNTIL(&w->loop, w->gone == 1);
+    assert_false(ec_http_stream_write(w->held[2], EC_STR("nobody")));
+    ec_http_stream_end(w->held[2]);
+    close_world(w);
+}
+
 static void faults(void **state)
 {
     struct world *w = open_world();
@@ -427,7 +470,8 @@ int main(void)
         cmocka_unit_test(pipelined_in_order),   cmocka_unit_test(a_bounded_pipeline),
         cmocka_unit_test(refused),              cmocka_unit_test(a_refusal_waits_its_turn),
         cmocka_unit_test(continue_100),         cmocka_unit_test(gone_clients),
-        cmocka_unit_test(faults),               cmocka_unit_test(slow_clients),
+        cmocka_unit_test(faults),               cmocka_unit_test(answers_in_pieces),
+                      cmocka_unit_test(slow_clients),
         cmocka_unit_test(slow_readers),         cmocka_unit_test(draining),
         cmocka_unit_test(too_many_connections), cmocka_unit_test(an_address_in_use),
     };

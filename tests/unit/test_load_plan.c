@@ -129,10 +129,26 @@ static const char text[] =
     "edge gate -> shop { http breaker { trip 3 consecutive failures open 1s probe 1 } }\n"
     "edge gate -> memo { }\n"
     "edge shop -> bank { https external on failure fail Away }\n"
+    "gateway back \"Back\" {\n"
+    "  listen 8081\n"
+    "  route POST \"/let-in\" public -> door.Enter(...body)\n"
+    "}\n"
+    "edge web -> back { http }\n"
+    "edge back -> door { http }\n"
     "identity someone {\n"
     "  web POST \"/enter\" { mail: unique(\"a\\\"\", \"@x.test\") age: 7 size: 1.5 old: true note: null word: \"p\\\"\\\\ß\" }\n"
     "  let pass = web POST \"/open\" { mail: same.mail word: same.word }\n"
     "  token pass.token\n"
+    "}\n"
+    "identity guest {\n"
+    "  web POST \"/let-in\" { mail: unique(\"a\", \"@x.test\") age: 7 size: 1.5 old: true word: \"p\" }\n"
+    "  let pass = web POST \"/open\" { mail: same.mail word: same.word }\n"
+    "  token pass.token\n"
+    "}\n"
+    "scenario visit \"Visit\" {\n"
+    "  given guest signed in\n"
+    "  when web POST \"/made\" { lines: [{ sku: \"a\" qty: 1 }] mail: same.mail note: \"yes\" }\n"
+    "  expect 201\n"
     "}\n"
     "scenario make \"Make\" {\n"
     "  given someone signed in\n"
@@ -330,6 +346,14 @@ static void planning(void **state)
     assert_int_equal(load.npools, 1); /* one identity, of both */
     assert_int_equal(load.pools[0].n, 13);
     assert_string_equal(load.parts[1].error_name, "refused");
+
+    json_array_append_new(json_object_get(up, "processes"), json_pack("{s:s,s:s,s:i}", "name", "back", "kind", "gateway", "port", 1004));
+    load = (struct ecc_load){.cli = &cli, .model = model, .rate = 1};
+    assert_int_equal(ecc_load_choose(&load, "visit", 100), 0);
+    assert_int_equal(ecc_load_plan(&load, up), 0);
+    assert_int_equal(load.ntargets, 2); /* each request of the identity goes to its own gateway */
+    assert_string_equal(load.pools[0].targets[0]->gateway->name, "back");
+    assert_string_equal(load.pools[0].targets[1]->gateway->name, "gate");
 
     json_array_remove(json_object_get(up, "processes"), 2);
     load = (struct ecc_load){.cli = &cli, .model = model, .rate = 10};

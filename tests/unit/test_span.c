@@ -215,7 +215,7 @@ static void the_environment_says_how_much_and_where(void **state)
 
     (void)state;
     configure("", "0");
-    assert_false(ec_spans_sampled());
+    assert_int_equal(ec_spans_sample(), 0);
     ec_spans_stop();
     setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://x", 1);
     setenv("OTEL_TRACES_SAMPLER_ARG", "2", 1);
@@ -225,13 +225,35 @@ static void the_environment_says_how_much_and_where(void **state)
     ec_buf_free(&errors.text);
 }
 
+/* A flood is told by a few that stand for the rest. */
+static void some_stand_for_all(void **state)
+{
+    int sum = 0, n = 0, skipped = 0;
+
+    (void)state;
+    setenv("EC_TRACES_A_SECOND", "5", 1);
+    configure("", NULL);
+    unsetenv("EC_TRACES_A_SECOND");
+    for (int i = 0; i < 1000; i++) {
+        int stands_for = ec_spans_sample();
+        n += stands_for > 0;
+        sum += stands_for;
+        skipped = stands_for ? 0 : skipped + 1;
+    }
+    assert_int_equal(sum + skipped, 1000);
+    assert_true(n >= 5 && n <= 10); /* the bucket, and what time has added */
+    uv_sleep(300);
+    assert_int_equal(ec_spans_sample(), skipped + 1);
+    ec_spans_stop();
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         T(a_span_says_where_it_went_and_how),       T(spans_go_in_batches),
         T(a_collector_that_is_busy_is_asked_again), T(a_collector_that_is_away_costs_no_more_than_its_share),
-        T(the_environment_says_how_much_and_where),
+        T(the_environment_says_how_much_and_where), T(some_stand_for_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology
 }
 
 /* Is there still something that will end by itself? A cheap look before all is copied. */
-static bool under_way(struct ecc_up *up)
+bool ecc_audit_under_way(struct ecc_up *up)
 {
     static const char sql[] = "SELECT 1 WHERE EXISTS (SELECT 1 FROM ec.saga WHERE state IN ('running', 'compensating'))"
                               " OR EXISTS (SELECT 1 FROM ec.outbox)";
@@ -100,7 +100,7 @@ int ecc_audit_end(struct ecc_up *up, int within_ms, struct ecc_audit_checks *che
     struct ecc_record_start record;
     int code;
 
-    while (under_way(up) && now_ms() < end)
+    while (ecc_audit_under_way(up) && now_ms() < end)
         usleep(PAUSE_US);
     /* A consumer may still be at the last event: what is not true yet may be a moment later. */
     while (!(code = ask_all(up, checks)) && ecc_audit_violations(checks) && now_ms() < end)

@@ -37,6 +37,7 @@ int ecc_audit_begin(struct ecc_up *up);
 int ecc_audit_forget(struct ecc_up *up); /* ends the noting without a question */
 /* Waits until nothing is under way (at most within_ms), asks everything, ends the noting. */
 int ecc_audit_end(struct ecc_up *up, int within_ms, struct ecc_audit_checks *checks);
+bool ecc_audit_under_way(struct ecc_up *up); /* a saga runs, or an event waits to be published */
 int ecc_audit_violations(const struct ecc_audit_checks *checks);
 void ecc_audit_print(const struct ecc_audit_checks *checks);
 json_t *ecc_audit_json(const struct ecc_audit_checks *checks); /* [{check, violations, rows, skipped}] */

@@ -30,7 +30,7 @@ struct ecc_load_target {
 
 struct ecc_load_pool { /* of one identity, used in turn */
     const struct ecc_identity *identity;
-    struct ecc_load_target *target; /* where it signs in */
+    struct ecc_load_target **targets; /* where each of its requests goes */
     const struct ecc_limit *limit;  /* of the gateway that knows it, or NULL */
     double rate;                    /* requests a second that are its */
     struct ecc_sender *senders;

@@ -119,7 +119,7 @@ static int target_of(struct ecc_load *load, const struct json_t *state, const st
     *target = (struct ecc_load_target){.gateway = gateway};
     target->ports = ECC_NEW_ARRAY(arena, int, json_array_size(json_object_get(state, "processes")));
     if (gateway->u.gateway.tls)
-        return ecc_say_error(ECC_EXIT_FAILED, "%s listens with TLS; load speaks plain HTTP only", gateway->name);
+        return ecc_say_error(ECC_EXIT_FAILED, "%s listens with TLS; requests are played by plain HTTP only", gateway->name);
     for (size_t replica = 1;; replica++) {
         proc = find_process(state, replica > 1 ? ecc_arena_printf(arena, "%s-%zu", gateway->name, replica) : gateway->name, "gateway");
         if (!proc)
@@ -160,8 +160,9 @@ static int pool_of(struct ecc_load *load, const struct json_t *state, struct ecc
     if (!pool) {
         pool = &load->pools[load->npools++];
         *pool = (struct ecc_load_pool){.identity = identity};
+        pool->targets = ECC_NEW_ARRAY(&load->cli->arena, struct ecc_load_target *, identity->nrequests);
         for (size_t i = 0; i < identity->nrequests; i++)
-            if ((code = target_of(load, state, identity->requests[i], &pool->target)))
+            if ((code = target_of(load, state, identity->requests[i], &pool->targets[i])))
                 return code;
     }
     if (part->message.signed_in) {

@@ -122,7 +122,7 @@ static int sign_in(struct ecc_load *load, struct ecc_load_pool *pool, const stru
     for (size_t i = 0; !code && i < identity->nrequests; i++) {
         struct answer answer = {0};
         json_t *sent = NULL;
-        code = play(load, pool->target, &messages[i], sender, who, &answer, &sent);
+        code = play(load, pool->targets[i], &messages[i], sender, who, &answer, &sent);
         replies[i] = answer.body;
         if (i)
             json_decref(sent);
@@ -146,10 +146,10 @@ static int fill_pool(struct ecc_load *load, struct ecc_load_pool *pool)
 
     for (size_t i = 0; i < identity->nrequests; i++)
         ecc_message_init(&messages[i], &load->cli->arena, identity->requests[i], i ? identity->requests[0] : NULL, false);
-    if (!terminal)
+    if (!terminal && pool->n > 1)
         fprintf(stderr, "%s: %zu to sign in\n", identity->name, pool->n);
     for (size_t i = 0; !code && i < pool->n; i++) {
-        if (terminal)
+        if (terminal && pool->n > 1)
             fprintf(stderr, "\r%s: %zu of %zu signed in\033[K", identity->name, i, pool->n);
         code = sign_in(load, pool, messages, &pool->senders[i]);
     }

@@ -32,11 +32,12 @@ bool ecc_external_is_real(const struct ecc_node *node)
     return !external->has_sandbox || (external->auth_secret && is_set(external->auth_secret)) || is_set(external->base_env);
 }
 
+/* node: whose it is; NULL: it is none of the topology */
 static struct ecc_proc *add(struct ecc_up *up, const struct ecc_node *node, const char *name, const char *kind, enum ecc_stage stage)
 {
     struct ecc_proc *proc = ECC_NEW(up->arena, struct ecc_proc);
 
-    proc->node = node->name;
+    proc->node = node ? node->name : name;
     proc->name = name;
     proc->kind = kind;
     proc->version = "";
@@ -76,7 +77,7 @@ static void env_secret(struct ecc_up *up, struct ecc_proc *proc, const char *nam
 static void env_common(struct ecc_up *up, struct ecc_proc *proc)
 {
     static const char *const names[] = {
-        "PATH", "HOME", "TMPDIR", "TZ", "LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+        "PATH", "HOME", "TMPDIR", "TZ", "LOG_LEVEL", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -86,6 +87,15 @@ static void env_common(struct ecc_up *up, struct ecc_proc *proc)
             ECC_PUSH(up->arena, &proc->env, *e);
     env(up, proc, "LANG", "C.UTF-8");
     env(up, proc, "HOST", "127.0.0.1");
+}
+
+/* Spans go to studio, which hands them on. */
+static void env_spans(struct ecc_up *up, struct ecc_proc *proc)
+{
+    env(up, proc, "OTEL_EXPORTER_OTLP_ENDPOINT", ecc_arena_printf(up->arena, "http://127.0.0.1:%d", ECC_PORT_STUDIO + up->port_base));
+    env_inherit(up, proc, "OTEL_TRACES_SAMPLER_ARG");
+    if (!getenv("EC_TRACES_A_SECOND"))
+        env(up, proc, "EC_TRACES_A_SECOND", "100"); /* enough to see, and load costs no more for it */
 }
 
 static const char **argv_of(struct ecc_up *up, size_t n, const char *const *words)
@@ -207,6 +217,18 @@ static void add_sandbox(struct ecc_up *up, const struct ecc_node *node)
         env_inherit(up, proc, external->settings[i]->env);
 }
 
+static void add_studio(struct ecc_up *up)
+{
+    const char *slash = strrchr(up->topology, '/'), *file = slash ? slash + 1 : up->topology; /* it starts in the folder */
+    struct ecc_proc *proc = add(up, NULL, "studio", "studio", ECC_STAGE_INFRA);
+
+    proc->probe = ECC_PROBE_TCP;
+    proc->port = proc->shown_port = ECC_PORT_STUDIO + up->port_base;
+    proc->argv = ARGV(up, ecc_arena_printf(up->arena, "%s/ecom-studio", up->bin), file, "--port", number(up, proc->port));
+    env_common(up, proc);
+    env_inherit(up, proc, "OTEL_EXPORTER_OTLP_ENDPOINT"); /* where it hands on what it is told */
+}
+
 /* ------------------------------------------------------------------ services */
 
 static void env_edges(struct ecc_up *up, struct ecc_proc *proc, const struct ecc_node *node)
@@ -277,6 +299,7 @@ static int add_service(struct ecc_up *up, const struct ecc_node *node, int repli
     proc->unit = node->name;
     proc->argv = ARGV(up, node->name);
     env_common(up, proc);
+    env_spans(up, proc);
     env(up, proc, "PORT", number(up, port));
     proc->probe = ECC_PROBE_HTTP;
     proc->shown_port = proc->port = port;
@@ -321,6 +344,7 @@ static int add_all(struct ecc_up *up)
     bool cache = false;
     int code = 0;
 
+    add_studio(up);
     for (size_t i = 0; i < up->model->nnodes; i++) {
         const struct ecc_node *node = up->model->nodes[i];
         if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database)

@@ -57,6 +57,8 @@ static bool can_start(const struct ecc_run *run)
     const struct ecc_proc *proc = run->proc;
     const struct ecc_runs *runs = &run->sup->up->runs;
 
+    if (ecc_fault_holds(run->sup->held.faults, proc->name))
+        return false;
     for (size_t i = 0; i < proc->env.n; i++) {
         const char *equals = strchr(proc->env.items[i], '=');
         if (equals && equals[1] == '@' && access(equals + 2, R_OK))
@@ -291,6 +293,7 @@ void ecc_run_stop(struct ecc_run *run)
     run->state = ECC_PROC_STOPPING;
     run->stopping_since = ecc_sup_now(run->sup);
     uv_process_kill(&run->process, run->proc->stop_signal);
+    uv_process_kill(&run->process, SIGCONT); /* one that is stopped on purpose would not hear it */
 }
 
 void ecc_run_kill_late(struct ecc_run *run)
@@ -453,6 +456,8 @@ void ecc_run_step(struct ecc_run *run)
         else
             ecc_run_become_next(run);
     }
+    if (run->alive && run->state != ECC_PROC_STOPPING && ecc_fault_holds(run->sup->held.faults, run->proc->name))
+        ecc_run_stop(run);
     switch (run->state) {
     case ECC_PROC_WAITING:
         if ((!run->proving || run->proc->stage <= run->sup->stage) && can_start(run))

@@ -13,6 +13,7 @@
 
 #include <uv.h>
 
+#include "faults.h"
 #include "up.h"
 
 enum { ECC_TICK_MS = 50, ECC_STOP_WITHIN_MS = 25000 };
@@ -81,6 +82,7 @@ struct ecc_sup {
     bool complete;           /* everything was ready once */
     bool stopping;
     int code;
+    struct ecc_held held;    /* what is kept down on purpose */
     uint32_t shown;          /* fingerprint of what was last written and drawn */
 };
 

@@ -98,6 +98,8 @@ void ecc_show_ready(struct ecc_up *up)
         const struct ecc_proc *proc = up->runs.items[i]->proc;
         if (proc->stage == ECC_STAGE_GATEWAY)
             ecc_up_progress(up, "%s is at http://127.0.0.1:%d", proc->name, proc->shown_port);
+        else if (!strcmp(proc->kind, "studio"))
+            ecc_up_progress(up, "studio is at http://127.0.0.1:%d", proc->shown_port);
     }
     ecc_up_progress(up, "logs are in %s/logs", up->home);
     ecc_up_progress(up, "ready");

@@ -1,7 +1,6 @@
 /* .ecom/state.json: what the supervisor runs, for `status`, `down` and the tests.
  *
- * Rewritten whole by rename whenever it has changed. A process is told from a later one with the same number by its start time
- * (field 22 of /proc/PID/stat).
+ * Rewritten whole by rename whenever it has changed. state_read.c reads it.
  */
 #include "run.h"
 
@@ -12,26 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-uint64_t ecc_start_ticks(pid_t pid)
-{
-    char path[64], text[1024];
-    unsigned long long ticks = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[n] = '\0';
-    char *p = strrchr(text, ')'); /* the name may hold anything */
-    for (int field = 2; p && field < 22; field++)
-        p = strchr(p + 1, ' ');
-    if (p)
-        ticks = strtoull(p, NULL, 10);
-    return ticks;
-}
 
 uint32_t ecc_state_fingerprint(const struct ecc_up *up)
 {
@@ -76,17 +55,6 @@ int ecc_state_write(const struct ecc_up *up, bool ready)
     return code;
 }
 
-struct json_t *ecc_state_read(const char *path)
-{
-    json_t *state = json_load_file(path, 0, NULL);
-    uint64_t start = (uint64_t)json_integer_value(json_object_get(state, "start"));
-
-    if (start && ecc_start_ticks((pid_t)json_integer_value(json_object_get(state, "supervisor"))) == start)
-        return state;
-    json_decref(state);
-    return NULL;
-}
-
 const char *ecc_up_brokers(struct ecc_up *up)
 {
     json_t *state = ecc_state_read(ecc_up_path(up, "state.json"));
@@ -128,6 +96,8 @@ static int signal_round(const json_t *procs, int round, bool kill_them, int numb
         alive++;
         if (kill_them)
             kill(pid, number == SIGTERM && !strcmp(kind, "database") ? SIGINT : number); /* SIGINT: the fast shutdown */
+        if (kill_them)
+            kill(pid, SIGCONT); /* one that was stopped on purpose would not hear it */
     }
     return alive;
 }
@@ -136,6 +106,7 @@ void ecc_state_sweep(const char *path)
 {
     enum { PATIENCE = 100, STEP_US = 100 * 1000 };
     json_t *state = json_load_file(path, 0, NULL), *procs = json_object_get(state, "processes");
+    const char *slash = strrchr(path, '/');
 
     for (int round = 0; round < 3; round++) {
         int wait = 0;
@@ -145,4 +116,9 @@ void ecc_state_sweep(const char *path)
     }
     json_decref(state);
     unlink(path);
+    if (slash) {
+        char home[4200];
+        snprintf(home, sizeof home, "%.*s", (int)(slash - path), path);
+        ecc_faults_forget(home);
+    }
 }

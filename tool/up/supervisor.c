@@ -2,6 +2,7 @@
  * Signals end everything, in the reverse order of the stages. */
 #include "run.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -65,6 +66,7 @@ static void on_tick(uv_timer_t *timer)
             uv_stop(&sup->loop);
         }
     } else {
+        ecc_held_look(&sup->held, sup->up->home);
         for (size_t i = 0; i < sup->up->runs.n && !sup->stopping; i++)
             ecc_run_step(sup->up->runs.items[i]);
         if (!sup->stopping)
@@ -118,6 +120,8 @@ int ecc_sup_run(struct ecc_sup *sup)
     uv_loop_close(&sup->loop);
     ecc_sup_free_runs(sup);
     unlink(ecc_up_path(sup->up, "state.json"));
+    ecc_faults_forget(sup->up->home);
+    json_decref(sup->held.faults);
     return sup->code;
 }
 

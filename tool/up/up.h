@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "cli.h"
+#include "state.h"
 
 enum ecc_stage { ECC_STAGE_INFRA, ECC_STAGE_MIGRATE, ECC_STAGE_SERVICE, ECC_STAGE_GATEWAY, ECC_STAGES };
 
@@ -130,7 +131,7 @@ pid_t ecc_up_spawn(struct ecc_up *up, const char *const *argv, const char *cwd, 
 int ecc_up_execute(struct ecc_up *up, const char *const *argv, const char *cwd, const char *log, bool as_postgres);
 
 /* Ports. */
-enum ecc_port { ECC_PORT_ADMIN = 9080, ECC_PORT_SERVICE = 9100, ECC_PORT_SANDBOX = 9500, ECC_PORT_REDIS = 9600, ECC_PORT_KAFKA = 9610 };
+enum ecc_port { ECC_PORT_STUDIO = 3000, ECC_PORT_ADMIN = 9080, ECC_PORT_SERVICE = 9100, ECC_PORT_SANDBOX = 9500, ECC_PORT_REDIS = 9600, ECC_PORT_KAFKA = 9610 };
 int ecc_up_port(const struct ecc_up *up, const struct ecc_node *node); /* of its first replica; 0: it has none */
 int ecc_up_admin_port(const struct ecc_up *up, const struct ecc_node *gateway);
 bool ecc_external_is_real(const struct ecc_node *node); /* its secret stands in our environment */
@@ -138,13 +139,11 @@ const char *ecc_env_name(struct ecc_arena *arena, const char *node, const char *
 const char *ecc_database_dir(struct ecc_up *up, const char *service);
 const char *ecc_database_url(struct ecc_up *up, const char *service);
 
-/* State on disk: .ecom/state.json */
+/* State on disk: .ecom/state.json; read with state.h */
 uint32_t ecc_state_fingerprint(const struct ecc_up *up); /* changes when a process does; never 0 */
 int ecc_state_write(const struct ecc_up *up, bool ready);
-struct json_t *ecc_state_read(const char *path); /* NULL: nothing is up */
 /* Of the bus that is up: a fixed address, or the embedded broker's, which changes. NULL: there is none. */
 const char *ecc_up_brokers(struct ecc_up *up);
-uint64_t ecc_start_ticks(pid_t pid); /* 0: no such process */
 void ecc_state_sweep(const char *path); /* ends what a killed supervisor left behind */
 
 #endif

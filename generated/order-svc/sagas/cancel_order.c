@@ -127,8 +127,6 @@ const struct ec_saga cancel_order_saga = {
         &error_already_shipped,
         &error_refund_pending,
         &error_shipping_unavailable,
-        &error_payment_unavailable,
-        &error_inventory_unavailable,
         NULL,
     },
 };

@@ -1,0 +1,81 @@
+// A browser, pages of the real ecom-studio, and counting. Whatever a page writes to its console as an error fails the test that opened it; so
+// does what its CSP forbids.
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const patience = 60_000; // ms; only a broken page meets it
+let browser;
+let passed = 0;
+let failed = 0;
+
+export const launch = async () => {
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", ...quiet] });
+  return browser;
+};
+
+export const WIDE = { width: 1440, height: 900 };
+export const NARROW = { width: 390, height: 844 };
+
+/** A page of its own; `expected`: what the console may say. */
+export async function open(base, hash, { viewport = WIDE, expected, ...options } = {}) {
+  const context = await browser.newContext({ viewport, acceptDownloads: true, reducedMotion: "no-preference", ...options });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const page = await context.newPage();
+  page.setDefaultNavigationTimeout(patience);
+  page.setDefaultTimeout(patience);
+  page.problems = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type()) && !expected?.test(message.text())) page.problems.push(message.text());
+  });
+  page.on("pageerror", (error) => page.problems.push(error.stack));
+  await page.goto(`${base}/${hash}`);
+  await page.locator("svg.diagram .node, .sequence").first().waitFor();
+  return page;
+}
+
+/** Runs a test on a page, which is closed behind it. */
+export async function step(name, page, work) {
+  let opened;
+  try {
+    opened = await page;
+    await work(opened);
+    if (opened?.problems) assert.deepEqual(opened.problems, [], "the console is empty");
+    passed++;
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}: ${error.stack}`);
+    await opened?.screenshot?.({ path: `${process.env.PICTURES}/${name.replace(/\W+/g, "-").slice(0, 60)}.png` }).catch(() => undefined);
+  } finally {
+    await opened?.context?.().close();
+  }
+}
+
+export async function until(what, condition) {
+  for (const end = Date.now() + patience; ; await new Promise((r) => setTimeout(r, 50))) {
+    const value = await condition();
+    if (value) return value;
+    assert.ok(Date.now() < end, `not within ${patience / 1000} s: ${what}`);
+  }
+}
+
+/** A few at a time: each is a process, and the machine has few cores. */
+export async function all(works, atOnce = 3) {
+  const left = [...works];
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    for (let work = left.shift(); work; work = left.shift()) await work();
+  }));
+}
+
+/** What is drawn is what was asked for last. */
+export const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30)))));
+
+export const said = (page) => page.locator(".narration").innerText();
+export const position = (page) => page.locator(".position").innerText();
+export const stepOf = (page) => new URL(page.url()).hash.match(/step=(\d+)/)?.[1];
+
+export function finish() {
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed || !passed ? 1 : 0;
+}

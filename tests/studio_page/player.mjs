@@ -1,0 +1,287 @@
+// The diagram and the player: played to the end, sought, stepped, by keys alone, by address, with reduced motion.
+import assert from "node:assert/strict";
+import { all, NARROW, open, position, said, step, stepOf, until } from "./harness.mjs";
+
+export async function player(base, shop) {
+  const { topology, scenarios } = shop;
+  const count = (name) => scenarios.find((one) => one.name === name).steps.length;
+
+  await step("examples are listed, and the first is drawn", open(base, ""), async (page) => {
+    await page.getByRole("navigation", { name: "Examples" }).getByText(topology.title).waitFor();
+    assert.equal(await page.locator("svg.diagram .node").count(), topology.nodes.length);
+    assert.equal(await page.locator("svg.diagram .edge").count(), topology.edges.length);
+    for (const { title } of topology.scenarios) await page.getByRole("link", { name: title }).waitFor();
+    const shapes = await page.$$eval("svg.diagram .node", (nodes) => nodes.map((n) => [n.getAttribute("class").match(/k-(\w+)/)[1], n.querySelector(".outline").getAttribute("d").replace(/[\d.]+/g, "")]));
+    const byKind = new Map(shapes);
+    const client = byKind.get("client");
+    assert.equal(new Set([...byKind].filter(([kind]) => !["client", "external"].includes(kind)).map(([, d]) => d)).size, byKind.size - 2, "shapes differ by kind");
+    assert.ok(client);
+    const lines = await page.$$eval("svg.diagram .edge", (edges) => edges.map((e) => [e.getAttribute("class").match(/p-(\w+)/)[1], e.querySelector(".line").getAttribute("stroke-dasharray"), e.querySelector(".head").getAttribute("d"), getComputedStyle(e.querySelector(".line")).stroke]));
+    const protocols = new Map(lines.map(([protocol, ...look]) => [protocol, look]));
+    for (const i of [0, 1, 2]) assert.equal(new Set([...protocols.values()].map((look) => look[i])).size, protocols.size, "protocols differ by dash, head and colour");
+  });
+
+  await step("labels of the diagram do not overlap", open(base, ""), async (page) => {
+    const boxes = await page.$$eval("svg.diagram .node text, svg.diagram .boundary-title", (texts) => texts.map((t) => ({ text: t.textContent, ...t.getBoundingClientRect().toJSON() })));
+    for (const [i, a] of boxes.entries()) {
+      for (const b of boxes.slice(i + 1)) {
+        const meet = a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+        assert.ok(!meet, `${a.text} and ${b.text}`);
+      }
+    }
+    const inside = await page.$$eval("svg.diagram .node", (nodes) => nodes.every((n) => {
+      const box = n.querySelector(".outline").getBoundingClientRect();
+      return [...n.querySelectorAll("text")].every((t) => t.getBoundingClientRect().left >= box.left && t.getBoundingClientRect().right <= box.right);
+    }));
+    assert.ok(inside, "a node's text fits into it");
+  });
+
+  const plays = scenarios.map((scenario) => () =>
+    step(`${scenario.name} plays to its end, message by message`, open(base, `#/${topology.name}/${scenario.name}`), async (page) => {
+      await page.locator(".speed select").selectOption("4");
+      await page.evaluate(() => {
+        window.seen = new Set();
+        const watch = () => {
+          for (const text of document.querySelectorAll(".message:not([display=none]) .chip text")) window.seen.add(text.textContent);
+          requestAnimationFrame(watch);
+        };
+        watch();
+      });
+      await page.getByRole("button", { name: "Play", exact: true }).click();
+      await until("the end", async () => (await position(page)) === `${scenario.steps.length} steps played`);
+      const numbers = new Set((await page.evaluate(() => [...window.seen])).map((text) => Number(text.split(" ")[0])));
+      assert.deepEqual([...numbers].sort((a, b) => a - b), scenario.steps.map((_, i) => i + 1), "each step was seen travelling");
+      const end = await said(page);
+      assert.ok(end.includes(String(scenario.expect.status)) && end.includes(scenario.expect.error ?? ""), end);
+    }),
+  );
+  await all(plays);
+
+  await step("seeking by dragging: the address, the list and the slider's text follow", open(base, `#/${topology.name}/payment-failure`), async (page) => {
+    const slider = page.getByRole("slider", { name: "Position" });
+    const box = await slider.boundingBox();
+    await page.mouse.move(box.x + 9, box.y + box.height / 2);
+    await page.mouse.down();
+    for (const part of [0.2, 0.4, 0.55]) await page.mouse.move(box.x + box.width * part, box.y + box.height / 2, { steps: 4 });
+    await page.mouse.up();
+    const number = Number(await until("a step in the address", () => stepOf(page)));
+    assert.ok(number > count("payment-failure") * 0.4 && number < count("payment-failure") * 0.75, String(number));
+    assert.match(await slider.getAttribute("aria-valuetext"), new RegExp(`^Step ${number} of `));
+    const current = page.locator(".step[aria-current=step]");
+    assert.equal(await current.first().locator(".number").innerText(), String(number));
+    assert.ok(await current.first().isVisible());
+    assert.ok((await page.locator(".message:not([display=none])").count()) > 0);
+  });
+
+  await step("a deep link shows its step, and steps are kept when the page is opened anew", open(base, `#/${topology.name}/payment-failure?step=7`), async (page) => {
+    assert.match(await position(page), /^Step 7 of/);
+    const chip = page.locator(".message:not([display=none]) .chip text");
+    assert.match(await chip.first().textContent(), /^7 /);
+    await page.keyboard.press("ArrowRight");
+    await until("step 8", async () => stepOf(page) === "8");
+    await page.reload();
+    await until("step 8", async () => /^Step 8 of/.test(await position(page)));
+    await page.goto(`${base}/#/${topology.name}/payment-failure?step=20&view=sequence`);
+    await page.locator(".sequence").waitFor();
+    await until("step 20", async () => /^Step 20 of/.test(await position(page)));
+    for (const odd of ["?step=9999", "?step=0", "?step=x"]) {
+      await page.goto(`${base}/#/${topology.name}/payment-failure${odd}`);
+      await page.getByRole("button", { name: "Play", exact: true }).waitFor();
+    }
+    await page.goto(`${base}/#/nowhere/at-all`);
+    await page.locator("svg.diagram .node").first().waitFor();
+  });
+
+  await step("everything by keys: run, step, seek, speed, sequence, copy, help, close", open(base, `#/${topology.name}`), async (page) => {
+    const press = (key) => page.keyboard.press(key);
+    await press("r");
+    await until("it plays", async () => (await page.getByRole("button", { name: "Pause" }).count()) === 1);
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Pause", "the focus is on the button");
+    await press("Space"); // on the button itself
+    await page.getByRole("button", { name: "Play", exact: true }).waitFor();
+    await press("Home");
+    await until("the beginning", async () => /^\d+ steps$/.test(await position(page)));
+    await press("ArrowRight");
+    await until("step 1", async () => stepOf(page) === "1");
+    await press("ArrowRight");
+    await until("step 2", async () => stepOf(page) === "2");
+    await press("ArrowLeft");
+    await until("step 1 again", async () => stepOf(page) === "1");
+    await press("5");
+    const half = Number(await until("the middle", () => stepOf(page) !== "1" && stepOf(page)));
+    assert.ok(Math.abs(half - count("happy-path") / 2) < 4, String(half));
+    await press("End");
+    await until("the end", async () => / steps played$/.test(await position(page)));
+    await press(">");
+    assert.equal(await page.locator(".speed select").inputValue(), "1.5");
+    await press("<");
+    await press("<");
+    assert.equal(await page.locator(".speed select").inputValue(), "0.5");
+    await press("s");
+    await page.locator(".sequence").waitFor();
+    await press("s");
+    await page.locator("svg.diagram").waitFor();
+    await press("c");
+    const text = await until("a text", () => page.evaluate(() => navigator.clipboard.readText()));
+    assert.equal(text.match(/^ *\d+\. /gm).length, count("happy-path"));
+    await press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await press("Escape");
+    await until("no dialog", async () => (await page.getByRole("dialog").count()) === 0);
+    await press("Escape");
+    await page.getByRole("button", { name: "Run" }).waitFor();
+    await until("the focus is back", () => page.evaluate(() => document.activeElement.textContent === "Run"));
+  });
+
+  await step("single keys can be switched off", open(base, `#/${topology.name}`), async (page) => {
+    await page.keyboard.press("?");
+    await page.getByLabel("Single keys work everywhere on the page").uncheck();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("r");
+    await new Promise((r) => setTimeout(r, 200));
+    assert.equal(await page.getByRole("region", { name: "Player" }).count(), 0);
+  });
+
+  await step("the diagram by keys: to a node, to its neighbour, what stands behind it, and back", open(base, `#/${topology.name}`), async (page) => {
+    await page.locator(".node[tabindex='0']").focus();
+    const focused = () => page.evaluate(() => document.activeElement.dataset.node);
+    assert.equal(await focused(), "mobile");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await focused(), "api-gateway");
+    assert.equal(await page.locator("svg.diagram .node[tabindex='0']").count(), 1);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "API Gateway" }).waitFor();
+    await until("the focus is on the heading", () => page.evaluate(() => document.activeElement.textContent === "API Gateway"));
+    await page.locator(".listing").first().waitFor();
+    await page.locator(".details").getByRole("button", { name: "order-svc http" }).click();
+    await page.getByRole("heading", { name: "api-gateway → order-svc" }).waitFor();
+    assert.equal(await page.locator(".edge.selected").getAttribute("data-edge"), "api-gateway -> order-svc");
+    await page.keyboard.press("Escape");
+    await until("the focus is back on the node", async () => (await focused()) === "api-gateway");
+  });
+
+  await step("what stands behind a step and an edge: topology, policy, generated C", open(base, `#/${topology.name}/circuit-breaker`), async (page) => {
+    const entry = scenarios.find(({ name }) => name === "circuit-breaker").steps.findIndex(({ label }) => label === "Reserve");
+    await page.locator(`.step:nth-child(${entry + 1}) button`).click();
+    const details = page.locator(".details");
+    await details.getByText("topology.ecom:").waitFor();
+    assert.match(await details.locator(".listing").first().innerText(), /edge order-svc\s+-> inventory-svc/);
+    assert.match(await details.innerText(), /breaker[^]*3 timeouts/);
+    await details.locator("figcaption", { hasText: /generated\/.*\.c/ }).first().waitFor();
+    await page.locator("[data-edge='payment-svc -> stripe'] .reach").dispatchEvent("click");
+    await page.getByRole("heading", { name: "payment-svc → stripe" }).waitFor();
+    await until("its lines", async () => /edge payment-svc\s+-> stripe/.test(await details.innerText()));
+  });
+
+  await step("the breaker counts, opens, keeps back; compensation and cache hits are told apart", open(base, `#/${topology.name}/circuit-breaker`), async (page) => {
+    const steps = scenarios.find(({ name }) => name === "circuit-breaker").steps;
+    const breaker = page.locator("[data-breaker='order-svc -> inventory-svc']");
+    const go = (number) => page.goto(`${base}/#/${topology.name}/circuit-breaker?step=${number}`);
+    assert.equal(await breaker.textContent(), "Circuit breaker of order-svc -> inventory-svc0/3");
+    await go(steps.findIndex(({ status }) => status === "timeout") + 1);
+    await until("one timeout", async () => /1\/3$/.test(await breaker.textContent()));
+    await go(steps.findIndex(({ opens }) => opens) + 1);
+    await until("open", async () => (await breaker.getAttribute("class")).includes("is-open"));
+    assert.match(await said(page), /The circuit opens/);
+    assert.match(await page.locator("[data-node=inventory-svc]").getAttribute("class"), /silent/);
+    await go(steps.findIndex(({ status, label }) => status === "open" && label === "Reserve") + 1);
+    await until("kept back", async () => /circuit open/.test(await page.locator(".message:not([display=none]) .chip").first().textContent()));
+    const undo = scenarios.find(({ name }) => name === "payment-failure").steps.findIndex(({ phase }) => phase === "undo") + 1;
+    await page.goto(`${base}/#/${topology.name}/payment-failure?step=${undo}`);
+    await until("compensation", async () => /Compensation/.test(await said(page)));
+    assert.match(await page.locator(".message:not([display=none])").first().getAttribute("class"), /t-undo/);
+    await page.goto(`${base}/#/${topology.name}/cache-hit?step=2`);
+    await until("a hit", async () => /hit/.test(await page.locator(".message:not([display=none]) .chip").first().textContent()));
+  });
+
+  await step("parallel messages are on their way together", open(base, `#/${topology.name}/payment-failure`), async (page) => {
+    const together = await page.locator(".step.together").first().locator(".number").innerText();
+    await page.goto(`${base}/#/${topology.name}/payment-failure?step=${together}`);
+    await until("two at once", async () => (await page.locator(".message:not([display=none])").count()) >= 2);
+    assert.ok((await page.locator(".step[aria-current=step]").count()) >= 2);
+    assert.match(await position(page), /^Steps \d+–\d+ of/);
+  });
+
+  await step("reduced motion: nothing travels; the edge and its number say where one is", open(base, `#/${topology.name}/payment-failure`, { reducedMotion: "reduce" }), async (page) => {
+    await page.locator(".speed select").selectOption("4");
+    await page.evaluate(() => {
+      window.moves = [];
+      const places = new Map();
+      const watch = () => {
+        for (const message of document.querySelectorAll(".message:not([display=none])")) {
+          const text = message.textContent;
+          const at = message.getAttribute("transform");
+          if (places.has(text) && places.get(text) !== at) window.moves.push(text);
+          places.set(text, at);
+        }
+        window.texts = [...places.keys()];
+        requestAnimationFrame(watch);
+      };
+      watch();
+    });
+    await page.keyboard.press("Space");
+    await until("the end", async () => / steps played$/.test(await position(page)));
+    assert.deepEqual(await page.evaluate(() => window.moves), []);
+    assert.equal((await page.evaluate(() => window.texts)).length, count("payment-failure"));
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(stepOf(page), "1", "a step is there at once");
+  });
+
+  await step("narrow: what is pressed is 44 pixels large, the examples open and close, what plays is followed", open(base, `#/${topology.name}/payment-failure?step=20`, { viewport: NARROW, hasTouch: true }), async (page) => {
+    const small = await page.$$eval("button, select, a, summary, input[type=range]", (all) =>
+      all.filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".skip")).map((e) => [e.textContent || e.ariaLabel, e.getBoundingClientRect()]).filter(([, { width, height }]) => width > 1 && (width < 43.5 || height < 43.5)).map(([t, b]) => `${t} ${b.width}x${b.height}`));
+    assert.deepEqual(small, []);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    assert.ok(!overflow, "nothing is wider than the screen");
+    const view = await page.locator(".canvas-view").boundingBox();
+    const chip = await page.locator(".message:not([display=none]) .body").first().boundingBox();
+    assert.ok(chip.x > view.x && chip.x < view.x + view.width && chip.y > view.y && chip.y < view.y + view.height, "the message is in sight");
+    await page.getByRole("button", { name: "Examples", exact: true }).click();
+    await page.getByRole("link", { name: "Cache Hit" }).click();
+    await until("the other scenario", async () => /3 steps/.test(await page.locator(".narration, .position").allInnerTexts().then((t) => t.join(" ")).then(async (t) => `${t} ${await page.locator(".step").count()} steps`)));
+    assert.ok(!(await page.locator(".sidebar").isVisible()));
+  });
+
+  await step("screen readers: a list of steps, a polite region, names for all", open(base, `#/${topology.name}/payment-failure?step=3`), async (page) => {
+    const list = page.getByRole("list", { name: "Steps" });
+    assert.equal(await list.getByRole("listitem").count(), count("payment-failure"));
+    const live = page.locator("[aria-live=polite]");
+    const before = await live.innerText();
+    await page.keyboard.press("ArrowRight");
+    await until("the region says the next step", async () => (await live.innerText()) !== before);
+    const nameless = await page.$$eval("button, [role=button], input, select", (all) => all.filter((e) => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML));
+    assert.deepEqual(nameless, []);
+  });
+
+  await step("forced colours: everything is drawn in the system's", open(base, `#/${topology.name}/circuit-breaker?step=12`, { forcedColors: "active" }), async (page) => {
+    const colours = await page.$$eval("svg.diagram .outline, svg.diagram .line, svg.diagram .node .title", (all) => {
+      const probe = document.createElement("i");
+      document.body.append(probe);
+      const allowed = ["Canvas", "CanvasText", "LinkText", "Highlight", "HighlightText"].map((name) => {
+        probe.style.color = name;
+        return getComputedStyle(probe).color;
+      });
+      probe.remove();
+      return [...new Set(all.flatMap((e) => [getComputedStyle(e).fill, getComputedStyle(e).stroke]))].filter((c) => c !== "none" && !allowed.includes(c));
+    });
+    assert.deepEqual(colours, []);
+  });
+
+  await step("pan, zoom and fit", open(base, `#/${topology.name}`), async (page) => {
+    const at = () => page.locator("[data-node=kafka] .outline").boundingBox();
+    const first = await at();
+    await page.getByRole("button", { name: "Zoom in" }).click();
+    await until("larger", async () => (await at()).width > first.width * 1.15);
+    await page.mouse.move(700, 300);
+    await page.mouse.down();
+    await page.mouse.move(600, 350, { steps: 5 });
+    await page.mouse.up();
+    assert.equal(await page.locator(".details").count(), 0, "dragging is no click");
+    await page.keyboard.press("f");
+    await until("as it was", async () => {
+      const now = await at();
+      return Math.abs(now.x - first.x) < 2 && Math.abs(now.width - first.width) < 2;
+    });
+  });
+}
