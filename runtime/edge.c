@@ -320,7 +320,8 @@ static bool retry(struct ec_attempts *attempts, const struct ec_edge_result *res
     backoff->attempts = attempts;
     backoff->timer.data = backoff;
     uv_timer_init(attempts->task->app->loop, &backoff->timer);
-    uv_timer_start(&backoff->timer, on_backoff, (uint64_t)delay, 0);
+    uv_update_time(attempts->task->app->loop); /* as of the turn's begin, in whole milliseconds: what was asked for must not be undercut */
+    uv_timer_start(&backoff->timer, on_backoff, (uint64_t)delay + 1, 0);
     live++;
     return true;
 }
