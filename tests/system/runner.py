@@ -97,7 +97,8 @@ def main(folder):
         run_module("test_" + sys.argv[2])
         print(f"{passed} passed, {failed} failed, {skipped} skipped")
         sys.exit(1 if failed else 0)
-    names = sys.argv[1:] or sorted(f[5:-3] for f in os.listdir(folder) if f.startswith("test_") and f.endswith(".py"))
+    names = sys.argv[1:] or sorted((f[5:-3] for f in os.listdir(folder) if f.startswith("test_") and f.endswith(".py")),
+                                   key=lambda name: -os.path.getsize(os.path.join(folder, f"test_{name}.py")))  # large ones tend to take long: not last
     alone = [name for name in names if is_alone(folder, name)]
     for group, jobs in (([name for name in names if name not in alone], int(os.environ.get("EC_JOBS", "2"))), (alone, 1)):
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
