@@ -29,7 +29,8 @@ static struct {
     double ratio;
     int64_t a_second; /* at most; 0: as many as there are */
     double tokens;
-    uint64_t filled_ns;
+    uint64_t filled_ns, read_ns; /* read_ns: when wall_ahead_ns was taken, 0: not yet */
+    int64_t wall_ahead_ns;
     int passed; /* traces that began here since the last one that is recorded */
     struct ec_http_client *client;
     struct batch *first, **end, *filling; /* the first goes next; filling is the last or NULL */
@@ -38,6 +39,8 @@ static struct {
     bool started, in_flight, ending;
     struct ec_metric *sent, *dropped;
 } spans;
+
+#define WALL_NS 60000000000u
 
 static uv_timer_t timer; /* closes after the rest has been forgotten */
 
@@ -177,11 +180,24 @@ static bool went_wrong(const char *outcome)
     return true;
 }
 
+/* The wall clock's nanoseconds at a time of uv_hrtime. The two are read together now and then, not for each span: what begins later in a
+ * process is later in its spans, too. */
+static int64_t wall_ns(uint64_t ns)
+{
+    uint64_t now = uv_hrtime();
+
+    if (!spans.read_ns || now - spans.read_ns > WALL_NS) {
+        spans.read_ns = now;
+        spans.wall_ahead_ns = ec_now() * 1000 - (int64_t)now;
+    }
+    return (int64_t)ns + spans.wall_ahead_ns;
+}
+
 void ec_span_end(const struct ec_span *span)
 {
     const char *outcome = span->outcome ? span->outcome : "ok";
-    int64_t now = ec_now() * 1000;
-    int64_t began = now - (int64_t)(uv_hrtime() - span->began_ns);
+    uint64_t ended_ns = uv_hrtime();
+    int64_t now = wall_ns(ended_ns), began = wall_ns(span->began_ns);
     struct batch *batch;
     struct ec_buf *buf;
     size_t before;
