@@ -273,15 +273,20 @@ struct ecc_ast_expr *ecc_expr_name(struct ecc_parser *p, struct ecc_token t)
     return expr;
 }
 
-struct ecc_ast_expr *ecc_expr_member(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_token n)
+static struct ecc_ast_expr *member(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_name name, uint32_t end)
 {
     struct ecc_ast_expr *expr = ecc_expr(p, ECC_AST_EXPR_MEMBER, of->span.start);
 
     expr->u.member.of = of;
-    expr->u.member.name = ecc_any_name(p, n);
-    expr->span.end = n.end;
+    expr->u.member.name = name;
+    expr->span.end = end;
     over(p, expr, of);
     return expr;
+}
+
+struct ecc_ast_expr *ecc_expr_member(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_token n)
+{
+    return member(p, of, ecc_any_name(p, n), n.end);
 }
 
 struct ecc_ast_expr *ecc_expr_index(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_ast_expr *key)
@@ -398,13 +403,7 @@ struct ecc_ast_init *ecc_init_quoted(struct ecc_parser *p, struct ecc_token n, s
 
 struct ecc_ast_expr *ecc_expr_quoted(struct ecc_parser *p, struct ecc_ast_expr *of, struct ecc_token n)
 {
-    struct ecc_ast_expr *expr = ecc_expr(p, ECC_AST_EXPR_MEMBER, of->span.start);
-
-    expr->u.member.of = of;
-    expr->u.member.name = quoted(p, n);
-    expr->span.end = n.end;
-    over(p, expr, of);
-    return expr;
+    return member(p, of, quoted(p, n), n.end);
 }
 
 struct ecc_ast_init *ecc_init_spread(struct ecc_parser *p, struct ecc_token k, struct ecc_ast_expr *value)

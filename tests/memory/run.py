@@ -23,11 +23,11 @@ def tree(folder):
 
 class Memory:
     def __init__(self, ecomc, temp):
-        self.ecomc, self.temp, self.library = ecomc, temp, temp / "fail.so"
-        subprocess.run(["gcc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", self.library, HERE / "fail.c", "-ldl"], check=True)
+        self.ecomc, self.temp, self.preload = ecomc, temp, temp / "fail.so"
+        subprocess.run(["gcc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", self.preload, HERE / "fail.c", "-ldl"], check=True)
 
     def run(self, folder, args, fail_at=0):
-        env = dict(os.environ, LD_PRELOAD=str(self.library), EC_FAIL_AT=str(fail_at), EC_FAIL_COUNT=str(self.temp / "count"))
+        env = dict(os.environ, LD_PRELOAD=str(self.preload), EC_FAIL_AT=str(fail_at), EC_FAIL_COUNT=str(self.temp / "count"))
         return subprocess.run([self.ecomc, *args], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
 
     def count(self, folder, args):
