@@ -222,8 +222,7 @@ static struct ecc_yaml *open_up(struct ecc_arena *arena, struct ecc_yaml *schema
 
 static bool has_example(const struct ecc_type *type)
 {
-    return type->kind == ECC_TYPE_TEXT || type->kind == ECC_TYPE_INT || type->kind == ECC_TYPE_FLOAT || type->kind == ECC_TYPE_UUID ||
-           type->kind == ECC_TYPE_TIME;
+    return type->kind == ECC_TYPE_INT || type->kind == ECC_TYPE_FLOAT || type->kind == ECC_TYPE_UUID || type->kind == ECC_TYPE_TIME;
 }
 
 struct ecc_yaml *ecc_json_schema_field(struct ecc_json_schemas *s, const struct ecc_field *field, enum ecc_side side, const char *old)

@@ -241,6 +241,14 @@ static struct problems collect(struct ecc_api *api, const struct ecc_route *rout
 
 /* ------------------------------------------------------------------ responses */
 
+static void put_const(struct ecc_yaml *properties, const char *name, struct ecc_yaml *value)
+{
+    struct ecc_yaml *property = ecc_yaml_put_map(properties, name);
+
+    property->flow = true;
+    ecc_yaml_put(property, "const", value);
+}
+
 static const char *schema_of(struct ecc_api *api, struct ecc_problem *problem)
 {
     struct ecc_yaml *schema, *all, *own;
@@ -254,8 +262,8 @@ static const char *schema_of(struct ecc_api *api, struct ecc_problem *problem)
     own = ecc_yaml_add_map(all);
     ecc_yaml_put_text(own, "type", "object");
     own = ecc_yaml_put_map(own, "properties");
-    ecc_yaml_put_text(ecc_yaml_put_map(own, "type"), "const", ecc_arena_printf(api->arena, "/problems/%s", problem->name));
-    ecc_yaml_put(ecc_yaml_put_map(own, "status"), "const", ecc_yaml_int(api->arena, problem->status));
+    put_const(own, "type", ecc_yaml_text(api->arena, ecc_arena_printf(api->arena, "/problems/%s", problem->name)));
+    put_const(own, "status", ecc_yaml_int(api->arena, problem->status));
     return problem->schema = ecc_json_schema_add(&api->schemas, ecc_arena_printf(api->arena, "%sProblem", problem->pascal), schema);
 }
 
