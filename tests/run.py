@@ -178,6 +178,11 @@ def suite_database():
     return script("database/run.py", ecomc(), *(["--long"] if LONG else []), timeout=7200 if LONG else 1800) if asan_build() else (0, 1, 0)
 
 
+def suite_documents():
+    """openapi.yaml and asyncapi.yaml, by the standards' own tools."""
+    return script("documents/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
 def suite_checks():
     """What is checked in is what the compiler writes; the general part knows no word of the example."""
     return script("checks.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"))
@@ -206,7 +211,7 @@ def suite_fuzz():
     return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "300" if LONG else "10", findings, timeout=3000)
 
 
-SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans,
+SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans, "documents": suite_documents,
           "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "editors": suite_editors,
           "database": suite_database, "checks": suite_checks, "fuzz": suite_fuzz,
           "system": suite_system, "chaos": suite_chaos}
