@@ -1,8 +1,9 @@
-/* asyncapi.yaml: what is on the buses, as AsyncAPI 3.0: a channel a topic and one for its dead letters, who sends what there and which group takes
- * it, and each version of each event with the headers that the runtime writes (runtime/bus_relay.c: CloudEvents in binary mode;
- * runtime/bus_dead_letter.c).
+/* asyncapi.yaml: what is on the buses, as AsyncAPI 3.0: a channel a topic and one for its dead letters, who sends what there and which
+ * group takes it, and each version of each event with the headers that the runtime writes (runtime/bus_relay.c: CloudEvents in binary
+ * mode; runtime/bus_dead_letter.c).
  *
- * Everything is sorted by what names it. Names of topics have no underscore, so one between a service, what it does and a topic is unmistakable.
+ * Everything is sorted by what names it. Names of topics have no underscore, so one between a service, what it does and a topic can't be
+ * mistaken.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,7 +18,10 @@
 #define BINDING "0.5.0"
 #define LETTER_BYTES "2097152" /* runtime/bus_producer.c */
 
-struct events { const struct ecc_event **items; size_t n, cap; };
+struct events {
+    const struct ecc_event **items;
+    size_t n, cap;
+};
 
 struct doc {
     struct ecc_arena *arena;
@@ -30,7 +34,10 @@ struct doc {
 
 /* ------------------------------------------------------------------ who publishes what */
 
-struct publishing { struct ecc_arena *arena; struct events *events; };
+struct publishing {
+    struct ecc_arena *arena;
+    struct events *events;
+};
 
 static void add_event(struct ecc_arena *arena, struct events *to, const struct ecc_event *event)
 {
@@ -176,7 +183,7 @@ static void add_event_message(struct doc *d, const struct ecc_event *event)
 
 static void add_letter_messages(struct doc *d)
 {
-    static const char *const required[] = {"dead-letter-reason", "dead-letter-group", "dead-letter-topic", "dead-letter-partition",
+    static const char *const required[] = {"dead-letter-reason", "dead-letter-group",    "dead-letter-topic", "dead-letter-partition",
                                            "dead-letter-offset", "dead-letter-attempts", "dead-letter-time"};
     static const char *const mark[] = {"dead-letter-replayed"};
     struct ecc_yaml *message, *headers, *properties, *payload;
@@ -225,7 +232,8 @@ static bool has_letters(const struct doc *d, const struct ecc_topic *topic)
     return false;
 }
 
-static struct ecc_yaml *add_channel(struct doc *d, const struct ecc_node *bus, const struct ecc_topic *topic, bool letters, struct ecc_yaml **binding)
+static struct ecc_yaml *add_channel(struct doc *d, const struct ecc_node *bus, const struct ecc_topic *topic, bool letters,
+                                    struct ecc_yaml **binding)
 {
     const char *address = letters ? ecc_arena_printf(d->arena, "%s.dead-letter", topic->name) : topic->name;
     struct ecc_yaml *channel = ecc_yaml_put_map(d->channels, letters ? letter_channel(d, topic) : topic->name), *messages;
@@ -384,7 +392,8 @@ void ecc_emit_asyncapi(struct ecc_codegen *cg)
     info = ecc_yaml_put_map(document, "info");
     ecc_yaml_put_text(info, "title", cg->model->title ? cg->model->title : "Events");
     ecc_yaml_put_text(info, "version", VERSION);
-    ecc_yaml_put_text(info, "description", "Events are CloudEvents in binary mode: the attributes are headers, the value is the event's data as JSON.");
+    ecc_yaml_put_text(info, "description",
+                      "Events are CloudEvents in binary mode: the attributes are headers, the value is the event's data as JSON.");
     ecc_yaml_put_text(document, "defaultContentType", "application/json");
     put_sorted(document, "servers", d.servers);
     put_sorted(document, "channels", d.channels);

@@ -1,7 +1,7 @@
 /* openapi.yaml: what the gateway takes and answers, as OpenAPI 3.1. With several gateways each has one, openapi-<gateway>.yaml.
  *
- * Everything is sorted by what names it, and a path, an operation and a schema are written apart, so a change of the topology is a diff of its
- * size. An operation is called by the operation behind it, or, where several routes lead there or it has several, by its method and path.
+ * Everything is sorted by what names it, and a path, an operation and a schema are written apart, so a change of the topology is a diff of
+ * its size. An operation is called by the operation behind it, or, where several routes lead there or it has several, by method and path.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +84,7 @@ static struct ecc_yaml *param_schema(struct ecc_api *api, const struct ecc_field
     struct ecc_type present = *field->type;
     struct ecc_yaml *schema, *dflt = field->dflt ? ecc_json_literal(api->arena, field->dflt) : NULL;
 
-    present.optional = false; /* nothing in a URL is null */
+    present.optional = false;                                                             /* nothing in a URL is null */
     if (path && present.kind == ECC_TYPE_TEXT && (!present.bounded || present.min < 1)) { /* a part of a path is never empty */
         present.max = present.bounded ? present.max : INT64_MAX;
         present.min = 1;
@@ -148,7 +148,8 @@ static void add_key_param(struct ecc_api *api)
 
     ecc_yaml_put_text(param, "name", "Idempotency-Key");
     ecc_yaml_put_text(param, "in", "header");
-    ecc_yaml_put_text(param, "description", "A request that comes again under its key has its effect once, and gets the first reply; kept for a week");
+    ecc_yaml_put_text(param, "description",
+                      "A request that comes again under its key has its effect once, and gets the first reply; kept for a week");
     schema = ecc_yaml_put_map(param, "schema");
     ecc_yaml_put_text(schema, "type", "string");
     ecc_yaml_put_raw(schema, "minLength", "1");
@@ -175,9 +176,9 @@ static void add_body(struct ecc_api *api, const struct ecc_route *route, struct 
     if (needs_body(route->body))
         ecc_yaml_put_raw(body, "required", "true");
     media = ecc_yaml_put_map(ecc_yaml_put_map(body, "content"), JSON);
-    ecc_yaml_put(media, "schema",
-                 ecc_json_schema_record(&api->schemas, route->body, ECC_SIDE_REQUEST,
-                                        ecc_arena_printf(api->arena, "%sInput", name_of(api, route))));
+    ecc_yaml_put(
+        media, "schema",
+        ecc_json_schema_record(&api->schemas, route->body, ECC_SIDE_REQUEST, ecc_arena_printf(api->arena, "%sInput", name_of(api, route))));
     ecc_api_body_examples(api, route, media);
 }
 
@@ -195,7 +196,8 @@ static struct ecc_yaml *reply_schema(struct ecc_api *api, const struct ecc_route
     return schema;
 }
 
-static struct ecc_yaml *add_reply(struct ecc_api *api, const struct ecc_route *route, struct ecc_yaml *responses, int status, const char *description)
+static struct ecc_yaml *add_reply(struct ecc_api *api, const struct ecc_route *route, struct ecc_yaml *responses, int status,
+                                  const char *description)
 {
     struct ecc_yaml *response = ecc_yaml_put_map(responses, ecc_arena_printf(api->arena, "%d", status));
 

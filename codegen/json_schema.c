@@ -7,14 +7,20 @@
 #include "reads.h"
 
 /* What stands for a component: a record in its strict or its open form, an enum, or the email (of NULL). */
-struct ecc_component { const void *of; bool strict; const char *name; };
+struct ecc_component {
+    const void *of;
+    bool strict;
+    const char *name;
+};
 
 /* runtime/scalar.c, ec_email_valid */
 #define ATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 #define LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #define EMAIL_PATTERN "^(?=.{1,64}@)" ATEXT "(\\." ATEXT ")*@" LABEL "(\\." LABEL ")*$"
 
-static const char sample_email[] = "ada@example.com", sample_uuid[] = "018f3a5e-0000-7000-8000-000000000001", sample_time[] = "2030-01-31T12:00:00Z";
+static const char sample_email[] = "ada@example.com";
+static const char sample_uuid[] = "018f3a5e-0000-7000-8000-000000000001";
+static const char sample_time[] = "2030-01-31T12:00:00Z";
 
 enum { MAX_SAMPLE_DEPTH = 6, MAX_SAMPLE_TEXT = 1000, MAX_SAMPLE_ITEMS = 10 };
 

@@ -20,7 +20,10 @@ struct ecc_api {
     const char *refused;         /* the response of what HTTP itself refuses */
     struct ecc_json_schemas schemas;
     struct ecc_cnames names; /* of responses */
-    struct { struct ecc_problem **items; size_t n, cap; } problems;
+    struct {
+        struct ecc_problem **items;
+        size_t n, cap;
+    } problems;
     const char *unauthorized; /* the response of routes with `auth`, once it is made */
     struct ecc_yaml *parameters, *headers, *responses;
 };

@@ -1,4 +1,4 @@
-/* Examples: what scenarios and identities send to a route, as far as it is known before they are played, and otherwise what fits the types. */
+/* Examples: what scenarios and identities send to a route, as far as it is known before they are played, and else what fits the types. */
 #include <string.h>
 
 #include "arena.h"
@@ -59,8 +59,15 @@ static struct ecc_yaml *value_of(struct ecc_arena *arena, const struct ecc_ident
 /* ------------------------------------------------------------------ requests of a route */
 
 /* Each request to the route that the topology has, with who sends it. */
-struct requests { const struct ecc_route *route; size_t scenario, identity, at; };
-struct sent { const char *name, *title; const struct ecc_identity *identity; const struct ecc_request *request; };
+struct requests {
+    const struct ecc_route *route;
+    size_t scenario, identity, at;
+};
+struct sent {
+    const char *name, *title;
+    const struct ecc_identity *identity;
+    const struct ecc_request *request;
+};
 
 static bool of_scenario(const struct ecc_model *model, struct requests *r, struct sent *sent)
 {

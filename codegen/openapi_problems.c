@@ -1,25 +1,27 @@
-/* The refusals of a gateway's routes: what it says itself (runtime/gateway*.c), and what the operations and the edges behind it declare. A status
- * with one problem is a response that all routes share, one with several is written out where it is. */
+/* The refusals of a gateway's routes: what it says itself (runtime/gateway*.c), and what the operations and the edges behind it declare. A
+ * status with one problem is a response that all routes share, one with several is written out where it is. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "openapi.h"
 
-/* Of EC_ERRORS in runtime/ec.h, those that a gateway answers with; tests/documents compares the two. X(enumerator, name, status, title) */
-#define OWN_PROBLEMS(X)                                                    \
-    X(BAD_REQUEST, "bad-request", 400, "The request is malformed")         \
-    X(UNAUTHORIZED, "unauthorized", 401, "A valid bearer token is needed") \
-    X(NOT_FOUND, "not-found", 404, "There is nothing here")                \
-    X(CONFLICT, "conflict", 409, "A request with this key is in progress") \
-    X(TOO_LARGE, "too-large", 413, "The request is too large")             \
+/* clang-format off: a line each, as in EC_ERRORS of runtime/ec.h, whose part this is; tests/documents compares the two. X(enumerator, name,
+ * status, title) */
+#define OWN_PROBLEMS(X)                                                                      \
+    X(BAD_REQUEST, "bad-request", 400, "The request is malformed")                           \
+    X(UNAUTHORIZED, "unauthorized", 401, "A valid bearer token is needed")                   \
+    X(NOT_FOUND, "not-found", 404, "There is nothing here")                                  \
+    X(CONFLICT, "conflict", 409, "A request with this key is in progress")                   \
+    X(TOO_LARGE, "too-large", 413, "The request is too large")                               \
     X(UNSUPPORTED_MEDIA, "unsupported-media-type", 415, "The body must be application/json") \
-    X(INVALID, "invalid", 422, "A field does not fit its type")            \
-    X(KEY_REUSED, "key-reused", 422, "This key was used with another request") \
-    X(RATE_LIMITED, "rate-limited", 429, "Too many requests")              \
-    X(BAD_GATEWAY, "bad-gateway", 502, "A reply from upstream could not be understood") \
-    X(UNAVAILABLE, "unavailable", 503, "The service can't answer at the moment") \
+    X(INVALID, "invalid", 422, "A field does not fit its type")                              \
+    X(KEY_REUSED, "key-reused", 422, "This key was used with another request")               \
+    X(RATE_LIMITED, "rate-limited", 429, "Too many requests")                                \
+    X(BAD_GATEWAY, "bad-gateway", 502, "A reply from upstream could not be understood")      \
+    X(UNAVAILABLE, "unavailable", 503, "The service can't answer at the moment")             \
     X(TIMEOUT, "timeout", 504, "The time for this request has passed")
+/* clang-format on */
 
 enum own {
 #define X(e, n, s, t) e,
@@ -27,13 +29,19 @@ enum own {
 #undef X
 };
 
-static const struct { const char *name, *title; int status; } own_problems[] = {
+static const struct {
+    const char *name, *title;
+    int status;
+} own_problems[] = {
 #define X(e, n, s, t) [e] = {n, t, s},
     OWN_PROBLEMS(X)
 #undef X
 };
 
-struct problems { struct ecc_problem **items; size_t n, cap; };
+struct problems {
+    struct ecc_problem **items;
+    size_t n, cap;
+};
 
 /* ------------------------------------------------------------------ headers */
 
@@ -140,7 +148,8 @@ void ecc_api_problems_init(struct ecc_api *api)
     api->refused = ecc_cnames_claim(&api->names, "Refused");
     response = ecc_yaml_put_map(api->responses, api->refused);
     ecc_yaml_put_text(response, "description",
-                      "Refused by HTTP itself: 408 too slow, 414 a target and 431 headers that are too large, 417, 501 and 505 what is not supported");
+                      "Refused by HTTP itself: 408 too slow, 414 a target and 431 headers that are too large, "
+                      "417, 501 and 505 what is not supported");
     ecc_yaml_put(ecc_yaml_put_map(ecc_yaml_put_map(response, "content"), "application/problem+json"), "schema",
                  ecc_yaml_ref(api->arena, "components/schemas", api->problem));
 }
@@ -186,8 +195,8 @@ static void add_call(struct ecc_api *api, struct problems *to, const struct ecc_
     }
 }
 
-/* Who validates a token says 401 in its own words. Any other 4xx of it is 401, too, but for those that say nothing of the token: they go on, as
- * does what the edge makes of a failure (runtime/gateway_auth.c). */
+/* Who validates a token says 401 in its own words. Any other 4xx of it is 401, too, but for those that say nothing of the token: they go
+ * on, as does what the edge makes of a failure (runtime/gateway_auth.c). */
 static void add_auth(struct ecc_api *api, struct problems *to)
 {
     const struct ecc_stmt *via = api->node->u.gateway.auth->via;

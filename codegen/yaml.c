@@ -109,7 +109,10 @@ struct ecc_yaml *ecc_yaml_get(const struct ecc_yaml *map, const char *key)
     return NULL;
 }
 
-struct entry { const char *key; struct ecc_yaml *item; };
+struct entry {
+    const char *key;
+    struct ecc_yaml *item;
+};
 
 static int by_key(const void *a, const void *b)
 {

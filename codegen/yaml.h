@@ -1,7 +1,7 @@
 /* YAML: a tree of maps, lists and scalars, and the one way in which it is written.
  *
- * Order is that in which things were put. A text is written plain where no reader of YAML 1.1 or 1.2 could take it for anything else, and in
- * double quotes otherwise, so any bytes of UTF-8 come back as they were; a paragraph of printable ASCII is a block. One entry is one line, and
+ * Order is that in which things were put. A text is written plain where no reader of YAML 1.1 or 1.2 could take it for anything else, and
+ * in double quotes otherwise, so any UTF-8 comes back as it was; a paragraph of printable ASCII is a block. One entry is one line, and
  * nothing is aligned: a change of the tree is a diff of its size. Nodes live in the arena.
  */
 #ifndef ECC_YAML_H
@@ -19,8 +19,8 @@ enum ecc_yaml_kind { ECC_YAML_MAP, ECC_YAML_LIST, ECC_YAML_TEXT, ECC_YAML_RAW };
 struct ecc_yaml {
     enum ecc_yaml_kind kind;
     struct ecc_arena *arena;
-    bool flow;        /* on one line, in brackets; a map of `$ref` alone is so anyway */
-    const char *text; /* TEXT; RAW: a number, true, false or null */
+    bool flow;         /* on one line, in brackets; a map of `$ref` alone is so anyway */
+    const char *text;  /* TEXT; RAW: a number, true, false or null */
     const char **keys; /* MAP */
     struct ecc_yaml **items;
     size_t n, cap, cap_keys;

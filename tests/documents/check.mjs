@@ -1,6 +1,7 @@
 // Holds documents against the standards: check.mjs FILE ... (openapi*.yaml, asyncapi*.yaml). Prints `ok FILE` or `FAIL FILE: why`.
 //
-// OpenAPI: the standard's own JSON Schema of 3.1, and the recommended rules of Redocly's linter, which also hold each example against its schema.
+// OpenAPI: the standard's own JSON Schema of 3.1, and the recommended rules of Redocly's linter, which also hold each example against its
+// schema.
 // AsyncAPI: the parser of its authors. Both: every reader of YAML must take the text for the same.
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";

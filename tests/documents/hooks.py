@@ -1,7 +1,7 @@
 """What Schemathesis needs to know of the system that it asks: how to come by a token, and what this project means by "fits its type".
 
-In its environment: BASE, MAIL and PASSWORD of somebody with an account; SEEN, a file that gets a line for each reply. Each sign-out has a token of its
-own, or it would end everybody's session.
+In its environment: BASE, MAIL and PASSWORD of somebody with an account; SEEN, a file that gets a line for each reply. Each sign-out has a
+token of its own, or it would end everybody's session.
 """
 import os
 
@@ -10,7 +10,8 @@ import schemathesis
 
 
 def sign_in():
-    reply = requests.post(os.environ["BASE"] + "/v1/sessions", json={"email": os.environ["MAIL"], "password": os.environ["PASSWORD"]}, timeout=60)
+    body = {"email": os.environ["MAIL"], "password": os.environ["PASSWORD"]}
+    reply = requests.post(os.environ["BASE"] + "/v1/sessions", json=body, timeout=60)
     reply.raise_for_status()
     return reply.json()["token"]
 

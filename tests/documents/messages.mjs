@@ -1,5 +1,5 @@
 // Holds messages against asyncapi.yaml: messages.mjs ASYNCAPI MESSAGES, a JSON list of {topic, key, headers, payload}.
-// Each must be one of its channel's messages by ce_type, with headers, key and payload that fit, and each schema must refuse what is spoiled.
+// Each must be one of its channel's messages by ce_type, with headers, key and payload that fit; each schema must refuse what is spoiled.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import YAML from "yaml";

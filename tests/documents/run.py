@@ -56,14 +56,15 @@ def spoiled(text, old, new):
 def main():
     global skipped
     own_problems()
-    sources = ["topology.ecom", *("tests/" + part for part in ("topologies/*.ecom", "golden/*/topology.ecom")), "examples/*.ecom", "examples/*/topology.ecom"]
+    sources = ["topology.ecom", "tests/topologies/*.ecom", "tests/golden/*/topology.ecom", "examples/*.ecom", "examples/*/topology.ecom"]
     with tempfile.TemporaryDirectory(prefix="documents-") as temp:
         files = []
         for i, source in enumerate(path for pattern in sources for path in sorted(glob.glob(os.path.join(tools.ROOT, pattern)))):
             files += build(source, os.path.join(temp, str(i)))
         check("there are documents of both kinds", len(files) > 8 and len({os.path.basename(f) for f in files}) >= 4, str(files))
         # A linter that finds nothing in these finds nothing anywhere.
-        openapi, asyncapi = (open(os.path.join(temp, "0", "generated", name), encoding="utf-8").read() for name in ("openapi.yaml", "asyncapi.yaml"))
+        first = os.path.join(temp, "0", "generated")
+        openapi, asyncapi = (open(os.path.join(first, name), encoding="utf-8").read() for name in ("openapi.yaml", "asyncapi.yaml"))
         broken = {"openapi-example.yaml": spoiled(openapi, "qty: 1\n", "qty: one\n"),
                   "openapi-shape.yaml": spoiled(openapi, "in: path", "in: way"),
                   "openapi-ref.yaml": spoiled(openapi, "#/components/responses/BadRequest", "#/components/responses/Nothing"),

@@ -1,5 +1,5 @@
-"""What holds the documents against the world: npm's packages of package-lock.json, and Schemathesis of requirements.txt in a venv. Both are fetched
-once, into .ecom/documents; where they can't be, whoever asks for them says why. EC_REQUIRE_PROVIDERS makes that a failure."""
+"""What holds the documents against the world: npm's packages of package-lock.json, and Schemathesis of requirements.txt in a venv. Both are
+fetched once, into .ecom/documents; where they can't be, whoever asks for them says why. EC_REQUIRE_PROVIDERS makes that a failure."""
 import fcntl
 import filecmp
 import glob

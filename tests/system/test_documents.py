@@ -1,10 +1,12 @@
-"""openapi.yaml is true: Schemathesis asks the running gateway what the document says that it takes, and what it says that it refuses, and holds
-each answer against it; and a client that openapi-typescript makes of it compiles and does what a customer does.
+"""openapi.yaml and asyncapi.yaml are true: Schemathesis asks the running gateway what the document says that it takes, and what it says
+that it refuses, and holds each answer against it; a client that openapi-typescript makes of it compiles and does what a customer does;
+messages in the topics are what is said of them.
 
 What is asked is bounded by number and by time: EC_LONG asks ten times as much. EC_SEED repeats a run."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -48,8 +50,8 @@ def ask(system, path, *args):
     with open(seen, "w", encoding="utf-8"):
         pass
     base = f"http://127.0.0.1:{system.gateway}"
-    env = dict(os.environ, SCHEMATHESIS_HOOKS=os.path.join(tools.HERE, "hooks.py"), BASE=base, MAIL=staff.email, PASSWORD=staff.password, SEEN=seen,
-               PYTHONDONTWRITEBYTECODE="1")
+    env = dict(os.environ, SCHEMATHESIS_HOOKS=os.path.join(tools.HERE, "hooks.py"), BASE=base, MAIL=staff.email, PASSWORD=staff.password,
+               SEEN=seen, PYTHONDONTWRITEBYTECODE="1")
     argv = [fetched(tools.schemathesis), "--config-file", os.path.join(tools.HERE, "schemathesis.toml"), "run", path, "--url", base,
             "--generation-database", "none", "--no-color", *args]
     done = subprocess.run(argv, cwd=system.folder, env=env, capture_output=True, text=True, timeout=3600 if LONG else 900)
@@ -65,7 +67,8 @@ def ask(system, path, *args):
 def test_schemathesis(system):
     path, operations = strict(system)
     seed = ["--seed", os.environ["EC_SEED"]] if os.environ.get("EC_SEED") else []
-    done, counts = ask(system, path, "--checks", "all,fits_its_type", "-n", "200" if LONG else "20", "--max-time", "900" if LONG else "90", *seed)
+    n, seconds = ("200", "900") if LONG else ("20", "90")
+    done, counts = ask(system, path, "--checks", "all,fits_its_type", "-n", n, "--max-time", seconds, *seed)
     said = done.stdout[-8000:] + done.stderr[-2000:]
     assert done.returncode == 0 and f"Selected: {operations}/{operations}" in done.stdout, said
     print(f"Schemathesis, {re.search('Seed: .*', done.stdout)[0]}:")
@@ -77,7 +80,7 @@ def test_schemathesis(system):
 
 
 def test_a_lie_is_found(system):
-    """The same with documents that don't tell the truth: a status that is not listed, a member that no reply has, a bound that nobody keeps."""
+    """The same with documents that don't tell the truth: an unlisted status, a member that no reply has, a bound that nobody keeps."""
     path, _ = strict(system)
     with open(path, encoding="utf-8") as file:
         text = file.read()
@@ -101,15 +104,15 @@ def test_typed_client(system):
     os.makedirs(work)
     os.symlink(os.path.join(folder, "node_modules"), os.path.join(work, "node_modules"))
     for name in ("client.ts", "package.json"):
-        with open(os.path.join(tools.HERE, name), encoding="utf-8") as source, open(os.path.join(work, name), "w", encoding="utf-8") as copy:
-            copy.write(source.read())
-    tool = os.path.join(folder, "node_modules")
-    for argv in (["node", os.path.join(tool, "openapi-typescript", "bin", "cli.js"), os.path.join(system.folder, "generated", "openapi.yaml"), "-o", "api.d.ts"],
-                 ["node", os.path.join(tool, "typescript", "bin", "tsc"), "--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext",
-                  "--moduleResolution", "nodenext", "--types", "node", "client.ts"],
-                 ["node", "client.js"]):
-        done = subprocess.run(argv, cwd=work, env=dict(os.environ, BASE=f"http://127.0.0.1:{system.gateway}"), capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, (argv[1], done.stdout[-3000:], done.stderr[-3000:])
+        shutil.copy(os.path.join(tools.HERE, name), work)
+    generate = [os.path.join(folder, "node_modules", "openapi-typescript", "bin", "cli.js"),
+                os.path.join(system.folder, "generated", "openapi.yaml"), "-o", "api.d.ts"]
+    compile_ = [os.path.join(folder, "node_modules", "typescript", "bin", "tsc"), "--strict", "--noUncheckedIndexedAccess",
+                "--target", "es2022", "--module", "nodenext", "--moduleResolution", "nodenext", "--types", "node", "client.ts"]
+    env = dict(os.environ, BASE=f"http://127.0.0.1:{system.gateway}")
+    for argv in (generate, compile_, ["client.js"]):
+        done = subprocess.run(["node", *argv], cwd=work, env=env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, (argv[0], done.stdout[-3000:], done.stderr[-3000:])
     assert "ordered and read" in done.stdout, done.stdout
 
 
@@ -118,12 +121,13 @@ def test_events_are_what_asyncapi_says(system):
     folder = fetched(tools.node)
     customer = Customer(system)
     assert customer.order("mug").status == 201
-    wait(lambda: any(headers["ce_type"] == "OrderPlaced.v1" for _, headers, _ in system.topic("order-events")), 30, "the event is in its topic")
+    placed = "OrderPlaced.v1"
+    wait(lambda: any(headers["ce_type"] == placed for _, headers, _ in system.topic("order-events")), 30, "the event is in its topic")
     messages = [{"topic": topic, "key": key, "headers": headers, "payload": payload}
                 for topic in ("order-events", "payment-events") for key, headers, payload in system.topic(topic)]
     path = os.path.join(system.folder, "messages.json")
     with open(path, "w", encoding="utf-8") as file:
         json.dump(messages, file)
-    done = subprocess.run(["node", "messages.mjs", os.path.join(system.folder, "generated", "asyncapi.yaml"), path], cwd=folder, capture_output=True, text=True,
-                          timeout=300)
+    argv = ["node", "messages.mjs", os.path.join(system.folder, "generated", "asyncapi.yaml"), path]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and f"{len(messages)} messages fit" in done.stdout, done.stdout[-3000:] + done.stderr[-3000:]

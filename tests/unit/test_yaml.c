@@ -1,4 +1,4 @@
-/* YAML: when a text is plain, how nodes stand, what order they have. That readers take it for what was meant is asked of them in tests/documents. */
+/* YAML: when a text is plain, how nodes stand, what order they have. tests/documents asks readers of YAML whether they take it as meant. */
 #include "arena_fixture.h"
 
 #include <string.h>
@@ -25,13 +25,33 @@ static const char *scalar(const char *text)
 
 static void test_scalars(void **state)
 {
-    static const char *const same[] = {"plain", "two words", "it's a-b_c/d", "/v1/me", "application/problem+json", "_x", "$ref", "none", "Null and void"};
+    static const char *const same[] = {"plain", "two words", "it's a-b_c/d", "/v1/me",       "application/problem+json",
+                                       "_x",    "$ref",      "none",         "Null and void"};
     static const char *const other[][2] = {
-        {"", "\"\""},           {" a", "\" a\""},     {"a ", "\"a \""},       {"no", "\"no\""},       {"Yes", "\"Yes\""},       {"NULL", "\"NULL\""},
-        {"1.0", "\"1.0\""},     {"-", "\"-\""},       {"~", "\"~\""},         {"a: b", "\"a: b\""},   {"a #b", "\"a #b\""},     {"{id}", "\"{id}\""},
-        {"a\"b", "\"a\\\"b\""}, {"a\tb", "\"a\\tb\""}, {"\x7f", "\"\\u007f\""}, {"a, b", "\"a, b\""}, {"a\\b", "\"a\\\\b\""}, {"(a)", "\"(a)\""},
-        {"caf\xc3\xa9", "\"caf\xc3\xa9\""},             {"\xc2\x85", "\"\\u0085\""},                   {"a\xe2\x80\xa8", "\"a\\u2028\""},
-        {"\xef\xbb\xbf", "\"\\ufeff\""},                {"\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\""},  {"\xff", "\"\\ufffd\""},
+        {"", "\"\""},
+        {" a", "\" a\""},
+        {"a ", "\"a \""},
+        {"no", "\"no\""},
+        {"Yes", "\"Yes\""},
+        {"NULL", "\"NULL\""},
+        {"1.0", "\"1.0\""},
+        {"-", "\"-\""},
+        {"~", "\"~\""},
+        {"a: b", "\"a: b\""},
+        {"a #b", "\"a #b\""},
+        {"{id}", "\"{id}\""},
+        {"a\"b", "\"a\\\"b\""},
+        {"a\tb", "\"a\\tb\""},
+        {"\x7f", "\"\\u007f\""},
+        {"a, b", "\"a, b\""},
+        {"a\\b", "\"a\\\\b\""},
+        {"(a)", "\"(a)\""},
+        {"caf\xc3\xa9", "\"caf\xc3\xa9\""},
+        {"\xc2\x85", "\"\\u0085\""},
+        {"a\xe2\x80\xa8", "\"a\\u2028\""},
+        {"\xef\xbb\xbf", "\"\\ufeff\""},
+        {"\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\""},
+        {"\xff", "\"\\ufffd\""},
     };
 
     (void)state;
