@@ -19,7 +19,7 @@ static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DE
 
 static const char about[] =
     "Bodies are JSON in UTF-8, at most 1 MiB. Requests are read strictly: a member or a query parameter that is not described here is\n"
-    "refused, as are a member that stands twice, a fraction where a whole number is due, numbers beyond 64 bits and texts with NUL.\n"
+    "refused, as are a member that stands twice, whole numbers beyond 64 bits and texts with NUL.\n"
     "Replies may get more members in time; ignore what you don't know.\n"
     "\n"
     "What is malformed is 400, what does not fit its type 422 with the field's path in `detail`. A refusal is a problem (RFC 9457); the\n"

@@ -31,12 +31,14 @@ const bearer: Middleware = {
 };
 api.use(bearer);
 
+const kettle = await api.GET("/v1/products/{sku}", { params: { path: { sku: "kettle" } } });
+must(kettle.data && ["hit", "miss"].includes(kettle.response.headers.get("X-Cache") ?? ""), kettle);
 const body: components["schemas"]["PlaceOrderInput"] = { lines: [{ sku: "kettle", qty: 2 }], payment_method: "pm_card_visa" };
 const params = { header: { "Idempotency-Key": `key-${process.pid}` } };
 const placed = await api.POST("/v1/orders", { body, params });
 must(placed.response.status === 201 && placed.data, placed.error);
 const order: Order = placed.data;
-must(order.status === "confirmed" && order.total_cents === 9800, order);
+must(order.status === "confirmed" && order.total_cents === 2 * kettle.data.price_cents, order);
 
 const again = await api.POST("/v1/orders", { body, params });
 must(again.data?.id === order.id, again);

@@ -141,7 +141,7 @@ static const struct ec_route make_route = {.method = "POST", .path = "/v1/things
 static const struct ec_route get_route = {.method = "GET", .path = "/v1/things/{name}", .program = &route_program, .path_params = &name_record,
                                           .path_offset = offsetof(struct frame, path), .status = 200, .cache = &thing_cache};
 static const struct ec_route top_route = {.method = "DELETE", .path = "/v1/things/top", .program = &route_program, .status = 204};
-static const struct ec_route reset_route = {.method = "PUT", .path = "/v1/things/top", .program = &route_program, .status = 205};
+static const struct ec_route reset_route = {.method = "PATCH", .path = "/v1/things/top", .program = &route_program, .status = 205};
 static const struct ec_route id_route = {.method = "GET", .path = "/v1/ids/{id}", .program = &route_program, .path_params = &id_record,
                                          .path_offset = offsetof(struct frame, id), .status = 200};
 static const struct ec_route me_route = {.method = "GET", .path = "/v1/me", .auth = true, .program = &route_program,

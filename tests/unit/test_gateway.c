@@ -32,7 +32,7 @@ static void test_literal_shadows_by_method(void **state)
     assert_string_equal(reply.body, "");
     assert_int_equal(ask("GET /v1/things/top", NULL, NULL), 200);
     assert_string_equal(seen.name, "top");
-    assert_int_equal(ask("PUT /v1/things/top", NULL, NULL), 205);
+    assert_int_equal(ask("PATCH /v1/things/top", NULL, NULL), 205);
     assert_string_equal(reply.body, "");
     assert_has("content-length: 0\n");
     assert_int_equal(ask("DELETE /v1/things/other", NULL, NULL), 405);

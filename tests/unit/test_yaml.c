@@ -81,7 +81,7 @@ static void test_nodes(void **state)
     list = ecc_yaml_put_list(map, "list");
     inner = ecc_yaml_add_map(list);
     ecc_yaml_put_text(inner, "name", "x");
-    ecc_yaml_put(ecc_yaml_put_map(inner, "more"), "n", ecc_yaml_int(&arena, -3));
+    ecc_yaml_put(ecc_yaml_put_map(inner, "more"), "num", ecc_yaml_int(&arena, -3));
     ecc_yaml_add_text(list, "a\nb");
     ecc_yaml_add_text(ecc_yaml_add(list, ecc_yaml_list(&arena)), "deep");
     inner = ecc_yaml_put_list(map, "flow");
@@ -93,7 +93,7 @@ static void test_nodes(void **state)
                                       "list:\n"
                                       "  - name: x\n"
                                       "    more:\n"
-                                      "      n: -3\n"
+                                      "      num: -3\n"
                                       "  - \"a\\nb\"\n"
                                       "  -\n"
                                       "    - deep\n"
