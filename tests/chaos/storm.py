@@ -1,4 +1,5 @@
 """Customers who order while something is done to the system; after it, all has to add up. With EC_LONG=1 there are more of them."""
+import http.client
 import itertools
 import random
 import signal
@@ -9,6 +10,7 @@ from lib import LONG, wait
 from shop import VISA, Customer, Wish
 
 CUSTOMERS, ROUNDS, BETWEEN = (12, 4, 40) if LONG else (6, 1, 5)
+MOST = 1000  # of a line that an order may have
 
 
 class Storm:
@@ -19,9 +21,21 @@ class Storm:
         self.wishes = system.__dict__.setdefault("wishes", {})  # (customer's id, quantity) -> Wish, of all cases
         self.customers = [Customer(system) for _ in range(CUSTOMERS)]
 
+    def newcomer(self):
+        """When who answers is up again."""
+        while not self.stop.is_set():
+            try:
+                return Customer(self.system)
+            except (AssertionError, OSError, http.client.HTTPException):
+                self.stop.wait(0.1)
+        return None
+
     def life(self, customer):
         try:
-            for qty in itertools.count(1):
+            for n in itertools.count():
+                qty = n % MOST + 1  # tells one wish of a customer from another
+                if n and qty == 1:
+                    customer = self.newcomer()
                 if self.stop.is_set():
                     return
                 wish = self.wishes[customer.id, qty] = Wish(customer, qty)
