@@ -36,7 +36,7 @@ static const char *lower_first(struct ecc_arena *arena, const char *name)
     return text;
 }
 
-/* "PlaceOrder": "Place order". */
+/* "BookTrip": "Book trip". */
 static const char *words(struct ecc_arena *arena, const char *name)
 {
     char *text = ecc_arena_strdup(arena, ecc_snake(arena, name));
@@ -60,7 +60,7 @@ static bool is_only(const struct ecc_api *api, const struct ecc_route *route)
     return true;
 }
 
-/* Pascal: PlaceOrder, or GetV1OrdersIdSummary. */
+/* Pascal: BookTrip, or GetV1TripsIdAll. */
 static const char *name_of(const struct ecc_api *api, const struct ecc_route *route)
 {
     return route->call && is_only(api, route) ? route->call->u.call.op->name : ecc_pascal(api->arena, route->name);
