@@ -113,6 +113,8 @@ def test_schemathesis(system):
     # It came inside where a request can be made up, and was refused where it made up what is not allowed.
     for operation in ("POST /v1/users", "POST /v1/orders", "GET /v1/products/{sku}"):
         assert any(status.startswith("2") for status in counts[operation]), (operation, counts[operation], said)
+    audit = system.ecomc("invariants", timeout=180)
+    assert audit.returncode == 0, audit.stdout + audit.stderr
 
 
 def test_a_lie_is_found(system):
