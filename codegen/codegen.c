@@ -88,6 +88,8 @@ bool ecc_codegen(struct ecc_codegen *cg)
         emit_unit(cg, units.items[i]);
     cg->scratch = cg->arena; /* what is of no unit is written once */
     ecc_emit_studio(cg);
+    ecc_emit_openapi(cg);
+    ecc_emit_asyncapi(cg);
     ecc_emit_lock(cg);
     ecc_emit_meson_root(cg, units.items, units.n);
     if (cg->wants_lists) {

@@ -179,20 +179,6 @@ static void emit_fork(struct route_file *r, struct ecc_writer *w, const char *st
     ecc_w_close(w, "};");
 }
 
-static void note_accept(void *context, const struct ecc_stmt *stmt)
-{
-    if (stmt->kind == ECC_STMT_ACCEPT)
-        *(bool *)context = true;
-}
-
-static bool may_accept(const struct ecc_op *op)
-{
-    bool accepts = op->custom;
-
-    ecc_walk_block(&(struct ecc_walker){.stmt = note_accept, .context = &accepts}, &op->program.body);
-    return accepts;
-}
-
 static void emit_run(struct route_file *r, struct ecc_writer *w)
 {
     const struct ecc_route *route = r->route;
@@ -210,7 +196,7 @@ static void emit_run(struct route_file *r, struct ecc_writer *w)
         ecc_wl(&body, "EC_AWAIT(task, %s, %s);", step, call_text(r, route->call, "task", r->out ? "&f->out" : NULL));
     else
         emit_fork(r, &body, step);
-    if (route->call && may_accept(route->call->u.call.op)) {
+    if (route->call && ecc_may_accept(route->call->u.call.op)) {
         ecc_w_open(&body, "if (task->accepted) {");
         ecc_wl(&body, "ec_accept(task, %s);", reply);
         ecc_wl(&body, "return;");

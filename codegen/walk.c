@@ -124,3 +124,17 @@ void ecc_walk_expr(const struct ecc_walker *walker, const struct ecc_expr *expr)
         break;
     }
 }
+
+static void note_accept(void *context, const struct ecc_stmt *stmt)
+{
+    if (stmt->kind == ECC_STMT_ACCEPT)
+        *(bool *)context = true;
+}
+
+bool ecc_may_accept(const struct ecc_op *op)
+{
+    bool accepts = op->custom;
+
+    ecc_walk_block(&(struct ecc_walker){.stmt = note_accept, .context = &accepts}, &op->program.body);
+    return accepts;
+}

@@ -14,4 +14,6 @@ void ecc_walk_block(const struct ecc_walker *walker, const struct ecc_block *blo
 void ecc_walk_stmt(const struct ecc_walker *walker, const struct ecc_stmt *stmt);
 void ecc_walk_expr(const struct ecc_walker *walker, const struct ecc_expr *expr); /* NULL is allowed */
 
+bool ecc_may_accept(const struct ecc_op *op); /* it may answer before the work is done */
+
 #endif

@@ -370,10 +370,41 @@ const char *ecc_quote_sql(struct ecc_arena *arena, const char *text)
     return end(&q);
 }
 
-/* A JSON string is a YAML string. */
+/* One code point of valid UTF-8; its length. */
+static size_t code_point(const unsigned char *p, unsigned *out)
+{
+    size_t n = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+
+    *out = n == 1 ? *p : *p & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) { /* not UTF-8 after all */
+            *out = 0xfffd;
+            return i;
+        }
+        *out = *out << 6 | (p[i] & 0x3fu);
+    }
+    return n;
+}
+
+/* A JSON string is a YAML string, but for characters that YAML takes for line breaks or does not let stand. */
 const char *ecc_quote_yaml(struct ecc_arena *arena, const char *text)
 {
-    return ecc_quote_json(arena, text);
+    const unsigned char *p = (const unsigned char *)ecc_quote_json(arena, text);
+    struct quoted q = quoted(arena, (const char *)p, 6);
+
+    while (*p) {
+        unsigned c;
+        size_t n = code_point(p, &c);
+
+        if ((c >= 0x80 && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff || c == 0xfffd) {
+            q.p += sprintf(q.p, "\\u%04x", c);
+        } else {
+            memcpy(q.p, p, n);
+            q.p += n;
+        }
+        p += n;
+    }
+    return end(&q);
 }
 
 const char *ecc_quote_shell(struct ecc_arena *arena, const char *text)

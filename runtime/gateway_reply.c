@@ -64,7 +64,7 @@ static struct ec_str text_of(const struct ec_buf *buf)
 
 void gw_reply_body(struct gw_request *request, int status, struct ec_str body)
 {
-    bool empty = status == 204 || status == 304;
+    bool empty = status == 204 || status == 205 || status == 304;
 
     add_common(request);
     ec_http_reply(request->exchange, status, empty ? (struct ec_str){NULL, 0} : EC_STR("application/json"), text_of(&headers),
@@ -81,7 +81,7 @@ void gw_reply_problem(struct gw_request *request, const struct ec_error *error, 
         retry_after_s = 1;
     if (retry_after_s > 0)
         ec_buf_printf(&headers, "Retry-After: %d\r\n", retry_after_s);
-    if (error->status == 401 && request->route->route->auth)
+    if (error->status == 401) /* RFC 9110, 15.5.2: always with a challenge, also where a password was wrong */
         ec_buf_str(&headers, request->token.p ? "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n" : "WWW-Authenticate: Bearer\r\n");
     if (error->status >= 500) {
         ec_log(error->status == 500 ? EC_LOG_ERROR : EC_LOG_WARN, request->task, "request failed", EC_L_TEXT("route", request->route->name),

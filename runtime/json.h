@@ -51,6 +51,7 @@ size_t ec_int_format(int64_t value, char out[24]);
 size_t ec_float_format(double value, char out[32]); /* the shortest that reads back the same; NaN and infinities by name */
 bool ec_float_parse(struct ec_str text, double *out); /* as in JSON; false also for what no double can hold */
 bool ec_int_parse(struct ec_str text, int64_t *out);
+bool ec_whole_parse(struct ec_str text, int64_t *out); /* the same of any JSON number without a fraction: 1.0 and 10e-1 are 1 (RFC 8259, 6) */
 bool ec_utf8_valid(struct ec_str text);
 bool ec_email_valid(struct ec_str text);
 

@@ -69,10 +69,8 @@ static enum ec_json_status read_int(struct ec_scan *r, const struct ec_field *fi
     if (n == 0)
         return other_kind(r, "must be a whole number");
     r->p += n;
-    if (!whole)
-        return ec_scan_wrong(r, "must be a whole number");
-    if (!ec_int_parse(text, &value))
-        return ec_scan_wrong(r, "does not fit 64 bits");
+    if (!ec_whole_parse(text, &value))
+        return ec_scan_wrong(r, whole ? "does not fit 64 bits" : "must be a whole number");
     why = ec_field_int_wrong(field, value, message);
     if (why)
         return ec_scan_wrong(r, why);

@@ -72,6 +72,54 @@ bool ec_int_parse(struct ec_str text, int64_t *out)
     return true;
 }
 
+/* `digits` of the number, without its point, times ten to the `exponent`. */
+static bool shifted(struct ec_str digits, int64_t exponent, bool minus, int64_t *out)
+{
+    uint64_t value = 0, limit = (uint64_t)INT64_MAX + minus;
+    int64_t kept = (int64_t)digits.n - (memchr(digits.p, '.', digits.n) != NULL) + (exponent < 0 ? exponent : 0), i = 0;
+
+    for (const char *p = digits.p; p < digits.p + digits.n; p++) {
+        unsigned digit = (unsigned)(*p - '0');
+
+        if (*p == '.')
+            continue;
+        if (i++ >= kept ? digit != 0 : value > (limit - digit) / 10)
+            return false;
+        value = i <= kept ? value * 10 + digit : value;
+    }
+    for (; exponent > 0 && value > 0; exponent--) {
+        if (value > limit / 10)
+            return false;
+        value *= 10;
+    }
+    *out = minus ? (int64_t)(0 - value) : (int64_t)value;
+    return true;
+}
+
+bool ec_whole_parse(struct ec_str text, int64_t *out)
+{
+    const char *p = text.p, *end = p + text.n, *point, *e = NULL;
+    int64_t exponent = 0, limit = 1 << 30;
+    bool minus, whole;
+
+    if (ec_int_parse(text, out))
+        return true;
+    if (text.n == 0 || ec_number_length(p, end, &whole) != text.n || whole)
+        return false;
+    minus = *p == '-';
+    p += minus;
+    for (e = p; e < end && (*e | 0x20) != 'e'; e++)
+        ;
+    for (const char *at = e + 1; at < end; at++) /* of a value that is not 0, a larger one would be out of range anyway */
+        exponent = *at >= '0' && *at <= '9' && exponent < limit ? exponent * 10 + (*at - '0') : exponent;
+    if (e + 1 < end && e[1] == '-')
+        exponent = -exponent;
+    point = memchr(p, '.', (size_t)(e - p));
+    if (point)
+        exponent -= e - point - 1;
+    return shifted((struct ec_str){p, (size_t)(e - p)}, exponent, minus, out);
+}
+
 size_t ec_int_format(int64_t value, char out[24])
 {
     char digits[20], *at = digits + sizeof(digits);

@@ -12,7 +12,7 @@ NOTE = "    let thing = thing-svc.Get(id: thing_id)\n"
 
 # name: what is replaced by what, and the lines that are added and removed in generated/ (MANIFEST apart)
 CHANGES = {
-    "field": ([("weight: int }", "weight: int  note: text }")], 8, 0),
+    "field": ([("weight: int }", "weight: int  note: text }")], 11, 0),
     "step": ([(NOTE, NOTE + "    fail NoThing when thing.weight < 0\n")], 4, 0),
     "edge": ([("edge browser", "edge count-svc -> thing-svc { http }\nedge browser")], 19, 0),
     "service": ([("gateway door", NEW + "gateway door")], 101, 0),

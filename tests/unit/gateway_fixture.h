@@ -1,4 +1,4 @@
-/* A gateway of eight routes on a real Redis, its programs fakes that count, and a client of it. */
+/* A gateway of nine routes on a real Redis, its programs fakes that count, and a client of it. */
 #ifndef GATEWAY_FIXTURE_H
 #define GATEWAY_FIXTURE_H
 
@@ -141,6 +141,7 @@ static const struct ec_route make_route = {.method = "POST", .path = "/v1/things
 static const struct ec_route get_route = {.method = "GET", .path = "/v1/things/{name}", .program = &route_program, .path_params = &name_record,
                                           .path_offset = offsetof(struct frame, path), .status = 200, .cache = &thing_cache};
 static const struct ec_route top_route = {.method = "DELETE", .path = "/v1/things/top", .program = &route_program, .status = 204};
+static const struct ec_route reset_route = {.method = "PATCH", .path = "/v1/things/top", .program = &route_program, .status = 205};
 static const struct ec_route id_route = {.method = "GET", .path = "/v1/ids/{id}", .program = &route_program, .path_params = &id_record,
                                          .path_offset = offsetof(struct frame, id), .status = 200};
 static const struct ec_route me_route = {.method = "GET", .path = "/v1/me", .auth = true, .program = &route_program,
@@ -153,7 +154,7 @@ static const struct ec_route_node nodes[] = {
     [3] = {.segment = "me", .routes = (const struct ec_route *const[]){&me_route, NULL}},
     [4] = {.segment = "things", .first = 6, .nchildren = 1, .any = 7, .routes = (const struct ec_route *const[]){&list_route, &make_route, NULL}},
     [5] = {.routes = (const struct ec_route *const[]){&id_route, NULL}},
-    [6] = {.segment = "top", .routes = (const struct ec_route *const[]){&top_route, NULL}},
+    [6] = {.segment = "top", .routes = (const struct ec_route *const[]){&top_route, &reset_route, NULL}},
     [7] = {.routes = (const struct ec_route *const[]){&get_route, NULL}},
 };
 static struct ec_limit limit;

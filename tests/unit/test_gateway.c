@@ -32,6 +32,9 @@ static void test_literal_shadows_by_method(void **state)
     assert_string_equal(reply.body, "");
     assert_int_equal(ask("GET /v1/things/top", NULL, NULL), 200);
     assert_string_equal(seen.name, "top");
+    assert_int_equal(ask("PATCH /v1/things/top", NULL, NULL), 205);
+    assert_string_equal(reply.body, "");
+    assert_has("content-length: 0\n");
     assert_int_equal(ask("DELETE /v1/things/other", NULL, NULL), 405);
     assert_int_equal(ask("PUT /v1/things/top", NULL, NULL), 405);
     assert_has("DELETE");
@@ -100,6 +103,10 @@ static void test_no_token(void **state)
     assert_int_equal(ask("GET /v1/me", "authorization: Bearer bad\r\n", NULL), 401);
     assert_int_equal(auth_calls, 1); /* a refusal is kept, too */
     assert_int_equal(seen.calls, 0);
+    seen.fail = &error_token; /* of an operation that needs no token itself */
+    assert_int_equal(ask("GET /v1/things", NULL, NULL), 401);
+    assert_has("WWW-Authenticate: Bearer\n");
+    seen.fail = NULL;
 }
 
 static void test_verdict_is_kept_while_the_session_is_there(void **state)

@@ -127,6 +127,29 @@ static void times(void **state)
     assert_true(ec_time_format(INT64_MAX, text) < 40 && ec_time_format(INT64_MIN, text) < 40);
 }
 
+/* What JSON takes for a whole number, however it is written. */
+static void whole_numbers(void **state)
+{
+    static const struct { const char *text; int64_t value; } whole[] = {
+        {"1", 1}, {"1.0", 1}, {"-0.0", 0}, {"1e3", 1000}, {"1E+3", 1000}, {"10e-1", 1}, {"120.0e-1", 12}, {"-1.50e1", -15},
+        {"0.00e-99", 0}, {"0e999999999999", 0}, {"9223372036854775807.000", INT64_MAX}, {"-922337203685477580.8e1", INT64_MIN},
+        {"0.0009223372036854775807e22", INT64_MAX},
+    };
+    static const char *const broken[] = {
+        "", "1.5", "1e-1", "0.1e0", "1.", "1e", "1e0x", "0x1", "01.0", "+1.0", " 1.0", "9223372036854775808", "9223372036854775808.0",
+        "922337203685477580.8e1", "-9223372036854775809.0", "1e19", "1e999999999999", "1e-999999999999",
+    };
+    int64_t value;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        assert_true(ec_whole_parse((struct ec_str){whole[i].text, strlen(whole[i].text)}, &value));
+        assert_int_equal(value, whole[i].value);
+    }
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+        assert_false(ec_whole_parse((struct ec_str){broken[i], strlen(broken[i])}, &value));
+}
+
 static void ints_uuids_emails(void **state)
 {
     static const char *const good_mail[] = {"a@b.example", "first.last+tag@sub.domain.example", "x_%y@a-b.example", "1@2.3"};
@@ -217,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(floats),
         cmocka_unit_test(times),
+        cmocka_unit_test(whole_numbers),
         cmocka_unit_test(ints_uuids_emails),
         cmocka_unit_test(scalars),
     };
