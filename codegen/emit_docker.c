@@ -1,9 +1,8 @@
-/* Dockerfile: one image for each process, from one build of all of them. Each has its binary and, by apt (so that an inventory of packages
- * finds them), the libraries that it is linked with, and no more; processes with the same libraries share that layer.
+/* Dockerfile: one image for each process, from one build of all of them. Each has its binary and, by apt (so that
+ * a bill of materials finds them), the libraries that it is linked with, and no more; processes with the same libraries share that layer.
  *
  * Stages have a dot in their names, which a process can't have. It is read by the classic builder and by BuildKit alike.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -13,11 +12,6 @@
 struct words { const char **items; size_t n, cap; };
 struct image { const struct ecc_process *process; const char *stage; };
 struct images { struct image *items; size_t n, cap; };
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
 
 static const struct ecc_shapes *unit_of(struct ecc_shapes *const *units, size_t n, const char *name)
 {
@@ -91,16 +85,11 @@ static void emit_build(struct ecc_codegen *cg, struct ecc_writer *w, const struc
 {
     bool custom = has_custom(cg->model);
     const char *from = custom ? "generated/" : "";
-    struct words names = {0};
 
-    for (size_t i = 0; i < deploy->nprocesses; i++)
-        ECC_PUSH(cg->scratch, &names, deploy->processes[i]->name);
-    if (names.n)
-        qsort(names.items, names.n, sizeof names.items[0], by_text);
     ecc_wl(w, "FROM ${RUNTIME_IMAGE} AS ecom.build");
     ecc_wl(w, "COPY %smeson.build /src/generated/", from);
-    for (size_t i = 0; i < names.n; i++)
-        ecc_wl(w, "COPY %s%s /src/generated/%s", from, names.items[i], names.items[i]);
+    for (size_t i = 0; i < deploy->nprocesses; i++)
+        ecc_wl(w, "COPY %s%s /src/generated/%s", from, deploy->processes[i]->name, deploy->processes[i]->name);
     if (custom)
         ecc_wl(w, "COPY custom /src/custom");
     ecc_wl(w, "RUN meson setup /build /src/generated -Db_pie=true && ninja -C /build \\");
