@@ -113,16 +113,16 @@ static struct ecc_yaml *put_deploy(struct out *o, struct ecc_yaml *service, cons
     return deploy;
 }
 
-static void put_health(struct out *o, struct ecc_yaml *service, struct ecc_yaml *test)
+/* start: how long it may take to come up; it is healthy as soon as it is. */
+static void put_health(struct ecc_yaml *service, struct ecc_yaml *test, const char *start)
 {
     struct ecc_yaml *health = ecc_yaml_put_map(service, "healthcheck");
 
-    (void)o;
     ecc_yaml_put(health, "test", test);
     ecc_yaml_put_text(health, "interval", "3s");
     ecc_yaml_put_text(health, "timeout", "5s");
     ecc_yaml_put_raw(health, "retries", "10");
-    ecc_yaml_put_text(health, "start_period", "60s");
+    ecc_yaml_put_text(health, "start_period", start);
 }
 
 static void depend(struct out *o, struct ecc_yaml *service, const char *on, const char *condition)
@@ -213,7 +213,7 @@ static void add_database(struct out *o, const struct ecc_store *store)
     PUT_TMPFS(o, service, "/tmp", "/var/run/postgresql");
     use_secret(o, service, store->secret);
     join_all(o, service, store->name);
-    put_health(o, service, WORDS(o->arena, "CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", store->user, "-d", store->user));
+    put_health(service, WORDS(o->arena, "CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", store->user, "-d", store->user), "120s");
     put_deploy(o, service, "1", STAYS);
     if (!o->swarm)
         ecc_yaml_put_text(service, "stop_signal", "SIGINT"); /* fast shutdown: on SIGTERM it waits for its clients */
@@ -228,7 +228,7 @@ static void add_cache(struct out *o, const struct ecc_store *store)
                                            "--maxmemory", "192mb", "--maxmemory-policy", "volatile-ttl"));
     PUT_TMPFS(o, service, "/data");
     join_all(o, service, store->name);
-    put_health(o, service, WORDS(o->arena, "CMD", "redis-cli", "ping"));
+    put_health(service, WORDS(o->arena, "CMD", "redis-cli", "ping"), "60s");
     put_deploy(o, service, "1", STAYS);
     put_common(o, service, PROGRAM_USER, &size_cache, NULL, STAYS);
 }
@@ -266,7 +266,7 @@ static void add_bus(struct out *o, const struct ecc_store *store)
     put_volume(o, service, store->name, "/var/lib/kafka/data");
     PUT_TMPFS(o, service, "/tmp");
     join_all(o, service, store->name);
-    put_health(o, service, WORDS(o->arena, "CMD", "bash", "-c", ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", store->port)));
+    put_health(service, WORDS(o->arena, "CMD", "bash", "-c", ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", store->port)), "180s");
     put_deploy(o, service, "1", STAYS);
     put_common(o, service, "${KAFKA_USER:-1000:1000}", &size_bus, "60s", STAYS);
 }
@@ -376,7 +376,7 @@ static struct ecc_yaml *add_process(struct out *o, const struct ecc_process *pro
     join_all(o, service, process->name);
     if (goes_outside(o, process))
         join(o, service, ecc_arena_printf(o->arena, "%s_outside", process->name), false);
-    put_health(o, service, WORDS(o->arena, "CMD", process->name, "health"));
+    put_health(service, WORDS(o->arena, "CMD", process->name, "health"), "60s");
     deploy = put_deploy(o, service, process->kind == ECC_PROCESS_SANDBOX ? "1" : "${EC_REPLICAS:-2}", STAYS);
     if (deploy && process->kind != ECC_PROCESS_SANDBOX) {
         struct ecc_yaml *update = ecc_yaml_put_map(deploy, "update_config");

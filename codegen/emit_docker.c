@@ -64,7 +64,7 @@ static void emit_install(struct ecc_writer *w, const char *packages)
 {
     ecc_wl(w, "RUN apt-get update \\");
     ecc_wl(w, "  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends %s \\", packages);
-    ecc_wl(w, "  && rm -rf /var/lib/apt/lists/*");
+    ecc_wl(w, "  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*");
 }
 
 static bool has_custom(const struct ecc_model *model)

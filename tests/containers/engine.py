@@ -104,8 +104,9 @@ class Engine:
 
     def close(self):
         self.stop()
-        if "cgroup" in os.listdir(self.folder):
-            run("umount", "-l", os.path.join(self.folder, "cgroup"), check=False)
+        for line in reversed(open("/proc/self/mounts").readlines()):
+            if line.split()[1].startswith(self.folder):
+                run("umount", "-l", line.split()[1], check=False)
         subprocess.run(["rm", "-rf", "--one-file-system", self.folder])
         self.lock.close()
 
