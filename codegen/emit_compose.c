@@ -113,13 +113,13 @@ static void put_common(struct out *o, struct ecc_yaml *service, const char *user
     put_size(o, service, size);
 }
 
-/* replicas: a text to be read as a number. */
+/* replicas: a number, or a variable that holds one. */
 static struct ecc_yaml *put_deploy(struct out *o, struct ecc_yaml *service, const char *replicas, enum end end)
 {
     if (!o->swarm)
         return NULL;
     struct ecc_yaml *deploy = ecc_yaml_put_map(service, "deploy");
-    ecc_yaml_put_text(deploy, "replicas", replicas);
+    ecc_yaml_put(deploy, "replicas", *replicas == '$' ? ecc_yaml_text(o->arena, replicas) : ecc_yaml_raw(o->arena, replicas));
     ecc_yaml_put_text(deploy, "endpoint_mode", "dnsrr"); /* a virtual address forgets connections that were idle for a quarter of an hour */
     struct ecc_yaml *restart = ecc_yaml_put_map(deploy, "restart_policy");
     ecc_yaml_put_text(restart, "condition", end == ENDS ? "on-failure" : "any");
