@@ -178,8 +178,9 @@ def up_again(engine, system, services):
 
 
 def nothing_left(engine):
-    assert not engine.docker("ps", "-aq").split() and not engine.docker("volume", "ls", "-q").split()
-    assert engine.docker("network", "ls", "--format", "{{.Name}}").split() == ["bridge", "host", "none"]
+    for what in (("ps", "-aq"), ("volume", "ls", "-q"), ("network", "ls", "-q")):
+        left = engine.docker(*what, "--filter", f"label=com.docker.compose.project={PROJECT}").split()
+        assert not left, (what, left)
 
 
 # ---------------------------------------------------------------- swarm
