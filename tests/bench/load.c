@@ -434,7 +434,8 @@ static void read_arguments(int argc, char **argv)
     set.address.sin_family = AF_INET;
     if (argc - optind != 2 || !requests || set.nconns < 1 || set.nconns > MOST_CONNECTIONS || set.seconds <= 0 || set.warm < 0 ||
         inet_pton(AF_INET, argv[optind], &set.address.sin_addr) != 1) {
-        fprintf(stderr, "usage: load [-c CONNECTIONS] [-t SECONDS] [-w WARM_SECONDS] [-r RATE] [-s STATUS] [-n BYTES] -q REQUESTS ADDRESS PORT\n");
+        fprintf(stderr,
+                "usage: load [-c CONNECTIONS] [-t SECONDS] [-w WARM_SECONDS] [-r RATE] [-s STATUS] [-n BYTES] -q REQUESTS ADDRESS PORT\n");
         exit(64);
     }
     set.address.sin_port = htons((uint16_t)atoi(argv[optind + 1]));
@@ -459,14 +460,17 @@ static void report(void)
 
     getrusage(RUSAGE_SELF, &usage);
     uint64_t due = set.rate > 0 ? (uint64_t)(set.rate * set.seconds) : counts.sent;
-    double cpu = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 + (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
-    printf("{\"seconds\": %.3f, \"sent\": %" PRIu64 ", \"good\": %" PRIu64 ", \"in_time\": %" PRIu64 ", \"unsent\": %" PRIu64 ", \"wrong_status\": %" PRIu64
-           ", \"wrong_body\": %" PRIu64 ", \"broken\": %" PRIu64 ", \"connects\": %" PRIu64 ", \"late\": %" PRIu64 ", \"bytes\": %" PRIu64
-           ", \"per_second\": %.1f, \"mean_us\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f"
+    double cpu = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 + (double)usage.ru_stime.tv_sec +
+                 (double)usage.ru_stime.tv_usec / 1e6;
+    printf("{\"seconds\": %.3f, \"sent\": %" PRIu64 ", \"good\": %" PRIu64 ", \"in_time\": %" PRIu64 ", \"unsent\": %" PRIu64
+           ", \"wrong_status\": %" PRIu64 ", \"wrong_body\": %" PRIu64 ", \"broken\": %" PRIu64 ", \"connects\": %" PRIu64
+           ", \"late\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"per_second\": %.1f, \"mean_us\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
+                                                          "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f"
            ", \"own_cpu\": %.3f}\n",
-           set.seconds, counts.sent, counts.good, counts.in_time, due > counts.sent ? due - counts.sent : 0, counts.wrong_status, counts.wrong_body, counts.broken, counts.connects,
-           counts.late, counts.bytes, (double)counts.in_time / set.seconds, counts.good ? (double)counts.total_ns / (double)counts.good / 1e3 : 0,
-           quantile_us(0.5), quantile_us(0.9), quantile_us(0.99), quantile_us(0.999), (double)counts.most / 1e3, cpu);
+           set.seconds, counts.sent, counts.good, counts.in_time, due > counts.sent ? due - counts.sent : 0, counts.wrong_status,
+           counts.wrong_body, counts.broken, counts.connects, counts.late, counts.bytes, (double)counts.in_time / set.seconds,
+           counts.good ? (double)counts.total_ns / (double)counts.good / 1e3 : 0, quantile_us(0.5), quantile_us(0.9), quantile_us(0.99),
+           quantile_us(0.999), (double)counts.most / 1e3, cpu);
 }
 
 int main(int argc, char **argv)
