@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The generated containers on a real engine: built, brought up by docker-compose, the four stories of the example through the published port, who can
-reach whom, down. With EC_LONG=1, or the word `swarm`, also two of each on a swarm, of which one each is killed meanwhile, and Compose v2.
+"""The generated containers on a real engine: built, brought up by docker-compose, the four stories of the example through the published port, who
+can reach whom, down. With EC_LONG=1, or the word `swarm`, also two of each on a swarm, of which one each is killed meanwhile.
 
 usage: run.py ECOMC [compose|swarm]
 Where no engine can run it says so and is skipped; EC_REQUIRE_ENGINE=1 makes that a failure."""
@@ -220,7 +220,6 @@ def on_swarm(engine, secrets, folder):
         if not attempt("two of each are healthy", lib.wait, two_of_each, 600, "two of each are healthy"):
             print(engine.docker("service", "ls"), engine.docker("stack", "ps", "--no-trunc", PROJECT, check=False).stdout[:8000])
             return
-        system.gateway = published(system)
         for story in STORIES:
             attempt(f"swarm: {story.__name__}", story, system, "quiet")
         attempt("swarm: the stories while one of each is killed", under_fire, system)
@@ -232,26 +231,16 @@ def on_swarm(engine, secrets, folder):
         engine.docker("volume", "prune", "-f")
 
 
-def published(system):
-    """The port of a gateway that is healthy."""
-    for container in system.containers("api-gateway"):
-        if container["State"].get("Health", {}).get("Status") == "healthy":
-            return int(container["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"])
-    raise AssertionError("no gateway is healthy")
-
-
 def under_fire(system):
     orders, declined = [], []
     with stories.Killer(system, PROGRAMS) as killer:
         n = 0
         while killer.thread.is_alive() or n < 4:
-            system.gateway = stories.patient(lambda: published(system))
             orders.append(stories.happy(system, n))
             declined.append(stories.declined(system, n))
             stories.cached(system, n)
             n += 1
     assert killer.killed == PROGRAMS, killer.killed
-    system.gateway = published(system)
     stories.breaker(system, "after")
     lib.wait(lambda: not system.sql("order-svc", "SELECT id FROM ec.saga WHERE state IN ('running', 'compensating')"), 60, "every saga has ended")
     one_effect_each(system, orders, declined)
