@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "app.h"
+#include "health.h"
 #include "token.h"
 
 /* ------------------------------------------------------------------ the service */
@@ -381,6 +382,9 @@ static void health_and_metrics(void **state)
     assert_int_equal(request("GET", "/livez", "", ""), 200);
     assert_int_equal(request("GET", "/readyz", "", ""), 200);
     assert_true(has("{\"ready\":true}"));
+    assert_int_equal(ec_health_command("0.0.0.0", port, false), 0);
+    assert_int_equal(ec_health_command("localhost", port, true), 0);
+    assert_int_equal(ec_health_command("no address", port, false), 1);
     assert_int_equal(request("POST", "/readyz", "", ""), 405);
     assert_int_equal(call("Echo", "", "{\"text\":\"x\"}"), 200);
     assert_int_equal(request("GET", "/metrics", "", ""), 200);
@@ -396,8 +400,10 @@ static void not_ready_with_reasons(void **state)
     assert_int_equal(request("GET", "/readyz", "", ""), 503);
     assert_true(has("{\"ready\":false,\"reasons\":{\"part\":\"the \\\"part\\\" is missing\"}}"));
     assert_int_equal(request("GET", "/livez", "", ""), 200);
+    assert_int_equal(ec_health_command("127.0.0.1", port, false), 1);
     kill(child, SIGINT);
     assert_int_equal(join(), 0);
+    assert_int_equal(ec_health_command("127.0.0.1", port, false), 1);
     unsetenv("PART_READY");
 }
 
