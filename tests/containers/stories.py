@@ -53,14 +53,14 @@ def declined(system, n):
     return rows[0][0]
 
 
-def cached(system, _):
+def cached(system, _=None):
     def twice():
         seen = [system.request("GET", "/v1/products/kettle") for _ in range(6)]
         assert all(r.status == 200 for r in seen) and any(r.headers["x-cache"] == "hit" for r in seen), seen
     patient(twice)
 
 
-def breaker(system, _):
+def breaker(system, _=None):
     """With several of order-svc each has a breaker of its own: orders are placed until each must have opened."""
     customers = [patient(lambda: Customer(system)) for _ in range(4)]
     with system.paused("inventory-svc"):
