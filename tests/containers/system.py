@@ -110,14 +110,14 @@ class Containers(lib.System):
 
     def reaches(self, name, host, port):
         """Does a connection from a container come about? By name, as the container resolves it, or by address."""
-        address = host
+        address, process = host, self.processes()[name]
         if not re.fullmatch(r"[\d.]+", host):
-            hosts = self.engine.docker("exec", self.processes()[name]["id"], "getent", "ahostsv4", host, check=False)
+            hosts = self.engine.docker("exec", process["id"], "getent", "ahostsv4", host, check=False)
             if hosts.returncode:
                 return False
             address = hosts.stdout.split()[0]
         script = f"exec 3<>/dev/tcp/{address}/{port}"
-        return self.inside(name, "timeout", "3", "bash", "-c", script, check=False).returncode == 0
+        return run("nsenter", f"--net=/proc/{process['pid']}/ns/net", "timeout", "3", "bash", "-c", script, check=False).returncode == 0
 
     @contextlib.contextmanager
     def following(self):
