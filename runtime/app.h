@@ -39,6 +39,7 @@ struct ec_app {
     const struct ec_service *service;
     struct ec_uuid instance;  /* random, of this process */
     bool draining;
+    int64_t drain_delay_ms;   /* EC_DRAIN_DELAY_MS: how long a drain still takes in what comes */
     const char *version;      /* EC_VERSION of the environment or "dev" */
 };
 

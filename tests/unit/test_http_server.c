@@ -407,7 +407,7 @@ static void draining(void **state)
     (void)state;
     send_text(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
     TURN_UNTIL(&w->loop, w->nheld == 1);
-    ec_http_server_drain(w->server);
+    ec_http_server_drain(w->server, 0);
     expect_end(&w->loop, idle, &r);
     late = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(late, (struct sockaddr *)&address, sizeof(address)), -1);
