@@ -419,6 +419,7 @@ struct ec_saga_step {
     const char *name;
     void (*run)(struct ec_task *task, void *saga); /* starts the call */
     void (*undo)(struct ec_task *task, void *saga); /* or NULL */
+    const char *calls, *undoes; /* "stock-svc.Reserve": for people; the second NULL without undo */
     const struct ec_record *result; /* stored with the step; NULL: nothing */
     size_t result_offset;           /* in the saga's struct */
     bool can_fail;                  /* its operation declares errors that decide something: below 500 */

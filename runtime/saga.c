@@ -15,7 +15,7 @@
 #include "inbox.h"
 #include "json.h"
 
-enum { SLOTS = 4096, TICK_MS = 25, POLL_MS = 100, SECOND_MS = 1000, NEAR_MS = 150, STUCK = 10 };
+enum { SLOTS = 4096, TICK_MS = 25, POLL_MS = 100, SECOND_MS = 1000, NEAR_MS = 150 };
 
 struct ec_waiter { /* in its task's arena */
     struct ec_task *task;
@@ -388,7 +388,7 @@ static void count(void)
     for (instance = engine.first; instance; instance = instance->next) {
         running += instance->state == EC_SAGA_RUNNING;
         compensating += instance->state == EC_SAGA_COMPENSATING;
-        stuck += instance->attempts > STUCK;
+        stuck += instance->attempts > EC_SAGA_STUCK;
     }
     ec_metric_set(engine.running, running);
     ec_metric_set(engine.compensating, compensating);
@@ -494,4 +494,5 @@ const struct ec_module ec_module_saga = {
     .drain = drain,
     .idle = idle,
     .stop = stop,
+    .commands = ec_saga_commands,
 };

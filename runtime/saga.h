@@ -16,18 +16,21 @@ struct ec_saga_answer {
     struct ec_str reply; /* JSON, or p NULL */
 };
 
+enum { EC_SAGA_STUCK = 10 /* attempts of one call, or of the end, that failed: with more of them a person is needed */ };
+
 struct ec_instance {
     struct ec_uuid id;
     const struct ec_saga *saga;
     int64_t fence;
     enum ec_saga_state state;
-    int step;         /* whose do, or undo, is under way */
+    int step;         /* whose do, or undo, is under way; when taken over also -1, all is undone, or nsteps, all is done: the end is left */
     int attempts;     /* that failed, of what is under way */
     bool sent_before; /* by an earlier attempt, or by another process: that this one isn't sent doesn't mean that none was */
     void *data;       /* the saga's struct */
     struct ec_arena *arena;
     const char *error, *detail; /* with which it fails */
     int error_status, retry_after_s; /* retry_after_s 0: none; known only where it failed */
+    char *why;                       /* the present call failed last, or NULL */
     struct ec_saga_answer answer;
     struct ec_trace trace;
     uint64_t leased_ns;
@@ -65,6 +68,7 @@ bool ec_saga_unknown(const struct ec_error *error, bool unknown, bool sent_befor
 void ec_saga_advance(struct ec_instance *instance, int next, void (*then)(struct ec_instance *instance));
 void ec_saga_compensate(struct ec_instance *instance, int undo, void (*then)(struct ec_instance *instance));
 void ec_saga_repeat(struct ec_instance *instance, int64_t ms, const char *why, void (*then)(struct ec_instance *instance));
+void ec_saga_repeat_end(struct ec_instance *instance, int64_t ms, const char *why, void (*then)(struct ec_instance *instance));
 void ec_saga_release(struct ec_instance *instance);
 void ec_saga_end(struct ec_instance *instance, void (*then)(struct ec_instance *instance));
 void ec_saga_ride_end(struct ec_instance *instance, struct ec_task *task);
@@ -72,6 +76,16 @@ void ec_saga_ride_end(struct ec_instance *instance, struct ec_task *task);
 void ec_saga_look(struct ec_instance *instance, void (*ended)(struct ec_instance *instance));
 void ec_saga_resubmit(struct ec_instance *instance);
 void ec_saga_forget_write(struct ec_instance *instance);
+
+/* ------------------------------------------------------------------ saga_cmd.c, saga_decide.c: the command `saga` */
+
+struct pg_conn;
+extern const struct ec_command ec_saga_commands[];
+/* Each returns an exit code after saying what it did, or why it did nothing. by: who says so. */
+int ec_saga_cmd_retry(struct pg_conn *pg, const char *id, const char *by, const char *reason, bool json);
+int ec_saga_cmd_resolve(struct pg_conn *pg, const char *id, const char *what, const char *by, const char *reason, const char *reply, bool json);
+const struct ec_saga *ec_saga_known(const char *name, int64_t version); /* of this binary, or NULL */
+int ec_saga_undo_below(const struct ec_saga *saga, int step); /* the step itself or the next one below that has an undo; -1: none */
 
 /* ------------------------------------------------------------------ saga_take.c */
 

@@ -25,7 +25,8 @@ struct flight {
     struct engine *engine;
     struct ecc_load_part *part;
     uint64_t due;
-    size_t refused;      /* replicas that could not be reached */
+    size_t refused;      /* replicas that could not be reached, one after the other */
+    size_t replica;      /* the last one */
     struct flight *next; /* free */
 };
 
@@ -157,7 +158,11 @@ static void send_flight(struct flight *flight)
     }
     e->head.n = e->body.n = 0;
     ecc_message_write(&part->message, sender, &e->load->uniques, &e->head, &e->body);
-    ec_http_send(ecc_load_next_client(part->target), (struct ec_str){e->head.p, e->head.n},
+    if (flight->refused)
+        flight->replica = (flight->replica + 1) % part->target->n;
+    else
+        flight->replica = ecc_load_next_replica(part->target);
+    ec_http_send(part->target->clients[flight->replica], (struct ec_str){e->head.p, e->head.n},
                  (struct ec_str){part->message.has_body ? e->body.p : NULL, e->body.n}, ECC_LOAD_PATIENCE_MS, false, on_done, flight);
 }
 
