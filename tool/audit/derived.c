@@ -50,6 +50,12 @@
       "   AND g.id::text = split_part(i.key, '/', 1)"                                                                                  \
       "  LEFT JOIN ec_audit.saga_step d ON d.saga_id = g.id AND d.step = p.step AND d.phase = 'do'"                                    \
       " WHERE d.saga_id IS NULL AND i.state = 'done' AND p.do_barrier")                                                                \
+    X("no participant has done a step of a saga that nobody knows",                                                                    \
+      "SELECT DISTINCT i.service AS participant, i.key, i.state, i.created_at"                                                         \
+      "  FROM ec_audit.step p JOIN ec_audit.inbox i ON i.service = p.participant AND i.key LIKE '%/' || p.step || '/do'"               \
+      "   AND i.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[^/]+/do$'"                                                          \
+      "  LEFT JOIN ec_audit.saga g ON g.id::text = split_part(i.key, '/', 1)"                                                          \
+      " WHERE g.id IS NULL AND i.state = 'done' AND p.do_barrier AND i.created_at > now() - interval '5 days'")                        \
     X("nothing is left in an outbox", "SELECT service, topic, key, type FROM ec_audit.outbox")                                         \
     X("each event has had its effect in each group, or is a dead letter of it",                                                        \
       "SELECT DISTINCT c.service, c.group_ AS \"group\", m.topic, m.type, m.id, convert_from(m.key, 'UTF8') AS key, i.state"            \
