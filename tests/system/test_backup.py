@@ -1,5 +1,6 @@
 """Every database is dumped while an order is half-way, and restored into a system that has nothing else: no cache, no topics; only the provider
-still knows what it was asked. The order goes on, and all invariants hold. One database that is older than the others is found."""
+still knows what it was asked. The order goes on, and all invariants hold. With
+EC_LONG=1 also one database that is older than the others, which is found."""
 import json
 import os
 import shutil
@@ -83,7 +84,8 @@ def test_backup_and_restore():
             assert customer.order("teapot").status == 201 and customer.post(f"/v1/orders/{kept}/cancel").status == 200
             calm(new)
             assert invariants(new) == []
-            older_database(new, folder, customer)
+            if lib.LONG:
+                older_database(new, folder, customer)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

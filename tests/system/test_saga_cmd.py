@@ -1,12 +1,14 @@
 """`ecomc saga`: what is stuck is seen, and a person ends it: by mending what fails and asking again, or by a decision. A participant is kept down,
-so that undos fail for real; ten failed attempts are written into the row, because they take minutes, and the one that makes it stuck is real."""
+so that undos fail for real; ten failed attempts are written into the row, because they take minutes, and the one that makes it stuck is real. With
+EC_LONG=1 also a step that goes forward, an effect that is kept, and the build under the sanitizers."""
 import json
 import re
 
-from lib import wait
+from lib import LONG, wait
 from shop import Customer, calm, stock
 from test_sagas import counts, ends, order_of, sagas, start
 
+BUILDS = ["release", "asan"] if LONG else ["release"]
 DECLINED = "pm_card_chargeDeclined"
 RELEASE = """UPDATE stock SET available = available + 1, reserved = reserved - 1 WHERE sku = '{sku}';
              UPDATE reservations SET status = 'released' WHERE order_id = '{order}' AND status = 'held'"""
@@ -123,7 +125,7 @@ def test_an_undo_by_hand(system):
     assert code == 0 and told["told"] == 1 and told["violations"] == 0 and f"saga={id_}" in told["rows"][0], checks
 
 
-def test_a_step_by_hand(system):
+def a_step_by_hand(system):
     """A saga that can only go forward."""
     customer, before = Customer(system), stock(system, "moka")
     order = customer.order("moka").json["id"]
@@ -145,7 +147,7 @@ def test_a_step_by_hand(system):
     assert code == 0 and checks["steps of sagas that a person has resolved"]["told"] == 2, checks
 
 
-def test_what_is_kept_is_told(system):
+def what_is_kept_is_told(system):
     """An effect that stays is not the engine's violation, but what the topology says of its own data is."""
     customer = Customer(system)
     id_ = compensating(system, customer, "moka")
@@ -157,3 +159,7 @@ def test_what_is_kept_is_told(system):
     code, checks = invariants(system)
     broken = [title for title, check in checks.items() if check["violations"]]
     assert code == 1 and broken == ["a confirmed order has all of its effects, a cancelled one none"], broken
+
+
+if LONG:
+    test_a_step_by_hand, test_what_is_kept_is_told = a_step_by_hand, what_is_kept_is_told
