@@ -2,9 +2,10 @@
 so that undos fail for real; ten failed attempts are written into the row, because they take minutes, and the one that makes it stuck is real. With
 EC_LONG=1 also a step that goes forward, an effect that is kept, and the build under the sanitizers."""
 import json
+import os
 import re
 
-from lib import LONG, wait
+from lib import BUILD, BUILDS as BUILD_PATHS, LONG, ROOT, System, wait
 from shop import Customer, calm, stock
 from test_sagas import counts, ends, order_of, sagas, start
 
@@ -53,8 +54,12 @@ def compensating(system, customer, sku):
     return found["id"]
 
 
+def bump(system, service, id_):
+    system.sql(service, f"UPDATE ec.saga SET attempts = 10, next_at = NULL, owner = NULL, fence = fence + 1, lease_until = now() WHERE id = '{id_}'")
+
+
 def make_stuck(system, id_):
-    system.sql("order-svc", f"UPDATE ec.saga SET attempts = 10, next_at = NULL, owner = NULL, fence = fence + 1, lease_until = now() WHERE id = '{id_}'")
+    bump(system, "order-svc", id_)
     wait(lambda: listed(system)[0]["condition"] == "stuck", 30, "one more attempt has failed")
 
 
@@ -66,6 +71,30 @@ def test_what_is_asked_wrongly(system):
     assert "UUID" in saga(system, "show", "42", code=64) and "usage" in saga(system, "resolve", nobody, code=64)
     assert "--reason" in saga(system, "resolve", nobody, "undone", code=64) and "not 'gone'" in saga(system, "resolve", nobody, "gone", "--reason", "x", code=64)
     assert "what to do" in saga(system, code=64) and "needs the id" in saga(system, "retry", code=64)
+
+
+def test_two_services_a_secret_and_a_reply():
+    """Each has sagas; what is stuck comes first, whosever it is. No secret is shown, and a step's reply must fit."""
+    with System(os.path.join(ROOT, "tests", "topologies", "desks.ecom"), build=BUILD_PATHS[BUILD or "release"]) as system:
+        fault(system, "box-svc down")
+        for side in ("east", "west"):
+            assert system.request("POST", f"/{side}", {"pin": "4711-secret"}).status == 201
+        west = wait(lambda: [row for row in listed(system) if row["service"] == "west-svc" and row["condition"] == "waits"], 20, "it waits")[0]["id"]
+        bump(system, "west-svc", west)
+        wait(lambda: listed(system)[0]["condition"] == "stuck", 30, "one more attempt has failed")
+        assert [(row["service"], row["condition"]) for row in listed(system)] == [("west-svc", "stuck"), ("east-svc", "waits")]
+        text = saga(system, "list")
+        assert text.index("east-svc\nwaits") < text.index("west-svc\nstuck"), text
+        for out in (saga(system, "show", west), saga(system, "show", west.upper(), "--format=json")):
+            assert "4711" not in out and '"pin":"***"' in out and "--reply JSON" in out, out
+        assert "give it as --reply" in saga(system, "resolve", west, "done", "--reason", "x", code=1)
+        assert "does not fit" in saga(system, "resolve", west, "done", "--reason", "x", "--reply", '{"code": 1, "pin": "4711-secret"}', code=1)
+        saga(system, "resolve", west, "done", "--reason", "brought over", "--reply", '{"code": "by hand", "pin": "4711-secret"}')
+        wait(lambda: system.sql("west-svc", "SELECT state FROM jobs") == [["by hand"]], 20, "it goes on with the reply")
+        assert "4711" not in saga(system, "show", west, "--format=json") and "4711" not in saga(system, "list", "--all", "--format=json")
+        assert "no service here has" in saga(system, "show", "00000000-0000-4000-8000-000000000000", code=1)
+        fault(system, "--end")
+        wait(lambda: system.sql("east-svc", "SELECT state FROM jobs") == [["box"]], 40, "the other ends by itself")
 
 
 def test_stuck_is_seen_mended_and_retried(system):
