@@ -50,4 +50,3 @@ const char *ec_command_value(const char *name, int argc, char **argv, int *at)
         return argv[*at] + n + 1;
     return argv[*at][n] || *at + 1 >= argc ? NULL : argv[++*at];
 }
-

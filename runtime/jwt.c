@@ -51,7 +51,8 @@ static void add_key(struct keyed *keyed, struct ec_str secret)
     if (key)
         keyed->keys[keyed->n++] = key;
     else
-        ec_log(EC_LOG_ERROR, NULL, "a secret of user tokens must have at least 32 bytes, and there may be eight", EC_L_STR("env", keyed->jwt->secret->env));
+        ec_log(EC_LOG_ERROR, NULL, "a secret of user tokens must have at least 32 bytes, and there may be eight",
+               EC_L_STR("env", keyed->jwt->secret->env));
 }
 
 static const struct keyed *keys_of(const struct ec_jwt *jwt)

@@ -28,7 +28,7 @@ struct ec_instance {
     bool sent_before; /* by an earlier attempt, or by another process: that this one isn't sent doesn't mean that none was */
     void *data;       /* the saga's struct */
     struct ec_arena *arena;
-    const char *error, *detail; /* with which it fails */
+    const char *error, *detail;      /* with which it fails */
     int error_status, retry_after_s; /* retry_after_s 0: none; known only where it failed */
     char *why;                       /* the present call failed last, or NULL */
     struct ec_saga_answer answer;
@@ -77,13 +77,9 @@ void ec_saga_look(struct ec_instance *instance, void (*ended)(struct ec_instance
 void ec_saga_resubmit(struct ec_instance *instance);
 void ec_saga_forget_write(struct ec_instance *instance);
 
-/* ------------------------------------------------------------------ saga_cmd.c, saga_decide.c: the command `saga` */
+/* ------------------------------------------------------------------ saga_cmd.c: the command `saga` */
 
-struct pg_conn;
 extern const struct ec_command ec_saga_commands[];
-/* Each returns an exit code after saying what it did, or why it did nothing. by: who says so. */
-int ec_saga_cmd_retry(struct pg_conn *pg, const char *id, const char *by, const char *reason, bool json);
-int ec_saga_cmd_resolve(struct pg_conn *pg, const char *id, const char *what, const char *by, const char *reason, const char *reply, bool json);
 const struct ec_saga *ec_saga_known(const char *name, int64_t version); /* of this binary, or NULL */
 int ec_saga_undo_below(const struct ec_saga *saga, int step); /* the step itself or the next one below that has an undo; -1: none */
 

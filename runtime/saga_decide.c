@@ -1,38 +1,35 @@
 /* `saga retry` and `saga resolve`: what a person does about a saga that does not get on.
  *
  * Either acts as a replica that takes the saga over and lets go of it in the same transaction: the fence goes up, so whoever ran it writes
- * nothing more, and the lease is over, so the next one takes it within a second. Nobody's call is broken off; what it brings is not stored, and
- * the same key is asked again, as after any taking over.
+ * nothing more, and the lease is over, so the next one takes it within a second. Nobody's call is broken off; what it brings is not stored,
+ * and the same key is asked again, as after any taking over.
  *
  * resolve says of the call that is stuck how it ended: `undone` (of an undo: a person has done it), `kept` (of an undo: it is given up, the
- * step's effect stays), `done` (of a step that can't be undone: a person has done it; with a reply where later steps read one). It is refused
- * unless the saga is stuck, and each decision is a row of ec.saga_decision, with who, when and why. The participant knows nothing of it:
- * what it still holds under the step's key is what the person has seen to. `ecomc invariants` tells these apart.
+ * step's effect stays), `done` (of a step that can't be undone: a person has done it; with a reply where later steps read one). It is
+ * refused unless the saga is stuck, and each decision is a row of ec.saga_decision, with who, when and why. The participant knows nothing
+ * of it: what it still holds under the step's key is what the person has seen to. `ecomc invariants` tells these apart.
  */
 #include <inttypes.h>
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
-#include "saga.h"
-
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 64, EXIT_IO = 74 };
+#include "saga_cmd.h"
 
 static int failed(PGconn *pg, PGresult *result)
 {
     fprintf(stderr, "nothing is changed: %s", PQresultErrorMessage(result));
     PQclear(result);
     PQclear(PQexec(pg, "ROLLBACK"));
-    return EXIT_IO;
+    return EC_SAGA_EXIT_IO;
 }
 
 static int refused(PGconn *pg, PGresult *row)
 {
     PQclear(row);
     PQclear(PQexec(pg, "ROLLBACK"));
-    return EXIT_FAILED;
+    return EC_SAGA_EXIT_FAILED;
 }
 
 static void said(bool json, const char *id, const char *what, const char *next)
@@ -50,10 +47,11 @@ static PGresult *locked(PGconn *pg, const char *id, int *code)
     PGresult *row = PQexec(pg, "BEGIN");
 
     PQclear(row);
-    row = PQexecParams(pg,
-                       "SELECT name, version, state, step, attempts, lease_until <= now(), ended_at IS NOT NULL FROM ec.saga WHERE id = $1::uuid "
-                       "FOR UPDATE",
-                       1, NULL, (const char *const[]){id}, NULL, NULL, 0);
+    row = PQexecParams(
+        pg,
+        "SELECT name, version, state, step, attempts, lease_until <= now(), ended_at IS NOT NULL FROM ec.saga WHERE id = $1::uuid "
+        "FOR UPDATE",
+        1, NULL, (const char *const[]){id}, NULL, NULL, 0);
     if (PQresultStatus(row) != PGRES_TUPLES_OK) {
         *code = failed(pg, row);
         return NULL;
@@ -82,12 +80,11 @@ static bool run(PGconn *pg, const char *sql, int n, const char *const *values, i
 
 #define LET_GO "owner = NULL, fence = fence + 1, lease_until = now(), attempts = 0, next_at = NULL, last_error = NULL"
 
-static const char sql_decided[] =
-    "INSERT INTO ec.saga_decision (saga_id, what, step, reason, by_whom) VALUES ($1::uuid, $2, $3, $4, $5)";
+static const char sql_decided[] = "INSERT INTO ec.saga_decision (saga_id, what, step, reason, by_whom) VALUES ($1::uuid, $2, $3, $4, $5)";
 
 int ec_saga_cmd_retry(PGconn *pg, const char *id, const char *by, const char *reason, bool json)
 {
-    int code = EXIT_DONE;
+    int code = EC_SAGA_EXIT_DONE;
     PGresult *row = locked(pg, id, &code);
     const struct ec_saga *saga;
     int64_t step;
@@ -107,7 +104,7 @@ int ec_saga_cmd_retry(PGconn *pg, const char *id, const char *by, const char *re
         !run(pg, sql_decided, 5, (const char *const[]){id, "retry", name, reason, by}, &code) || !run(pg, "COMMIT", 0, NULL, &code))
         return code;
     said(json, id, "is due at once", name ? name : saga ? "the end" : "a binary that has its version");
-    return EXIT_DONE;
+    return EC_SAGA_EXIT_DONE;
 }
 
 /* ------------------------------------------------------------------ resolve */
@@ -131,23 +128,25 @@ static bool may(struct resolving *r, PGresult *row)
     r->at = (int)strtol(PQgetvalue(row, 0, 3), NULL, 10);
     r->back = strcmp(PQgetvalue(row, 0, 2), "compensating") == 0;
     if (!r->saga) {
-        fprintf(stderr, "this binary does not have version %s of %s, and can't tell what comes next\n", PQgetvalue(row, 0, 1), PQgetvalue(row, 0, 0));
+        fprintf(stderr, "this binary does not have version %s of %s, and can't tell what comes next\n", PQgetvalue(row, 0, 1),
+                PQgetvalue(row, 0, 0));
         return false;
     }
     if (attempts <= EC_SAGA_STUCK) {
-        fprintf(stderr, "saga %s is not stuck: of its present call %" PRId64 " attempts have failed, and it is stuck after more than %d\n", r->id,
-                attempts, EC_SAGA_STUCK);
+        fprintf(stderr, "saga %s is not stuck: of its present call %" PRId64 " attempts have failed, and it is stuck after more than %d\n",
+                r->id, attempts, EC_SAGA_STUCK);
         return false;
     }
     if (r->at < 0 || r->at >= (int)r->saga->nsteps) {
-        fprintf(stderr, "all steps of saga %s are over, and its end is a transaction of %s itself: mend what that needs, then `saga retry %s`\n",
+        fprintf(stderr,
+                "all steps of saga %s are over, and its end is a transaction of %s itself: mend what that needs, then `saga retry %s`\n",
                 r->id, ec_app.service->name, r->id);
         return false;
     }
     r->step = &r->saga->steps[r->at];
     if (r->back == done) {
-        fprintf(stderr, "step %s of saga %s %s, so it can be resolved as %s\n", r->step->name, r->id, r->back ? "is to be undone" : "goes forward",
-                r->back ? "`undone` or `kept`" : "`done`");
+        fprintf(stderr, "step %s of saga %s %s, so it can be resolved as %s\n", r->step->name, r->id,
+                r->back ? "is to be undone" : "goes forward", r->back ? "`undone` or `kept`" : "`done`");
         return false;
     }
     return true;
@@ -170,7 +169,8 @@ static const char *checked_reply(const struct resolving *r, struct ec_arena *are
         return !record && !r->reply ? "" : NULL;
     value = ec_arena_alloc(arena, record->size);
     if (ec_json_read(arena, ec_str_of(r->reply), record, value, 0, &wrong) != EC_JSON_OK) {
-        fprintf(stderr, "--reply does not fit the reply of %s: %s%s%s\n", r->step->calls, wrong.path, wrong.path[0] ? " " : "", wrong.message);
+        fprintf(stderr, "--reply does not fit the reply of %s: %s%s%s\n", r->step->calls, wrong.path, wrong.path[0] ? " " : "",
+                wrong.message);
         return NULL;
     }
     ec_json_write(&buf, record, value);
@@ -181,7 +181,7 @@ static const char *checked_reply(const struct resolving *r, struct ec_arena *are
 
 static int store(struct resolving *r, const char *reply, const char *by, const char *reason, bool json)
 {
-    int next = r->back ? ec_saga_undo_below(r->saga, r->at - 1) : r->at + 1, code = EXIT_DONE;
+    int next = r->back ? ec_saga_undo_below(r->saga, r->at - 1) : r->at + 1, code = EC_SAGA_EXIT_DONE;
     bool more = next >= 0 && next < (int)r->saga->nsteps;
     const char *phase = r->back ? "undo" : "do", *next_name = more ? r->saga->steps[next].name : NULL;
     char number[16], told[300];
@@ -194,15 +194,15 @@ static int store(struct resolving *r, const char *reply, const char *by, const c
              "INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT id, $7, $4, 'sent', 1 FROM g "
              "WHERE $7::text IS NOT NULL ON CONFLICT DO NOTHING",
              7,
-             (const char *const[]){r->id, number, r->step->name, phase, strcmp(r->what, "kept") == 0 ? "failed" : "done", *reply ? reply : NULL,
-                                   next_name},
+             (const char *const[]){r->id, number, r->step->name, phase, strcmp(r->what, "kept") == 0 ? "failed" : "done",
+                                   *reply ? reply : NULL, next_name},
              &code) ||
         !run(r->pg, sql_decided, 5, (const char *const[]){r->id, r->what, r->step->name, reason, by}, &code) ||
         !run(r->pg, "COMMIT", 0, NULL, &code))
         return code;
     snprintf(told, sizeof(told), "%s is %s", r->step->name, r->what);
     said(json, r->id, told, next_name ? next_name : "the end");
-    return EXIT_DONE;
+    return EC_SAGA_EXIT_DONE;
 }
 
 int ec_saga_cmd_resolve(PGconn *pg, const char *id, const char *what, const char *by, const char *reason, const char *reply, bool json)
@@ -215,11 +215,11 @@ int ec_saga_cmd_resolve(PGconn *pg, const char *id, const char *what, const char
 
     if (strcmp(what, "undone") != 0 && strcmp(what, "kept") != 0 && strcmp(what, "done") != 0) {
         fprintf(stderr, "a saga is resolved as undone, kept or done, not '%s'\n", what);
-        return EXIT_USAGE;
+        return EC_SAGA_EXIT_USAGE;
     }
     if (!reason || !*reason) {
         fprintf(stderr, "a decision needs its reason: --reason TEXT\n");
-        return EXIT_USAGE;
+        return EC_SAGA_EXIT_USAGE;
     }
     row = locked(pg, id, &code);
     if (!row)

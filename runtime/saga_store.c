@@ -26,24 +26,24 @@ enum { AGAIN_MS = 250 };
 static const struct ec_sql sql_advance = {
     /* $3 step $4 answered $5 phase $6 reply $7 next */
     .name = "ec.saga.advance",
-    .text = "WITH s AS (UPDATE ec.saga SET step = $3::int, attempts = 0, next_at = NULL, last_error = NULL" FENCED ANSWER("$4", "$5", "'done'", "$6", "NULL")
-        SEND("$7", "$5") TOUCHED,
+    .text = "WITH s AS (UPDATE ec.saga SET step = $3::int, attempts = 0, next_at = NULL, last_error = NULL" FENCED ANSWER(
+        "$4", "$5", "'done'", "$6", "NULL") SEND("$7", "$5") TOUCHED,
 };
 
 static const struct ec_sql sql_compensate = {
     /* $3 step $4 answered $5 its state $6 error $7 detail $8 undo */
     .name = "ec.saga.compensate",
-    .text =
-        "WITH s AS (UPDATE ec.saga SET state = 'compensating', step = $3::int, error = $6, detail = $7, attempts = 0, next_at = NULL, last_error = NULL" FENCED
-            ANSWER("$4", "'do'", "$5", "NULL", "$6") SEND("$8", "'undo'") TOUCHED,
+    .text = "WITH s AS (UPDATE ec.saga SET state = 'compensating', step = $3::int, error = $6, detail = $7, attempts = 0, next_at = NULL, "
+            "last_error = NULL" FENCED ANSWER("$4", "'do'", "$5", "NULL", "$6") SEND("$8", "'undo'") TOUCHED,
 };
 
 static const struct ec_sql sql_repeat = {
     /* $3 attempts $4 ms $5 step $6 phase $7 error */
     .name = "ec.saga.repeat",
-    .text = "WITH s AS (UPDATE ec.saga SET attempts = $3::int, next_at = now() + $4::bigint * interval '1 ms', last_error = $7" FENCED
-            ", a AS (UPDATE ec.saga_step t SET state = 'unknown', attempts = $3::int + 1, error = split_part($7, ':', 1), at = now() FROM s "
-            "WHERE t.saga_id = s.id AND t.step = $5 AND t.phase = $6)" TOUCHED,
+    .text =
+        "WITH s AS (UPDATE ec.saga SET attempts = $3::int, next_at = now() + $4::bigint * interval '1 ms', last_error = $7" FENCED
+        ", a AS (UPDATE ec.saga_step t SET state = 'unknown', attempts = $3::int + 1, error = split_part($7, ':', 1), at = now() FROM s "
+        "WHERE t.saga_id = s.id AND t.step = $5 AND t.phase = $6)" TOUCHED,
 };
 
 /* The last answer is stored, and only the end is left to do. */
@@ -51,8 +51,8 @@ static const struct ec_sql sql_repeat_end = {
     /* $3 attempts $4 ms $5 why $6 step $7 state $8 error $9 detail $10 answered $11 phase $12 its state $13 reply */
     .name = "ec.saga.repeat_end",
     .text = "WITH s AS (UPDATE ec.saga SET attempts = $3::int, next_at = now() + $4::bigint * interval '1 ms', last_error = $5, "
-            "step = $6::int, state = $7, error = $8, detail = $9" FENCED
-                ANSWER("$10", "$11", "$12", "$13", "CASE WHEN $12 = 'done' THEN NULL ELSE $8 END") TOUCHED,
+            "step = $6::int, state = $7, error = $8, detail = $9" FENCED ANSWER("$10", "$11", "$12", "$13",
+                                                                                "CASE WHEN $12 = 'done' THEN NULL ELSE $8 END") TOUCHED,
 };
 
 static const struct ec_sql sql_release = {

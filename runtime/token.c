@@ -1,8 +1,8 @@
 /* Service tokens: signing our own, checking those of our callers, and keeping both for as long as they are good.
  *
- * Public keys come as one JWKS for all services; a key's kid is its service's name, alone or with `.` and anything behind it, so that a service
- * can have several while one takes another's place. `kid` of a token says which key it must fit, and iss must be the kid's service. A verified token is kept in a small direct-mapped table by a digest of its text. Everything here lives as long
- * as the process.
+ * Public keys come as one JWKS for all services; a key's kid is its service's name, alone or with `.` and anything behind it, so that a
+ * service can have several while one takes another's place. `kid` of a token says which key it must fit, and iss must be the kid's service.
+ * A verified token is kept in a small direct-mapped table by a digest of its text. Everything here lives as long as the process.
  */
 #include "token.h"
 

@@ -17,7 +17,10 @@
 
 extern char **environ;
 
-struct words { const char **items; size_t n, cap; };
+struct words {
+    const char **items;
+    size_t n, cap;
+};
 
 static bool has_sagas(const struct ecc_node *node)
 {
@@ -87,8 +90,7 @@ static int list_json(struct ecc_up *up, const struct words *words)
         json_array_extend(all, list);
         json_decref(list);
     }
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
-    {
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         json_array_foreach(all, k, item)
         {
             if (!strcmp(json_string_value(json_object_get(item, "condition")), order[i]))
@@ -122,7 +124,9 @@ static int list_text(struct ecc_up *up, const struct words *words)
         int error = posix_spawn(&pid, binary, NULL, NULL, (char **)words->items, environ);
         while (!error && waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-        code = error ? ecc_say_error(ECC_EXIT_IO, "%s: %s", binary, strerror(error)) : WIFEXITED(status) ? WEXITSTATUS(status) : ECC_EXIT_INTERNAL;
+        code = error               ? ecc_say_error(ECC_EXIT_IO, "%s: %s", binary, strerror(error))
+               : WIFEXITED(status) ? WEXITSTATUS(status)
+                                   : ECC_EXIT_INTERNAL;
     }
     return code;
 }
@@ -153,8 +157,8 @@ int ecc_cmd_saga(struct ecc_cli *cli)
 {
     const char *limit = NULL, *reason = NULL, *reply = NULL, *by = NULL, *service = NULL, *binary;
     bool all = false;
-    const struct ecc_option options[] = {{"--limit", &limit, NULL},   {"--all", NULL, &all}, {"--reason", &reason, NULL},
-                                         {"--reply", &reply, NULL}, {"--by", &by, NULL}};
+    const struct ecc_option options[] = {
+        {"--limit", &limit, NULL}, {"--all", NULL, &all}, {"--reason", &reason, NULL}, {"--reply", &reply, NULL}, {"--by", &by, NULL}};
     struct ecc_topology topology;
     struct ecc_up up = {.replicas = 1};
     struct words words = {0};
@@ -194,7 +198,9 @@ int ecc_cmd_saga(struct ecc_cli *cli)
     ECC_PUSH(&cli->arena, &words, "saga");
     for (int i = 0; i < cli->nargs; i++)
         ECC_PUSH(&cli->arena, &words, cli->args[i]);
-    const struct { const char *name, *value; } given_options[] = {{"limit", limit}, {"reason", reason}, {"reply", reply}, {"by", by}};
+    const struct {
+        const char *name, *value;
+    } given_options[] = {{"limit", limit}, {"reason", reason}, {"reply", reply}, {"by", by}};
     for (size_t i = 0; i < sizeof given_options / sizeof given_options[0]; i++)
         if (given_options[i].value)
             ECC_PUSH(&cli->arena, &words, ecc_arena_printf(&cli->arena, "--%s=%s", given_options[i].name, given_options[i].value));
