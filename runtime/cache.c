@@ -57,14 +57,15 @@ static void send_drops(void);
 
 struct counts {
     const struct ec_keyspace *keyspace;
-    struct ec_metric *hit, *miss, *error;
+    struct ec_metric *hit, *miss, *error, *stored;
 };
 
 static struct counts *counts_of(const struct ec_keyspace *keyspace)
 {
     static struct counts all[MAX_METRICS];
     static size_t n;
-    static const char help[] = "Reads of a cache by outcome";
+    struct ec_metric **reads[3];
+    struct ec_buf labels = {0};
     struct counts *counts;
 
     for (size_t i = 0; i < n; i++)
@@ -72,14 +73,20 @@ static struct counts *counts_of(const struct ec_keyspace *keyspace)
             return &all[i];
     counts = &all[n < MAX_METRICS - 1 ? n++ : n];
     counts->keyspace = keyspace;
+    reads[0] = &counts->hit;
+    reads[1] = &counts->miss;
+    reads[2] = &counts->error;
+    ec_metric_label(&labels, "keyspace", keyspace->name);
+    counts->stored = ec_metric(EC_COUNTER, "ec_cache_stores_total", "Values given to a cache", labels.p);
     for (int i = 0; i < 3; i++) {
-        struct ec_buf labels = {0};
+        static const char *const outcomes[] = {"hit", "miss", "error"};
+
+        labels.n = 0;
         ec_metric_label(&labels, "keyspace", keyspace->name);
-        ec_metric_label(&labels, "outcome", i == 0 ? "hit" : i == 1 ? "miss" : "error");
-        ec_buf_add(&labels, "", 1);
-        *(i == 0 ? &counts->hit : i == 1 ? &counts->miss : &counts->error) = ec_metric(EC_COUNTER, "ec_cache_reads_total", help, labels.p);
-        ec_buf_free(&labels);
+        ec_metric_label(&labels, "outcome", outcomes[i]);
+        *reads[i] = ec_metric(EC_COUNTER, "ec_cache_reads_total", "Reads of a cache by outcome", labels.p);
     }
+    ec_buf_free(&labels);
     return counts;
 }
 
@@ -404,13 +411,15 @@ void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struc
     struct store *store = malloc(sizeof(*store));
     char number[24];
     struct ec_str ttl = {number, ec_int_format(keyspace->ttl_ms, number)};
+    bool late;
 
     if (!store)
         abort();
     prepare();
     *store = (struct store){done, data};
-    if (*drop_find(keys.value) ||
-        (version && version->connection != connection)) { /* not before its drop, nor after one that is forgotten */
+    late = *drop_find(keys.value) || (version && version->connection != connection);
+    ec_metric_add(counts_of(keyspace)->stored, late ? 0 : 1);
+    if (late) { /* not before its drop, nor after one that is forgotten */
         EC_REDIS(on_stored, store, EC_STR("PING"));
     } else if (version) {
         struct ec_str args[] = {EC_STR("2"), keys.value, keys.version, value, ttl, {version->text, version->n}};

@@ -35,6 +35,22 @@ struct take {
     void *data;
 };
 
+static struct ec_metric *allowed, *refused, *unknown;
+
+static void count(const struct ec_limit_verdict *verdict)
+{
+    ec_metric_add(!verdict->known ? unknown : verdict->allowed ? allowed : refused, 1);
+}
+
+void ec_limiter_open(void)
+{
+    static const char name[] = "ec_limiter_requests_total", help[] = "Requests that a limit was asked for, by verdict";
+
+    allowed = ec_metric(EC_COUNTER, name, help, "verdict=\"allowed\"");
+    refused = ec_metric(EC_COUNTER, name, help, "verdict=\"refused\"");
+    unknown = ec_metric(EC_COUNTER, name, help, "verdict=\"unknown\""); /* Redis did not say */
+}
+
 static int64_t seconds(int64_t us)
 {
     return (us + 999999) / 1000000;
@@ -59,6 +75,7 @@ static void on_taken(void *data, const struct ec_redis_reply *reply)
         said_ms = uv_now(ec_app.loop);
         ec_log(EC_LOG_ERROR, NULL, "the limiter's script failed", EC_L_TEXT("why", reply->text));
     }
+    count(&verdict);
     take.done(take.data, &verdict);
 }
 

@@ -39,6 +39,7 @@ struct command {
     ec_redis_done *done;
     void *data;
     unsigned sent; /* redis.checks by then */
+    uint64_t sent_ns;
     struct command *next, *prev; /* in flight, in order; or `next` alone in failed or free */
 };
 
@@ -60,7 +61,7 @@ static struct {
     int attempts;
     struct ec_redis_watch *watches;
     struct ec_redis_where where;
-    struct ec_metric *up, *sent, *lost;
+    struct ec_metric *up, *sent, *lost, *errors, *seconds;
 } redis;
 
 static void try_again(void);
@@ -180,6 +181,9 @@ static void on_reply(redisAsyncContext *context, void *raw, void *data)
         return;
     }
     reply_read(raw, &reply, items);
+    ec_metric_observe(redis.seconds, (double)(uv_hrtime() - command->sent_ns) / 1e9);
+    if (reply.type == EC_REDIS_ERROR)
+        ec_metric_add(redis.errors, 1);
     command_done(command, &reply);
 }
 
@@ -196,6 +200,7 @@ static void send_now(size_t argc, const struct ec_str *argv, ec_redis_done *done
         length[i] = argv[i].n;
     }
     command = command_new(done, data);
+    command->sent_ns = uv_hrtime();
     if (redisAsyncCommandArgv(redis.connection->context, on_reply, command, (int)argc, text, length) != REDIS_OK) {
         command->next = redis.spare;
         redis.spare = command;
@@ -540,6 +545,8 @@ static int redis_start(struct ec_app *app, const char **why)
     redis.up = ec_metric(EC_GAUGE, "ec_redis_up", "1 while the connection to Redis is up", "");
     redis.sent = ec_metric(EC_COUNTER, "ec_redis_commands_total", "Commands to Redis", "");
     redis.lost = ec_metric(EC_COUNTER, "ec_redis_unanswered_total", "Commands to Redis that got no answer", "");
+    redis.errors = ec_metric(EC_COUNTER, "ec_redis_errors_total", "Commands that Redis has refused", "");
+    redis.seconds = ec_metric(EC_HISTOGRAM, "ec_redis_seconds", "Time of commands to Redis from sending to their answer", "");
     uv_timer_init(app->loop, &redis.timer);
     uv_prepare_init(app->loop, &redis.prepare);
     uv_idle_init(app->loop, &redis.idle);
