@@ -49,6 +49,9 @@ const char *ecc_custom_path(struct ecc_arena *arena, const struct ecc_op *op);
 /* An external call's path, with {field} spelt as the wire spells it. */
 const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *call);
 
+/* A setting's default as its variable would have it, or NULL. */
+const char *ecc_setting_default(struct ecc_arena *arena, const struct ecc_setting *setting);
+
 /* One service, gateway or sandbox. */
 void ecc_emit_header(struct ecc_codegen *cg, struct ecc_shapes *shapes);   /* <unit>.h */
 void ecc_emit_messages(struct ecc_codegen *cg, struct ecc_shapes *shapes); /* messages.c */

@@ -14,8 +14,12 @@ struct names { const char **items; size_t n, cap; };
 
 /* ------------------------------------------------------------------ settings */
 
-static const char *default_text(struct ecc_arena *arena, const struct ecc_expr *e)
+const char *ecc_setting_default(struct ecc_arena *arena, const struct ecc_setting *setting)
 {
+    const struct ecc_expr *e = setting->dflt;
+
+    if (!e)
+        return NULL;
     while (e->kind == ECC_EXPR_CONVERT)
         e = e->u.convert;
     if (e->kind == ECC_EXPR_INT)
@@ -35,7 +39,7 @@ static void emit_setting(const struct ecc_shapes *shapes, struct ecc_writer *w, 
     ecc_wl(w, ".name = %s,", quoted(shapes, setting->name));
     ecc_wl(w, ".env = %s,", quoted(shapes, setting->env));
     if (setting->dflt)
-        ecc_wl(w, ".dflt = %s,", quoted(shapes, default_text(shapes->arena, setting->dflt)));
+        ecc_wl(w, ".dflt = %s,", quoted(shapes, ecc_setting_default(shapes->arena, setting)));
     if (setting->type->kind == ECC_TYPE_SECRET)
         ecc_wl(w, ".secret = true,");
     ecc_wl(w, ".kind = %s,", setting->type->kind == ECC_TYPE_SECRET ? "EC_TEXT" : ecc_c_kind(setting->type));
