@@ -44,11 +44,16 @@ static void count(const struct ec_limit_verdict *verdict)
 
 void ec_limiter_open(void)
 {
-    static const char name[] = "ec_limiter_requests_total", help[] = "Requests that a limit was asked for, by verdict";
+    static const char *const verdicts[] = {"allowed", "refused", "unknown"}; /* unknown: Redis did not say */
+    struct ec_metric **const to[] = {&allowed, &refused, &unknown};
+    struct ec_buf labels = {0};
 
-    allowed = ec_metric(EC_COUNTER, name, help, "verdict=\"allowed\"");
-    refused = ec_metric(EC_COUNTER, name, help, "verdict=\"refused\"");
-    unknown = ec_metric(EC_COUNTER, name, help, "verdict=\"unknown\""); /* Redis did not say */
+    for (int i = 0; i < 3; i++) {
+        labels.n = 0;
+        ec_metric_label(&labels, "verdict", verdicts[i]);
+        *to[i] = ec_metric(EC_COUNTER, "ec_limiter_requests_total", "Requests that a limit was asked for, by verdict", labels.p);
+    }
+    ec_buf_free(&labels);
 }
 
 static int64_t seconds(int64_t us)

@@ -134,6 +134,12 @@ struct row {
     struct row *next_slot;
 };
 
+struct topic_count {
+    const char *topic;
+    struct ec_metric *relayed, *failed;
+    struct topic_count *next;
+};
+
 static struct {
     const struct ec_relay_sink *sink;
     struct ec_pg_conn *conn;
@@ -151,7 +157,8 @@ static struct {
     uint64_t rest_until_ns;
     uv_timer_t tick;
     struct ec_pg_cmd remove, read, sync;
-    struct ec_metric *relayed, *failed, *leader, *lag, *waiting;
+    struct ec_metric *leader, *lag, *waiting;
+    struct topic_count *counts;
 } relay;
 
 static void read_batch(void);
@@ -205,6 +212,28 @@ static size_t hand_over(struct row *row)
     return n;
 }
 
+/* One that is not there is that of a row of an older binary: it counts from now on. */
+static const struct topic_count *count_of(struct ec_str topic)
+{
+    struct topic_count *count = relay.counts;
+    struct ec_buf labels = {0};
+
+    while (count && !ec_str_eq(ec_str_of(count->topic), topic))
+        count = count->next;
+    if (count)
+        return count;
+    count = calloc(1, sizeof(*count));
+    if (!count || !(count->topic = strndup(topic.p, topic.n)))
+        ec_panic("out of memory");
+    ec_metric_label(&labels, "topic", count->topic);
+    count->relayed = ec_metric(EC_COUNTER, "ec_outbox_relayed_total", "Events that the bus has taken", labels.p);
+    count->failed = ec_metric(EC_COUNTER, "ec_outbox_failed_total", "Deliveries that failed and are repeated", labels.p);
+    ec_buf_free(&labels);
+    count->next = relay.counts;
+    relay.counts = count;
+    return count;
+}
+
 /* The message's span begins when it is handed to the bus; its event is the type without the version. */
 static void tell(const struct ec_relay_row *row)
 {
@@ -234,14 +263,14 @@ static void delivered(void *data, bool ok)
         return;
     if (ok) {
         EC_CRASH_AFTER("outbox.%.*s", (int)row->row.topic.n, row->row.topic.p);
-        ec_metric_add(relay.relayed, 1);
+        ec_metric_add(count_of(row->row.topic)->relayed, 1);
         if (ec_spans_on)
             tell(&row->row);
         ec_buf_printf(&relay.delivered, "%s%lld", relay.ndelivered++ ? "," : "{", (long long)row->row.id);
         if (row->next_of_key)
             n += hand_over(row->next_of_key);
     } else {
-        ec_metric_add(relay.failed, 1);
+        ec_metric_add(count_of(row->row.topic)->failed, 1);
         relay.failures++;
         for (rest = row->next_of_key; rest; rest = rest->next_of_key)
             n++;
@@ -461,10 +490,21 @@ static void on_lost(struct ec_pg_conn *conn, void *data)
 
 /* ------------------------------------------------------------------ the module's part */
 
+/* Only where there is a bus: who publishes nothing has nobody who relays. */
+static void count_series(void)
+{
+    relay.leader = ec_metric(EC_GAUGE, "ec_outbox_leader", "1 where this process relays", NULL);
+    relay.lag = ec_metric(EC_GAUGE, "ec_outbox_lag_seconds", "Age of the oldest event that the bus has not taken, where this process relays", NULL);
+    relay.waiting = ec_metric(EC_GAUGE, "ec_outbox_rows", "Events that the bus has not taken, where this process relays; at most 10000", NULL);
+    for (const struct ec_topic *const *topic = ec_app.service->topics; topic && *topic; topic++)
+        count_of(ec_str_of((*topic)->name));
+}
+
 static void open_relay(void)
 {
     if (!relay.open || relay.conn || !relay.sink)
         return;
+    count_series();
     relay.conn = ec_pg_conn_new(&(struct ec_pg_conn_options){.role = "relay", .up = on_up, .lost = on_lost});
     uv_timer_start(&relay.tick, on_tick, TICK_MS, TICK_MS);
 }
@@ -477,11 +517,6 @@ void ec_relay_register(const struct ec_relay_sink *sink)
 
 void ec_outbox_start(void)
 {
-    relay.relayed = ec_metric(EC_COUNTER, "ec_outbox_relayed_total", "Events that the bus has taken", NULL);
-    relay.failed = ec_metric(EC_COUNTER, "ec_outbox_failed_total", "Deliveries that failed and are repeated", NULL);
-    relay.leader = ec_metric(EC_GAUGE, "ec_outbox_leader", "1 where this process relays", NULL);
-    relay.lag = ec_metric(EC_GAUGE, "ec_outbox_lag_seconds", "Age of the oldest event that the bus has not taken, where this process relays", NULL);
-    relay.waiting = ec_metric(EC_GAUGE, "ec_outbox_rows", "Events that the bus has not taken, where this process relays; at most 10000", NULL);
     uv_timer_init(ec_app.loop, &relay.tick);
     relay.open = true;
     open_relay();
@@ -514,5 +549,12 @@ void ec_outbox_stop(void)
     relay.backoff_ms = 0;
     relay.ndelivered = 0;
     ec_buf_free(&relay.delivered);
+    while (relay.counts) {
+        struct topic_count *count = relay.counts;
+
+        relay.counts = count->next;
+        free((char *)(uintptr_t)count->topic);
+        free(count);
+    }
     uv_close((uv_handle_t *)&relay.tick, NULL);
 }

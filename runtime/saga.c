@@ -468,6 +468,7 @@ static void stop(struct ec_app *app)
         ec_arena_free(engine.poll_arena);
     engine.first = NULL;
     ec_saga_take_stop();
+    ec_saga_count_close();
     uv_close((uv_handle_t *)&engine.tick, NULL);
 }
 

@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+import metrics
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ECOMC = sys.argv[1]
 results = []
@@ -45,6 +47,9 @@ long = [p for p in tracked("dsl", "codegen", "compare", "runtime", "tool", "test
         if p.endswith((".c", ".h", ".re", ".y", ".py", ".mjs", ".ts", ".tsx", ".css", ".tmLanguage.json"))
         and sum(1 for _ in open(os.path.join(ROOT, p), errors="replace")) > 600]
 check("no file is over 600 lines", not long, ", ".join(long))
+
+wrong = metrics.mistakes()
+check("docs/metrics.md has the metrics of the runtime", not wrong, "\n     ".join(wrong))
 
 locks = [p for p in tracked("tests", "editors", "studio") if p.endswith("package-lock.json")]
 bad = [p for p in locks for lock in [open(os.path.join(ROOT, p)).read()]
