@@ -285,8 +285,8 @@ static void cache_row(struct board *b, bool keyspaces)
             .targets = {{"sum by (keyspace) (rate(ec_cache_reads_total{outcome=\"hit\"}" RATE ")) / sum by (keyspace) (rate(ec_cache_reads_total" RATE "))", "{{keyspace}}"}});
         panel = rates(b, "Reads", "keyspace, outcome", "ec_cache_reads_total", "", "{{keyspace}} {{outcome}}");
         put_panel(b, &panel);
-        panel = rates(b, "Stores", "keyspace", "ec_cache_stores_total", "", "{{keyspace}}");
-        put_panel(b, &panel);
+        PUT(.title = "Stores and drops", .unit = "reqps",
+            .targets = {{rate(b, "keyspace", "ec_cache_stores_total", ""), "{{keyspace}} stored"}, {rate(b, "keyspace", "ec_cache_drops_total", ""), "{{keyspace}} dropped"}});
     }
     panel = durations(b, "Duration of commands", "job", "ec_redis_seconds", "", "{{job}}");
     put_panel(b, &panel);
@@ -361,10 +361,14 @@ static void edge_panel(struct board *b, const struct ecc_node *of, const struct 
     }
     for (size_t i = 0; i < edge->nkeyspaces; i++)
         list = any_of(b, list, edge->keyspaces[i]->name);
-    if (list)
-        PUT(.title = title, .unit = "reqps", .seconds_right = true,
-            .targets = {{rate(b, "keyspace, outcome", "ec_cache_reads_total", ecc_arena_printf(b->arena, "job=\"%s\",keyspace=~\"%s\"", of->name, list)), "{{keyspace}} {{outcome}}"},
-                        {quantile(b, "0.99", "", "ec_redis_seconds", ecc_arena_printf(b->arena, "job=\"%s\"", of->name)), "p99"}});
+    if (list) {
+        const char *labels = ecc_arena_printf(b->arena, "job=\"%s\",keyspace=~\"%s\"", of->name, list);
+
+        PUT(.title = title, .unit = "reqps",
+            .targets = {{rate(b, "keyspace, outcome", "ec_cache_reads_total", labels), "{{keyspace}} {{outcome}}"},
+                        {rate(b, "keyspace", "ec_cache_stores_total", labels), "{{keyspace}} stored"},
+                        {rate(b, "keyspace", "ec_cache_drops_total", labels), "{{keyspace}} dropped"}});
+    }
 }
 
 static void work_panels(struct board *b, const struct ecc_node *node, const char *labels)

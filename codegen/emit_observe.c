@@ -73,7 +73,7 @@ static void see_service(struct ecc_codegen *cg, struct ecc_seen_list *seen, cons
     for (size_t i = 0; i < service->nsagas; i++)
         see(cg, seen, ECC_SEEN_SAGA, node, service->sagas[i]->name);
     for (size_t i = 0; i < service->nconsumers; i++)
-        see(cg, seen, ECC_SEEN_GROUP, node, service->consumers[i]->group);
+        see(cg, seen, ECC_SEEN_GROUP, node, ecc_arena_printf(cg->arena, "%s.%s", node->name, service->consumers[i]->group));
 }
 
 static void see_gateway(struct ecc_codegen *cg, struct ecc_seen_list *seen, const struct ecc_node *node)

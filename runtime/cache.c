@@ -57,7 +57,7 @@ static void send_drops(void);
 
 struct counts {
     const struct ec_keyspace *keyspace;
-    struct ec_metric *hit, *miss, *error, *stored;
+    struct ec_metric *hit, *miss, *error, *stored, *dropped;
 };
 
 static struct counts *counts_of(const struct ec_keyspace *keyspace)
@@ -78,6 +78,7 @@ static struct counts *counts_of(const struct ec_keyspace *keyspace)
     reads[2] = &counts->error;
     ec_metric_label(&labels, "keyspace", keyspace->name);
     counts->stored = ec_metric(EC_COUNTER, "ec_cache_stores_total", "Values given to a cache", labels.p);
+    counts->dropped = ec_metric(EC_COUNTER, "ec_cache_drops_total", "Values dropped from a cache, there or not", labels.p);
     for (int i = 0; i < 3; i++) {
         static const char *const outcomes[] = {"hit", "miss", "error"};
 
@@ -88,6 +89,23 @@ static struct counts *counts_of(const struct ec_keyspace *keyspace)
     }
     ec_buf_free(&labels);
     return counts;
+}
+
+static void count_drops(void)
+{
+    dropped_late = ec_metric(EC_COUNTER, "ec_cache_late_drops_total", "Cache drops that reached Redis after it was away", "");
+    drops_lost = ec_metric(EC_COUNTER, "ec_cache_lost_drops_total", "Cache drops given up because too many were waiting", "");
+}
+
+void ec_cache_open(const struct ec_service *service)
+{
+    const struct ec_keyspace *const *keyspace = service ? service->keyspaces : NULL;
+
+    if (!keyspace)
+        return;
+    count_drops();
+    for (; *keyspace; keyspace++)
+        counts_of(*keyspace);
 }
 
 void ec_cache_count(const struct ec_keyspace *keyspace, const char *outcome)
@@ -344,8 +362,7 @@ static void prepare(void)
     if (done)
         return;
     done = true;
-    dropped_late = ec_metric(EC_COUNTER, "ec_cache_late_drops_total", "Cache drops that reached Redis after it was away", "");
-    drops_lost = ec_metric(EC_COUNTER, "ec_cache_lost_drops_total", "Cache drops given up because too many were waiting", "");
+    count_drops();
     ec_redis_watch_add(&watch);
     ec_redis_script_add(&put_script);
 }
@@ -538,6 +555,7 @@ void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, str
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
     prepare();
+    ec_metric_add(counts_of(keyspace)->dropped, 1);
     *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL, ec_span_clock()};
     if (seen_find(task, keyspace, key))
         seen_set(task, keyspace, key, &version); /* what this task puts after its own drop is new */

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "json.h"
 #include "random.h"
 #include "redis_where.h"
@@ -547,6 +548,7 @@ static int redis_start(struct ec_app *app, const char **why)
     redis.lost = ec_metric(EC_COUNTER, "ec_redis_unanswered_total", "Commands to Redis that got no answer", "");
     redis.errors = ec_metric(EC_COUNTER, "ec_redis_errors_total", "Commands that Redis has refused", "");
     redis.seconds = ec_metric(EC_HISTOGRAM, "ec_redis_seconds", "Time of commands to Redis from sending to their answer", "");
+    ec_cache_open(app->service);
     uv_timer_init(app->loop, &redis.timer);
     uv_prepare_init(app->loop, &redis.prepare);
     uv_idle_init(app->loop, &redis.idle);
