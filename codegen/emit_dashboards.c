@@ -59,12 +59,9 @@ static void put_panel(struct board *b, const struct panel *panel)
 {
     struct ecc_writer *w = b->w;
 
-    ecc_w_open(w, "%s{", b->first ? "" : ",");
-    ecc_wl(w, "\"type\": \"%s\",", panel->breaker ? "state-timeline" : "timeseries");
-    ecc_wl(w, "\"title\": %s,", json(b, panel->title));
-    if (panel->description)
-        ecc_wl(w, "\"description\": %s,", json(b, panel->description));
-    ecc_wl(w, "\"datasource\": %s,", source);
+    ecc_w_open(w, "%s{\"type\": \"%s\", \"title\": %s,%s%s \"datasource\": %s,", b->first ? "" : ",", panel->breaker ? "state-timeline" : "timeseries",
+               json(b, panel->title), panel->description ? " \"description\": " : "",
+               panel->description ? ecc_arena_printf(b->arena, "%s,", json(b, panel->description)) : "", source);
     ecc_wl(w, "\"gridPos\": {\"x\": %d, \"y\": %d, \"w\": %d, \"h\": %d},", b->x, b->y, WIDTH, HEIGHT);
     put_field_config(b, panel);
     if (!panel->breaker)
@@ -89,10 +86,7 @@ static void put_panel(struct board *b, const struct panel *panel)
 /* A row that is closed holds its panels. */
 static void open_row(struct board *b, const char *title, bool collapsed)
 {
-    ecc_w_open(b->w, "%s{", b->first_row ? "" : ",");
-    ecc_wl(b->w, "\"type\": \"row\",");
-    ecc_wl(b->w, "\"title\": %s,", json(b, title));
-    ecc_wl(b->w, "\"collapsed\": %s,", collapsed ? "true" : "false");
+    ecc_w_open(b->w, "%s{\"type\": \"row\", \"title\": %s, \"collapsed\": %s,", b->first_row ? "" : ",", json(b, title), collapsed ? "true" : "false");
     ecc_wl(b->w, "\"id\": %d, \"gridPos\": {\"x\": 0, \"y\": %d, \"w\": %d, \"h\": 1},", ++b->rows, b->row, ACROSS);
     ecc_w_open(b->w, "\"panels\": [");
     if (!collapsed) {
@@ -417,6 +411,8 @@ static void services(struct ecc_codegen *cg, const struct ecc_seen_list *seen)
     for (size_t i = 0; i < seen->n; i++) {
         const struct ecc_node *node = seen->items[i].node;
         const char *labels = ecc_seen_labels(cg->arena, &seen->items[i]);
+        const struct ecc_edge **edges;
+        size_t n;
 
         if (seen->items[i].kind != ECC_SEEN_PROCESS)
             continue;
@@ -425,11 +421,9 @@ static void services(struct ecc_codegen *cg, const struct ecc_seen_list *seen)
         if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database)
             database_panels(b, labels);
         process_panels(b, labels);
-        for (size_t k = 0; k < node->nout; k++)
-            edge_panel(b, node, node->out[k]);
-        for (size_t k = 0; k < node->nin; k++)
-            if (node->in[k]->from->kind == ECC_NODE_BUS)
-                edge_panel(b, node, node->in[k]);
+        edges = ecc_edges_by_peer(cg->arena, node, &n);
+        for (size_t k = 0; k < n; k++)
+            edge_panel(b, node, edges[k]);
         close_row(b, true);
     }
     close_board(cg, b, "services");

@@ -5,6 +5,7 @@
  */
 #include "observe.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -33,6 +34,30 @@ const char *ecc_seen_labels(struct ecc_arena *arena, const struct ecc_seen *seen
     return ecc_arena_printf(arena, "job=\"%s\",%s=\"%s\"", seen->job, seen->label, seen->value);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct ecc_node *const *)a)->name, (*(const struct ecc_node *const *)b)->name);
+}
+
+static int by_peer(const void *a, const void *b)
+{
+    return strcmp((*(const struct ecc_edge *const *)a)->to->name, (*(const struct ecc_edge *const *)b)->to->name);
+}
+
+const struct ecc_edge **ecc_edges_by_peer(struct ecc_arena *arena, const struct ecc_node *node, size_t *n)
+{
+    const struct ecc_edge **edges = ECC_NEW_ARRAY(arena, const struct ecc_edge *, node->nout + node->nin + 1);
+
+    *n = node->nout;
+    for (size_t i = 0; i < node->nout; i++)
+        edges[i] = node->out[i];
+    qsort(edges, *n, sizeof *edges, by_peer);
+    for (size_t i = 0; i < node->nin; i++)
+        if (node->in[i]->from->kind == ECC_NODE_BUS)
+            edges[(*n)++] = node->in[i];
+    return edges;
+}
+
 static void see(struct ecc_codegen *cg, struct ecc_seen_list *seen, enum ecc_seen_kind kind, const struct ecc_node *node, const char *value)
 {
     ECC_PUSH(cg->arena, seen, ((struct ecc_seen){kind, node, node->name, label_names[kind], value}));
@@ -41,9 +66,11 @@ static void see(struct ecc_codegen *cg, struct ecc_seen_list *seen, enum ecc_see
 static void see_edges(struct ecc_codegen *cg, struct ecc_seen_list *seen, const struct ecc_node *node)
 {
     bool publishes = false;
+    size_t n;
+    const struct ecc_edge **edges = ecc_edges_by_peer(cg->arena, node, &n);
 
     for (size_t i = 0; i < node->nout; i++) {
-        const struct ecc_edge *edge = node->out[i];
+        const struct ecc_edge *edge = edges[i];
 
         publishes = publishes || edge->npublish;
         for (size_t k = 0; k < edge->nkeyspaces; k++)
@@ -96,7 +123,7 @@ static void add_yaml(struct ecc_codegen *cg, const char *path, const struct ecc_
     ecc_outset_add_writer(cg->out, path, w);
 }
 
-static void emit_prometheus(struct ecc_codegen *cg)
+static void emit_prometheus(struct ecc_codegen *cg, const struct ecc_seen_list *seen)
 {
     const struct ecc_deploy *deploy = ecc_deploy(cg->arena, cg->model);
     struct ecc_yaml *document = ecc_yaml_map(cg->arena), *jobs;
@@ -105,11 +132,11 @@ static void emit_prometheus(struct ecc_codegen *cg)
     ecc_yaml_put_text(ecc_yaml_get(document, "global"), "evaluation_interval", "15s");
     ecc_yaml_add_text(ecc_yaml_put_list(document, "rule_files"), "alerts.yml");
     jobs = ecc_yaml_put_list(document, "scrape_configs");
-    for (size_t i = 0; i < deploy->nprocesses; i++) {
-        const struct ecc_process *process = deploy->processes[i];
+    for (size_t i = 0; i < seen->n; i++) {
+        const struct ecc_process *process = ecc_deploy_process(deploy, seen->items[i].job);
         struct ecc_yaml *job, *dns, *names;
 
-        if (!process->admin_port)
+        if (seen->items[i].kind != ECC_SEEN_PROCESS)
             continue;
         job = ecc_yaml_add_map(jobs);
         ecc_yaml_put_text(job, "job_name", process->name);
@@ -152,10 +179,14 @@ static void emit_provisioning(struct ecc_codegen *cg)
 void ecc_emit_observe(struct ecc_codegen *cg)
 {
     struct ecc_yaml *alerts = ecc_yaml_map(cg->arena), *tests = ecc_yaml_map(cg->arena);
+    const struct ecc_node **nodes = ECC_NEW_ARRAY(cg->arena, const struct ecc_node *, cg->model->nnodes + 1);
     struct ecc_seen_list seen = {0};
 
+    for (size_t i = 0; i < cg->model->nnodes; i++)
+        nodes[i] = cg->model->nodes[i];
+    qsort(nodes, cg->model->nnodes, sizeof *nodes, by_name);
     for (size_t i = 0; i < cg->model->nnodes; i++) {
-        const struct ecc_node *node = cg->model->nodes[i];
+        const struct ecc_node *node = nodes[i];
 
         if (node->kind != ECC_NODE_SERVICE && node->kind != ECC_NODE_GATEWAY)
             continue;
@@ -168,7 +199,7 @@ void ecc_emit_observe(struct ecc_codegen *cg)
     }
     if (!seen.n)
         return;
-    emit_prometheus(cg);
+    emit_prometheus(cg, &seen);
     ecc_observe_alerts(&seen, alerts, tests);
     add_yaml(cg, "observability/alerts.yml", alerts);
     add_yaml(cg, "observability/alerts_test.yml", tests);

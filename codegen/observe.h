@@ -35,13 +35,15 @@ struct ecc_seen {
     const char *label, *value; /* what tells it from others of the job; or NULL */
 };
 
-struct ecc_seen_list { /* in the order of the topology */
+struct ecc_seen_list { /* by the names of nodes: their order in the text means nothing */
     struct ecc_seen *items;
     size_t n, cap;
 };
 
 const struct ecc_seen *ecc_seen_first(const struct ecc_seen_list *seen, enum ecc_seen_kind kind); /* or NULL */
 const char *ecc_seen_labels(struct ecc_arena *arena, const struct ecc_seen *seen);                /* job="a",edge="a -> b" */
+
+const struct ecc_edge **ecc_edges_by_peer(struct ecc_arena *arena, const struct ecc_node *node, size_t *n); /* those that go out, then those from a bus */
 
 /* Fills alerts.yml and alerts_test.yml. */
 void ecc_observe_alerts(const struct ecc_seen_list *seen, struct ecc_yaml *document, struct ecc_yaml *test_document);
