@@ -1,9 +1,10 @@
-/* observability/alerts.yml: Prometheus' rules for what a topology has, and alerts_test.yml, which shows by promtool that each alert fires on
- * what it is for and on nothing less.
+/* observability/alerts.yml: Prometheus' rules for what a topology has, and alerts_test.yml, which shows by promtool that each alert fires
+ * on what it is for and on nothing less.
  *
  * A rule is a row of `alerts`: it holds for all edges, sagas, groups alike, by their labels, and is written where the topology has one of
- * them; the first one is what its test tells of. The budget of a route is spent as in the Site Reliability Workbook (Google, 2018, chapter 5,
- * "multiwindow, multi-burn-rate alerts"): of 99.9 % in 30 days, 2 % in an hour or 5 % in six wake somebody, 10 % in three days wait until morning.
+ * them; the first one is what its test tells of. The budget of a route is spent as in the Site Reliability Workbook (Google, 2018, chapter
+ * 5, "multiwindow, multi-burn-rate alerts"): of 99.9 % in 30 days, 2 % in an hour or 5 % in six wake somebody, 10 % in three days wait
+ * until morning.
  */
 #include <string.h>
 
@@ -13,7 +14,9 @@
 
 enum { MAX_SERIES = 2 };
 
-struct input { const char *series, *fires, *rests; }; /* %s: its labels but the outermost brace; values as promtool writes them */
+struct input {
+    const char *series, *fires, *rests;
+}; /* %s: its labels but the outermost brace; values as promtool writes them */
 
 struct alert {
     enum ecc_seen_kind of;
@@ -28,39 +31,137 @@ struct alert {
 #define BURN(long, short, rate) ERRORS(long) " > " rate " and " ERRORS(short) " > " rate
 
 static const struct alert alerts[] = {
-    {ECC_SEEN_PROCESS, "ProcessDown", "up == 0", "1m", "page", "a process of {{ $labels.job }} does not answer", "10m", {{"up{%s,instance=\"a\"}", "0x60", "1x60"}}},
-    {ECC_SEEN_PROCESS, "NotReady", "min by (job) (ec_ready) == 0", "2m", "page", "a process of {{ $labels.job }} can't work: /readyz says why", "10m",
+    {ECC_SEEN_PROCESS,
+     "ProcessDown",
+     "up == 0",
+     "1m",
+     "page",
+     "a process of {{ $labels.job }} does not answer",
+     "10m",
+     {{"up{%s,instance=\"a\"}", "0x60", "1x60"}}},
+    {ECC_SEEN_PROCESS,
+     "NotReady",
+     "min by (job) (ec_ready) == 0",
+     "2m",
+     "page",
+     "a process of {{ $labels.job }} can't work: /readyz says why",
+     "10m",
      {{"ec_ready{%s}", "0x60", "1x60"}}},
-    {ECC_SEEN_BREAKER, "BreakerOpen", "max by (job, edge) (ec_breaker_state) > 0", "1m", "ticket", "{{ $labels.edge }} fails so often that it is not called", "10m",
+    {ECC_SEEN_BREAKER,
+     "BreakerOpen",
+     "max by (job, edge) (ec_breaker_state) > 0",
+     "1m",
+     "ticket",
+     "{{ $labels.edge }} fails so often that it is not called",
+     "10m",
      {{"ec_breaker_state{%s}", "2x60", "0x60"}}},
-    {ECC_SEEN_SAGA, "SagaStuck", "sum by (job, saga) (ec_saga_stuck) > 0", "1m", "page", "{{ $labels.saga }} of {{ $labels.job }} can't go on: its present call keeps failing",
-     "10m", {{"ec_saga_stuck{%s}", "1x60", "0x60"}}},
-    {ECC_SEEN_SAGA_OWNER, "SagaUnknown", "max by (job) (ec_saga_unknown) > 0", "5m", "page", "sagas of {{ $labels.job }} wait for a binary that has their version", "10m",
+    {ECC_SEEN_SAGA,
+     "SagaStuck",
+     "sum by (job, saga) (ec_saga_stuck) > 0",
+     "1m",
+     "page",
+     "{{ $labels.saga }} of {{ $labels.job }} can't go on: its present call keeps failing",
+     "10m",
+     {{"ec_saga_stuck{%s}", "1x60", "0x60"}}},
+    {ECC_SEEN_SAGA_OWNER,
+     "SagaUnknown",
+     "max by (job) (ec_saga_unknown) > 0",
+     "5m",
+     "page",
+     "sagas of {{ $labels.job }} wait for a binary that has their version",
+     "10m",
      {{"ec_saga_unknown{%s}", "1x60", "0x60"}}},
-    {ECC_SEEN_PUBLISHER, "OutboxLag", "max by (job) (ec_outbox_lag_seconds) > 30", "1m", "page", "events of {{ $labels.job }} do not reach the bus", "10m",
+    {ECC_SEEN_PUBLISHER,
+     "OutboxLag",
+     "max by (job) (ec_outbox_lag_seconds) > 30",
+     "1m",
+     "page",
+     "events of {{ $labels.job }} do not reach the bus",
+     "10m",
      {{"ec_outbox_lag_seconds{%s}", "60x60", "10x60"}}},
-    {ECC_SEEN_PUBLISHER, "OutboxAlone", "max by (job) (ec_outbox_leader) == 0", "1m", "page", "no process of {{ $labels.job }} hands its events to the bus", "10m",
+    {ECC_SEEN_PUBLISHER,
+     "OutboxAlone",
+     "max by (job) (ec_outbox_leader) == 0",
+     "1m",
+     "page",
+     "no process of {{ $labels.job }} hands its events to the bus",
+     "10m",
      {{"ec_outbox_leader{%s}", "0x60", "1x60"}}},
-    {ECC_SEEN_GROUP, "ConsumerLag", "max by (job, group) (ec_consumer_lag_seconds) > 60", "2m", "page", "{{ $labels.group }} is behind: its oldest message waits for over a minute",
-     "10m", {{"ec_consumer_lag_seconds{%s}", "120x60", "5x60"}}},
-    {ECC_SEEN_GROUP, "ConsumerAlone", "sum by (job, group) (ec_consumer_partitions) == 0", "2m", "page", "no process takes the messages of {{ $labels.group }}", "10m",
+    {ECC_SEEN_GROUP,
+     "ConsumerLag",
+     "max by (job, group) (ec_consumer_lag_seconds) > 60",
+     "2m",
+     "page",
+     "{{ $labels.group }} is behind: its oldest message waits for over a minute",
+     "10m",
+     {{"ec_consumer_lag_seconds{%s}", "120x60", "5x60"}}},
+    {ECC_SEEN_GROUP,
+     "ConsumerAlone",
+     "sum by (job, group) (ec_consumer_partitions) == 0",
+     "2m",
+     "page",
+     "no process takes the messages of {{ $labels.group }}",
+     "10m",
      {{"ec_consumer_partitions{%s}", "0x60", "4x60"}}},
-    {ECC_SEEN_GROUP, "DeadLetter", "sum by (job, group) (increase(ec_consumer_events_total{outcome=\"dead-letter\"}[15m])) > 0", NULL, "ticket",
-     "{{ $labels.group }} could not handle a message: look at its dead letters", "10m",
-     {{"ec_consumer_events_total{%s,outcome=\"dead-letter\"}", "0x20 1x40", "0x60"}, {"ec_consumer_events_total{%s,outcome=\"done\"}", "0+1x60", "0+1x60"}}},
-    {ECC_SEEN_GROUP, "DeadLetterWaits", "sum by (job, group) (ec_dead_letters_waiting) > 0", "1m", "page",
-     "partitions of {{ $labels.group }} stand still: the bus does not take their dead letter", "10m", {{"ec_dead_letters_waiting{%s}", "1x60", "0x60"}}},
-    {ECC_SEEN_DATABASE, "PoolExhausted", "sum by (job) (increase(ec_pg_pool_refused_total[5m])) > 0", NULL, "ticket", "{{ $labels.job }} has refused work: no connection to its database was free",
-     "10m", {{"ec_pg_pool_refused_total{%s}", "0x25 1+1x35", "7x60"}}},
-    {ECC_SEEN_REDIS, "RedisDown", "min by (job) (ec_redis_up) == 0", "1m", "page", "{{ $labels.job }} has no connection to Redis", "10m", {{"ec_redis_up{%s}", "0x60", "1x60"}}},
-    {ECC_SEEN_REDIS, "CacheStale", "sum by (job) (increase(ec_cache_lost_drops_total[15m])) > 0", NULL, "ticket", "{{ $labels.job }} could not drop values from a cache: they stay until their time is over",
-     "10m", {{"ec_cache_lost_drops_total{%s}", "0x20 3x40", "3x60"}}},
-    {ECC_SEEN_ROUTE, "ErrorBudgetBurnsFast", BURN("1h", "5m", "14.4 * 0.001") " or " BURN("6h", "30m", "6 * 0.001"), NULL, "page",
-     "{{ $labels.route }} spends its error budget of 30 days within a week", "90m",
-     {{"ec_gateway_requests_total{%s,status=\"5xx\"}", "0+2x150", "0+1x150"}, {"ec_gateway_requests_total{%s,status=\"2xx\"}", "0+98x150", "0+249x150"}}},
-    {ECC_SEEN_ROUTE, "ErrorBudgetBurnsSlowly", BURN("1d", "2h", "3 * 0.001") " or " BURN("3d", "6h", "0.001"), NULL, "ticket",
-     "{{ $labels.route }} spends its error budget before its 30 days are over", "2h",
-     {{"ec_gateway_requests_total{%s,status=\"5xx\"}", "0+1x150", "0+1x150"}, {"ec_gateway_requests_total{%s,status=\"2xx\"}", "0+249x150", "0+9999x150"}}},
+    {ECC_SEEN_GROUP,
+     "DeadLetter",
+     "sum by (job, group) (increase(ec_consumer_events_total{outcome=\"dead-letter\"}[15m])) > 0",
+     NULL,
+     "ticket",
+     "{{ $labels.group }} could not handle a message: look at its dead letters",
+     "10m",
+     {{"ec_consumer_events_total{%s,outcome=\"dead-letter\"}", "0x20 1x40", "0x60"},
+      {"ec_consumer_events_total{%s,outcome=\"done\"}", "0+1x60", "0+1x60"}}},
+    {ECC_SEEN_GROUP,
+     "DeadLetterWaits",
+     "sum by (job, group) (ec_dead_letters_waiting) > 0",
+     "1m",
+     "page",
+     "partitions of {{ $labels.group }} stand still: the bus does not take their dead letter",
+     "10m",
+     {{"ec_dead_letters_waiting{%s}", "1x60", "0x60"}}},
+    {ECC_SEEN_DATABASE,
+     "PoolExhausted",
+     "sum by (job) (increase(ec_pg_pool_refused_total[5m])) > 0",
+     NULL,
+     "ticket",
+     "{{ $labels.job }} has refused work: no connection to its database was free",
+     "10m",
+     {{"ec_pg_pool_refused_total{%s}", "0x25 1+1x35", "7x60"}}},
+    {ECC_SEEN_REDIS,
+     "RedisDown",
+     "min by (job) (ec_redis_up) == 0",
+     "1m",
+     "page",
+     "{{ $labels.job }} has no connection to Redis",
+     "10m",
+     {{"ec_redis_up{%s}", "0x60", "1x60"}}},
+    {ECC_SEEN_REDIS,
+     "CacheStale",
+     "sum by (job) (increase(ec_cache_lost_drops_total[15m])) > 0",
+     NULL,
+     "ticket",
+     "{{ $labels.job }} could not drop values from a cache: they stay until their time is over",
+     "10m",
+     {{"ec_cache_lost_drops_total{%s}", "0x20 3x40", "3x60"}}},
+    {ECC_SEEN_ROUTE,
+     "ErrorBudgetBurnsFast",
+     BURN("1h", "5m", "14.4 * 0.001") " or " BURN("6h", "30m", "6 * 0.001"),
+     NULL,
+     "page",
+     "{{ $labels.route }} spends its error budget of 30 days within a week",
+     "90m",
+     {{"ec_gateway_requests_total{%s,status=\"5xx\"}", "0+2x150", "0+1x150"},
+      {"ec_gateway_requests_total{%s,status=\"2xx\"}", "0+98x150", "0+249x150"}}},
+    {ECC_SEEN_ROUTE,
+     "ErrorBudgetBurnsSlowly",
+     BURN("1d", "2h", "3 * 0.001") " or " BURN("3d", "6h", "0.001"),
+     NULL,
+     "ticket",
+     "{{ $labels.route }} spends its error budget before its 30 days are over",
+     "2h",
+     {{"ec_gateway_requests_total{%s,status=\"5xx\"}", "0+1x150", "0+1x150"},
+      {"ec_gateway_requests_total{%s,status=\"2xx\"}", "0+249x150", "0+9999x150"}}},
 };
 
 /* ------------------------------------------------------------------ the rules */
@@ -183,13 +284,20 @@ static void gone_rules(const struct ecc_seen_list *seen, struct ecc_yaml *rules)
 static void gone_test(const struct ecc_seen_list *seen, struct ecc_yaml *tests, bool fires)
 {
     const struct ecc_seen *first = ecc_seen_first(seen, ECC_SEEN_PROCESS);
-    const struct alert alert = {ECC_SEEN_PROCESS, GONE, "", "1m", "page", ecc_arena_printf(tests->arena, GONE_SUMMARY, first->job), "10m",
+    const struct alert alert = {ECC_SEEN_PROCESS,
+                                GONE,
+                                "",
+                                "1m",
+                                "page",
+                                ecc_arena_printf(tests->arena, GONE_SUMMARY, first->job),
+                                "10m",
                                 {{"up{%s,instance=\"a\"}", "0x60", "1x60"}}};
     struct ecc_yaml *test = one_test(tests, &alert, first, fires), *inputs = ecc_yaml_get(test, "input_series");
 
     for (size_t i = 0; i < seen->n; i++)
         if (seen->items[i].kind == ECC_SEEN_PROCESS && &seen->items[i] != first)
-            add_input(inputs, ecc_arena_printf(tests->arena, "up{%s,instance=\"a\"}", ecc_seen_labels(tests->arena, &seen->items[i])), "1x60");
+            add_input(inputs, ecc_arena_printf(tests->arena, "up{%s,instance=\"a\"}", ecc_seen_labels(tests->arena, &seen->items[i])),
+                      "1x60");
 }
 
 void ecc_observe_alerts(const struct ecc_seen_list *seen, struct ecc_yaml *document, struct ecc_yaml *test_document)

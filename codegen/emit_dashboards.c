@@ -1,8 +1,8 @@
-/* observability/dashboards: Grafana dashboards. `overview` tells of the whole system, a row a concern; `services` has a row a process, and in
- * it what it does, what it waits for, what it costs, and a panel for each of its edges.
+/* observability/dashboards: Grafana dashboards. `overview` tells of the whole system, a row a concern; `services` has a row a process, and
+ * in it what it does, what it waits for, what it costs, and a panel for each of its edges.
  *
- * Rates are over $__rate_interval (at least four scrapes). Positions count within a row; Grafana itself makes room when one is opened. Sources:
- * the dashboard JSON model (schema version 39) and the RED method: rate, errors, duration of whatever is asked for.
+ * Rates are over $__rate_interval (at least four scrapes). Positions count within a row; Grafana itself makes room when one is opened.
+ * Sources: the dashboard JSON model (schema version 39) and the RED method: rate, errors, duration of whatever is asked for.
  */
 #include <string.h>
 
@@ -13,14 +13,16 @@
 
 enum { WIDTH = 8, HEIGHT = 7, ACROSS = 24, MAX_TARGETS = 3, SCHEMA_VERSION = 39, MAX_UID = 40 };
 
-struct target { const char *expr, *legend; };
+struct target {
+    const char *expr, *legend;
+};
 
 struct panel {
     const char *title, *unit; /* Grafana's: reqps, s, percentunit, bytes, short */
     const char *description;  /* or NULL */
     struct target targets[MAX_TARGETS];
-    bool seconds_right;       /* the second and third are durations, on an axis of their own */
-    bool breaker;             /* states, not numbers */
+    bool seconds_right; /* the second and third are durations, on an axis of their own */
+    bool breaker;       /* states, not numbers */
 };
 
 struct board {
@@ -49,8 +51,9 @@ static void put_field_config(struct board *b, const struct panel *panel)
                  "\"1\": {\"text\": \"half open\", \"color\": \"yellow\"}, \"2\": {\"text\": \"open\", \"color\": \"red\"}}}]");
     ecc_w(w, "}, \"overrides\": [");
     for (int i = 1; i < MAX_TARGETS && panel->seconds_right && panel->targets[i].expr; i++)
-        ecc_w(w, "%s{\"matcher\": {\"id\": \"byFrameRefID\", \"options\": \"%c\"}, \"properties\": [{\"id\": \"unit\", \"value\": \"s\"}, "
-                 "{\"id\": \"custom.axisPlacement\", \"value\": \"right\"}]}",
+        ecc_w(w,
+              "%s{\"matcher\": {\"id\": \"byFrameRefID\", \"options\": \"%c\"}, \"properties\": [{\"id\": \"unit\", \"value\": \"s\"}, "
+              "{\"id\": \"custom.axisPlacement\", \"value\": \"right\"}]}",
               i > 1 ? ", " : "", 'A' + i);
     ecc_wl(w, "]},");
 }
@@ -59,8 +62,8 @@ static void put_panel(struct board *b, const struct panel *panel)
 {
     struct ecc_writer *w = b->w;
 
-    ecc_w_open(w, "%s{\"type\": \"%s\", \"title\": %s,%s%s \"datasource\": %s,", b->first ? "" : ",", panel->breaker ? "state-timeline" : "timeseries",
-               json(b, panel->title), panel->description ? " \"description\": " : "",
+    ecc_w_open(w, "%s{\"type\": \"%s\", \"title\": %s,%s%s \"datasource\": %s,", b->first ? "" : ",",
+               panel->breaker ? "state-timeline" : "timeseries", json(b, panel->title), panel->description ? " \"description\": " : "",
                panel->description ? ecc_arena_printf(b->arena, "%s,", json(b, panel->description)) : "", source);
     ecc_wl(w, "\"gridPos\": {\"x\": %d, \"y\": %d, \"w\": %d, \"h\": %d},", b->x, b->y, WIDTH, HEIGHT);
     put_field_config(b, panel);
@@ -86,7 +89,8 @@ static void put_panel(struct board *b, const struct panel *panel)
 /* A row that is closed holds its panels. */
 static void open_row(struct board *b, const char *title, bool collapsed)
 {
-    ecc_w_open(b->w, "%s{\"type\": \"row\", \"title\": %s, \"collapsed\": %s,", b->first_row ? "" : ",", json(b, title), collapsed ? "true" : "false");
+    ecc_w_open(b->w, "%s{\"type\": \"row\", \"title\": %s, \"collapsed\": %s,", b->first_row ? "" : ",", json(b, title),
+               collapsed ? "true" : "false");
     ecc_wl(b->w, "\"id\": %d, \"gridPos\": {\"x\": 0, \"y\": %d, \"w\": %d, \"h\": 1},", ++b->rows, b->row, ACROSS);
     ecc_w_open(b->w, "\"panels\": [");
     if (!collapsed) {
@@ -129,8 +133,10 @@ static struct board open_board(struct ecc_codegen *cg, const char *name, const c
     ecc_wl(w, "\"schemaVersion\": %d,", SCHEMA_VERSION);
     ecc_wl(w, "\"time\": {\"from\": \"now-30m\", \"to\": \"now\"},");
     ecc_wl(w, "\"timezone\": \"browser\",");
-    ecc_wl(w, "\"templating\": {\"list\": [{\"type\": \"datasource\", \"name\": \"datasource\", \"label\": \"Data source\", \"query\": \"prometheus\"}]},");
-    ecc_wl(w, "\"links\": [{\"type\": \"dashboards\", \"title\": \"Dashboards\", \"tags\": [\"ecom\"], \"asDropdown\": false, \"icon\": \"external link\", "
+    ecc_wl(w, "\"templating\": {\"list\": [{\"type\": \"datasource\", \"name\": \"datasource\", \"label\": \"Data source\", \"query\": "
+              "\"prometheus\"}]},");
+    ecc_wl(w, "\"links\": [{\"type\": \"dashboards\", \"title\": \"Dashboards\", \"tags\": [\"ecom\"], \"asDropdown\": false, \"icon\": "
+              "\"external link\", "
               "\"includeVars\": true, \"keepTime\": true, \"targetBlank\": false, \"tooltip\": \"\"}],");
     ecc_w_open(w, "\"panels\": [");
     return b;
@@ -154,16 +160,18 @@ static const char *rate(const struct board *b, const char *by, const char *count
 
 static const char *quantile(const struct board *b, const char *q, const char *by, const char *histogram, const char *labels)
 {
-    return ecc_arena_printf(b->arena, "histogram_quantile(%s, sum by (le%s%s) (rate(%s_bucket%s%s%s" RATE ")))", q, *by ? ", " : "", by, histogram,
-                            *labels ? "{" : "", labels, *labels ? "}" : "");
+    return ecc_arena_printf(b->arena, "histogram_quantile(%s, sum by (le%s%s) (rate(%s_bucket%s%s%s" RATE ")))", q, *by ? ", " : "", by,
+                            histogram, *labels ? "{" : "", labels, *labels ? "}" : "");
 }
 
-static struct panel rates(const struct board *b, const char *title, const char *by, const char *counter, const char *labels, const char *legend)
+static struct panel rates(const struct board *b, const char *title, const char *by, const char *counter, const char *labels,
+                          const char *legend)
 {
     return (struct panel){.title = title, .unit = "reqps", .targets = {{rate(b, by, counter, labels), legend}}};
 }
 
-static struct panel durations(const struct board *b, const char *title, const char *by, const char *histogram, const char *labels, const char *legend)
+static struct panel durations(const struct board *b, const char *title, const char *by, const char *histogram, const char *labels,
+                              const char *legend)
 {
     return (struct panel){.title = title,
                           .unit = "s",
@@ -181,15 +189,16 @@ static void gateway_row(struct board *b, bool limit)
 
     open_row(b, "Gateways", false);
     put_panel(b, &panel);
-    PUT(.title = "Share of requests that failed", .unit = "percentunit",
-        .description = "Answers of 5xx, of all. The budget is 0.1 %.",
+    PUT(.title = "Share of requests that failed", .unit = "percentunit", .description = "Answers of 5xx, of all. The budget is 0.1 %.",
         .targets = {{"job_route:ec_gateway_errors:ratio_rate5m", "{{route}}"}});
     panel = durations(b, "Duration by gateway", "job", "ec_gateway_seconds", "", "{{job}}");
     put_panel(b, &panel);
     panel = rates(b, "Requests by route", "route", "ec_gateway_requests_total", "", "{{route}}");
     put_panel(b, &panel);
-    panel = (struct panel){.title = "Slowest routes, p99", .unit = "s",
-                           .targets = {{ecc_arena_printf(b->arena, "topk(5, %s)", quantile(b, "0.99", "route", "ec_gateway_seconds", "")), "{{route}}"}}};
+    panel = (struct panel){
+        .title = "Slowest routes, p99",
+        .unit = "s",
+        .targets = {{ecc_arena_printf(b->arena, "topk(5, %s)", quantile(b, "0.99", "route", "ec_gateway_seconds", "")), "{{route}}"}}};
     put_panel(b, &panel);
     if (limit) {
         panel = rates(b, "Limit", "job, verdict", "ec_limiter_requests_total", "", "{{job}} {{verdict}}");
@@ -205,7 +214,8 @@ static void process_row(struct board *b)
     open_row(b, "Processes", false);
     PUT(.title = "Ready", .unit = "short", .description = "Processes of each service that can work.",
         .targets = {{"sum by (job) (ec_ready)", "{{job}}"}});
-    PUT(.title = "Alerts", .unit = "short", .targets = {{"count by (alertname, job) (ALERTS{alertstate=\"firing\"})", "{{alertname}} {{job}}"}});
+    PUT(.title = "Alerts", .unit = "short",
+        .targets = {{"count by (alertname, job) (ALERTS{alertstate=\"firing\"})", "{{alertname}} {{job}}"}});
     PUT(.title = "Processors in use", .unit = "short", .targets = {{"sum by (job) (rate(process_cpu_seconds_total" RATE "))", "{{job}}"}});
     close_row(b, false);
 }
@@ -216,10 +226,15 @@ static void edge_row(struct board *b, bool breakers)
 
     open_row(b, "Edges", false);
     put_panel(b, &panel);
-    panel = (struct panel){.title = "Calls that went wrong", .unit = "reqps", .description = "Attempts that were not answered by what was asked for.",
-                           .targets = {{ecc_arena_printf(b->arena, "%s > 0", rate(b, "edge, outcome", "ec_edge_calls_total", "outcome!~\"ok|error\"")), "{{edge}} {{outcome}}"}}};
+    panel = (struct panel){
+        .title = "Calls that went wrong",
+        .unit = "reqps",
+        .description = "Attempts that were not answered by what was asked for.",
+        .targets = {{ecc_arena_printf(b->arena, "%s > 0", rate(b, "edge, outcome", "ec_edge_calls_total", "outcome!~\"ok|error\"")),
+                     "{{edge}} {{outcome}}"}}};
     put_panel(b, &panel);
-    panel = (struct panel){.title = "Duration by edge, p99", .unit = "s", .targets = {{quantile(b, "0.99", "edge", "ec_edge_seconds", ""), "{{edge}}"}}};
+    panel = (struct panel){
+        .title = "Duration by edge, p99", .unit = "s", .targets = {{quantile(b, "0.99", "edge", "ec_edge_seconds", ""), "{{edge}}"}}};
     put_panel(b, &panel);
     panel = rates(b, "Repeated attempts", "edge", "ec_edge_retries_total", "", "{{edge}}");
     put_panel(b, &panel);
@@ -235,7 +250,9 @@ static void saga_row(struct board *b)
 
     open_row(b, "Sagas", false);
     PUT(.title = "Under way", .unit = "short",
-        .targets = {{"sum by (saga) (ec_saga_running)", "{{saga}} forward"}, {"sum by (saga) (ec_saga_compensating)", "{{saga}} back"}, {"sum by (saga) (ec_saga_stuck)", "{{saga}} stuck"}});
+        .targets = {{"sum by (saga) (ec_saga_running)", "{{saga}} forward"},
+                    {"sum by (saga) (ec_saga_compensating)", "{{saga}} back"},
+                    {"sum by (saga) (ec_saga_stuck)", "{{saga}} stuck"}});
     panel = rates(b, "Ended", "saga, outcome", "ec_saga_ended_total", "", "{{saga}} {{outcome}}");
     put_panel(b, &panel);
     panel = durations(b, "Duration", "saga", "ec_saga_seconds", "", "{{saga}}");
@@ -254,15 +271,18 @@ static void topic_row(struct board *b, bool groups)
 
     open_row(b, "Topics", false);
     put_panel(b, &panel);
-    PUT(.title = "Outbox", .unit = "short", .seconds_right = true, .description = "Events that the bus has not taken, and the age of the oldest.",
+    PUT(.title = "Outbox", .unit = "short", .seconds_right = true,
+        .description = "Events that the bus has not taken, and the age of the oldest.",
         .targets = {{"max by (job) (ec_outbox_rows)", "{{job}} events"}, {"max by (job) (ec_outbox_lag_seconds)", "{{job}} age"}});
     panel = rates(b, "Deliveries that failed", "topic", "ec_outbox_failed_total", "", "{{topic}}");
     put_panel(b, &panel);
     if (groups) {
         panel = rates(b, "Handled, by group", "group, outcome", "ec_consumer_events_total", "", "{{group}} {{outcome}}");
         put_panel(b, &panel);
-        PUT(.title = "Behind, by group", .unit = "short", .seconds_right = true, .description = "Messages that are not handled, and the age of the oldest.",
-            .targets = {{"sum by (group) (ec_consumer_lag)", "{{group}} messages"}, {"max by (group) (ec_consumer_lag_seconds)", "{{group}} age"}});
+        PUT(.title = "Behind, by group", .unit = "short", .seconds_right = true,
+            .description = "Messages that are not handled, and the age of the oldest.",
+            .targets = {{"sum by (group) (ec_consumer_lag)", "{{group}} messages"},
+                        {"max by (group) (ec_consumer_lag_seconds)", "{{group}} age"}});
         panel = durations(b, "Duration of handlers", "group", "ec_consumer_seconds", "", "{{group}}");
         put_panel(b, &panel);
     }
@@ -276,16 +296,20 @@ static void cache_row(struct board *b, bool keyspaces)
     open_row(b, "Caches", false);
     if (keyspaces) {
         PUT(.title = "Found, of what was looked for", .unit = "percentunit",
-            .targets = {{"sum by (keyspace) (rate(ec_cache_reads_total{outcome=\"hit\"}" RATE ")) / sum by (keyspace) (rate(ec_cache_reads_total" RATE "))", "{{keyspace}}"}});
+            .targets = {{"sum by (keyspace) (rate(ec_cache_reads_total{outcome=\"hit\"}" RATE
+                         ")) / sum by (keyspace) (rate(ec_cache_reads_total" RATE "))",
+                         "{{keyspace}}"}});
         panel = rates(b, "Reads", "keyspace, outcome", "ec_cache_reads_total", "", "{{keyspace}} {{outcome}}");
         put_panel(b, &panel);
         PUT(.title = "Stores and drops", .unit = "reqps",
-            .targets = {{rate(b, "keyspace", "ec_cache_stores_total", ""), "{{keyspace}} stored"}, {rate(b, "keyspace", "ec_cache_drops_total", ""), "{{keyspace}} dropped"}});
+            .targets = {{rate(b, "keyspace", "ec_cache_stores_total", ""), "{{keyspace}} stored"},
+                        {rate(b, "keyspace", "ec_cache_drops_total", ""), "{{keyspace}} dropped"}});
     }
     panel = durations(b, "Duration of commands", "job", "ec_redis_seconds", "", "{{job}}");
     put_panel(b, &panel);
     PUT(.title = "Commands that went wrong", .unit = "reqps",
-        .targets = {{rate(b, "job", "ec_redis_unanswered_total", ""), "{{job}} unanswered"}, {rate(b, "job", "ec_redis_errors_total", ""), "{{job}} refused"}});
+        .targets = {{rate(b, "job", "ec_redis_unanswered_total", ""), "{{job}} unanswered"},
+                    {rate(b, "job", "ec_redis_errors_total", ""), "{{job}} refused"}});
     PUT(.title = "Connected", .unit = "short", .targets = {{"sum by (job) (ec_redis_up)", "{{job}}"}});
     close_row(b, false);
 }
@@ -340,8 +364,10 @@ static void edge_panel(struct board *b, const struct ecc_node *of, const struct 
         list = any_of(b, list, edge->publish[i]->name);
     if (list) {
         PUT(.title = title, .unit = "reqps", .seconds_right = true,
-            .targets = {{rate(b, "topic", "ec_outbox_relayed_total", ecc_arena_printf(b->arena, "job=\"%s\",topic=~\"%s\"", of->name, list)), "{{topic}}"},
-                        {ecc_arena_printf(b->arena, "max(ec_outbox_lag_seconds{job=\"%s\"})", of->name), "age of the oldest"}});
+            .targets = {
+                {rate(b, "topic", "ec_outbox_relayed_total", ecc_arena_printf(b->arena, "job=\"%s\",topic=~\"%s\"", of->name, list)),
+                 "{{topic}}"},
+                {ecc_arena_printf(b->arena, "max(ec_outbox_lag_seconds{job=\"%s\"})", of->name), "age of the oldest"}});
         return;
     }
     if (edge->nconsume) {
@@ -390,9 +416,11 @@ static void database_panels(struct board *b, const char *labels)
                     {ecc_arena_printf(b->arena, "sum(ec_pg_pool_in_use{%s})", labels), "in use"},
                     {ecc_arena_printf(b->arena, "sum(ec_pg_pool_waiting{%s})", labels), "waited for"}});
     PUT(.title = "Waiting for a connection", .unit = "s",
-        .targets = {{quantile(b, "0.5", "", "ec_pg_pool_wait_seconds", labels), "p50"}, {quantile(b, "0.99", "", "ec_pg_pool_wait_seconds", labels), "p99"}});
+        .targets = {{quantile(b, "0.5", "", "ec_pg_pool_wait_seconds", labels), "p50"},
+                    {quantile(b, "0.99", "", "ec_pg_pool_wait_seconds", labels), "p99"}});
     PUT(.title = "Slowest statements, p99", .unit = "s",
-        .targets = {{ecc_arena_printf(b->arena, "topk(5, %s)", quantile(b, "0.99", "statement", "ec_sql_seconds", labels)), "{{statement}}"}});
+        .targets = {
+            {ecc_arena_printf(b->arena, "topk(5, %s)", quantile(b, "0.99", "statement", "ec_sql_seconds", labels)), "{{statement}}"}});
     PUT(.title = "Statements", .unit = "reqps",
         .targets = {{ecc_arena_printf(b->arena, "sum(rate(ec_sql_requests_total{%s}" RATE "))", labels), "all"},
                     {ecc_arena_printf(b->arena, "sum(rate(ec_sql_errors_total{%s}" RATE "))", labels), "refused"}});
@@ -400,8 +428,11 @@ static void database_panels(struct board *b, const char *labels)
 
 static void process_panels(struct board *b, const char *labels)
 {
-    PUT(.title = "Processors in use", .unit = "short", .targets = {{ecc_arena_printf(b->arena, "sum by (instance) (rate(process_cpu_seconds_total{%s}" RATE "))", labels), "{{instance}}"}});
-    PUT(.title = "Memory", .unit = "bytes", .targets = {{ecc_arena_printf(b->arena, "sum by (instance) (process_resident_memory_bytes{%s})", labels), "{{instance}}"}});
+    PUT(.title = "Processors in use", .unit = "short",
+        .targets = {
+            {ecc_arena_printf(b->arena, "sum by (instance) (rate(process_cpu_seconds_total{%s}" RATE "))", labels), "{{instance}}"}});
+    PUT(.title = "Memory", .unit = "bytes",
+        .targets = {{ecc_arena_printf(b->arena, "sum by (instance) (process_resident_memory_bytes{%s})", labels), "{{instance}}"}});
 }
 
 static void services(struct ecc_codegen *cg, const struct ecc_seen_list *seen)

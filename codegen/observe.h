@@ -43,7 +43,8 @@ struct ecc_seen_list { /* by the names of nodes: their order in the text means n
 const struct ecc_seen *ecc_seen_first(const struct ecc_seen_list *seen, enum ecc_seen_kind kind); /* or NULL */
 const char *ecc_seen_labels(struct ecc_arena *arena, const struct ecc_seen *seen);                /* job="a",edge="a -> b" */
 
-const struct ecc_edge **ecc_edges_by_peer(struct ecc_arena *arena, const struct ecc_node *node, size_t *n); /* those that go out, then those from a bus */
+/* Those that go out, then those from a bus. */
+const struct ecc_edge **ecc_edges_by_peer(struct ecc_arena *arena, const struct ecc_node *node, size_t *n);
 
 /* Fills alerts.yml and alerts_test.yml. */
 void ecc_observe_alerts(const struct ecc_seen_list *seen, struct ecc_yaml *document, struct ecc_yaml *test_document);

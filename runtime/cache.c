@@ -457,7 +457,8 @@ struct get { /* or put, or drop */
     uint64_t began_ns;
 };
 
-void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome, uint64_t began_ns)
+void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome,
+                   uint64_t began_ns)
 {
     char label[160];
     struct ec_trace trace;

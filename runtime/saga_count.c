@@ -39,7 +39,8 @@ static void count_new(const struct ec_saga *saga)
     ec_metric_label(&labels, "saga", saga->name);
     count->running = ec_metric(EC_GAUGE, "ec_saga_running", "Sagas of this process that go forward", labels.p);
     count->compensating = ec_metric(EC_GAUGE, "ec_saga_compensating", "Sagas of this process that go back", labels.p);
-    count->stuck = ec_metric(EC_GAUGE, "ec_saga_stuck", "Sagas of this process whose present call has failed more than ten times", labels.p);
+    count->stuck =
+        ec_metric(EC_GAUGE, "ec_saga_stuck", "Sagas of this process whose present call has failed more than ten times", labels.p);
     count->started = ec_metric(EC_COUNTER, "ec_saga_started_total", "Sagas that this process has started", labels.p);
     count->repeats = ec_metric(EC_COUNTER, "ec_saga_repeats_total", "Calls of sagas that failed and are made again", labels.p);
     count->seconds = ec_metric(EC_HISTOGRAM, "ec_saga_seconds", "Time from the start of a saga to its end", labels.p);

@@ -1,5 +1,6 @@
-"""docs/metrics.md against runtime/: each metric that a process may have stands there, as the process tells of it, and nothing else does. That the labels are
-those of a running system, and that rules and dashboards name nothing else, is seen in tests/system/test_observe.py and tests/documents."""
+"""docs/metrics.md against runtime/: each metric that a process may have stands there, as the process tells of it, and nothing else does. That
+the labels are those of a running system, and that rules and dashboards name nothing else, is seen in tests/system/test_observe.py and
+tests/documents."""
 import glob
 import os
 import re
@@ -43,8 +44,10 @@ def mistakes():
     out = [f"{what}: names and texts of metrics are literals" for what in odd]
     out += [f"docs/metrics.md lacks `{name}` | {made[name][0]} | {made[name][1]}" for name in sorted(set(made) - set(known))]
     out += [f"docs/metrics.md has {name}, which nobody makes" for name in sorted(set(known) - set(made))]
-    out += [f"docs/metrics.md says of {name}: {known[name]}, and the runtime {made[name]}" for name in sorted(set(known) & set(made)) if known[name] != made[name]]
-    bad = [name for name, (kind, _) in made.items() if (kind == "counter") != name.endswith("_total") or (kind == "histogram") != (name.endswith("_seconds") and kind != "gauge")]
+    out += [f"docs/metrics.md says of {name}: {known[name]}, and the runtime {made[name]}" for name in sorted(set(known) & set(made))
+            if known[name] != made[name]]
+    bad = [name for name, (kind, _) in made.items()
+           if (kind == "counter") != name.endswith("_total") or (kind == "histogram" and not name.endswith("_seconds"))]
     out += [f"{name}: a counter ends in _total, a histogram in _seconds" for name in bad]
     return out
 
@@ -52,4 +55,4 @@ def mistakes():
 def unknown(text):
     """Metrics that an expression names and no process has."""
     known = table()
-    return sorted(name for name in set(NAME.findall(text)) if name not in known and not (family(name) in known and known[family(name)][0] == "histogram"))
+    return sorted(name for name in set(NAME.findall(text)) if name not in known and known.get(family(name), [None])[0] != "histogram")

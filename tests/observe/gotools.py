@@ -1,6 +1,6 @@
-"""Programs of Go modules that stand here, each with its go.sum: the OpenTelemetry Collector, and Grafana's own idea of a dashboard. They are built
-into .ecom/go/bin; that takes minutes, so it is done by who runs with EC_LONG=1 (`./ecom test --long`), and what is built already is used by
-everybody. Who asks for one that is not there, or can't be fetched, is told why."""
+"""Programs of Go modules that stand here, each with its go.sum: the OpenTelemetry Collector, and Grafana's own idea of a dashboard. They are
+built into .ecom/go/bin; that takes minutes, so it is done by who runs with EC_LONG=1 (`./ecom test --long`), and what is built already is used
+by everybody. Who asks for one that is not there, or can't be fetched, is told why."""
 import fcntl
 import hashlib
 import os
@@ -26,8 +26,8 @@ def program(name, build=False):
         fcntl.flock(lock, fcntl.LOCK_EX)
         env = dict(os.environ, GOFLAGS="-mod=readonly -modcacherw", CGO_ENABLED="0")
         try:
-            done = subprocess.run(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", path + ".new", "."], cwd=folder, env=env, capture_output=True,
-                                  text=True, timeout=1500)
+            done = subprocess.run(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", path + ".new", "."], cwd=folder, env=env,
+                                  capture_output=True, text=True, timeout=1500)
         except (OSError, subprocess.TimeoutExpired) as error:
             return None, f"{name} can't be built: {error}"
         if done.returncode:

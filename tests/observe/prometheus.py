@@ -1,5 +1,5 @@
-"""A real Prometheus (Debian's) with the rules of a generated folder, on free ports: its scrape jobs are those that are generated, with the targets of
-what runs in the place of DNS names, and everything is done each second."""
+"""A real Prometheus (Debian's) with the rules of a generated folder, on free ports: its scrape jobs are those that are generated, with the
+targets of what runs in the place of DNS names, and everything is done each second."""
 import json
 import os
 import re
@@ -46,8 +46,8 @@ class Prometheus:
             file.write(self.config())
         self.port = free_port()
         self.log = open(os.path.join(self.data, "log"), "w+")
-        self.process = subprocess.Popen(["prometheus", f"--config.file={path}", f"--storage.tsdb.path={self.data}/data", f"--web.listen-address=127.0.0.1:{self.port}"],
-                                        stdout=self.log, stderr=subprocess.STDOUT)
+        argv = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={self.data}/data", f"--web.listen-address=127.0.0.1:{self.port}"]
+        self.process = subprocess.Popen(argv, stdout=self.log, stderr=subprocess.STDOUT)
         try:
             self.until(lambda: self.get("/-/ready", raw=True), 60, "Prometheus is ready")
         except BaseException:
