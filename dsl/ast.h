@@ -202,7 +202,7 @@ struct ecc_ast_stmt {
     struct ecc_ast_stmt *none;   /* none -> OUT: FAIL (without a condition), RETURN or ACCEPT; or NULL. SQL, GET, LET */
     struct ecc_ast_stmt *found;  /* likewise; SQL, GET */
     union {
-        struct { enum ecc_sql_shape shape; struct ecc_text text; size_t number; /* in the file's sqls */ } sql;
+        struct { enum ecc_sql_shape shape; struct ecc_text text; size_t number; /* in the file's `ahead` */ } sql;
         struct ecc_ast_block block;
         struct { struct ecc_ast_remote *remote; struct ecc_ast_expr *key; /* or NULL */ struct ecc_ast_catches catches; } call;
         struct { struct ecc_name saga; struct ecc_ast_inits args; } start;
@@ -312,6 +312,7 @@ struct ecc_ast_column {
     struct ecc_name references; /* table, or absent */
     struct ecc_ast_expr *dflt;  /* a literal, a NAME (an enum's value) or a CALL, or NULL */
     struct ecc_text check;      /* or absent */
+    size_t check_number;        /* in the file's `ahead` */
     struct ecc_span span;
 };
 ECC_AST_LIST(ecc_ast_columns, struct ecc_ast_column *);
@@ -319,6 +320,7 @@ ECC_AST_LIST(ecc_ast_columns, struct ecc_ast_column *);
 struct ecc_ast_constraint {
     enum ecc_constraint_kind kind;
     struct ecc_text sql;
+    size_t number; /* in the file's `ahead` */
     struct ecc_span span;
 };
 ECC_AST_LIST(ecc_ast_constraints, struct ecc_ast_constraint);
@@ -590,7 +592,7 @@ ECC_AST_LIST(ecc_ast_decls, struct ecc_ast_decl *);
 struct ecc_ast_file {
     struct ecc_ast_decls decls; /* in source order */
     struct ecc_spans comments;  /* from `//` to the end of the line, in source order */
-    struct ecc_ast_sqls { const struct ecc_text **items; size_t n, cap; } sqls; /* the texts of all `sql` statements */
+    struct ecc_sql_ahead *ahead; /* is told of SQL, or NULL */
 };
 
 const char *ecc_ast_function_name(enum ecc_ast_function fn);
