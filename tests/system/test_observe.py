@@ -132,7 +132,8 @@ def test_logs(system):
         reply = wait(lambda: next((r for r in [ada.order("filter")] if r.status >= 500), None), 60, "an order fails")
     trace = reply.json["trace_id"]
     assert re.fullmatch("[0-9a-f]{32}", trace), reply
-    wait(lambda: {name for name, line in log_lines(system) if trace in line} >= {"api-gateway", "order-svc"}, 10, "the gateway and the service tell of it")
+    wait(lambda: {name for name, line in log_lines(system) if trace in line} >= {"api-gateway", "order-svc"}, 10,
+         "the gateway and the service tell of it")
     hidden = [ada.password, ada.token, ada.email]
     folder = os.path.join(system.folder, ".ecom", "secrets")
     for path in os.listdir(folder):
