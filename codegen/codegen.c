@@ -91,6 +91,7 @@ bool ecc_codegen(struct ecc_codegen *cg)
     ecc_emit_openapi(cg);
     ecc_emit_asyncapi(cg);
     ecc_emit_configuration(cg);
+    ecc_emit_observe(cg);
     ecc_emit_lock(cg);
     ecc_emit_meson_root(cg, units.items, units.n);
     if (cg->wants_lists) {

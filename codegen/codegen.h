@@ -70,6 +70,7 @@ void ecc_emit_studio(struct ecc_codegen *cg);                              /* st
 void ecc_emit_openapi(struct ecc_codegen *cg);                             /* openapi.yaml: what a gateway takes and answers */
 void ecc_emit_configuration(struct ecc_codegen *cg);                       /* configuration.md: the settings of the processes */
 void ecc_emit_asyncapi(struct ecc_codegen *cg);                            /* asyncapi.yaml: what is on the buses */
+void ecc_emit_observe(struct ecc_codegen *cg);                             /* observability/: Prometheus, alerts, dashboards */
 void ecc_emit_meson_root(struct ecc_codegen *cg, struct ecc_shapes *const *units, size_t n); /* generated/meson.build */
 
 /* The picture as studio/topology.json has it. */

@@ -196,6 +196,8 @@ static int serve_here(void)
     uv_timer_init(&loop, &poll_timer);
     uv_timer_start(&poll_timer, poll_ready, 0, READY_POLL_MS);
     uv_timer_init(&loop, &give_up_timer);
+    ec_metric_set(ec_metric(EC_GAUGE, "process_start_time_seconds", "Start of the process, of the Unix epoch", NULL),
+                  (double)ec_now() / 1e6);
     ec_log(EC_LOG_INFO, NULL, "started", EC_L_STR("version", ec_app.version), EC_L_INT("pid", uv_os_getpid()));
     while (!ended)
         uv_run(&loop, UV_RUN_DEFAULT);
