@@ -2,8 +2,8 @@
  * NetworkPolicy, `<from>.<to>`.
  *
  * It selects both ends and says for both at once: out only to `to`, in only from `from`, at the port. A connection needs the sender's egress
- * and the receiver's ingress, so what comes of it is from -> to and nothing else: `from` lets in nobody but itself, to which nobody may go
- * out, and `to` may go out to nobody but itself, who lets only `from` in. The opposite way fails twice.
+ * and the receiver's ingress, so what comes of it is from -> to and never back. What it leaves besides is a process's way to its own replicas,
+ * of one that is called and calls at the same port; two policies an edge would shut it, for twice the objects.
  *
  * A client's edge is ingress from anywhere; one to an external egress to whatever is none of the private ranges, since a policy knows
  * addresses and no names. A database's migration takes the way of its service. What the operators' pods need beside that is what they ask
