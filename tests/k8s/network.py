@@ -129,7 +129,7 @@ def beside(ways, objects, pods):
     """What is open beside the edges: names, monitoring, what the operators' manuals ask for; and who is called and calls at the same port
     may come to its own, since the policy of each edge selects both ends."""
     every = set().union(*ways.values())
-    found = {(to, to, port) for _, to, port in every for source, _, other in every if source == to and other == port and to in pods}
+    found = {(to, to, port) for who, to, port in every for source, _, other in every if who in pods and source == to and other == port and to in pods}
     for pod in pods.values():
         found |= {(pod.name, "dns", ("UDP", 53)), (pod.name, "dns", ("TCP", 53))}
         cluster = "cnpg.io/cluster" in pod.labels
@@ -166,6 +166,8 @@ def mistakes(topology, objects, sandboxed):
                 # what Prometheus is in the namespace of, it may also see of a gateway's public port, which is open to all
                 if is_open != ((source.name, target.name, port) in wanted) and not (source.name == "prometheus" and port[1] in (8080, 9080)):
                     yield f"{source.name} -> {target.name} {port[0]} {port[1]} is {'open' if is_open else 'shut'}"
+    if not any(p["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} for p in policies):
+        yield "nothing denies what no policy says"
     names = [p["metadata"]["name"] for p in policies]
     for (source, target), way in ways.items():
         name = f"{source}.{target}"
@@ -174,7 +176,8 @@ def mistakes(topology, objects, sandboxed):
             continue
         rest = Network([p for p in policies if p["metadata"]["name"] != name])
         for one, other, port in way:
-            if one in everyone and rest.allows(everyone[one], everyone[other], port):
+            twice = sum((one, other, port) in w for w in ways.values()) > 1 or one == "prometheus"  # two clients of a gateway, two providers
+            if one in everyone and not twice and rest.allows(everyone[one], everyone[other], port):
                 yield f"{one} -> {other} is open without the policy {name}"
     known = {f"{source}.{target}" for source, target in ways} | {f"{name}.{name}" for name in pods} | {"default-deny", "dns", "monitoring", "of Strimzi"}
     for name in set(names) - known:

@@ -141,7 +141,7 @@ MEANT = {  # of prod: what is done to it, and what has to be said
     "a policy lets nobody out": (of(*ORDER_PAYMENT, without("spec.egress")), "order-svc -> payment-svc TCP 8080 is shut"),
     "a policy is for another port": (of(*ORDER_PAYMENT, put("spec.egress.0.ports.0.port", 80)), "is shut"),
     "a policy lets somebody else in": (of(*ORDER_PAYMENT, put("spec.ingress.0.from", [{"podSelector": {}}])), "payment-svc -> payment-svc TCP 8080 is open"),
-    "nothing is denied": (drop("NetworkPolicy", "default-deny"), "is open"),
+    "nothing is denied": (drop("NetworkPolicy", "default-deny"), "nothing denies"),
     "all may talk to all": (unsafe, "is open"),
     "a provider may be inside": (of("NetworkPolicy", "payment-svc.stripe", put("spec.egress.0.to", [{"ipBlock": {"cidr": "0.0.0.0/0"}}])), "TCP 443 is open"),
     "the bus lets everybody in": (lambda objects: first(objects, "Kafka")["spec"]["kafka"]["listeners"][0].pop("networkPolicyPeers"), "kafka TCP 9092 is open"),
