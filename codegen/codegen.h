@@ -47,6 +47,9 @@ bool ecc_codegen(struct ecc_codegen *cg);
 struct ecc_writer *ecc_codegen_file(struct ecc_codegen *cg, const char *banner);
 void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, const char *name, struct ecc_writer *w);
 
+/* The folder, seen from generated/, that an image is built from: `.`, or `..` with `custom` operations. */
+const char *ecc_docker_context(const struct ecc_model *model);
+
 /* Where the file of a `custom` operation stands, beside the topology: "custom/thing-svc/weigh.c". */
 const char *ecc_custom_path(struct ecc_arena *arena, const struct ecc_op *op);
 
@@ -74,6 +77,8 @@ void ecc_emit_studio(struct ecc_codegen *cg);                              /* st
 void ecc_emit_openapi(struct ecc_codegen *cg);                             /* openapi.yaml: what a gateway takes and answers */
 void ecc_emit_asyncapi(struct ecc_codegen *cg);                            /* asyncapi.yaml: what is on the buses */
 void ecc_emit_k8s(struct ecc_codegen *cg, const struct ecc_deploy *deploy);   /* k8s/: what runs it in a cluster */
+void ecc_emit_docker(struct ecc_codegen *cg, const struct ecc_deploy *deploy, struct ecc_shapes *const *units, size_t n); /* Dockerfile */
+void ecc_emit_compose(struct ecc_codegen *cg, const struct ecc_deploy *deploy); /* compose.yaml, stack.yaml, and their .dev.yaml */
 void ecc_emit_meson_root(struct ecc_codegen *cg, struct ecc_shapes *const *units, size_t n); /* generated/meson.build */
 
 /* The picture as studio/topology.json has it. */

@@ -44,7 +44,41 @@ static const struct ecc_store *store_of(const struct making *m, enum ecc_store_k
     return find_store(m->stores.items, m->stores.n, kind, node);
 }
 
-/* STRIPE_SECRET_KEY: stripe-secret-key */
+static int by_process(const void *a, const void *b)
+{
+    return strcmp((*(struct ecc_process *const *)a)->name, (*(struct ecc_process *const *)b)->name);
+}
+
+static int by_store(const void *a, const void *b)
+{
+    return strcmp((*(struct ecc_store *const *)a)->name, (*(struct ecc_store *const *)b)->name);
+}
+
+static int by_setting(const void *a, const void *b)
+{
+    return strcmp(((const struct ecc_deploy_setting *)a)->name, ((const struct ecc_deploy_setting *)b)->name);
+}
+
+static int by_secret(const void *a, const void *b)
+{
+    return strcmp(((const struct ecc_deploy_secret *)a)->name, ((const struct ecc_deploy_secret *)b)->name);
+}
+
+static int by_ends(const void *a, const void *b)
+{
+    const struct ecc_conversation *x = a, *y = b;
+    int from = strcmp(x->from, y->from);
+
+    return from ? from : strcmp(x->to, y->to);
+}
+
+static void sort(void *items, size_t n, size_t size, int (*compare)(const void *, const void *))
+{
+    if (n)
+        qsort(items, n, size, compare);
+}
+
+/* MAILER_KEY: mailer-key */
 static const char *secret_name(struct making *m, const char *env)
 {
     char *name = ecc_arena_strdup(m->arena, env);
@@ -80,17 +114,27 @@ static void add_store(struct making *m, enum ecc_store_kind kind, const struct e
     ECC_PUSH(m->arena, &m->stores, store);
 }
 
+static const struct ecc_node *first_of(const struct making *m, enum ecc_node_kind kind)
+{
+    const struct ecc_node *first = NULL;
+
+    for (size_t i = 0; i < m->model->nnodes; i++)
+        if (m->model->nodes[i]->kind == kind && (!first || strcmp(m->model->nodes[i]->name, first->name) < 0))
+            first = m->model->nodes[i];
+    return first;
+}
+
 static void add_stores(struct making *m)
 {
-    for (size_t i = 0; i < m->model->nnodes; i++) {
-        const struct ecc_node *node = m->model->nodes[i];
-        if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database)
-            add_store(m, ECC_STORE_DATABASE, node);
-        else if (node->kind == ECC_NODE_CACHE && !store_of(m, ECC_STORE_CACHE, NULL))
-            add_store(m, ECC_STORE_CACHE, node);
-        else if (node->kind == ECC_NODE_BUS && !store_of(m, ECC_STORE_BUS, NULL))
-            add_store(m, ECC_STORE_BUS, node);
-    }
+    const struct ecc_node *cache = first_of(m, ECC_NODE_CACHE), *bus = first_of(m, ECC_NODE_BUS);
+
+    for (size_t i = 0; i < m->model->nnodes; i++)
+        if (m->model->nodes[i]->kind == ECC_NODE_SERVICE && m->model->nodes[i]->u.service.has_database)
+            add_store(m, ECC_STORE_DATABASE, m->model->nodes[i]);
+    if (cache)
+        add_store(m, ECC_STORE_CACHE, cache);
+    if (bus)
+        add_store(m, ECC_STORE_BUS, bus);
 }
 
 /* ------------------------------------------------------------------ settings */
@@ -256,6 +300,7 @@ static struct ecc_process *add_process(struct making *m, const struct ecc_node *
 
 static void end_process(struct making *m, struct ecc_process *process)
 {
+    sort(m->settings.items, m->settings.n, sizeof m->settings.items[0], by_setting);
     process->settings = m->settings.items;
     process->nsettings = m->settings.n;
 }
@@ -429,7 +474,11 @@ const struct ecc_deploy *ecc_deploy(struct ecc_arena *arena, const struct ecc_mo
         else if (node->kind == ECC_NODE_EXTERNAL && node->u.external.has_sandbox)
             add_sandbox(&m, node);
     }
+    sort(m.processes.items, m.processes.n, sizeof m.processes.items[0], by_process);
+    sort(m.stores.items, m.stores.n, sizeof m.stores.items[0], by_store);
+    sort(m.conversations.items, m.conversations.n, sizeof m.conversations.items[0], by_ends);
     add_secrets(&m);
+    sort(m.secrets.items, m.secrets.n, sizeof m.secrets.items[0], by_secret);
     *deploy = (struct ecc_deploy){
         .processes = m.processes.items, .nprocesses = m.processes.n,
         .stores = m.stores.items, .nstores = m.stores.n,

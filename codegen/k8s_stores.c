@@ -207,7 +207,8 @@ static void write_bus(struct ecc_k8s *k, const char *folder, const struct ecc_st
 
 static struct ecc_yaml *redis(struct ecc_k8s *k, const struct ecc_store *store)
 {
-    static const char *const words[] = {"redis-server", "--save", "", "--appendonly", "no", "--maxmemory", "200mb", "--maxmemory-policy", "noeviction"};
+    static const char *const words[] = {"redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "no",
+                                        "--maxmemory", "192mb", "--maxmemory-policy", "volatile-ttl"};
     struct ecc_yaml *made = ecc_k8s_object(k, "apps/v1", "Deployment", store->name), *spec = ecc_yaml_put_map(made, "spec"), *pod, *container, *command,
                     *port;
 

@@ -76,6 +76,10 @@ ARGUMENTS(dead_letters, "SERVICE list|show|replay [ID]")
 OPTION(dead_letters, "--limit", "N", "list at most N")
 OPTION(dead_letters, "--all", "", "replay all of them")
 
+ARGUMENTS(secrets, "[NAME=VALUE ...] [FILE]")
+OPTION(secrets, "-o", "DIR", "the folder to write, in place of .ecom/deploy beside the topology")
+OPTION(secrets, "--sandbox", "", "sandboxes take the providers' places: their secrets are random, and there is a certificate for them")
+
 ARGUMENTS(lsp, "")
 
 ARGUMENTS(completion, "bash|zsh|fish")

@@ -49,12 +49,23 @@ class Built:
         self.units = {name for name in os.listdir(self.generated) if os.path.exists(os.path.join(self.generated, name, "main.c"))}
         self.gateways = {n["id"] for n in self.topology["nodes"] if n["kind"] == "gateway"}
         self.seeded = {name for name in self.units if os.path.exists(os.path.join(self.generated, name, "seed.sql"))}
+        with open(os.path.join(self.generated, "compose.yaml")) as file:
+            self.compose = schemas.documents(file.read())[0]["services"]
         self.overlays = {}
         for overlay in ("dev", "prod"):
             self.overlays[overlay] = schemas.documents(tools.render(os.path.join(self.generated, "k8s", "overlays", overlay)))
 
+    def cache(self, objects):
+        """The cache runs as it does in containers: an entrypoint of the image has no say."""
+        for name, service in self.compose.items():
+            for o in objects:
+                if service["image"].startswith("${REDIS_IMAGE") and o["kind"] == "Deployment" and o["metadata"]["name"] == name:
+                    own = manifests.pod_of(o)["containers"][0]
+                    if own["command"] != service["command"] or f":-{own['image']}}}" not in service["image"]:
+                        yield f"{name} is another Redis in containers"
+
     def semantic(self, overlay, objects):
-        return [*manifests.mistakes(objects, overlay, self.units, self.gateways, self.seeded), *network.mistakes(self.topology, objects, overlay == "dev")]
+        return [*manifests.mistakes(objects, overlay, self.units, self.gateways, self.seeded), *network.mistakes(self.topology, objects, overlay == "dev"), *self.cache(objects)]
 
 
 # ------------------------------------------------------------------ manifests that have to be refused
@@ -170,6 +181,7 @@ MEANT = {  # of prod: what is done to it, and what has to be said
     "an autoscaler of nothing": (of("HorizontalPodAutoscaler", "order-svc", put("spec.scaleTargetRef.name", "x")), "scales"),
     "a migration that is another's": (of("Job", "order-svc-migrate", put("spec.template.spec.containers.0.image", "user-svc")), "Job order-svc-migrate: runs"),
     "a Service for the world": (of("Service", "order-svc", put("spec.type", "NodePort")), "reachable from outside"),
+    "another Redis": (of("Deployment", "redis", put("spec.template.spec.containers.0.command", ["redis-server"])), "is another Redis"),
     "fewer copies than are told": (of("KafkaNodePool", "kafka", put("spec.replicas", 1)), "1 nodes for 3 copies"),
 }
 
