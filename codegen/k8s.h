@@ -18,9 +18,13 @@ struct ecc_k8s {
     const struct ecc_deploy *deploy;
 };
 
-#define ECC_K8S_SECRETS "secrets"          /* the Secret with all that `ecomc secrets` makes */
-#define ECC_K8S_FILES "/run/secrets"       /* where a container has its part of them */
-enum { ECC_K8S_USER = 10001, ECC_K8S_REPLICAS = 20 }; /* uid and gid of a process; how many of one there are at most, of prod */
+#define ECC_K8S_SECRETS "secrets"    /* the Secret with all that `ecomc secrets` makes */
+#define ECC_K8S_FILES "/run/secrets" /* where a container has its part of them */
+
+enum {
+    ECC_K8S_USER = 10001,  /* uid and gid of a process, as in its image */
+    ECC_K8S_REPLICAS = 20, /* the most that prod has of one */
+};
 
 struct ecc_yaml *ecc_k8s_object(struct ecc_k8s *k, const char *api, const char *kind, const char *name);
 void ecc_k8s_write(struct ecc_k8s *k, const char *folder, const char *file, const struct ecc_yaml *object); /* folder: below k8s/ */
@@ -42,6 +46,6 @@ void ecc_k8s_stores(struct ecc_k8s *k);                                         
 void ecc_k8s_network(struct ecc_k8s *k);                                                        /* base/network */
 void ecc_k8s_edge(struct ecc_k8s *k, const char *folder, const struct ecc_conversation *c);     /* one NetworkPolicy */
 const char *ecc_k8s_edge_file(struct ecc_k8s *k, const char *from, const char *to);
-void ecc_k8s_overlays(struct ecc_k8s *k);                                                       /* overlays/dev, overlays/prod */
+void ecc_k8s_overlays(struct ecc_k8s *k); /* overlays/dev, overlays/prod */
 
 #endif

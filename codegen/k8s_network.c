@@ -1,9 +1,9 @@
 /* base/network: nothing comes in and nothing goes out, but names are looked up, and along each conversation of the topology there is one
  * NetworkPolicy, `<from>.<to>`.
  *
- * It selects both ends and says for both at once: out only to `to`, in only from `from`, at the port. A connection needs the sender's egress
- * and the receiver's ingress, so what comes of it is from -> to and never back. What it leaves besides is a process's way to its own replicas,
- * of one that is called and calls at the same port; two policies an edge would shut it, for twice the objects.
+ * It selects both ends and says for both at once: out only to `to`, in only from `from`, at the port. A connection needs the sender's
+ * egress and the receiver's ingress, so what comes of it is from -> to and never back. What it leaves besides is a process's way to its own
+ * replicas, of one that is called and calls at the same port; two policies an edge would shut it, for twice the objects.
  *
  * A client's edge is ingress from anywhere; one to an external egress to whatever is none of the private ranges, since a policy knows
  * addresses and no names. A database's migration takes the way of its service. What the operators' pods need beside that is what they ask
@@ -17,7 +17,10 @@
 
 enum { OTLP_PORT = 4318 };
 
-struct files { const char **items; size_t n, cap; };
+struct files {
+    const char **items;
+    size_t n, cap;
+};
 
 /* RFC 1918, 6598, 3927; RFC 4193, 4291 */
 static const char *const private4[] = {"10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"};

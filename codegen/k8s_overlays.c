@@ -30,7 +30,8 @@ static void add_patch(struct ecc_yaml *patches, const char *kind, const char *la
 
 static void add_removal(struct ecc_k8s *k, struct ecc_yaml *patches, const char *api, const char *kind, const char *label)
 {
-    add_patch(patches, kind, label, ecc_arena_printf(k->arena, "$patch: delete\napiVersion: %s\nkind: %s\nmetadata: {name: any}", api, kind));
+    add_patch(patches, kind, label,
+              ecc_arena_printf(k->arena, "$patch: delete\napiVersion: %s\nkind: %s\nmetadata: {name: any}", api, kind));
 }
 
 /* A patch is of the object that it names. */
@@ -76,13 +77,14 @@ static void add_caller(struct ecc_k8s *k, const struct ecc_process *process, str
     ecc_yaml_put_text(map, "behavior", "merge");
     ecc_yaml_put(map, "literals", literals);
     entry = ecc_yaml_add_map(patches);
-    ecc_yaml_put_text(entry, "patch", ecc_arena_printf(k->arena,
-                                                       "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %s}\nspec:\n  template:\n    spec:\n"
-                                                       "      containers:\n        - name: %s\n          volumeMounts:\n"
-                                                       "            - {name: sandbox, mountPath: /run/sandbox, readOnly: true}\n"
-                                                       "      volumes:\n        - name: sandbox\n"
-                                                       "          secret: {secretName: " ECC_K8S_SECRETS ", items: [{key: sandbox.ca, path: sandbox.ca}]}",
-                                                       process->name, process->name));
+    ecc_yaml_put_text(entry, "patch",
+                      ecc_arena_printf(k->arena,
+                                       "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %s}\nspec:\n  template:\n    spec:\n"
+                                       "      containers:\n        - name: %s\n          volumeMounts:\n"
+                                       "            - {name: sandbox, mountPath: /run/sandbox, readOnly: true}\n"
+                                       "      volumes:\n        - name: sandbox\n"
+                                       "          secret: {secretName: " ECC_K8S_SECRETS ", items: [{key: sandbox.ca, path: sandbox.ca}]}",
+                                       process->name, process->name));
 }
 
 /* Their folders, and a policy for each that calls one. */
@@ -137,11 +139,13 @@ static void write_dev(struct ecc_k8s *k)
     if (has_store(k, ECC_STORE_DATABASE))
         add_patch(patches, "Cluster", NULL,
                   of(k, "postgresql.cnpg.io/v1", "Cluster",
-                     "  instances: 1\n  postgresql: {synchronous: null}\n  resources: {requests: {cpu: 20m, memory: 128Mi}}\n  storage: {size: 1Gi}"));
+                     "  instances: 1\n  postgresql: {synchronous: null}\n  resources: {requests: {cpu: 20m, memory: 128Mi}}\n"
+                     "  storage: {size: 1Gi}"));
     if (has_store(k, ECC_STORE_BUS)) {
         add_patch(patches, "Kafka", NULL,
                   of(k, "kafka.strimzi.io/v1", "Kafka",
-                     "  kafka:\n    config:\n      default.replication.factor: 1\n      min.insync.replicas: 1\n      offsets.topic.replication.factor: 1\n"
+                     "  kafka:\n    config:\n      default.replication.factor: 1\n      min.insync.replicas: 1\n"
+                     "      offsets.topic.replication.factor: 1\n"
                      "      transaction.state.log.min.isr: 1\n      transaction.state.log.replication.factor: 1"));
         add_patch(patches, "KafkaNodePool", NULL,
                   "- {op: replace, path: /spec/replicas, value: 1}\n- {op: replace, path: /spec/storage/volumes/0/size, value: 1Gi}\n"
@@ -166,16 +170,18 @@ static void write_prod(struct ecc_k8s *k)
     ecc_yaml_add_text(resources, "../../base");
     patches = ecc_yaml_put_list(made, "patches");
     add_patch(patches, "HorizontalPodAutoscaler", NULL,
-              ecc_arena_printf(k->arena, "- {op: replace, path: /spec/minReplicas, value: 3}\n- {op: replace, path: /spec/maxReplicas, value: %d}",
+              ecc_arena_printf(k->arena,
+                               "- {op: replace, path: /spec/minReplicas, value: 3}\n- {op: replace, path: /spec/maxReplicas, value: %d}",
                                ECC_K8S_REPLICAS));
     add_patch(patches, "PodDisruptionBudget", NULL, "- {op: replace, path: /spec/minAvailable, value: 2}");
     add_patch(patches, "Service", "outside=true", /* the limit of an address sees whose it is */
               "- {op: add, path: /spec/type, value: LoadBalancer}\n- {op: add, path: /spec/externalTrafficPolicy, value: Local}");
     if (has_store(k, ECC_STORE_DATABASE))
-        add_patch(patches, "Cluster", NULL,
-                  of(k, "postgresql.cnpg.io/v1", "Cluster",
-                     "  affinity: {podAntiAffinityType: required}\n  resources: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi}}\n"
-                     "  storage: {size: 50Gi}"));
+        add_patch(
+            patches, "Cluster", NULL,
+            of(k, "postgresql.cnpg.io/v1", "Cluster",
+               "  affinity: {podAntiAffinityType: required}\n  resources: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi}}\n"
+               "  storage: {size: 50Gi}"));
     if (has_store(k, ECC_STORE_BUS))
         add_patch(patches, "KafkaNodePool", NULL,
                   "- {op: replace, path: /spec/storage/volumes/0/size, value: 100Gi}\n"

@@ -140,10 +140,12 @@ static void add_settings(struct ecc_k8s *k, struct ecc_yaml *kustomization, cons
         const struct ecc_deploy_setting *setting = &process->settings[i];
 
         if (is_mounted(setting))
-            add_literal(literals, setting->path ? setting->name : ecc_arena_printf(k->arena, "%s_FILE", setting->name), path_of(k, setting));
+            add_literal(literals, setting->path ? setting->name : ecc_arena_printf(k->arena, "%s_FILE", setting->name),
+                        path_of(k, setting));
         else if (setting->source == ECC_SOURCE_BUS) /* the name that Strimzi gives */
             add_literal(literals, setting->name,
-                        ecc_arena_printf(k->arena, "%s-kafka-bootstrap:%d", ecc_deploy_store(k->deploy, ECC_STORE_BUS, NULL)->name, ECC_DEPLOY_BUS_PORT));
+                        ecc_arena_printf(k->arena, "%s-kafka-bootstrap:%d", ecc_deploy_store(k->deploy, ECC_STORE_BUS, NULL)->name,
+                                         ECC_DEPLOY_BUS_PORT));
         else if (setting->value)
             add_literal(literals, setting->name, setting->value);
         else if (strcmp(setting->name, "EC_DRAIN_MS") == 0) /* the pod's time to end is made of it */
@@ -201,8 +203,8 @@ static void scraped(struct ecc_yaml *meta, const struct ecc_process *process)
 static struct ecc_yaml *deployment(struct ecc_k8s *k, const struct ecc_process *process)
 {
     bool sandbox = process->kind == ECC_PROCESS_SANDBOX, admin = process->admin_port && process->admin_port != process->port;
-    struct ecc_yaml *made = ecc_k8s_object(k, "apps/v1", "Deployment", process->name), *spec = ecc_yaml_put_map(made, "spec"), *strategy, *meta,
-                    *pod, *container, *ports, *from;
+    struct ecc_yaml *made = ecc_k8s_object(k, "apps/v1", "Deployment", process->name), *spec = ecc_yaml_put_map(made, "spec"), *strategy,
+                    *meta, *pod, *container, *ports, *from;
     const char *health = admin ? "admin" : port_name(process);
     int drain_s = (atoi(drain_ms(process)) + 999) / 1000;
 
@@ -233,7 +235,8 @@ static struct ecc_yaml *deployment(struct ecc_k8s *k, const struct ecc_process *
     add_probe(container, "readinessProbe", "/readyz", health, 2, 2);
     if (!sandbox)
         ecc_yaml_put_raw(ecc_yaml_at(container, "lifecycle.preStop.sleep"), "seconds", ecc_arena_printf(k->arena, "%d", LEAVE_S));
-    ecc_k8s_resources(container, ecc_arena_printf(k->arena, "%dm", 250 * process->workers), ecc_arena_printf(k->arena, "%dMi", 64 * process->workers),
+    ecc_k8s_resources(container, ecc_arena_printf(k->arena, "%dm", 250 * process->workers),
+                      ecc_arena_printf(k->arena, "%dMi", 64 * process->workers),
                       ecc_arena_printf(k->arena, "%dMi", 512 * process->workers));
     ecc_yaml_put(pod, "terminationGracePeriodSeconds", ecc_yaml_int(k->arena, LEAVE_S + drain_s + MORE_S));
     ecc_k8s_confine(pod, container, ECC_K8S_USER);
@@ -261,8 +264,8 @@ static struct ecc_yaml *service(struct ecc_k8s *k, const struct ecc_process *pro
 
 static struct ecc_yaml *autoscaler(struct ecc_k8s *k, const struct ecc_process *process)
 {
-    struct ecc_yaml *made = ecc_k8s_object(k, "autoscaling/v2", "HorizontalPodAutoscaler", process->name), *spec = ecc_yaml_put_map(made, "spec"),
-                    *target = ecc_yaml_put_map(spec, "scaleTargetRef"), *metric;
+    struct ecc_yaml *made = ecc_k8s_object(k, "autoscaling/v2", "HorizontalPodAutoscaler", process->name),
+                    *spec = ecc_yaml_put_map(made, "spec"), *target = ecc_yaml_put_map(spec, "scaleTargetRef"), *metric;
 
     ecc_yaml_put_text(target, "apiVersion", "apps/v1");
     ecc_yaml_put_text(target, "kind", "Deployment");

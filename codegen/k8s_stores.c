@@ -11,20 +11,26 @@
 #include "k8s.h"
 #include "walk.h"
 
-enum { API_PORT = 443, API_PORT_DIRECT = 6443, POSTGRES_STATUS_PORT = 8000, REDIS_USER = 999,
-       OWN_CONNECTIONS = 2 /* the group lane's and the relay's */, BY_HAND = 20 };
+enum {
+    API_PORT = 443,
+    API_PORT_DIRECT = 6443,
+    POSTGRES_STATUS_PORT = 8000,
+    REDIS_USER = 999,
+    OWN_CONNECTIONS = 2, /* the group lane's and the relay's */
+    BY_HAND = 20,
+};
 
 #define POSTGRES_IMAGE "ghcr.io/cloudnative-pg/postgresql:15"
 #define REDIS_IMAGE "redis:7.2-bookworm"
 #define STRIMZI "kafka.strimzi.io/v1"
 #define CLUSTER_LABEL "strimzi.io/cluster"
 
-
 /* Pods of an operator's: in and out among themselves, and out to the API server. */
-static struct ecc_yaml *among(struct ecc_k8s *k, const char *name, const char *label, const char *value, const int *ports, size_t n, bool in)
+static struct ecc_yaml *among(struct ecc_k8s *k, const char *name, const char *label, const char *value, const int *ports, size_t n,
+                              bool in)
 {
-    struct ecc_yaml *made = ecc_k8s_object(k, "networking.k8s.io/v1", "NetworkPolicy", name), *spec = ecc_yaml_at(made, "spec"), *types, *rules, *rule,
-                    *list;
+    struct ecc_yaml *made = ecc_k8s_object(k, "networking.k8s.io/v1", "NetworkPolicy", name), *spec = ecc_yaml_at(made, "spec"), *types,
+                    *rules, *rule, *list;
 
     ecc_yaml_put(spec, "podSelector", ecc_k8s_match(k, label, value));
     types = ecc_yaml_put_list(spec, "policyTypes");
@@ -63,7 +69,8 @@ static const char *connections(struct ecc_k8s *k, const struct ecc_store *store)
 
 static struct ecc_yaml *cluster(struct ecc_k8s *k, const struct ecc_store *store)
 {
-    struct ecc_yaml *made = ecc_k8s_object(k, "postgresql.cnpg.io/v1", "Cluster", store->name), *spec = ecc_yaml_put_map(made, "spec"), *wait;
+    struct ecc_yaml *made = ecc_k8s_object(k, "postgresql.cnpg.io/v1", "Cluster", store->name), *spec = ecc_yaml_put_map(made, "spec"),
+                    *wait;
 
     ecc_yaml_put_raw(spec, "instances", "3");
     ecc_yaml_put_text(spec, "imageName", POSTGRES_IMAGE);
@@ -83,11 +90,13 @@ static struct ecc_yaml *cluster(struct ecc_k8s *k, const struct ecc_store *store
 static struct ecc_yaml *replication(struct ecc_k8s *k, const struct ecc_store *store)
 {
     const int ports[] = {store->port, POSTGRES_STATUS_PORT};
-    struct ecc_yaml *made = among(k, ecc_arena_printf(k->arena, "%s.%s", store->name, store->name), "cnpg.io/cluster", store->name, ports, 2, true),
-                    *from = ecc_yaml_get(ecc_yaml_get(ecc_yaml_at(made, "spec"), "ingress")->items[0], "from"), *operator= ecc_yaml_add_map(from);
+    struct ecc_yaml *made = among(k, ecc_arena_printf(k->arena, "%s.%s", store->name, store->name), "cnpg.io/cluster", store->name, ports,
+                                  2, true),
+                    *from = ecc_yaml_get(ecc_yaml_get(ecc_yaml_at(made, "spec"), "ingress")->items[0], "from"),
+                    *manager = ecc_yaml_add_map(from);
 
-    ecc_yaml_put(operator, "namespaceSelector", ecc_k8s_match(k, "kubernetes.io/metadata.name", "cnpg-system"));
-    ecc_yaml_put(operator, "podSelector", ecc_k8s_match(k, "app.kubernetes.io/name", "cloudnative-pg"));
+    ecc_yaml_put(manager, "namespaceSelector", ecc_k8s_match(k, "kubernetes.io/metadata.name", "cnpg-system"));
+    ecc_yaml_put(manager, "podSelector", ecc_k8s_match(k, "app.kubernetes.io/name", "cloudnative-pg"));
     return made;
 }
 
@@ -103,16 +112,16 @@ static void write_database(struct ecc_k8s *k, const char *folder, const struct e
 
 static struct ecc_yaml *kafka(struct ecc_k8s *k, const struct ecc_store *store)
 {
-    struct ecc_yaml *made = ecc_k8s_object(k, STRIMZI, "Kafka", store->name), *spec = ecc_yaml_put_map(made, "spec"), *listener, *config, *operator, *users,
-                    *apps;
+    struct ecc_yaml *made = ecc_k8s_object(k, STRIMZI, "Kafka", store->name), *spec = ecc_yaml_put_map(made, "spec"), *listener, *config,
+                    *peer, *users, *apps;
 
     listener = ecc_yaml_add_map(ecc_yaml_put_list(ecc_yaml_at(spec, "kafka"), "listeners"));
     ecc_yaml_put_text(listener, "name", "plain");
     ecc_yaml_put(listener, "port", ecc_yaml_int(k->arena, store->port));
     ecc_yaml_put_text(listener, "type", "internal");
     ecc_yaml_put_raw(listener, "tls", "false");
-    operator= ecc_yaml_add_map(ecc_yaml_put_list(listener, "networkPolicyPeers")); /* without it Strimzi's policy lets everybody in */
-    users = ecc_yaml_add_map(ecc_yaml_put_list(ecc_yaml_at(operator, "podSelector"), "matchExpressions"));
+    peer = ecc_yaml_add_map(ecc_yaml_put_list(listener, "networkPolicyPeers")); /* without it Strimzi's policy lets everybody in */
+    users = ecc_yaml_add_map(ecc_yaml_put_list(ecc_yaml_at(peer, "podSelector"), "matchExpressions"));
     ecc_yaml_put_text(users, "key", "app");
     ecc_yaml_put_text(users, "operator", "In");
     apps = ecc_yaml_put_list(users, "values");
@@ -207,10 +216,11 @@ static void write_bus(struct ecc_k8s *k, const char *folder, const struct ecc_st
 
 static struct ecc_yaml *redis(struct ecc_k8s *k, const struct ecc_store *store)
 {
-    static const char *const words[] = {"redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "no",
-                                        "--maxmemory", "192mb", "--maxmemory-policy", "volatile-ttl"};
-    struct ecc_yaml *made = ecc_k8s_object(k, "apps/v1", "Deployment", store->name), *spec = ecc_yaml_put_map(made, "spec"), *pod, *container, *command,
-                    *port;
+    static const char *const words[] = {
+        "redis-server", "--bind",      "0.0.0.0", "--protected-mode",   "no",          "--save", "", "--appendonly",
+        "no",           "--maxmemory", "192mb",   "--maxmemory-policy", "volatile-ttl"};
+    struct ecc_yaml *made = ecc_k8s_object(k, "apps/v1", "Deployment", store->name), *spec = ecc_yaml_put_map(made, "spec"), *pod,
+                    *container, *command, *port;
 
     ecc_yaml_put(spec, "selector", ecc_k8s_match(k, "app", store->name));
     ecc_yaml_put_text(ecc_yaml_at(spec, "strategy"), "type", "Recreate"); /* never two that differ */
