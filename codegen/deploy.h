@@ -35,7 +35,7 @@ enum {
     X(CALLERS, "the public keys of its callers, a JWKS")                                                                              \
     X(TOKEN, "the key that signs the tokens of users: whoever deploys may choose it, else it is random")                              \
     X(GIVEN, "a secret or a setting of the topology: whoever deploys knows it")                                                       \
-    X(AUTHORITY, "the deployment, where there is a CA beside the system's: with sandboxes it is theirs")                                                             \
+    X(AUTHORITY, "the deployment, where there is a CA beside the system's: with sandboxes theirs")                                             \
     X(CERTIFICATE, "the certificate that it shows, PEM")                                                                              \
     X(CERTIFICATE_KEY, "the private key of the certificate, PEM")                                                                     \
     X(TUNING, "the process itself: dflt says what without it is done")
@@ -112,7 +112,7 @@ enum ecc_secret_kind {
 };
 
 struct ecc_deploy_secret {
-    const char *name;             /* of the file, and in the deployment: [a-z0-9.-]+; with a dot what is ours, without what the topology names */
+    const char *name;             /* of the file, and in the deployment: [a-z0-9.-]+; without a dot: what the topology names */
     enum ecc_secret_kind kind;
     const struct ecc_node *node;  /* whose it is, or NULL */
     const struct ecc_store *store; /* PASSWORD, DATABASE_URL */
@@ -133,6 +133,8 @@ struct ecc_deploy {
 
 const struct ecc_deploy *ecc_deploy(struct ecc_arena *arena, const struct ecc_model *model);
 const struct ecc_process *ecc_deploy_process(const struct ecc_deploy *deploy, const char *name); /* or NULL */
+/* Those whom a process or store opens connections to: how many, and the first of them. */
+size_t ecc_deploy_from(const struct ecc_deploy *deploy, const char *name, const struct ecc_conversation **first);
 /* The store of a kind, or NULL; node: the service whose database it is, else not looked at. */
 const struct ecc_store *ecc_deploy_store(const struct ecc_deploy *deploy, enum ecc_store_kind kind, const struct ecc_node *node);
 

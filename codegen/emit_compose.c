@@ -1,14 +1,15 @@
 /* compose.yaml and stack.yaml: the system as containers, on one machine by Compose and on a swarm; compose.dev.yaml and stack.dev.yaml, to
  * be merged into them, put sandboxes in the place of providers, and compose.dev.yaml adds Prometheus and Grafana.
  *
- * Two files, because one can't be both: `docker stack deploy` refuses `depends_on` with conditions and memory limits where Compose has them, and
- * leaves out unasked what it can't do (security_opt). On a swarm everybody waits for what he needs by himself, and a migration is tried
- * again until its database is there. What is written here is understood by docker-compose 1.29 and Compose v2, and by the stack files'
- * version 3.8.
+ * Two files, because one can't be both: `docker stack deploy` refuses `depends_on` with conditions and memory limits where Compose has
+ * them, and leaves out unasked what it can't do (security_opt). On a swarm everybody waits for what he needs by himself, and a migration is
+ * tried again until its database is there. What is written here is understood by docker-compose 1.29 and Compose v2, and by the stack
+ * files' version 3.8.
  *
- * A container sees whom it talks to by the networks of networks.h; `<process>_outside` leads to the providers, and a gateway's `<gateway>_public`
- * to those who ask. Values of secrets are nowhere: files, by `ecomc secrets`. Text with a $ of its own is written $$.
+ * A container sees whom it talks to by the networks of networks.h; `<process>_outside` leads to the providers, and a gateway's
+ * `<gateway>_public` to those who ask. Values of secrets are nowhere: files, by `ecomc secrets`. Text with a $ of its own is written $$.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -20,10 +21,22 @@
 #define PROGRAM_USER "${EC_USER:-10001:10001}" /* owns the files of the secrets; ecomc secrets tells it */
 #define SECRETS_AT "/run/secrets/"
 
-struct size { const char *cpus, *memory, *pids; };
+struct size {
+    const char *cpus, *memory, *pids;
+};
 
 static const struct size size_program = {"1.0", "256M", "256"}, size_database = {"1.0", "512M", "256"}, size_cache = {"0.5", "256M", "64"},
                          size_bus = {"1.5", "1G", "1024"}, size_watcher = {"0.5", "512M", "256"};
+
+/* Who is in which network: sorted by member, then as the networks are. */
+struct place {
+    const char *member;
+    size_t network;
+};
+struct places {
+    struct place *items;
+    size_t n, cap;
+};
 
 struct out {
     struct ecc_arena *arena;
@@ -31,6 +44,7 @@ struct out {
     const struct ecc_deploy *deploy;
     struct ecc_networks nets;
     bool swarm;
+    struct places places;
     struct ecc_yaml *services, *networks, *volumes, *secrets;
 };
 
@@ -99,13 +113,13 @@ static void put_common(struct out *o, struct ecc_yaml *service, const char *user
     put_size(o, service, size);
 }
 
-/* replicas: a text to be read as a number. */
+/* replicas: a number, or a variable that holds one. */
 static struct ecc_yaml *put_deploy(struct out *o, struct ecc_yaml *service, const char *replicas, enum end end)
 {
     if (!o->swarm)
         return NULL;
     struct ecc_yaml *deploy = ecc_yaml_put_map(service, "deploy");
-    ecc_yaml_put_text(deploy, "replicas", replicas);
+    ecc_yaml_put(deploy, "replicas", *replicas == '$' ? ecc_yaml_text(o->arena, replicas) : ecc_yaml_raw(o->arena, replicas));
     ecc_yaml_put_text(deploy, "endpoint_mode", "dnsrr"); /* a virtual address forgets connections that were idle for a quarter of an hour */
     struct ecc_yaml *restart = ecc_yaml_put_map(deploy, "restart_policy");
     ecc_yaml_put_text(restart, "condition", end == ENDS ? "on-failure" : "any");
@@ -113,16 +127,16 @@ static struct ecc_yaml *put_deploy(struct out *o, struct ecc_yaml *service, cons
     return deploy;
 }
 
-static void put_health(struct out *o, struct ecc_yaml *service, struct ecc_yaml *test)
+/* start: how long it may take to come up; it is healthy as soon as it is. */
+static void put_health(struct ecc_yaml *service, struct ecc_yaml *test, const char *start)
 {
     struct ecc_yaml *health = ecc_yaml_put_map(service, "healthcheck");
 
-    (void)o;
     ecc_yaml_put(health, "test", test);
     ecc_yaml_put_text(health, "interval", "3s");
     ecc_yaml_put_text(health, "timeout", "5s");
     ecc_yaml_put_raw(health, "retries", "10");
-    ecc_yaml_put_text(health, "start_period", "60s");
+    ecc_yaml_put_text(health, "start_period", start);
 }
 
 static void depend(struct out *o, struct ecc_yaml *service, const char *on, const char *condition)
@@ -135,34 +149,88 @@ static void depend(struct out *o, struct ecc_yaml *service, const char *on, cons
     ecc_yaml_put_text(ecc_yaml_put_map(list, on), "condition", condition);
 }
 
-static void use_secret(struct out *o, struct ecc_yaml *service, const char *name)
+static void use_secret(struct ecc_yaml *service, const char *name)
 {
     struct ecc_yaml *list = ecc_yaml_get(service, "secrets");
 
     if (!list)
         list = ecc_yaml_put_list(service, "secrets");
     ecc_yaml_add_text(list, name);
-    ecc_yaml_put_text(ecc_yaml_put_map(o->secrets, name), "file", ecc_arena_printf(o->arena, "${EC_SECRETS:-../.ecom/deploy}/%s", name));
 }
 
-static void join(struct out *o, struct ecc_yaml *service, const char *network, bool internal)
+/* The secrets of the system, or those that sandboxes have beside them. */
+static void declare_secrets(struct out *o, bool sandbox)
+{
+    for (size_t i = 0; i < o->deploy->nsecrets; i++) {
+        const char *name = o->deploy->secrets[i].name;
+        if (o->deploy->secrets[i].sandbox != sandbox)
+            continue;
+        struct ecc_yaml *secret = ecc_yaml_map(o->arena);
+        ecc_yaml_put_text(secret, "file", ecc_arena_printf(o->arena, "${EC_SECRETS:-../.ecom/deploy}/%s", name));
+        ecc_yaml_append(o->secrets, name, secret);
+    }
+}
+
+static void declare_network(struct out *o, const char *name, bool internal)
+{
+    struct ecc_yaml *map = ecc_yaml_map(o->arena);
+
+    ecc_yaml_put_text(map, "driver", o->swarm ? "overlay" : "bridge");
+    if (internal)
+        ecc_yaml_put_raw(map, "internal", "true");
+    ecc_yaml_append(o->networks, name, map);
+}
+
+static void join(struct ecc_yaml *service, const char *network)
 {
     struct ecc_yaml *list = ecc_yaml_get(service, "networks");
 
     if (!list)
         list = ecc_yaml_put_list(service, "networks");
     ecc_yaml_add_text(list, network);
-    struct ecc_yaml *map = ecc_yaml_put_map(o->networks, network);
-    ecc_yaml_put_text(map, "driver", o->swarm ? "overlay" : "bridge");
-    if (internal)
-        ecc_yaml_put_raw(map, "internal", "true");
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    int member = strcmp(x->member, y->member);
+
+    return member ? member : x->network < y->network ? -1 : x->network > y->network;
+}
+
+static void find_places(struct out *o)
+{
+    for (size_t i = 0; i < o->nets.n; i++)
+        for (size_t k = 0; k < o->nets.items[i].nmembers; k++)
+            ECC_PUSH(o->arena, &o->places, ((struct place){o->nets.items[i].members[k], i}));
+    if (o->places.n)
+        qsort(o->places.items, o->places.n, sizeof o->places.items[0], by_place);
+}
+
+/* The first place of a member; the others follow it. NULL: it has none. */
+static const struct place *place_of(const struct out *o, const char *name)
+{
+    size_t low = 0, high = o->places.n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(o->places.items[middle].member, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < o->places.n && !strcmp(o->places.items[low].member, name) ? &o->places.items[low] : NULL;
+}
+
+static bool is_last(const struct out *o, const struct place *place)
+{
+    return place + 1 == o->places.items + o->places.n || strcmp(place[1].member, place->member) != 0;
 }
 
 static void join_all(struct out *o, struct ecc_yaml *service, const char *name)
 {
-    for (size_t i = 0; i < o->nets.n; i++)
-        if (ecc_network_has(&o->nets.items[i], name))
-            join(o, service, o->nets.items[i].name, true);
+    for (const struct place *place = place_of(o, name); place; place = is_last(o, place) ? NULL : place + 1)
+        join(service, o->nets.items[place->network].name);
 }
 
 static const char *image_of(struct out *o, const struct ecc_process *process)
@@ -189,8 +257,9 @@ static void put_build(struct out *o, struct ecc_yaml *service, const struct ecc_
 
 static struct ecc_yaml *add_service(struct out *o, const char *name, const char *image)
 {
-    struct ecc_yaml *service = ecc_yaml_put_map(o->services, name);
+    struct ecc_yaml *service = ecc_yaml_map(o->arena);
 
+    ecc_yaml_append(o->services, name, service);
     ecc_yaml_put_text(service, "image", image);
     return service;
 }
@@ -198,12 +267,13 @@ static struct ecc_yaml *add_service(struct out *o, const char *name, const char 
 static void put_volume(struct out *o, struct ecc_yaml *service, const char *name, const char *path)
 {
     ecc_yaml_add_text(ecc_yaml_put_list(service, "volumes"), ecc_arena_printf(o->arena, "%s:%s", name, path));
-    ecc_yaml_put_map(o->volumes, name);
+    ecc_yaml_append(o->volumes, name, ecc_yaml_map(o->arena));
 }
 
 static void add_database(struct out *o, const struct ecc_store *store)
 {
-    struct ecc_yaml *service = add_service(o, store->name, "${POSTGRES_IMAGE:-postgres:15-bookworm}"), *env = ecc_yaml_put_map(service, "environment");
+    struct ecc_yaml *service = add_service(o, store->name, "${POSTGRES_IMAGE:-postgres:15-bookworm}"),
+                    *env = ecc_yaml_put_map(service, "environment");
 
     ecc_yaml_put_text(env, "POSTGRES_USER", store->user);
     ecc_yaml_put_text(env, "POSTGRES_DB", store->user);
@@ -211,9 +281,9 @@ static void add_database(struct out *o, const struct ecc_store *store)
     ecc_yaml_put_text(env, "PGDATA", "/var/lib/postgresql/data/pgdata"); /* the folder above may be another user's */
     put_volume(o, service, store->name, "/var/lib/postgresql/data");
     PUT_TMPFS(o, service, "/tmp", "/var/run/postgresql");
-    use_secret(o, service, store->secret);
+    use_secret(service, store->secret);
     join_all(o, service, store->name);
-    put_health(o, service, WORDS(o->arena, "CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", store->user, "-d", store->user));
+    put_health(service, WORDS(o->arena, "CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", store->user, "-d", store->user), "120s");
     put_deploy(o, service, "1", STAYS);
     if (!o->swarm)
         ecc_yaml_put_text(service, "stop_signal", "SIGINT"); /* fast shutdown: on SIGTERM it waits for its clients */
@@ -224,11 +294,12 @@ static void add_cache(struct out *o, const struct ecc_store *store)
 {
     struct ecc_yaml *service = add_service(o, store->name, "${REDIS_IMAGE:-redis:7.2-bookworm}");
 
-    ecc_yaml_put(service, "command", WORDS(o->arena, "redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "no",
-                                           "--maxmemory", "192mb", "--maxmemory-policy", "volatile-ttl"));
+    ecc_yaml_put(service, "command",
+                 WORDS(o->arena, "redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "no",
+                       "--maxmemory", "192mb", "--maxmemory-policy", "volatile-ttl"));
     PUT_TMPFS(o, service, "/data");
     join_all(o, service, store->name);
-    put_health(o, service, WORDS(o->arena, "CMD", "redis-cli", "ping"));
+    put_health(service, WORDS(o->arena, "CMD", "redis-cli", "ping"), "60s");
     put_deploy(o, service, "1", STAYS);
     put_common(o, service, PROGRAM_USER, &size_cache, NULL, STAYS);
 }
@@ -251,14 +322,16 @@ static void add_bus(struct out *o, const struct ecc_store *store)
                                               "transaction.state.log.min.isr=1\n"
                                               "auto.create.topics.enable=false",
                                               store->port, store->name, store->port);
-    static const char script[] = "printf '%s\\n' \"$$KAFKA_PROPERTIES\" > /tmp/server.properties "
-                                 "&& /opt/kafka/bin/kafka-storage.sh format --ignore-formatted -t \"$$KAFKA_CLUSTER\" -c /tmp/server.properties "
-                                 "&& exec /opt/kafka/bin/kafka-server-start.sh /tmp/server.properties";
+    static const char script[] =
+        "printf '%s\\n' \"$$KAFKA_PROPERTIES\" > /tmp/server.properties "
+        "&& /opt/kafka/bin/kafka-storage.sh format --ignore-formatted -t \"$$KAFKA_CLUSTER\" -c /tmp/server.properties "
+        "&& exec /opt/kafka/bin/kafka-server-start.sh /tmp/server.properties";
 
     ecc_yaml_put(service, "entrypoint", WORDS(o->arena, "/bin/sh", "-c", script));
     env = ecc_yaml_put_map(service, "environment");
     ecc_yaml_put_text(env, "KAFKA_PROPERTIES", properties);
-    ecc_yaml_put_text(env, "KAFKA_CLUSTER", ecc_arena_printf(o->arena, "%.21sw", ecc_sha256_hex(o->arena, store->name, strlen(store->name))));
+    ecc_yaml_put_text(env, "KAFKA_CLUSTER",
+                      ecc_arena_printf(o->arena, "%.21sw", ecc_sha256_hex(o->arena, store->name, strlen(store->name))));
     ecc_yaml_put_text(env, "KAFKA_HEAP_OPTS", "${KAFKA_HEAP_OPTS:--Xms256m -Xmx512m}");
     ecc_yaml_put_text(env, "KAFKA_LOG4J_OPTS", "-Dlog4j.configuration=file:/opt/kafka/config/tools-log4j.properties"); /* to stderr alone */
     ecc_yaml_put_text(env, "EXTRA_ARGS", "-name kafkaServer"); /* no log of the collector's */
@@ -266,7 +339,8 @@ static void add_bus(struct out *o, const struct ecc_store *store)
     put_volume(o, service, store->name, "/var/lib/kafka/data");
     PUT_TMPFS(o, service, "/tmp");
     join_all(o, service, store->name);
-    put_health(o, service, WORDS(o->arena, "CMD", "bash", "-c", ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", store->port)));
+    put_health(service, WORDS(o->arena, "CMD", "bash", "-c", ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", store->port)),
+               "180s");
     put_deploy(o, service, "1", STAYS);
     put_common(o, service, "${KAFKA_USER:-1000:1000}", &size_bus, "60s", STAYS);
 }
@@ -299,7 +373,7 @@ static void put_setting(struct out *o, struct ecc_yaml *service, struct ecc_yaml
     if (setting->secret) {
         ecc_yaml_put_text(env, setting->path ? setting->name : ecc_arena_printf(o->arena, "%s_FILE", setting->name),
                           ecc_arena_printf(o->arena, SECRETS_AT "%s", setting->secret));
-        use_secret(o, service, setting->secret);
+        use_secret(service, setting->secret);
     } else if (setting->value) {
         ecc_yaml_put_text(env, setting->name, setting->value);
     } else if (setting->source != ECC_SOURCE_AUTHORITY) {
@@ -326,10 +400,10 @@ static void put_dependencies(struct out *o, struct ecc_yaml *service, const stru
 {
     if (process->database)
         depend(o, service, ecc_arena_printf(o->arena, "%s-migrate", process->name), "service_completed_successfully");
-    for (size_t i = 0; i < o->deploy->nconversations; i++) {
-        const struct ecc_conversation *c = &o->deploy->conversations[i];
+    const struct ecc_conversation *c;
+    for (size_t n = ecc_deploy_from(o->deploy, process->name, &c); n > 0; n--, c++) {
         const struct ecc_process *peer = c->external ? NULL : ecc_deploy_process(o->deploy, c->to);
-        if (strcmp(c->from, process->name) != 0 || c->external || (process->database && !strcmp(c->to, process->database->name)))
+        if (c->external || (process->database && !strcmp(c->to, process->database->name)))
             continue;
         if (!peer || process->kind == ECC_PROCESS_GATEWAY) /* services may call each other in a circle */
             depend(o, service, c->to, "service_healthy");
@@ -355,10 +429,21 @@ static void put_public(struct out *o, struct ecc_yaml *service, const struct ecc
 
 static bool goes_outside(const struct out *o, const struct ecc_process *process)
 {
-    for (size_t i = 0; i < o->deploy->nconversations; i++)
-        if (o->deploy->conversations[i].external && !strcmp(o->deploy->conversations[i].from, process->name))
+    const struct ecc_conversation *c;
+
+    for (size_t n = ecc_deploy_from(o->deploy, process->name, &c); n > 0; n--, c++)
+        if (c->external)
             return true;
     return false;
+}
+
+/* A way out, or in, that nobody else has. */
+static void join_own(struct out *o, struct ecc_yaml *service, const struct ecc_process *process, const char *what)
+{
+    const char *name = ecc_arena_printf(o->arena, "%s_%s", process->name, what);
+
+    declare_network(o, name, false);
+    join(service, name);
 }
 
 static struct ecc_yaml *add_process(struct out *o, const struct ecc_process *process)
@@ -375,8 +460,8 @@ static struct ecc_yaml *add_process(struct out *o, const struct ecc_process *pro
         ecc_yaml_put_text(env, "EC_VERSION", "${EC_VERSION:-}");
     join_all(o, service, process->name);
     if (goes_outside(o, process))
-        join(o, service, ecc_arena_printf(o->arena, "%s_outside", process->name), false);
-    put_health(o, service, WORDS(o->arena, "CMD", process->name, "health"));
+        join_own(o, service, process, "outside");
+    put_health(service, WORDS(o->arena, "CMD", process->name, "health"), "60s");
     deploy = put_deploy(o, service, process->kind == ECC_PROCESS_SANDBOX ? "1" : "${EC_REPLICAS:-2}", STAYS);
     if (deploy && process->kind != ECC_PROCESS_SANDBOX) {
         struct ecc_yaml *update = ecc_yaml_put_map(deploy, "update_config");
@@ -385,7 +470,7 @@ static struct ecc_yaml *add_process(struct out *o, const struct ecc_process *pro
         ecc_yaml_put_text(update, "failure_action", "rollback");
     }
     if (process->kind == ECC_PROCESS_GATEWAY) {
-        join(o, service, ecc_arena_printf(o->arena, "%s_public", process->name), false);
+        join_own(o, service, process, "public");
         put_public(o, service, process);
     }
     PUT_TMPFS(o, service, "/tmp");
@@ -428,6 +513,9 @@ static void emit_system(struct ecc_codegen *cg, struct out *o, const char *file,
 {
     struct ecc_yaml *root = begin(o);
 
+    declare_secrets(o, false);
+    for (size_t i = 0; i < o->nets.n; i++)
+        declare_network(o, o->nets.items[i].name, true);
     for (size_t i = 0; i < o->deploy->nstores; i++)
         add_store(o, o->deploy->stores[i]);
     for (size_t i = 0; i < o->deploy->nprocesses; i++) {
@@ -457,12 +545,14 @@ static void add_sandbox(struct out *o, const struct ecc_process *sandbox)
             caller = ecc_yaml_put_map(o->services, c->from);
             env = ecc_yaml_put_map(caller, "environment");
             ecc_yaml_put_text(env, "EC_CA_FILE", SECRETS_AT "sandbox.ca");
-            use_secret(o, caller, "sandbox.ca");
+            use_secret(caller, "sandbox.ca");
         }
         env = ecc_yaml_get(caller, "environment");
-        ecc_yaml_put_text(env, sandbox->node->u.external.base_env, ecc_arena_printf(o->arena, "https://%s:%d", sandbox->name, sandbox->port));
-        join(o, caller, network, true);
-        join(o, service, network, true);
+        ecc_yaml_put_text(env, sandbox->node->u.external.base_env,
+                          ecc_arena_printf(o->arena, "https://%s:%d", sandbox->name, sandbox->port));
+        declare_network(o, network, true);
+        join(caller, network);
+        join(service, network);
     }
 }
 
@@ -482,25 +572,26 @@ static void mount(struct ecc_yaml *service, const char *from, const char *to)
 /* Prometheus joins of each process one network that is there, so that nobody meets anybody new but Prometheus. */
 static void add_prometheus(struct out *o)
 {
-    struct ecc_yaml *service = add_service(o, "prometheus", "${PROMETHEUS_IMAGE:-prom/prometheus:v2.53.4}"), *joined = ecc_yaml_map(o->arena);
+    struct ecc_yaml *service = add_service(o, "prometheus", "${PROMETHEUS_IMAGE:-prom/prometheus:v2.53.4}");
 
-    ecc_yaml_put(service, "command", WORDS(o->arena, "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus",
-                                           "--storage.tsdb.retention.time=7d"));
+    ecc_yaml_put(service, "command",
+                 WORDS(o->arena, "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus",
+                       "--storage.tsdb.retention.time=7d"));
     ecc_yaml_put_list(service, "volumes");
     mount(service, "prometheus.yml", "/etc/prometheus/prometheus.yml");
     mount(service, "alerts.yml", "/etc/prometheus/alerts.yml");
+    bool *joined = ECC_NEW_ARRAY(o->arena, bool, o->nets.n + 1);
     for (size_t i = 0; i < o->deploy->nprocesses; i++) {
-        const struct ecc_process *process = o->deploy->processes[i];
-        const struct ecc_network *network = process->kind == ECC_PROCESS_SANDBOX ? NULL : ecc_network_of(&o->nets, process->name);
-        bool met = !network;
-        for (size_t k = 0; k < o->nets.n && !met; k++)
-            met = ecc_network_has(&o->nets.items[k], process->name) && ecc_yaml_get(joined, o->nets.items[k].name);
-        if (!met) {
-            ecc_yaml_put_raw(joined, network->name, "true");
-            join(o, service, network->name, true);
+        const struct place *first = place_of(o, o->deploy->processes[i]->name), *place = first; /* a sandbox has none */
+        while (place && !joined[place->network])
+            place = is_last(o, place) ? NULL : place + 1;
+        if (first && !place) {
+            joined[first->network] = true;
+            join(service, o->nets.items[first->network].name);
         }
     }
-    join(o, service, "watch", false); /* what is published can't be internal alone */
+    declare_network(o, "watch", false);
+    join(service, "watch"); /* what is published can't be internal alone */
     ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"), "127.0.0.1:${PROMETHEUS_PORT:-9090}:9090");
     PUT_TMPFS(o, service, "/prometheus");
     put_common(o, service, "65534:65534", &size_watcher, NULL, STAYS);
@@ -508,7 +599,8 @@ static void add_prometheus(struct out *o)
 
 static void add_grafana(struct out *o)
 {
-    struct ecc_yaml *service = add_service(o, "grafana", "${GRAFANA_IMAGE:-grafana/grafana:11.2.0}"), *env = ecc_yaml_put_map(service, "environment");
+    struct ecc_yaml *service = add_service(o, "grafana", "${GRAFANA_IMAGE:-grafana/grafana:11.2.0}"),
+                    *env = ecc_yaml_put_map(service, "environment");
 
     ecc_yaml_put_text(env, "GF_AUTH_ANONYMOUS_ENABLED", "true");
     ecc_yaml_put_text(env, "GF_AUTH_DISABLE_LOGIN_FORM", "true");
@@ -517,7 +609,7 @@ static void add_grafana(struct out *o)
     ecc_yaml_put_list(service, "volumes");
     mount(service, "grafana/provisioning", "/etc/grafana/provisioning");
     mount(service, "dashboards", "/var/lib/grafana/dashboards");
-    join(o, service, "watch", false);
+    join(service, "watch");
     ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"), "127.0.0.1:${GRAFANA_PORT:-3001}:3000");
     PUT_TMPFS(o, service, "/tmp", "/var/lib/grafana/plugins", "/var/log/grafana");
     put_common(o, service, "472:0", &size_watcher, NULL, STAYS);
@@ -529,6 +621,7 @@ static void emit_sandboxes(struct ecc_codegen *cg, struct out *o, const char *fi
     struct ecc_yaml *root = begin(o);
 
     seed(o);
+    declare_secrets(o, true);
     for (size_t i = 0; i < o->deploy->nprocesses; i++)
         if (o->deploy->processes[i]->kind == ECC_PROCESS_SANDBOX)
             add_sandbox(o, o->deploy->processes[i]);
@@ -544,16 +637,20 @@ void ecc_emit_compose(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
 {
     static const char *const compose[] = {
         "ecomc secrets && docker compose -p NAME -f generated/compose.yaml up -d --build",
-        "docker-compose 1.29 takes it as Compose v2 does. README, \"Ship it\"", NULL,
+        "docker-compose 1.29 takes it as Compose v2 does. README, \"Ship it\"",
+        NULL,
     };
     static const char *const dev[] = {
-        "ecomc secrets --sandbox && docker compose -p NAME -f generated/compose.yaml -f generated/compose.dev.yaml up -d --build", NULL,
+        "ecomc secrets --sandbox && docker compose -p NAME -f generated/compose.yaml -f generated/compose.dev.yaml up -d --build",
+        NULL,
     };
     static const char *const stack[] = {"ecomc secrets && docker stack deploy -c generated/stack.yaml NAME", NULL};
-    static const char *const stack_dev[] = {"ecomc secrets --sandbox && docker stack deploy -c generated/stack.yaml -c generated/stack.dev.yaml NAME", NULL};
+    static const char *const stack_dev[] = {
+        "ecomc secrets --sandbox && docker stack deploy -c generated/stack.yaml -c generated/stack.dev.yaml NAME", NULL};
     struct out o = {.arena = cg->scratch, .model = cg->model, .deploy = deploy};
 
     o.nets = ecc_networks(o.arena, deploy);
+    find_places(&o);
     emit_system(cg, &o, "compose.yaml", compose);
     emit_sandboxes(cg, &o, "compose.dev.yaml", dev);
     o.swarm = true;

@@ -3,22 +3,29 @@
  *
  * Stages have a dot in their names, which a process can't have. It is read by the classic builder and by BuildKit alike.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "codegen.h"
 #include "deploy.h"
 
-struct words { const char **items; size_t n, cap; };
-struct image { const struct ecc_process *process; const char *stage; };
-struct images { struct image *items; size_t n, cap; };
+struct words {
+    const char **items;
+    size_t n, cap;
+};
+struct image {
+    const struct ecc_process *process;
+    const char *stage;
+};
+struct images {
+    struct image *items;
+    size_t n, cap;
+};
 
-static const struct ecc_shapes *unit_of(struct ecc_shapes *const *units, size_t n, const char *name)
+static int by_folder(const void *a, const void *b)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(units[i]->folder, name))
-            return units[i];
-    return NULL;
+    return strcmp((*(struct ecc_shapes *const *)a)->folder, (*(struct ecc_shapes *const *)b)->folder);
 }
 
 static bool has_setting(const struct ecc_process *process, enum ecc_source_kind source)
@@ -33,7 +40,10 @@ static bool has_setting(const struct ecc_process *process, enum ecc_source_kind 
 static struct words packages_of(struct ecc_arena *arena, const struct ecc_process *process, const struct ecc_shapes *unit)
 {
     bool sandbox = process->kind == ECC_PROCESS_SANDBOX, externals = has_setting(process, ECC_SOURCE_AUTHORITY);
-    const struct { bool needed; const char *name; } packages[] = {
+    const struct {
+        bool needed;
+        const char *name;
+    } packages[] = {
         {externals, "ca-certificates"},
         {!sandbox, "libcjose0"},
         {externals, "libcurl4"},
@@ -64,7 +74,7 @@ static void emit_install(struct ecc_writer *w, const char *packages)
 {
     ecc_wl(w, "RUN apt-get update \\");
     ecc_wl(w, "  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends %s \\", packages);
-    ecc_wl(w, "  && rm -rf /var/lib/apt/lists/*");
+    ecc_wl(w, "  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*");
 }
 
 static bool has_custom(const struct ecc_model *model)
@@ -102,7 +112,13 @@ void ecc_emit_docker(struct ecc_codegen *cg, const struct ecc_deploy *deploy, st
     struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_HASH);
     struct words stages = {0};
     struct images images = {0};
+    struct ecc_shapes **sorted = ECC_NEW_ARRAY(cg->scratch, struct ecc_shapes *, n + 1);
 
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = units[i];
+
+    if (n)
+        qsort(sorted, n, sizeof sorted[0], by_folder); /* as the processes are, of which each has its unit */
     ecc_wl(w, "#   docker build -t NAME --target NAME [-f generated/Dockerfile] %s", has_custom(cg->model) ? "." : "generated");
     ecc_wl(w, "# RUNTIME_IMAGE is made by runtime/Dockerfile of ecomc.");
     ecc_wl(w, "ARG RUNTIME_IMAGE=ecom-runtime");
@@ -113,7 +129,7 @@ void ecc_emit_docker(struct ecc_codegen *cg, const struct ecc_deploy *deploy, st
     emit_install(w, "libssl3 libuv1");
     for (size_t i = 0; i < deploy->nprocesses; i++) {
         const struct ecc_process *process = deploy->processes[i];
-        struct words packages = packages_of(cg->scratch, process, unit_of(units, n, process->name));
+        struct words packages = packages_of(cg->scratch, process, sorted[i]);
         const char *stage = ecc_arena_printf(cg->scratch, "with.%s", joined(cg->scratch, &packages, "_"));
         bool known = false;
         for (size_t k = 0; k < stages.n; k++)

@@ -9,9 +9,6 @@
  * CloudNativePG makes for a database. Settings are literals of a generated ConfigMap, whose name has its content's hash, so pods that are
  * told something else are new pods. Lists are sorted by name where order has no meaning.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "arena.h"
 #include "k8s.h"
 
@@ -61,26 +58,18 @@ struct ecc_yaml *ecc_k8s_match(struct ecc_k8s *k, const char *label, const char 
     return made;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const struct ecc_process *const *)a)->name, (*(const struct ecc_process *const *)b)->name);
-}
-
 static void write_base(struct ecc_k8s *k)
 {
     const struct ecc_deploy *deploy = k->deploy;
-    const struct ecc_process **sorted = ECC_NEW_ARRAY(k->arena, const struct ecc_process *, deploy->nprocesses);
     struct ecc_yaml *resources, *base = ecc_k8s_kustomization(k, &resources), *services, *folder;
 
-    for (size_t i = 0; i < deploy->nprocesses; i++)
-        sorted[i] = deploy->processes[i];
-    qsort(sorted, deploy->nprocesses, sizeof sorted[0], by_name);
     folder = ecc_k8s_kustomization(k, &services);
     for (size_t i = 0; i < deploy->nprocesses; i++) {
-        if (sorted[i]->kind == ECC_PROCESS_SANDBOX)
+        const struct ecc_process *process = deploy->processes[i];
+        if (process->kind == ECC_PROCESS_SANDBOX)
             continue;
-        ecc_yaml_add_text(services, sorted[i]->name);
-        ecc_k8s_process(k, ecc_arena_printf(k->arena, "base/services/%s", sorted[i]->name), sorted[i]);
+        ecc_yaml_add_text(services, process->name);
+        ecc_k8s_process(k, ecc_arena_printf(k->arena, "base/services/%s", process->name), process);
     }
     ecc_k8s_write(k, "base/services", "kustomization.yaml", folder);
     ecc_yaml_add_text(resources, "network");

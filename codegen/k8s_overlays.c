@@ -4,9 +4,6 @@
  * dev: one of each, small; each external that has a sandbox is its sandbox, told to who calls it, and the ways to the real ones are gone.
  * prod: more of each, and the gateways' Services are the world's.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "arena.h"
 #include "k8s.h"
 
@@ -115,16 +112,10 @@ static void add_sandboxes(struct ecc_k8s *k, struct ecc_yaml *resources)
         ecc_yaml_add_text(resources, names->keys[i]);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const struct ecc_process *const *)a)->name, (*(const struct ecc_process *const *)b)->name);
-}
-
 /* ------------------------------------------------------------------ dev */
 
 static void write_dev(struct ecc_k8s *k)
 {
-    const struct ecc_process **sorted = ECC_NEW_ARRAY(k->arena, const struct ecc_process *, k->deploy->nprocesses);
     struct ecc_yaml *resources, *made = ecc_k8s_kustomization(k, &resources), *maps = ecc_yaml_list(k->arena), *patches;
 
     ecc_yaml_add_text(resources, "../../base");
@@ -152,10 +143,7 @@ static void write_dev(struct ecc_k8s *k)
                   "- {op: replace, path: /spec/resources/requests, value: {cpu: 50m, memory: 768Mi}}");
     }
     for (size_t i = 0; i < k->deploy->nprocesses; i++)
-        sorted[i] = k->deploy->processes[i];
-    qsort(sorted, k->deploy->nprocesses, sizeof sorted[0], by_name);
-    for (size_t i = 0; i < k->deploy->nprocesses; i++)
-        add_caller(k, sorted[i], maps, patches);
+        add_caller(k, k->deploy->processes[i], maps, patches);
     if (maps->n)
         ecc_yaml_put(made, "configMapGenerator", maps);
     ecc_k8s_write(k, "overlays/dev", "kustomization.yaml", made);

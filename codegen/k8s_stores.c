@@ -263,7 +263,7 @@ static void write_cache(struct ecc_k8s *k, const char *folder, const struct ecc_
 
 void ecc_k8s_stores(struct ecc_k8s *k)
 {
-    struct ecc_yaml *resources, *all = ecc_k8s_kustomization(k, &resources), *names = ecc_yaml_map(k->arena);
+    struct ecc_yaml *resources, *all = ecc_k8s_kustomization(k, &resources);
 
     for (size_t i = 0; i < k->deploy->nstores; i++) {
         const struct ecc_store *store = k->deploy->stores[i];
@@ -282,12 +282,8 @@ void ecc_k8s_stores(struct ecc_k8s *k)
             break;
         }
         ecc_k8s_write(k, folder, "kustomization.yaml", own);
-        ecc_yaml_put_map(names, store->name);
+        ecc_yaml_add_text(resources, store->name);
     }
-    if (!names->n)
-        return;
-    ecc_yaml_sort(names);
-    for (size_t i = 0; i < names->n; i++)
-        ecc_yaml_add_text(resources, names->keys[i]);
-    ecc_k8s_write(k, "base/stores", "kustomization.yaml", all);
+    if (k->deploy->nstores)
+        ecc_k8s_write(k, "base/stores", "kustomization.yaml", all);
 }

@@ -1,5 +1,5 @@
-/* Networks in which only those meet who talk to each other: each pair that has a conversation shares one, and no network has two members that
- * have none. In a deployment that separates by networks a connection that is not declared finds no way. */
+/* Networks in which only those meet who talk to each other: each pair that has a conversation shares one, and no network has two members
+ * that have none. Where networks are kept apart, a connection that is not declared finds no way. */
 #ifndef ECC_NETWORKS_H
 #define ECC_NETWORKS_H
 
@@ -15,9 +15,6 @@ struct ecc_networks { struct ecc_network *items; size_t n, cap; };
 
 /* Without externals and sandboxes. */
 struct ecc_networks ecc_networks(struct ecc_arena *arena, const struct ecc_deploy *deploy);
-/* The first network of a member; NULL: it talks to nobody. */
-const struct ecc_network *ecc_network_of(const struct ecc_networks *networks, const char *member);
-bool ecc_network_has(const struct ecc_network *network, const char *member);
 const char *ecc_network_name(struct ecc_arena *arena, const char **members, size_t n);
 
 #endif

@@ -70,15 +70,21 @@ struct ecc_yaml *ecc_yaml_add_map(struct ecc_yaml *list)
     return ecc_yaml_add(list, ecc_yaml_map(list->arena));
 }
 
+void ecc_yaml_append(struct ecc_yaml *map, const char *key, struct ecc_yaml *value)
+{
+    if (map->n == map->cap_keys)
+        map->keys = ecc_arena_grow(map->arena, map->keys, &map->cap_keys, sizeof *map->keys);
+    map->keys[map->n] = key;
+    ecc_yaml_add(map, value);
+}
+
 struct ecc_yaml *ecc_yaml_put(struct ecc_yaml *map, const char *key, struct ecc_yaml *value)
 {
     for (size_t i = 0; i < map->n; i++)
         if (strcmp(map->keys[i], key) == 0)
             return map->items[i] = value;
-    if (map->n == map->cap_keys)
-        map->keys = ecc_arena_grow(map->arena, map->keys, &map->cap_keys, sizeof *map->keys);
-    map->keys[map->n] = key;
-    return ecc_yaml_add(map, value);
+    ecc_yaml_append(map, key, value);
+    return value;
 }
 
 struct ecc_yaml *ecc_yaml_put_map(struct ecc_yaml *map, const char *key)

@@ -37,6 +37,7 @@ struct ecc_yaml *ecc_yaml_ref(struct ecc_arena *arena, const char *folder, const
 struct ecc_yaml *ecc_yaml_put(struct ecc_yaml *map, const char *key, struct ecc_yaml *value);
 struct ecc_yaml *ecc_yaml_put_map(struct ecc_yaml *map, const char *key);
 struct ecc_yaml *ecc_yaml_put_list(struct ecc_yaml *map, const char *key);
+void ecc_yaml_append(struct ecc_yaml *map, const char *key, struct ecc_yaml *value); /* a key that is not there: nobody looks */
 void ecc_yaml_put_text(struct ecc_yaml *map, const char *key, const char *text);
 void ecc_yaml_put_raw(struct ecc_yaml *map, const char *key, const char *text);
 struct ecc_yaml *ecc_yaml_add(struct ecc_yaml *list, struct ecc_yaml *value);

@@ -222,6 +222,11 @@ def suite_system(only=None):
     return script("system/run.py", *([only] if only else []), timeout=(6 * 3600 if LONG else 2400) * int(os.environ.get("EC_REPEAT") or 1))
 
 
+def suite_containers():
+    """Images, docker-compose and, with --long, a swarm, on an engine of the test's own."""
+    return script("containers/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), timeout=3600 if LONG else 1800)
+
+
 def suite_chaos(only=None):
     """Processes end at each crash point, the parts around them fail; nothing is lost, doubled or left undone."""
     if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "tool/ecom-studio", "runtime/libecruntime.a"]):
@@ -241,7 +246,7 @@ def suite_fuzz():
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans, "documents": suite_documents, "k8s": suite_k8s,
           "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "studio": suite_studio, "editors": suite_editors,
           "database": suite_database, "memory": suite_memory, "checks": suite_checks, "scale": suite_scale, "page": suite_page, "fuzz": suite_fuzz,
-          "system": suite_system, "chaos": suite_chaos}
+          "system": suite_system, "containers": suite_containers, "chaos": suite_chaos}
 # In a run of everything: each keeps one processor busy and measures nothing, so they go side by side, each in a process of its own.
 LIGHT = ["ui", "golden", "plans", "documents", "k8s", "fmt", "scenarios", "tool", "lsp", "studio", "editors", "database", "memory"]
 

@@ -1,9 +1,9 @@
 /* ecomc secrets [NAME=VALUE ...] [FILE]: a file for each secret that a deployment needs, where there is none yet.
  *
- * What can be made is made (passwords, keys), what only somebody else knows is asked for: NAME=VALUE, or NAME or NAME_FILE of the environment.
- * Before anything is written it is clear that all is there. A file that is there is never written over, but for the public keys of a
- * service's callers, to which those of new callers are added. No value is ever shown. Files are for their owner alone: whoever runs the
- * command, or, when that is root, the user that the containers have.
+ * What can be made is made (passwords, keys), what only somebody else knows is asked for: NAME=VALUE, or NAME or NAME_FILE of the
+ * environment. Before anything is written it is clear that all is there. A file that is there is never written over, but for the public
+ * keys of a service's callers, to which those of new callers are added. No value is ever shown. Files are for their owner alone: whoever
+ * runs the command, or, when that is root, the user that the containers have.
  */
 #include "cli.h"
 
@@ -119,12 +119,14 @@ static int check_given(struct making *m)
 
     for (size_t i = 0; i < m->deploy->nsecrets && !code; i++) {
         const struct ecc_deploy_secret *secret = &m->deploy->secrets[i];
-        if (secret->env && is_asked(m, secret) && !may_be_random(m, secret) && !is_there(m, secret->name) && !given(m, secret->env, &code) && !code)
+        if (secret->env && is_asked(m, secret) && !may_be_random(m, secret) && !is_there(m, secret->name) &&
+            !given(m, secret->env, &code) && !code)
             missing = ecc_arena_printf(m->arena, "%s%s%s", missing, *missing ? ", " : "", secret->env);
     }
     if (code || !*missing)
         return code;
-    return ecc_say_error(ECC_EXIT_FAILED, "not given: %s; set them (or NAME_FILE), or say NAME=VALUE; --sandbox needs none of its providers", missing);
+    return ecc_say_error(ECC_EXIT_FAILED,
+                         "not given: %s; set them (or NAME_FILE), or say NAME=VALUE; --sandbox needs none of its providers", missing);
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -189,8 +191,9 @@ static int put_url(struct making *m, const struct ecc_deploy_secret *secret)
 
     if (!password)
         return ecc_say_error(ECC_EXIT_IO, "%s holds no password", path_of(m, store->secret));
-    return put_new(m, secret->name, ecc_arena_printf(m->arena, "postgresql://%s:%s@%s:%d/%s", store->user, escaped(m->arena, password), store->name,
-                                                     store->port, store->user));
+    return put_new(m, secret->name,
+                   ecc_arena_printf(m->arena, "postgresql://%s:%s@%s:%d/%s", store->user, escaped(m->arena, password), store->name,
+                                    store->port, store->user));
 }
 
 static bool has_key(json_t *keys, const char *caller)
@@ -210,7 +213,8 @@ static bool has_key(json_t *keys, const char *caller)
 /* The public half of a caller's key, which is in a file of its own. */
 static json_t *key_of(struct making *m, const char *caller)
 {
-    const char *name = ecc_arena_printf(m->arena, "%s.key", caller), *text = content(m, name), *half = text ? ecc_key_public(m->arena, text) : NULL;
+    const char *name = ecc_arena_printf(m->arena, "%s.key", caller), *text = content(m, name),
+               *half = text ? ecc_key_public(m->arena, text) : NULL;
 
     if (text && !half)
         ecc_say_error(ECC_EXIT_IO, "%s is no key", path_of(m, name));
@@ -273,9 +277,10 @@ static int put_authority(struct making *m, const struct ecc_deploy_secret *secre
         if (!ecc_authority_new(m->arena, "ecom sandboxes", names, &m->authority))
             return ecc_say_error(ECC_EXIT_INTERNAL, "a certificate can't be made");
     }
-    return put_new(m, secret->name, secret->kind == ECC_SECRET_SANDBOX_CA            ? m->authority.ca
-                                    : secret->kind == ECC_SECRET_SANDBOX_CERTIFICATE ? m->authority.certificate
-                                                                                     : m->authority.key);
+    return put_new(m, secret->name,
+                   secret->kind == ECC_SECRET_SANDBOX_CA            ? m->authority.ca
+                   : secret->kind == ECC_SECRET_SANDBOX_CERTIFICATE ? m->authority.certificate
+                                                                    : m->authority.key);
 }
 
 /* The three belong together, and to the sandboxes that there are. */
@@ -289,11 +294,14 @@ static int check_authority(struct making *m)
     if (!there)
         return 0;
     if (there < 3)
-        return ecc_say_error(ECC_EXIT_FAILED, "%s has only some of sandbox.ca, sandbox.tls.crt, sandbox.tls.key; remove them, and new ones are made", m->dir);
+        return ecc_say_error(ECC_EXIT_FAILED,
+                             "%s has only some of sandbox.ca, sandbox.tls.crt, sandbox.tls.key; remove them, and new ones are made",
+                             m->dir);
     const char *certificate = content(m, "sandbox.tls.crt");
     for (size_t i = 0; certificate && i < m->deploy->nprocesses; i++)
         if (m->deploy->processes[i]->kind == ECC_PROCESS_SANDBOX && !ecc_certificate_is_for(certificate, m->deploy->processes[i]->name))
-            return ecc_say_error(ECC_EXIT_FAILED, "sandbox.tls.crt is not for %s; remove sandbox.ca, sandbox.tls.crt and sandbox.tls.key in %s",
+            return ecc_say_error(ECC_EXIT_FAILED,
+                                 "sandbox.tls.crt is not for %s; remove sandbox.ca, sandbox.tls.crt and sandbox.tls.key in %s",
                                  m->deploy->processes[i]->name, m->dir);
     return certificate ? 0 : ECC_EXIT_IO;
 }

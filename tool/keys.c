@@ -74,7 +74,10 @@ static X509 *certificate(EVP_PKEY *key, const char *name, const char *names, X50
     X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : subject);
     X509V3_set_ctx(&context, issuer ? issuer : cert, cert, NULL, NULL, 0);
 
-    const struct { int nid; const char *ca, *leaf; } extensions[] = {
+    const struct {
+        int nid;
+        const char *ca, *leaf;
+    } extensions[] = {
         {NID_basic_constraints, "critical,CA:TRUE,pathlen:0", "critical,CA:FALSE"},
         {NID_key_usage, "critical,keyCertSign,cRLSign", "critical,digitalSignature"},
         {NID_ext_key_usage, NULL, "serverAuth"},

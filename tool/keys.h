@@ -1,5 +1,5 @@
-/* Makes keys, random values and certificates. Every text is in the arena; where one can't be made the answer is NULL or false, and who asked
- * says so. */
+/* Makes keys, random values and certificates. Every text is in the arena; where one can't be made the answer is NULL or false, and who
+ * asked says so. */
 #ifndef ECC_KEYS_H
 #define ECC_KEYS_H
 

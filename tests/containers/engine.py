@@ -1,8 +1,8 @@
 """An engine of the test's own: Debian's dockerd, with its data below .ecom/containers, where images stay from run to run.
 
 It builds with the network of the machine, and touches nothing of it (no bridge, no firewall). It runs containers in namespaces of the test's own,
-in which there is no way to the outside: `outside` is a bridge with the one address that stands for it. So nothing of what an engine does to a
-machine's network is seen outside, and engines of several checkouts run side by side."""
+in which the outside is a namespace beside them, with a web server. So nothing of what an engine does to a machine's network is seen beyond, and
+engines of several checkouts run side by side."""
 import ctypes
 import fcntl
 import os
@@ -15,7 +15,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 HOME = os.path.join(ROOT, ".ecom", "containers")
-OUTSIDE = "198.51.100.1"  # RFC 5737: nobody's
+HERE_IS, OUTSIDE = "198.51.100.1", "198.51.100.2"  # RFC 5737: nobody's
 NEWNS, NEWNET = 0x00020000, 0x40000000
 
 
@@ -44,7 +44,7 @@ class Engine:
         self.folder = tempfile.mkdtemp(prefix="ecom-engine-")
         self.socket = os.path.join(self.folder, "docker.sock")
         self.log = os.path.join(HOME, "dockerd.log")
-        self.process = None
+        self.process = self.neighbour = None
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "COMPOSE_", "EC_"))}
         self.env |= {"DOCKER_HOST": "unix://" + self.socket, "DOCKER_CONFIG": self.folder, "DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0",
                      "COMPOSE_HTTP_TIMEOUT": "300", "LC_ALL": "C.UTF-8"}
@@ -80,12 +80,22 @@ class Engine:
         shutil.copy("/etc/hosts", os.path.join(self.folder, "hosts"))
         for command in ("mount --make-rprivate /", f"mount --rbind /sys/fs/cgroup {cgroup}", "mount -t sysfs sysfs /sys",
                         f"mount --rbind {cgroup} /sys/fs/cgroup", f"mount --bind {self.folder}/resolv.conf /etc/resolv.conf",
-                        f"mount --bind {self.folder}/hosts /etc/hosts", "ip link set lo up", "ip link add outside type bridge",
-                        f"ip addr add {OUTSIDE}/24 dev outside", "ip link set outside up", "ip route add default via 198.51.100.2"):
+                        f"mount --bind {self.folder}/hosts /etc/hosts", "ip link set lo up", f"ip link add outside type veth peer name inside netns {self.outside()}",
+                        f"ip addr add {HERE_IS}/24 dev outside", "ip link set outside up", f"ip route add default via {OUTSIDE}"):
             done = run(*command.split(), check=False)
             if done.returncode:
                 raise CannotRun(f"{command}: {done.stdout.strip()}")
         self.start()
+
+    def outside(self):
+        """Who stands for the internet: a process with a network of its own, which serves as soon as it is connected. Its pid."""
+        script = (f"until ip addr add {OUTSIDE}/24 dev inside; do sleep 0.1; done 2>/dev/null; ip link set inside up; cd {self.folder}/empty; "
+                  f"exec python3 -m http.server 80 --bind {OUTSIDE}")
+        os.mkdir(os.path.join(self.folder, "empty"))
+        self.neighbour = subprocess.Popen(["unshare", "-n", "sh", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while os.readlink(f"/proc/{self.neighbour.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+            time.sleep(0.05)
+        return self.neighbour.pid
 
     def hosts(self, names):
         """What names mean for the test, beside what the machine says."""
@@ -104,8 +114,12 @@ class Engine:
 
     def close(self):
         self.stop()
-        if "cgroup" in os.listdir(self.folder):
-            run("umount", "-l", os.path.join(self.folder, "cgroup"), check=False)
+        if self.neighbour:
+            self.neighbour.kill()
+            self.neighbour.wait()
+        for line in reversed(open("/proc/self/mounts").readlines()):
+            if line.split()[1].startswith(self.folder):
+                run("umount", "-l", line.split()[1], check=False)
         subprocess.run(["rm", "-rf", "--one-file-system", self.folder])
         self.lock.close()
 

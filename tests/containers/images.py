@@ -70,6 +70,26 @@ def image(engine, tag, files, dockerfile):
         engine.docker("build", "-q", "-t", tag, folder)
 
 
+def kafka_jars():
+    """As `up --kafka apache` fetches and keeps them."""
+    jars = os.path.join(ROOT, ".ecom", "kafka", "libs")
+    if not os.path.isdir(jars):
+        text = open(os.path.join(ROOT, "tool", "up", "kafka.c")).read()
+        versions = dict(re.findall(r'#define (\w+)_VERSION "(\S+)"', text))
+        os.makedirs(os.path.dirname(jars), exist_ok=True)
+        pom = os.path.join(os.path.dirname(jars), "pom.xml")
+        with open(pom, "w") as file:
+            file.write("<project><modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>kafka</artifactId><version>1</version><dependencies>" +
+                       "".join(f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+                               for group, name, version in (("org.apache.kafka", "kafka_2.13", versions["KAFKA"]), ("org.slf4j", "slf4j-simple", versions["SLF4J"]))) +
+                       "</dependencies></project>")
+        done = run("mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={jars}.new", check=False)
+        if done.returncode:
+            raise CannotRun(f"Maven can't fetch Apache Kafka: {done.stdout.strip()[:200]}")
+        os.rename(jars + ".new", jars)
+    return jars
+
+
 def same(paths):
     return {path: path for path in paths}
 
@@ -78,15 +98,13 @@ def stand_ins(engine):
     programs = [f"{PG}/bin/{name}" for name in ("postgres", "initdb", "pg_isready", "psql")]
     image(engine, POSTGRES, libraries(*programs) | same([*programs, f"{PG}/lib", "/usr/share/postgresql/15"]) |
           {"/usr/local/bin/entrypoint.sh": POSTGRES_ENTRYPOINT},
-          f"ENV PATH={PG}/bin:/usr/bin:/bin PGDATA=/var/lib/postgresql/data\n"
+          f"ENV PATH={PG}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PGDATA=/var/lib/postgresql/data\n"
           "RUN ldconfig && useradd -u 10001 -U app && mkdir -p /var/lib/postgresql/data && chmod 1777 /var/lib/postgresql/data\n"
           "VOLUME /var/lib/postgresql/data\nENTRYPOINT [\"entrypoint.sh\"]\n")
     programs = ["/usr/bin/redis-server", "/usr/bin/redis-cli"]
     image(engine, REDIS, libraries(*programs) | same(programs), "RUN ldconfig && mkdir /data\nWORKDIR /data\n")
-    jars = os.path.join(ROOT, ".ecom", "kafka", "libs")
-    if not os.path.isdir(jars):
-        raise CannotRun("Apache Kafka's jars are not there: ./ecom up --kafka apache fetches them")
+    jars = kafka_jars()
     image(engine, KAFKA, {JAVA: JAVA, "/etc/java-17-openjdk": "/etc/java-17-openjdk", "/opt/kafka/libs": os.path.realpath(jars),
                           "/opt/kafka/bin/kafka-storage.sh": KAFKA_SCRIPT % "kafka.tools.StorageTool",
                           "/opt/kafka/bin/kafka-server-start.sh": KAFKA_SCRIPT % "kafka.Kafka", **libraries(f"{JAVA}/lib/server/libjvm.so")},
-          f"ENV PATH={JAVA}/bin:/usr/bin:/bin\nRUN ldconfig && mkdir -p /var/lib/kafka/data && chown -R 1000:1000 /var/lib/kafka && java -version\n")
+          f"ENV PATH={JAVA}/bin:/usr/sbin:/usr/bin:/sbin:/bin\nRUN ldconfig && mkdir -p /var/lib/kafka/data && chown -R 1000:1000 /var/lib/kafka && java -version\n")
