@@ -280,7 +280,8 @@ static int usage(void)
     const struct ec_module *const *module;
     const struct ec_command *command;
 
-    fprintf(stderr, "usage: %s [serve]\n       %s version\n", ec_app.service->name, ec_app.service->name);
+    fprintf(stderr, "usage: %s [serve]\n       %s health\n       %s version\n", ec_app.service->name, ec_app.service->name,
+            ec_app.service->name);
     for (module = modules(); *module; module++)
         for (command = (*module)->commands; command && command->name; command++)
             fprintf(stderr, "       %s %s\n", ec_app.service->name, command->usage ? command->usage : command->name);
@@ -296,6 +297,8 @@ int ec_main(int argc, char **argv, const struct ec_service *service)
     ec_app.service = service;
     if (strcmp(name, "serve") == 0 && argc <= 2)
         return serve();
+    if (strcmp(name, "health") == 0 && argc == 2)
+        return ec_health_of_service();
     if (strcmp(name, "version") == 0 && argc == 2) {
         const char *version = getenv("EC_VERSION");
 

@@ -8,7 +8,6 @@
 
 #include "saga.h"
 
-
 struct ec_saga_count {
     const char *name;
     struct ec_metric *running, *compensating, *stuck, *started, *done, *failed, *repeats, *seconds;
