@@ -18,9 +18,20 @@ PROJECT = "shop"
 class Containers(lib.System):
     def __init__(self, engine, kind, secrets, folder, gateway):
         self.engine, self.kind, self.secrets, self.folder = engine, kind, secrets, folder
-        self.gateway = gateway
+        self.published = gateway  # on a swarm each has a port of its own
         self.probes, self.counts, self.logs = {}, {}, {}
         os.makedirs(os.path.join(folder, ".ecom", "logs"), exist_ok=True)
+
+    @property
+    def gateway(self):
+        """Where the public comes in: on a swarm any gateway that is healthy, as a balancer in front would choose."""
+        if self.kind == "compose":
+            return self.published
+        for container in self.containers("api-gateway"):
+            ports = container["NetworkSettings"]["Ports"].get("8080/tcp")
+            if ports and container["State"].get("Health", {}).get("Status") == "healthy":
+                return int(ports[0]["HostPort"])
+        raise ConnectionRefusedError("no gateway is healthy")
 
     # -------------------------------------------------------------- what is running
 
@@ -66,12 +77,15 @@ class Containers(lib.System):
 
     def inside(self, name, *command, **kw):
         """A program of the machine, in the network of a container."""
-        return run("nsenter", f"--net=/proc/{self.processes()[name]['pid']}/ns/net", *command, **kw)
+        return run(*self.into(name), *command, **kw)
+
+    def into(self, name):
+        return ["nsenter", f"--net=/proc/{self.processes()[name]['pid']}/ns/net"]
 
     def metrics(self, name):
-        process = self.processes()[name]
+        port = self.processes()[name]["probe_port"]
         out = {}
-        for line in run("curl", "-sS", "--max-time", "10", f"http://{process['address']}:{process['probe_port']}/metrics").splitlines():
+        for line in self.inside(name, "curl", "-sS", "--max-time", "10", f"http://127.0.0.1:{port}/metrics").splitlines():
             if line and not line.startswith("#"):
                 key, value = line.rsplit(" ", 1)
                 out[key] = float(value)
@@ -84,8 +98,7 @@ class Containers(lib.System):
 
     def psql(self, service):
         url = open(os.path.join(self.secrets, f"{service}-db.url")).read()
-        return ["psql", url.replace(f"@{service}-db:", f"@{self.processes()[f'{service}-db']['address']}:"), "-X", "-q", "-A", "-t", "-F", "\t",
-                "-v", "ON_ERROR_STOP=1"]
+        return [*self.into(f"{service}-db"), "psql", url.replace(f"@{service}-db:", "@127.0.0.1:"), "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
 
     def redis_socket(self):
         return socket.create_connection((self.processes()["redis"]["address"], 6379), timeout=10)
