@@ -6,6 +6,8 @@
 #include "group.h"
 #include "tx.h"
 
+enum { EC_SAGA_STUCK = 10 /* attempts of one call, or of the end, that failed: with more of them a person is needed */ };
+
 enum ec_saga_state { EC_SAGA_RUNNING, EC_SAGA_COMPENSATING };
 
 /* An answer that is not stored yet: it goes with the next write. */

@@ -8,8 +8,6 @@
 
 #include "saga.h"
 
-enum { STUCK = 10 };
-
 struct ec_saga_count {
     const char *name;
     struct ec_metric *running, *compensating, *stuck, *started, *done, *failed, *repeats, *seconds;
@@ -104,7 +102,7 @@ void ec_saga_count_all(const struct ec_instance *first)
         count = count_of(instance->saga);
         count->nrunning += instance->state == EC_SAGA_RUNNING;
         count->ncompensating += instance->state == EC_SAGA_COMPENSATING;
-        count->nstuck += instance->attempts > STUCK;
+        count->nstuck += instance->attempts > EC_SAGA_STUCK;
     }
     for (count = counts; count; count = count->next) {
         ec_metric_set(count->running, count->nrunning);
