@@ -6,8 +6,6 @@
 #include "group.h"
 #include "tx.h"
 
-enum { EC_SAGA_STUCK = 10 /* attempts of one call, or of the end, that failed: with more of them a person is needed */ };
-
 enum ec_saga_state { EC_SAGA_RUNNING, EC_SAGA_COMPENSATING };
 
 /* An answer that is not stored yet: it goes with the next write. */
@@ -17,6 +15,8 @@ struct ec_saga_answer {
     const char *state;   /* "done", "failed", "unknown" */
     struct ec_str reply; /* JSON, or p NULL */
 };
+
+enum { EC_SAGA_STUCK = 10 /* attempts of one call, or of the end, that failed: with more of them a person is needed */ };
 
 struct ec_instance {
     struct ec_uuid id;
