@@ -388,6 +388,11 @@ static void edge_panel(struct board *b, const struct ecc_node *of, const struct 
             .targets = {{rate(b, "keyspace, outcome", "ec_cache_reads_total", labels), "{{keyspace}} {{outcome}}"},
                         {rate(b, "keyspace", "ec_cache_stores_total", labels), "{{keyspace}} stored"},
                         {rate(b, "keyspace", "ec_cache_drops_total", labels), "{{keyspace}} dropped"}});
+    } else if (edge->to->kind == ECC_NODE_CACHE && of->kind == ECC_NODE_GATEWAY &&
+               of->u.gateway.limit) { /* it holds nothing but the limit */
+        PUT(.title = title, .unit = "reqps",
+            .targets = {
+                {rate(b, "verdict", "ec_limiter_requests_total", ecc_arena_printf(b->arena, "job=\"%s\"", of->name)), "{{verdict}}"}});
     }
 }
 

@@ -1,5 +1,5 @@
-"""docs/metrics.md against runtime/: each metric that a process may have stands there, as the process tells of it, and nothing else does. That
-the labels are those of a running system, and that rules and dashboards name nothing else, is seen in tests/system/test_observe.py and
+"""docs/metrics.md against runtime/: each metric that a process may have stands there, as the process tells of it, and nothing else does.
+That the labels are those of a running system, and that rules and dashboards name nothing else, is seen in tests/system/test_observe.py and
 tests/documents."""
 import glob
 import os

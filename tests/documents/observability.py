@@ -90,7 +90,8 @@ def suite(check, folders):
         mine = [test for test in tests if re.match('"?(SagaStuck|OutboxLag) ', test)]
         with open(os.path.join(spoiled, "alerts_test.yml"), "w", encoding="utf-8") as file:
             file.write("  - name: ".join([head, *mine]))
-        check(f"the tests of the rules see one that fires {name}", len(mine) == 4 and "FAILED" in promtool(spoiled, "test", "rules", "alerts_test.yml"))
+        said = promtool(spoiled, "test", "rules", "alerts_test.yml")
+        check(f"the tests of the rules see one that fires {name}", len(mine) == 4 and "FAILED" in said, said)
     program, why = gotools.program("dashboards")
     if why:
         print(f"skip: dashboards by Grafana's types: {why}")

@@ -1,6 +1,6 @@
-"""Programs of Go modules that stand here, each with its go.sum: the OpenTelemetry Collector, and Grafana's types. They are
-built into .ecom/go/bin; that takes minutes, so it is done by who runs with EC_LONG=1 (`./ecom test --long`), and what is built already is used
-by everybody. Who asks for one that is not there, or can't be fetched, is told why."""
+"""Programs of Go modules that stand here, each with its go.sum: the OpenTelemetry Collector, and Grafana's types. They are built into
+.ecom/go/bin; that takes minutes, so it is done by who runs with EC_LONG=1 (`./ecom test --long`), and what is built already is used by
+everybody. Who asks for one that is not there, or can't be fetched, is told why."""
 import fcntl
 import hashlib
 import os

@@ -46,7 +46,8 @@ class Prometheus:
             file.write(self.config())
         self.port = free_port()
         self.log = open(os.path.join(self.data, "log"), "w+")
-        argv = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={self.data}/data", f"--web.listen-address=127.0.0.1:{self.port}"]
+        argv = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={self.data}/data",
+                f"--web.listen-address=127.0.0.1:{self.port}"]
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=subprocess.STDOUT)
         try:
             self.until(lambda: self.get("/-/ready", raw=True), 60, "Prometheus is ready")
