@@ -115,6 +115,19 @@ struct ecc_yaml *ecc_yaml_get(const struct ecc_yaml *map, const char *key)
     return NULL;
 }
 
+struct ecc_yaml *ecc_yaml_at(struct ecc_yaml *map, const char *path)
+{
+    while (*path) {
+        size_t n = strcspn(path, ".");
+        const char *key = ecc_arena_strndup(map->arena, path, n);
+        struct ecc_yaml *next = ecc_yaml_get(map, key);
+
+        map = next ? next : ecc_yaml_put_map(map, key);
+        path += n + (path[n] == '.');
+    }
+    return map;
+}
+
 struct entry {
     const char *key;
     struct ecc_yaml *item;
