@@ -283,7 +283,7 @@ static void add_database(struct out *o, const struct ecc_store *store)
     PUT_TMPFS(o, service, "/tmp", "/var/run/postgresql");
     use_secret(service, store->secret);
     join_all(o, service, store->name);
-    put_health(service, WORDS(o->arena, "CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", store->user, "-d", store->user), "120s");
+    put_health(service, WORDS(o->arena, "CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", store->user, "-d", store->user), "300s");
     put_deploy(o, service, "1", STAYS);
     if (!o->swarm)
         ecc_yaml_put_text(service, "stop_signal", "SIGINT"); /* fast shutdown: on SIGTERM it waits for its clients */
@@ -340,7 +340,7 @@ static void add_bus(struct out *o, const struct ecc_store *store)
     PUT_TMPFS(o, service, "/tmp");
     join_all(o, service, store->name);
     put_health(service, WORDS(o->arena, "CMD", "bash", "-c", ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", store->port)),
-               "180s");
+               "300s");
     put_deploy(o, service, "1", STAYS);
     put_common(o, service, "${KAFKA_USER:-1000:1000}", &size_bus, "60s", STAYS);
 }
@@ -386,7 +386,10 @@ static void add_migration(struct out *o, const struct ecc_process *process)
     struct ecc_yaml *service = add_service(o, ecc_arena_printf(o->arena, "%s-migrate", process->name), image_of(o, process)), *env;
 
     depend(o, service, process->database->name, "service_healthy");
-    ecc_yaml_put(service, "command", WORDS(o->arena, "migrate", "up"));
+    if (o->swarm) /* where a second file adds its words to a command */
+        ecc_yaml_put_text(service, "command", "migrate up ${EC_SEED:-}");
+    else
+        ecc_yaml_put(service, "command", WORDS(o->arena, "migrate", "up"));
     env = ecc_yaml_put_map(service, "environment");
     for (size_t i = 0; i < process->nsettings; i++)
         if (process->settings[i].source == ECC_SOURCE_DATABASE || !strcmp(process->settings[i].name, "LOG_LEVEL"))
@@ -461,7 +464,7 @@ static struct ecc_yaml *add_process(struct out *o, const struct ecc_process *pro
     join_all(o, service, process->name);
     if (goes_outside(o, process))
         join_own(o, service, process, "outside");
-    put_health(service, WORDS(o->arena, "CMD", process->name, "health"), "60s");
+    put_health(service, WORDS(o->arena, "CMD", process->name, "health"), "300s");
     deploy = put_deploy(o, service, process->kind == ECC_PROCESS_SANDBOX ? "1" : "${EC_REPLICAS:-2}", STAYS);
     if (deploy && process->kind != ECC_PROCESS_SANDBOX) {
         struct ecc_yaml *update = ecc_yaml_put_map(deploy, "update_config");
@@ -620,7 +623,8 @@ static void emit_sandboxes(struct ecc_codegen *cg, struct out *o, const char *fi
 {
     struct ecc_yaml *root = begin(o);
 
-    seed(o);
+    if (!o->swarm)
+        seed(o);
     declare_secrets(o, true);
     for (size_t i = 0; i < o->deploy->nprocesses; i++)
         if (o->deploy->processes[i]->kind == ECC_PROCESS_SANDBOX)
@@ -646,7 +650,7 @@ void ecc_emit_compose(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
     };
     static const char *const stack[] = {"ecomc secrets && docker stack deploy -c generated/stack.yaml NAME", NULL};
     static const char *const stack_dev[] = {
-        "ecomc secrets --sandbox && docker stack deploy -c generated/stack.yaml -c generated/stack.dev.yaml NAME", NULL};
+        "ecomc secrets --sandbox && EC_SEED=--seed docker stack deploy -c generated/stack.yaml -c generated/stack.dev.yaml NAME", NULL};
     struct out o = {.arena = cg->scratch, .model = cg->model, .deploy = deploy};
 
     o.nets = ecc_networks(o.arena, deploy);

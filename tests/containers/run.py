@@ -178,8 +178,9 @@ def up_again(engine, system, services):
 
 
 def nothing_left(engine):
-    assert not engine.docker("ps", "-aq").split() and not engine.docker("volume", "ls", "-q").split()
-    assert engine.docker("network", "ls", "--format", "{{.Name}}").split() == ["bridge", "host", "none"]
+    for what in (("ps", "-aq"), ("volume", "ls", "-q"), ("network", "ls", "-q")):
+        left = engine.docker(*what, "--filter", f"label=com.docker.compose.project={PROJECT}").split()
+        assert not left, (what, left)
 
 
 # ---------------------------------------------------------------- swarm
@@ -202,7 +203,7 @@ def one_effect_each(system, orders, declined):
 
 def on_swarm(engine, secrets, folder):
     """Two of each. Where the kernel has no IPVS there is no mesh, and each gateway is published by itself."""
-    engine.env |= {"EC_SECRETS": secrets, "EC_PUBLISH": "host", "EC_ENDPOINT": "dnsrr", "API_GATEWAY_PORT": "0"}
+    engine.env |= {"EC_SECRETS": secrets, "EC_SEED": "--seed", "EC_PUBLISH": "host", "EC_ENDPOINT": "dnsrr", "API_GATEWAY_PORT": "0"}
     engine.docker("swarm", "init", "--advertise-addr", HERE_IS, "--listen-addr", HERE_IS)
     system = Containers(engine, "swarm", secrets, folder, 0)
     try:
@@ -216,7 +217,7 @@ def on_swarm(engine, secrets, folder):
                 if states != ["healthy"] * 2:
                     return False
             return True
-        if not attempt("two of each are healthy", lib.wait, two_of_each, 300, "two of each are healthy"):
+        if not attempt("two of each are healthy", lib.wait, two_of_each, 600, "two of each are healthy"):
             print(engine.docker("service", "ls"), engine.docker("stack", "ps", "--no-trunc", PROJECT, check=False).stdout[:8000])
             return
         system.gateway = published(system)

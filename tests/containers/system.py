@@ -66,12 +66,15 @@ class Containers(lib.System):
 
     def inside(self, name, *command, **kw):
         """A program of the machine, in the network of a container."""
-        return run("nsenter", f"--net=/proc/{self.processes()[name]['pid']}/ns/net", *command, **kw)
+        return run(*self.into(name), *command, **kw)
+
+    def into(self, name):
+        return ["nsenter", f"--net=/proc/{self.processes()[name]['pid']}/ns/net"]
 
     def metrics(self, name):
-        process = self.processes()[name]
+        port = self.processes()[name]["probe_port"]
         out = {}
-        for line in run("curl", "-sS", "--max-time", "10", f"http://{process['address']}:{process['probe_port']}/metrics").splitlines():
+        for line in self.inside(name, "curl", "-sS", "--max-time", "10", f"http://127.0.0.1:{port}/metrics").splitlines():
             if line and not line.startswith("#"):
                 key, value = line.rsplit(" ", 1)
                 out[key] = float(value)
@@ -84,8 +87,7 @@ class Containers(lib.System):
 
     def psql(self, service):
         url = open(os.path.join(self.secrets, f"{service}-db.url")).read()
-        return ["psql", url.replace(f"@{service}-db:", f"@{self.processes()[f'{service}-db']['address']}:"), "-X", "-q", "-A", "-t", "-F", "\t",
-                "-v", "ON_ERROR_STOP=1"]
+        return [*self.into(f"{service}-db"), "psql", url.replace(f"@{service}-db:", "@127.0.0.1:"), "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
 
     def redis_socket(self):
         return socket.create_connection((self.processes()["redis"]["address"], 6379), timeout=10)
