@@ -91,6 +91,8 @@ bool ecc_codegen(struct ecc_codegen *cg)
     ecc_emit_studio(cg);
     ecc_emit_openapi(cg);
     ecc_emit_asyncapi(cg);
+    ecc_emit_configuration(cg);
+    ecc_emit_observe(cg);
     const struct ecc_deploy *deploy = ecc_deploy(cg->scratch, cg->model);
     ecc_emit_docker(cg, deploy, units.items, units.n);
     ecc_emit_compose(cg, deploy);

@@ -191,7 +191,7 @@ def suite_database():
 
 
 def suite_documents():
-    """openapi.yaml and asyncapi.yaml, by the standards' own tools."""
+    """openapi.yaml, asyncapi.yaml and observability/, by the standards' own tools."""
     return script("documents/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 

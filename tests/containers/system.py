@@ -18,9 +18,20 @@ PROJECT = "shop"
 class Containers(lib.System):
     def __init__(self, engine, kind, secrets, folder, gateway):
         self.engine, self.kind, self.secrets, self.folder = engine, kind, secrets, folder
-        self.gateway = gateway
+        self.published = gateway  # on a swarm each has a port of its own
         self.probes, self.counts, self.logs = {}, {}, {}
         os.makedirs(os.path.join(folder, ".ecom", "logs"), exist_ok=True)
+
+    @property
+    def gateway(self):
+        """Where the public comes in: on a swarm any gateway that is healthy, as a balancer in front would choose."""
+        if self.kind == "compose":
+            return self.published
+        for container in self.containers("api-gateway"):
+            ports = container["NetworkSettings"]["Ports"].get("8080/tcp")
+            if ports and container["State"].get("Health", {}).get("Status") == "healthy":
+                return int(ports[0]["HostPort"])
+        raise ConnectionRefusedError("no gateway is healthy")
 
     # -------------------------------------------------------------- what is running
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "outset.h"
 #include "keys.h"
 
 static int failed(const char *path)
@@ -78,7 +79,13 @@ const char *ecc_up_callers_keys(struct ecc_up *up, const struct ecc_node *node)
             return NULL;
         keys = ecc_arena_printf(up->arena, "%s%s%s", keys, i ? ", " : "", key);
     }
-    return ecc_arena_printf(up->arena, "{\"keys\": [%s]}", keys);
+    keys = ecc_arena_printf(up->arena, "{\"keys\": [%s]}", keys);
+    const char *path = ecc_up_path(up, "secrets/%s.callers.%.8s", node->name, ecc_sha256_hex(up->arena, keys, strlen(keys)));
+    if (access(path, R_OK) && ecc_write_private(path, keys)) {
+        failed(path);
+        return NULL;
+    }
+    return path;
 }
 
 static int random_secret(struct ecc_up *up, const char *name)
