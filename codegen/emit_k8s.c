@@ -28,7 +28,15 @@ void ecc_k8s_write(struct ecc_k8s *k, const char *folder, const char *file, cons
     struct ecc_writer *w = ecc_codegen_file(k->cg, ECC_BANNER_HASH);
 
     ecc_yaml_write(w, object);
-    ecc_outset_add_writer(k->cg->out, ecc_arena_printf(k->arena, "k8s/%s/%s", folder, file), w);
+    ecc_outset_add(k->cg->out, ecc_arena_printf(k->arena, "k8s/%s/%s", folder, file), ecc_arena_strndup(k->cg->arena, w->data, w->n), w->n);
+}
+
+struct ecc_k8s ecc_k8s_scratch(const struct ecc_k8s *k)
+{
+    struct ecc_k8s own = *k;
+
+    own.arena = own.cg->scratch = ecc_arena_scratch(k->cg->arena);
+    return own;
 }
 
 struct ecc_yaml *ecc_k8s_kustomization(struct ecc_k8s *k, struct ecc_yaml **resources)
@@ -69,7 +77,8 @@ static void write_base(struct ecc_k8s *k)
         if (process->kind == ECC_PROCESS_SANDBOX)
             continue;
         ecc_yaml_add_text(services, process->name);
-        ecc_k8s_process(k, ecc_arena_printf(k->arena, "base/services/%s", process->name), process);
+        struct ecc_k8s own = ecc_k8s_scratch(k);
+        ecc_k8s_process(&own, ecc_arena_printf(own.arena, "base/services/%s", process->name), process);
     }
     ecc_k8s_write(k, "base/services", "kustomization.yaml", folder);
     ecc_yaml_add_text(resources, "network");
@@ -92,4 +101,5 @@ void ecc_emit_k8s(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
     ecc_k8s_network(&k);
     ecc_k8s_stores(&k);
     ecc_k8s_overlays(&k);
+    cg->scratch = cg->arena;
 }

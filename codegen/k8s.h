@@ -29,6 +29,9 @@ enum {
 struct ecc_yaml *ecc_k8s_object(struct ecc_k8s *k, const char *api, const char *kind, const char *name);
 void ecc_k8s_write(struct ecc_k8s *k, const char *folder, const char *file, const struct ecc_yaml *object); /* folder: below k8s/ */
 
+/* The same, in whose arena is what lasts until this is asked for again: a folder's or an object's tree. */
+struct ecc_k8s ecc_k8s_scratch(const struct ecc_k8s *k);
+
 /* A kustomization and its list of resources; more are added in the order of their names by who writes it. */
 struct ecc_yaml *ecc_k8s_kustomization(struct ecc_k8s *k, struct ecc_yaml **resources);
 

@@ -221,7 +221,8 @@ void ecc_k8s_network(struct ecc_k8s *k)
     write(k, &files, "monitoring.yaml", monitoring(k));
     for (size_t i = 0; i < deploy->nconversations; i++) {
         const struct ecc_conversation *c = &deploy->conversations[i];
-        ecc_k8s_edge(k, "base/network", c);
+        struct ecc_k8s own = ecc_k8s_scratch(k);
+        ecc_k8s_edge(&own, "base/network", c);
         add_file(k, &files, ecc_k8s_edge_file(k, c->from, c->to));
     }
     for (size_t i = 0; i < k->model->nedges; i++) {

@@ -267,21 +267,22 @@ void ecc_k8s_stores(struct ecc_k8s *k)
 
     for (size_t i = 0; i < k->deploy->nstores; i++) {
         const struct ecc_store *store = k->deploy->stores[i];
-        const char *folder = ecc_arena_printf(k->arena, "base/stores/%s", store->name);
-        struct ecc_yaml *files, *own = ecc_k8s_kustomization(k, &files);
+        struct ecc_k8s own = ecc_k8s_scratch(k);
+        const char *folder = ecc_arena_printf(own.arena, "base/stores/%s", store->name);
+        struct ecc_yaml *files, *kustomization = ecc_k8s_kustomization(&own, &files);
 
         switch (store->kind) {
         case ECC_STORE_DATABASE:
-            write_database(k, folder, store, files);
+            write_database(&own, folder, store, files);
             break;
         case ECC_STORE_CACHE:
-            write_cache(k, folder, store, files);
+            write_cache(&own, folder, store, files);
             break;
         case ECC_STORE_BUS:
-            write_bus(k, folder, store, files);
+            write_bus(&own, folder, store, files);
             break;
         }
-        ecc_k8s_write(k, folder, "kustomization.yaml", own);
+        ecc_k8s_write(&own, folder, "kustomization.yaml", kustomization);
         ecc_yaml_add_text(resources, store->name);
     }
     if (k->deploy->nstores)

@@ -8,7 +8,7 @@
 #include "arena.h"
 #include "writer.h"
 
-enum { INDENT = 2, MAX_KEY = 1000 }; /* an implicit key has at most 1024 characters */
+enum { INDENT = 2, LONGEST_WORD = 5, MAX_KEY = 1000 }; /* an implicit key has at most 1024 characters */
 
 static struct ecc_yaml *node(struct ecc_arena *arena, enum ecc_yaml_kind kind, const char *text)
 {
@@ -163,7 +163,7 @@ static bool is_plain(const char *text)
 
     if (n == 0 || text[n - 1] == ' ' || strspn(text, letters) + strspn(text, "$_/") == 0)
         return false;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    for (size_t i = 0; n <= LONGEST_WORD && i < sizeof words / sizeof *words; i++)
         if (strcasecmp(words[i], text) == 0)
             return false;
     for (size_t i = 0; i < n; i++)
