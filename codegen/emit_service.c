@@ -1,6 +1,7 @@
 /* main.c: the settings of the process and the one table that says what it is. Modules stand in the order in which they start: what takes
  * work in comes last. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "arena.h"
 #include "codegen.h"
@@ -56,6 +57,9 @@ static void emit_secret(const struct ecc_shapes *shapes, struct ecc_writer *w, s
     ecc_wl(w, ".name = %s,", quoted(shapes, ecc_snake(shapes->arena, env)));
     ecc_wl(w, ".env = %s,", quoted(shapes, env));
     ecc_wl(w, ".secret = true,");
+    ecc_wl(w, ".rotates = true,");
+    if (shapes->node->kind == ECC_NODE_SERVICE && shapes->node->u.service.jwt && !strcmp(shapes->node->u.service.jwt->secret, env))
+        ecc_wl(w, ".at_least = 32,");
     ecc_wl(w, ".kind = EC_TEXT,");
     ecc_w_close(w, "};");
     ecc_w_blank(w);

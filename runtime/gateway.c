@@ -473,7 +473,7 @@ int ec_gateway_admin_port(void)
 static void gateway_drain(struct ec_app *app)
 {
     (void)app;
-    ec_http_server_drain(gateway.server);
+    ec_http_server_drain(gateway.server, ec_app.drain_delay_ms);
 }
 
 static bool gateway_idle(struct ec_app *app)

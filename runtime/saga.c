@@ -478,4 +478,5 @@ const struct ec_module ec_module_saga = {
     .drain = drain,
     .idle = idle,
     .stop = stop,
+    .commands = ec_saga_commands,
 };

@@ -23,13 +23,14 @@ struct ec_instance {
     const struct ec_saga *saga;
     int64_t fence;
     enum ec_saga_state state;
-    int step;         /* whose do, or undo, is under way */
+    int step;         /* whose do, or undo, is under way; when taken over also -1, all is undone, or nsteps, all is done: the end is left */
     int attempts;     /* that failed, of what is under way */
     bool sent_before; /* by an earlier attempt, or by another process: that this one isn't sent doesn't mean that none was */
     void *data;       /* the saga's struct */
     struct ec_arena *arena;
-    const char *error, *detail; /* with which it fails */
+    const char *error, *detail;      /* with which it fails */
     int error_status, retry_after_s; /* retry_after_s 0: none; known only where it failed */
+    char *why;                       /* the present call failed last, or NULL */
     struct ec_saga_answer answer;
     struct ec_trace trace;
     int64_t began_ns; /* the start of the saga by uv_hrtime; below 0: before this machine's */
@@ -77,6 +78,7 @@ bool ec_saga_unknown(const struct ec_error *error, bool unknown, bool sent_befor
 void ec_saga_advance(struct ec_instance *instance, int next, void (*then)(struct ec_instance *instance));
 void ec_saga_compensate(struct ec_instance *instance, int undo, void (*then)(struct ec_instance *instance));
 void ec_saga_repeat(struct ec_instance *instance, int64_t ms, const char *why, void (*then)(struct ec_instance *instance));
+void ec_saga_repeat_end(struct ec_instance *instance, int64_t ms, const char *why, void (*then)(struct ec_instance *instance));
 void ec_saga_release(struct ec_instance *instance);
 void ec_saga_end(struct ec_instance *instance, void (*then)(struct ec_instance *instance));
 void ec_saga_ride_end(struct ec_instance *instance, struct ec_task *task);
@@ -84,6 +86,12 @@ void ec_saga_ride_end(struct ec_instance *instance, struct ec_task *task);
 void ec_saga_look(struct ec_instance *instance, void (*ended)(struct ec_instance *instance));
 void ec_saga_resubmit(struct ec_instance *instance);
 void ec_saga_forget_write(struct ec_instance *instance);
+
+/* ------------------------------------------------------------------ saga_cmd.c: the command `saga` */
+
+extern const struct ec_command ec_saga_commands[];
+const struct ec_saga *ec_saga_known(const char *name, int64_t version); /* of this binary, or NULL */
+int ec_saga_undo_below(const struct ec_saga *saga, int step); /* the step itself or the next one below that has an undo; -1: none */
 
 /* ------------------------------------------------------------------ saga_take.c */
 

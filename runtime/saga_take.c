@@ -107,7 +107,8 @@ static struct ec_instance *read_instance(const struct pg_result *result, int row
     if (!ec_pg_null(result, row, 10))
         ec_int_parse(ec_pg_cell(result, row, 10), &n);
     instance->wake_ns = n > 0 ? uv_hrtime() + (uint64_t)n * 1000000 : 0;
-    if (instance->step < 0 || (size_t)instance->step >= saga->nsteps ||
+    if (instance->step < (instance->state == EC_SAGA_RUNNING ? 0 : -1) ||
+        instance->step > (int)saga->nsteps - (instance->state == EC_SAGA_RUNNING ? 0 : 1) ||
         ec_json_read(instance->arena, ec_arena_copy(instance->arena, ec_pg_cell(result, row, 5)), saga->state, instance->data,
                      EC_JSON_LENIENT, &wrong) != EC_JSON_OK) {
         ec_log(EC_LOG_ERROR, NULL, "a saga's row can't be read", EC_L_STR("saga", saga->name), EC_L_TEXT("id", ec_pg_cell(result, row, 0)));

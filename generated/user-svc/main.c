@@ -5,6 +5,8 @@ struct ec_setting user_jwt_key_setting = {
     .name = "user_jwt_key",
     .env = "USER_JWT_KEY",
     .secret = true,
+    .rotates = true,
+    .at_least = 32,
     .kind = EC_TEXT,
 };
 

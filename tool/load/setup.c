@@ -52,7 +52,7 @@ static void ask(struct ecc_load *load, struct ecc_load_target *target, const str
     ecc_message_write(message, sender, &load->uniques, &head, &body);
     json_decref(*sent);
     *sent = message->has_body ? json_loadb(body.p, body.n, JSON_DECODE_ANY, NULL) : NULL;
-    ec_http_send(ecc_load_next_client(target), (struct ec_str){head.p, head.n}, (struct ec_str){message->has_body ? body.p : NULL, body.n},
+    ec_http_send(target->clients[ecc_load_next_replica(target)], (struct ec_str){head.p, head.n}, (struct ec_str){message->has_body ? body.p : NULL, body.n},
                  ECC_LOAD_PATIENCE_MS, false, on_answer, answer);
     while (!answer->done)
         uv_run(&load->loop, UV_RUN_ONCE);

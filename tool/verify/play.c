@@ -86,7 +86,7 @@ static int send_one(struct ecc_play *play, bool told)
     uv_timer_init(&load->loop, &tick);
     uv_timer_start(&tick, on_tick, 100, 100);
     struct ec_http_call *call =
-        ec_http_send(ecc_load_next_client(part->target), (struct ec_str){head.p, head.n},
+        ec_http_send(part->target->clients[ecc_load_next_replica(part->target)], (struct ec_str){head.p, head.n},
                      (struct ec_str){part->message.has_body ? body.p : NULL, body.n}, ECC_LOAD_PATIENCE_MS, false, on_answer, &waiting);
     while (!waiting.done && !ecc_verify_interrupted)
         uv_run(&load->loop, UV_RUN_ONCE);

@@ -19,6 +19,8 @@ struct ec_setting item_jwt_key_setting = {
     .name = "item_jwt_key",
     .env = "ITEM_JWT_KEY",
     .secret = true,
+    .rotates = true,
+    .at_least = 32,
     .kind = EC_TEXT,
 };
 
