@@ -123,7 +123,7 @@ static const struct ec_sql sql_delete = {.name = "ec.outbox.delete", .text = "DE
 /* Also while the bus is away and nothing is read. The oldest row is the first of the primary key; more than some are as good as many. */
 static const struct ec_sql sql_measure = {
     .name = "ec.outbox.measure",
-    .text = "SELECT (SELECT count(*) FROM (SELECT FROM ec.outbox LIMIT 10000) some), "
+    .text = "SELECT (SELECT count(*) FROM (SELECT FROM ec.outbox LIMIT 10000) AS few), "
             "coalesce((SELECT (extract(epoch FROM now() - created_at) * 1000)::bigint FROM ec.outbox ORDER BY id LIMIT 1), 0)",
 };
 

@@ -64,6 +64,8 @@ def test_metrics_are_as_documented(system):
             own = set(re.findall(r'(?:^|,)(\w+)="', labels)) - ({"le"} if told[family] == "histogram" else set())
             assert own == known[family][1], (name, series, own)
             seen[family] = seen.get(family, 0) + 1
+        failed = re.findall(r'^ec_sql_errors_total\{statement="ec\.outbox\..*(?<! 0)$', text, re.M)
+        assert not failed, failed
     # Nothing became a dead letter.
     assert set(known) - set(seen) <= {"ec_dead_letters_total"}, set(known) - set(seen)
 

@@ -159,6 +159,11 @@ static void test_failure_keeps_order(void **state)
     end();
 }
 
+static double gauge(const char *name)
+{
+    return ec_metric_value(ec_metric(EC_GAUGE, name, "", ""));
+}
+
 static void test_not_ready_and_full(void **state)
 {
     (void)state;
@@ -167,6 +172,7 @@ static void test_not_ready_and_full(void **state)
     publish("('a', '1')");
     db_pass(300);
     assert_int_equal(bus.nhanded, 0);
+    DB_UNTIL(gauge("ec_outbox_rows") == 1 && gauge("ec_outbox_lag_seconds") > 0.3); /* nothing is read, and it is told all the same */
     bus.ready = true;
     bus.full = true;
     db_pass(300);
@@ -174,6 +180,7 @@ static void test_not_ready_and_full(void **state)
     DB_UNTIL(bus.n == 1);
     answer_all();
     DB_UNTIL(left() == 0);
+    DB_UNTIL(gauge("ec_outbox_rows") == 0 && gauge("ec_outbox_lag_seconds") == 0);
     end();
 }
 
