@@ -28,7 +28,7 @@ void ecc_k8s_write(struct ecc_k8s *k, const char *folder, const char *file, cons
     struct ecc_writer *w = ecc_codegen_file(k->cg, ECC_BANNER_HASH);
 
     ecc_yaml_write(w, object);
-    ecc_outset_add(k->cg->out, ecc_arena_printf(k->arena, "k8s/%s/%s", folder, file), ecc_arena_strndup(k->cg->arena, w->data, w->n), w->n);
+    ecc_outset_add(k->cg->out, ecc_arena_printf(k->arena, "k8s/%s%s%s", folder, *folder ? "/" : "", file), ecc_arena_strndup(k->cg->arena, w->data, w->n), w->n);
 }
 
 struct ecc_k8s ecc_k8s_scratch(const struct ecc_k8s *k)
@@ -86,6 +86,9 @@ static void write_base(struct ecc_k8s *k)
     if (deploy->nstores)
         ecc_yaml_add_text(resources, "stores");
     ecc_k8s_write(k, "base", "kustomization.yaml", base);
+    base = ecc_k8s_kustomization(k, &resources); /* whoever names the folder means the base */
+    ecc_yaml_add_text(resources, "base");
+    ecc_k8s_write(k, "", "kustomization.yaml", base);
 }
 
 void ecc_emit_k8s(struct ecc_codegen *cg, const struct ecc_deploy *deploy)

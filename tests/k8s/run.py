@@ -54,6 +54,8 @@ class Built:
         self.overlays = {}
         for overlay in ("dev", "prod"):
             self.overlays[overlay] = schemas.documents(tools.render(os.path.join(self.generated, "k8s", "overlays", overlay)))
+        whole, base = (tools.render(os.path.join(self.generated, *path)) for path in (("k8s",), ("k8s", "base")))
+        assert whole == base and "kind: Deployment" in whole, "generated/k8s is the base"
 
     def cache(self, objects):
         """The cache runs as it does in containers: an entrypoint of the image has no say."""
