@@ -10,11 +10,26 @@
 #include "codegen.h"
 #include "cnames.h"
 
-struct processes { struct ecc_process **items; size_t n, cap; };
-struct stores { struct ecc_store **items; size_t n, cap; };
-struct settings { struct ecc_deploy_setting *items; size_t n, cap; };
-struct conversations { struct ecc_conversation *items; size_t n, cap; };
-struct secrets { struct ecc_deploy_secret *items; size_t n, cap; };
+struct processes {
+    struct ecc_process **items;
+    size_t n, cap;
+};
+struct stores {
+    struct ecc_store **items;
+    size_t n, cap;
+};
+struct settings {
+    struct ecc_deploy_setting *items;
+    size_t n, cap;
+};
+struct conversations {
+    struct ecc_conversation *items;
+    size_t n, cap;
+};
+struct secrets {
+    struct ecc_deploy_secret *items;
+    size_t n, cap;
+};
 
 struct making {
     struct ecc_arena *arena;
@@ -24,6 +39,9 @@ struct making {
     struct conversations conversations;
     struct secrets secrets;
     struct settings settings; /* of the present process */
+    size_t database; /* the next: stores and processes are made in the same order */
+    size_t talks;    /* the first conversation of the present process */
+    struct secrets shared; /* that several processes may name; the others are each one's own */
 };
 
 static bool is_program(const struct ecc_node *node)
@@ -44,7 +62,41 @@ static const struct ecc_store *store_of(const struct making *m, enum ecc_store_k
     return find_store(m->stores.items, m->stores.n, kind, node);
 }
 
-/* STRIPE_SECRET_KEY: stripe-secret-key */
+static int by_process(const void *a, const void *b)
+{
+    return strcmp((*(struct ecc_process *const *)a)->name, (*(struct ecc_process *const *)b)->name);
+}
+
+static int by_store(const void *a, const void *b)
+{
+    return strcmp((*(struct ecc_store *const *)a)->name, (*(struct ecc_store *const *)b)->name);
+}
+
+static int by_setting(const void *a, const void *b)
+{
+    return strcmp(((const struct ecc_deploy_setting *)a)->name, ((const struct ecc_deploy_setting *)b)->name);
+}
+
+static int by_secret(const void *a, const void *b)
+{
+    return strcmp(((const struct ecc_deploy_secret *)a)->name, ((const struct ecc_deploy_secret *)b)->name);
+}
+
+static int by_ends(const void *a, const void *b)
+{
+    const struct ecc_conversation *x = a, *y = b;
+    int from = strcmp(x->from, y->from);
+
+    return from ? from : strcmp(x->to, y->to);
+}
+
+static void sort(void *items, size_t n, size_t size, int (*compare)(const void *, const void *))
+{
+    if (n)
+        qsort(items, n, size, compare);
+}
+
+/* MAILER_KEY: mailer-key */
 static const char *secret_name(struct making *m, const char *env)
 {
     char *name = ecc_arena_strdup(m->arena, env);
@@ -80,17 +132,27 @@ static void add_store(struct making *m, enum ecc_store_kind kind, const struct e
     ECC_PUSH(m->arena, &m->stores, store);
 }
 
+static const struct ecc_node *first_of(const struct making *m, enum ecc_node_kind kind)
+{
+    const struct ecc_node *first = NULL;
+
+    for (size_t i = 0; i < m->model->nnodes; i++)
+        if (m->model->nodes[i]->kind == kind && (!first || strcmp(m->model->nodes[i]->name, first->name) < 0))
+            first = m->model->nodes[i];
+    return first;
+}
+
 static void add_stores(struct making *m)
 {
-    for (size_t i = 0; i < m->model->nnodes; i++) {
-        const struct ecc_node *node = m->model->nodes[i];
-        if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database)
-            add_store(m, ECC_STORE_DATABASE, node);
-        else if (node->kind == ECC_NODE_CACHE && !store_of(m, ECC_STORE_CACHE, NULL))
-            add_store(m, ECC_STORE_CACHE, node);
-        else if (node->kind == ECC_NODE_BUS && !store_of(m, ECC_STORE_BUS, NULL))
-            add_store(m, ECC_STORE_BUS, node);
-    }
+    const struct ecc_node *cache = first_of(m, ECC_NODE_CACHE), *bus = first_of(m, ECC_NODE_BUS);
+
+    for (size_t i = 0; i < m->model->nnodes; i++)
+        if (m->model->nodes[i]->kind == ECC_NODE_SERVICE && m->model->nodes[i]->u.service.has_database)
+            add_store(m, ECC_STORE_DATABASE, m->model->nodes[i]);
+    if (cache)
+        add_store(m, ECC_STORE_CACHE, cache);
+    if (bus)
+        add_store(m, ECC_STORE_BUS, bus);
 }
 
 /* ------------------------------------------------------------------ settings */
@@ -112,7 +174,8 @@ static void add_value(struct making *m, enum ecc_source_kind source, const char 
     setting->required = true;
 }
 
-static struct ecc_deploy_setting *add_secret(struct making *m, enum ecc_source_kind source, const char *name, const char *secret, const char *what)
+static struct ecc_deploy_setting *add_secret(struct making *m, enum ecc_source_kind source, const char *name, const char *secret,
+                                             const char *what)
 {
     struct ecc_deploy_setting *setting = add(m, source, name, what);
 
@@ -169,8 +232,8 @@ static void add_external(struct making *m, const struct ecc_node *external)
 
 static void converse(struct making *m, const char *from, const char *to, int port)
 {
-    for (size_t i = 0; i < m->conversations.n; i++)
-        if (!strcmp(m->conversations.items[i].from, from) && !strcmp(m->conversations.items[i].to, to))
+    for (size_t i = m->talks; i < m->conversations.n; i++)
+        if (!strcmp(m->conversations.items[i].to, to))
             return;
     ECC_PUSH(m->arena, &m->conversations, ((struct ecc_conversation){.from = from, .to = to, .port = port}));
 }
@@ -179,7 +242,8 @@ static void converse(struct making *m, const char *from, const char *to, int por
 static void converse_outside(struct making *m, const char *from, const struct ecc_node *external)
 {
     const char *base = external->u.external.base, *host = base ? strstr(base, "://") : NULL;
-    struct ecc_conversation made = {.from = from, .to = external->name, .port = base && !strncmp(base, "http:", 5) ? 80 : 443, .external = external};
+    struct ecc_conversation made = {
+        .from = from, .to = external->name, .port = base && !strncmp(base, "http:", 5) ? 80 : 443, .external = external};
 
     if (host) {
         host += 3;
@@ -224,7 +288,8 @@ static void add_edges(struct making *m, const struct ecc_process *process)
         cache |= peer->kind == ECC_NODE_CACHE;
         if (peer->kind == ECC_NODE_SERVICE) {
             const char *name = ecc_arena_printf(m->arena, "%s_URL", ecc_upper(m->arena, peer->name));
-            add_value(m, ECC_SOURCE_PEER, name, url_of(m, "http://", peer->name, ECC_DEPLOY_PORT), ecc_arena_printf(m->arena, "where %s is", peer->name));
+            add_value(m, ECC_SOURCE_PEER, name, url_of(m, "http://", peer->name, ECC_DEPLOY_PORT),
+                      ecc_arena_printf(m->arena, "where %s is", peer->name));
             add(m, ECC_SOURCE_PEER, name, NULL)->node = peer;
             converse(m, process->name, peer->name, ECC_DEPLOY_PORT);
         } else if (peer->kind == ECC_NODE_EXTERNAL) {
@@ -242,13 +307,15 @@ static void add_edges(struct making *m, const struct ecc_process *process)
 
 /* ------------------------------------------------------------------ processes */
 
-static struct ecc_process *add_process(struct making *m, const struct ecc_node *node, enum ecc_process_kind kind, const char *name, int port)
+static struct ecc_process *add_process(struct making *m, const struct ecc_node *node, enum ecc_process_kind kind, const char *name,
+                                       int port)
 {
     struct ecc_process *process = ECC_NEW(m->arena, struct ecc_process);
 
     *process = (struct ecc_process){.kind = kind, .name = name, .node = node, .port = port, .workers = 1};
     ECC_PUSH(m->arena, &m->processes, process);
     m->settings = (struct settings){0};
+    m->talks = m->conversations.n;
     add_value(m, ECC_SOURCE_FIXED, "HOST", "0.0.0.0", "the address to listen on");
     add_value(m, ECC_SOURCE_FIXED, "PORT", ecc_arena_printf(m->arena, "%d", port), "the port to listen on");
     return process;
@@ -256,6 +323,7 @@ static struct ecc_process *add_process(struct making *m, const struct ecc_node *
 
 static void end_process(struct making *m, struct ecc_process *process)
 {
+    sort(m->settings.items, m->settings.n, sizeof m->settings.items[0], by_setting);
     process->settings = m->settings.items;
     process->nsettings = m->settings.n;
 }
@@ -284,6 +352,7 @@ static void add_tunings(struct making *m, const struct ecc_process *process)
     add_tuning(m, "EC_TRACES_A_SECOND", "0", "how many of them a second at most; 0: all");
     add_tuning(m, "EC_DRAIN_DELAY_MS", "200", "milliseconds that a stop still takes in what comes, until balancers know of it");
     add_tuning(m, "EC_DRAIN_MS", "20000", "milliseconds that a stop waits for what is in flight");
+    add_tuning(m, "EC_DRAIN_DELAY_MS", "200", "milliseconds that a stop is told before nobody is let in any more");
     add_tuning(m, "LOG_LEVEL", "info", "debug, info, warn or error");
 }
 
@@ -300,12 +369,15 @@ static void add_program(struct making *m, const struct ecc_node *node)
         add_value(m, ECC_SOURCE_FIXED, "ADMIN_PORT", ecc_arena_printf(m->arena, "%d", process->admin_port), "health and metrics");
     } else {
         process->workers = node->u.service.workers > 0 ? node->u.service.workers : 1;
-        process->database = store_of(m, ECC_STORE_DATABASE, node);
+        if (node->u.service.has_database)
+            process->database = m->stores.items[m->database++];
         process->has_seed = node->u.service.nseeds > 0;
     }
     if (process->tls) {
-        add_secret(m, ECC_SOURCE_CERTIFICATE, "EC_TLS_CERT", ecc_arena_printf(m->arena, "%s.tls.crt", node->name), "its certificate, PEM")->path = true;
-        add_secret(m, ECC_SOURCE_CERTIFICATE_KEY, "EC_TLS_KEY", ecc_arena_printf(m->arena, "%s.tls.key", node->name), "its key, PEM")->path = true;
+        add_secret(m, ECC_SOURCE_CERTIFICATE, "EC_TLS_CERT", ecc_arena_printf(m->arena, "%s.tls.crt", node->name), "its certificate, PEM")
+            ->path = true;
+        add_secret(m, ECC_SOURCE_CERTIFICATE_KEY, "EC_TLS_KEY", ecc_arena_printf(m->arena, "%s.tls.key", node->name), "its key, PEM")
+            ->path = true;
     }
     if (process->database) {
         add_secret(m, ECC_SOURCE_DATABASE, "DATABASE_URL", ecc_arena_printf(m->arena, "%s.url", process->database->name), "its database");
@@ -316,7 +388,8 @@ static void add_program(struct making *m, const struct ecc_node *node)
         add_secret(m, ECC_SOURCE_KEY, "EC_SERVICE_KEY", ecc_arena_printf(m->arena, "%s.key", node->name), "the key that signs its calls");
     if (!gateway) {
         const struct ecc_service *service = &node->u.service;
-        add_secret(m, ECC_SOURCE_CALLERS, "EC_SERVICE_KEYS", ecc_arena_printf(m->arena, "%s.callers", node->name), "the public keys of its callers");
+        add_secret(m, ECC_SOURCE_CALLERS, "EC_SERVICE_KEYS", ecc_arena_printf(m->arena, "%s.callers", node->name),
+                   "the public keys of its callers");
         if (service->jwt)
             add_secret(m, ECC_SOURCE_TOKEN, service->jwt->secret, secret_name(m, service->jwt->secret), "the key that signs users' tokens");
         for (size_t i = 0; i < service->nsettings; i++)
@@ -342,12 +415,17 @@ static void add_sandbox(struct making *m, const struct ecc_node *node)
 
 static void need(struct making *m, struct ecc_deploy_secret secret)
 {
-    for (size_t i = 0; i < m->secrets.n; i++)
-        if (!strcmp(m->secrets.items[i].name, secret.name)) {
-            m->secrets.items[i].sandbox &= secret.sandbox;
+    bool shared = secret.kind == ECC_SECRET_GIVEN || secret.kind == ECC_SECRET_TOKEN || !secret.node;
+
+    for (size_t i = 0; shared && i < m->shared.n; i++)
+        if (!strcmp(m->shared.items[i].name, secret.name)) {
+            m->shared.items[i].sandbox &= secret.sandbox;
             return;
         }
-    ECC_PUSH(m->arena, &m->secrets, secret);
+    if (shared)
+        ECC_PUSH(m->arena, &m->shared, secret);
+    else
+        ECC_PUSH(m->arena, &m->secrets, secret);
 }
 
 static enum ecc_secret_kind kind_of(enum ecc_source_kind source, bool sandbox)
@@ -384,7 +462,8 @@ static void add_secrets_of(struct making *m, const struct ecc_process *process)
     bool sandbox = process->kind == ECC_PROCESS_SANDBOX;
 
     if (process->database)
-        need(m, (struct ecc_deploy_secret){.name = process->database->secret, .kind = ECC_SECRET_PASSWORD, .node = process->node, .store = process->database});
+        need(m, (struct ecc_deploy_secret){
+                    .name = process->database->secret, .kind = ECC_SECRET_PASSWORD, .node = process->node, .store = process->database});
     if (sandbox)
         need(m, (struct ecc_deploy_secret){.name = "sandbox.ca", .kind = ECC_SECRET_SANDBOX_CA, .sandbox = true});
     for (size_t i = 0; i < process->nsettings; i++) {
@@ -395,7 +474,9 @@ static void add_secrets_of(struct making *m, const struct ecc_process *process)
         need(m, (struct ecc_deploy_secret){
                     .name = setting->secret,
                     .kind = kind_of(setting->source, sandbox),
-                    .node = shared ? NULL : setting->source == ECC_SOURCE_GIVEN ? setting->node : process->node,
+                    .node = shared                                ? NULL
+                            : setting->source == ECC_SOURCE_GIVEN ? setting->node
+                                                                  : process->node,
                     .store = setting->source == ECC_SOURCE_DATABASE ? process->database : NULL,
                     .env = setting->source == ECC_SOURCE_GIVEN || setting->source == ECC_SOURCE_TOKEN ? setting->name : NULL,
                     .sandbox = sandbox,
@@ -407,6 +488,8 @@ static void add_secrets(struct making *m)
 {
     for (size_t i = 0; i < m->processes.n; i++)
         add_secrets_of(m, m->processes.items[i]);
+    for (size_t i = 0; i < m->shared.n; i++)
+        ECC_PUSH(m->arena, &m->secrets, m->shared.items[i]);
     for (size_t i = 0; i < m->secrets.n; i++) {
         struct ecc_deploy_secret *secret = &m->secrets.items[i];
         if (secret->kind == ECC_SECRET_CERTIFICATE || secret->kind == ECC_SECRET_CERTIFICATE_KEY)
@@ -430,22 +513,48 @@ const struct ecc_deploy *ecc_deploy(struct ecc_arena *arena, const struct ecc_mo
         else if (node->kind == ECC_NODE_EXTERNAL && node->u.external.has_sandbox)
             add_sandbox(&m, node);
     }
+    sort(m.processes.items, m.processes.n, sizeof m.processes.items[0], by_process);
+    sort(m.stores.items, m.stores.n, sizeof m.stores.items[0], by_store);
+    sort(m.conversations.items, m.conversations.n, sizeof m.conversations.items[0], by_ends);
     add_secrets(&m);
+    sort(m.secrets.items, m.secrets.n, sizeof m.secrets.items[0], by_secret);
     *deploy = (struct ecc_deploy){
-        .processes = m.processes.items, .nprocesses = m.processes.n,
-        .stores = m.stores.items, .nstores = m.stores.n,
-        .conversations = m.conversations.items, .nconversations = m.conversations.n,
-        .secrets = m.secrets.items, .nsecrets = m.secrets.n,
+        .processes = m.processes.items,
+        .nprocesses = m.processes.n,
+        .stores = m.stores.items,
+        .nstores = m.stores.n,
+        .conversations = m.conversations.items,
+        .nconversations = m.conversations.n,
+        .secrets = m.secrets.items,
+        .nsecrets = m.secrets.n,
     };
     return deploy;
 }
 
 const struct ecc_process *ecc_deploy_process(const struct ecc_deploy *deploy, const char *name)
 {
-    for (size_t i = 0; i < deploy->nprocesses; i++)
-        if (!strcmp(deploy->processes[i]->name, name))
-            return deploy->processes[i];
-    return NULL;
+    const struct ecc_process wanted = {.name = name}, *key = &wanted;
+    struct ecc_process *const *found =
+        deploy->nprocesses ? bsearch(&key, deploy->processes, deploy->nprocesses, sizeof deploy->processes[0], by_process) : NULL;
+
+    return found ? *found : NULL;
+}
+
+size_t ecc_deploy_from(const struct ecc_deploy *deploy, const char *name, const struct ecc_conversation **first)
+{
+    size_t low = 0, high = deploy->nconversations, n = 0;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(deploy->conversations[middle].from, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *first = deploy->conversations + low;
+    while (low + n < deploy->nconversations && !strcmp(deploy->conversations[low + n].from, name))
+        n++;
+    return n;
 }
 
 const struct ecc_store *ecc_deploy_store(const struct ecc_deploy *deploy, enum ecc_store_kind kind, const struct ecc_node *node)

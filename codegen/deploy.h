@@ -2,11 +2,11 @@
  *
  * Derived from the model once, for every emitter that writes how to run it (compose, Kubernetes, the configuration table, dashboards),
  * so that they can't differ. A name of a process or a store is its host name in every deployment. Nothing here is a value of a secret:
- * a setting that is secret names the file that holds it (`ecomc secrets` makes these files). Lists are in the order of the topology.
- * Everything lives in the arena that ecc_deploy was given.
+ * a setting that is secret names the file that holds it (`ecomc secrets` makes these files). Lists are sorted by
+ * name, so that the order of a topology means nothing here. Everything lives in the arena that ecc_deploy was given.
  *
  * All caches of a topology are one Redis, and all buses one Kafka, as a process has one REDIS_URL and one KAFKA_BROKERS; the store has
- * the name of the first.
+ * the name of the first in the alphabet.
  */
 #ifndef ECC_DEPLOY_H
 #define ECC_DEPLOY_H
@@ -35,7 +35,7 @@ enum {
     X(CALLERS, "the public keys of its callers, a JWKS")                                                                              \
     X(TOKEN, "the key that signs the tokens of users: whoever deploys may choose it, else it is random")                              \
     X(GIVEN, "a secret or a setting of the topology: whoever deploys knows it")                                                       \
-    X(AUTHORITY, "the deployment, where there is a CA beside the system's: with sandboxes it is theirs")                                                             \
+    X(AUTHORITY, "the deployment, where there is a CA beside the system's: with sandboxes theirs")                                             \
     X(CERTIFICATE, "the certificate that it shows, PEM")                                                                              \
     X(CERTIFICATE_KEY, "the private key of the certificate, PEM")                                                                     \
     X(TUNING, "the process itself: dflt says what without it is done")
@@ -46,14 +46,14 @@ enum ecc_source_kind {
 };
 
 struct ecc_deploy_setting {
-    const char *name;             /* PORT, DATABASE_URL, ORDER_SVC_URL; also NAME_FILE in its place, with a path */
+    const char *name;             /* PORT, DATABASE_URL, THING_SVC_URL; also NAME_FILE in its place, with a path */
     const char *what;             /* what it is for, half a sentence */
     enum ecc_source_kind source;
     const struct ecc_node *node;  /* PEER, BASE, GIVEN of an external, or NULL */
     const char *value;            /* what a deployment sets, or NULL */
     const char *dflt;             /* without it, as text, or NULL; the default of a secret is never written anywhere */
     bool required;                /* the process does not start without it */
-    const char *secret;           /* the secret that holds it (`order-svc-db.url`), or NULL: not secret. It is mounted as a file, and ... */
+    const char *secret;           /* the secret that holds it (`thing-svc-db.url`), or NULL: not secret. It is mounted as a file, and ... */
     bool path;                    /* ... NAME is its path; else NAME_FILE is */
 };
 
@@ -61,7 +61,7 @@ enum ecc_process_kind { ECC_PROCESS_SERVICE, ECC_PROCESS_GATEWAY, ECC_PROCESS_SA
 
 struct ecc_process {
     enum ecc_process_kind kind;
-    const char *name;             /* `stripe-sandbox` for that of an external; also its binary and its folder in generated/ */
+    const char *name;             /* `mailer-sandbox` for that of an external; also its binary and its folder in generated/ */
     const struct ecc_node *node;
     int port;                     /* of operations, of the public, of the sandbox */
     int admin_port;               /* health (/livez, /readyz) and metrics (/metrics); a service's is `port`; 0: a sandbox */
@@ -77,10 +77,10 @@ enum ecc_store_kind { ECC_STORE_DATABASE, ECC_STORE_CACHE, ECC_STORE_BUS };
 
 struct ecc_store {
     enum ecc_store_kind kind;
-    const char *name;             /* `order-svc-db`, `redis` */
+    const char *name;             /* `thing-svc-db`, `redis` */
     const struct ecc_node *node;  /* the service whose database it is; the first cache, bus */
     int port;
-    const char *user;             /* DATABASE: role and database, `order_svc` */
+    const char *user;             /* DATABASE: role and database, `thing_svc` */
     const char *secret;           /* DATABASE: the secret that holds the password */
 };
 
@@ -112,7 +112,7 @@ enum ecc_secret_kind {
 };
 
 struct ecc_deploy_secret {
-    const char *name;             /* of the file, and in the deployment: [a-z0-9.-]+; with a dot what is ours, without what the topology names */
+    const char *name;             /* of the file, and in the deployment: [a-z0-9.-]+; without a dot: what the topology names */
     enum ecc_secret_kind kind;
     const struct ecc_node *node;  /* whose it is, or NULL */
     const struct ecc_store *store; /* PASSWORD, DATABASE_URL */
@@ -133,6 +133,8 @@ struct ecc_deploy {
 
 const struct ecc_deploy *ecc_deploy(struct ecc_arena *arena, const struct ecc_model *model);
 const struct ecc_process *ecc_deploy_process(const struct ecc_deploy *deploy, const char *name); /* or NULL */
+/* Those whom a process or store opens connections to: how many, and the first of them. */
+size_t ecc_deploy_from(const struct ecc_deploy *deploy, const char *name, const struct ecc_conversation **first);
 /* The store of a kind, or NULL; node: the service whose database it is, else not looked at. */
 const struct ecc_store *ecc_deploy_store(const struct ecc_deploy *deploy, enum ecc_store_kind kind, const struct ecc_node *node);
 

@@ -192,12 +192,14 @@ static void emit_modules(const struct ecc_shapes *shapes, struct ecc_writer *w)
 
 static void emit_things(const struct ecc_shapes *shapes, struct ecc_writer *w)
 {
-    struct names edges = {0}, externals = {0}, topics = {0}, sagas = {0};
+    struct names edges = {0}, externals = {0}, keyspaces = {0}, topics = {0}, sagas = {0};
 
     for (size_t i = 0; i < shapes->edges.n; i++)
         ECC_PUSH(shapes->arena, &edges, ecc_shapes_name(shapes, shapes->edges.items[i]));
     for (size_t i = 0; i < shapes->externals.n; i++)
         ECC_PUSH(shapes->arena, &externals, ecc_shapes_name(shapes, shapes->externals.items[i]));
+    for (size_t i = 0; i < shapes->keyspaces.n; i++)
+        ECC_PUSH(shapes->arena, &keyspaces, ecc_shapes_name(shapes, shapes->keyspaces.items[i]));
     for (size_t i = 0; i < shapes->topics.n; i++)
         ECC_PUSH(shapes->arena, &topics, ecc_shapes_name(shapes, shapes->topics.items[i]));
     if (shapes->node->kind == ECC_NODE_SERVICE)
@@ -206,6 +208,7 @@ static void emit_things(const struct ecc_shapes *shapes, struct ecc_writer *w)
     emit_list(w, "edges", "struct ec_edge *const", &edges);
     emit_list(w, "externals", "const struct ec_external *const", &externals);
     emit_list(w, "sagas", "const struct ec_saga *const", &sagas);
+    emit_list(w, "keyspaces", "const struct ec_keyspace *const", &keyspaces);
     emit_list(w, "topics", "const struct ec_topic *const", &topics);
 }
 

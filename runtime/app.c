@@ -196,6 +196,8 @@ static int serve_here(void)
     uv_timer_init(&loop, &poll_timer);
     uv_timer_start(&poll_timer, poll_ready, 0, READY_POLL_MS);
     uv_timer_init(&loop, &give_up_timer);
+    ec_metric_set(ec_metric(EC_GAUGE, "process_start_time_seconds", "Start of the process, of the Unix epoch", NULL),
+                  (double)ec_now() / 1e6);
     ec_log(EC_LOG_INFO, NULL, "started", EC_L_STR("version", ec_app.version), EC_L_INT("pid", uv_os_getpid()));
     while (!ended)
         uv_run(&loop, UV_RUN_DEFAULT);
@@ -278,7 +280,8 @@ static int usage(void)
     const struct ec_module *const *module;
     const struct ec_command *command;
 
-    fprintf(stderr, "usage: %s [serve]\n       %s version\n", ec_app.service->name, ec_app.service->name);
+    fprintf(stderr, "usage: %s [serve]\n       %s health\n       %s version\n", ec_app.service->name, ec_app.service->name,
+            ec_app.service->name);
     for (module = modules(); *module; module++)
         for (command = (*module)->commands; command && command->name; command++)
             fprintf(stderr, "       %s %s\n", ec_app.service->name, command->usage ? command->usage : command->name);
@@ -294,6 +297,8 @@ int ec_main(int argc, char **argv, const struct ec_service *service)
     ec_app.service = service;
     if (strcmp(name, "serve") == 0 && argc <= 2)
         return serve();
+    if (strcmp(name, "health") == 0 && argc == 2)
+        return ec_health_of_service();
     if (strcmp(name, "version") == 0 && argc == 2) {
         const char *version = getenv("EC_VERSION");
 

@@ -558,6 +558,7 @@ struct ec_service {
     const struct ec_external *const *externals; /* their bases are checked at start; one that is not listed, at its first call */
     const struct ec_saga *const *sagas;
     const struct ec_consumer *const *consumers;
+    const struct ec_keyspace *const *keyspaces;
     const struct ec_topic *const *topics;   /* published or consumed */
     const struct ec_migration *migrations;
     const char *seed;                       /* SQL or NULL */

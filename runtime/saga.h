@@ -1,5 +1,5 @@
 /* The saga engine's inside. saga.c: instances, leases, waiters. saga_run.c: what happens next. saga_store.c: rows.
- * saga_take.c: rows of others. */
+ * saga_take.c: rows of others. saga_count.c: metrics. */
 #ifndef EC_SAGA_H
 #define EC_SAGA_H
 
@@ -33,6 +33,7 @@ struct ec_instance {
     char *why;                       /* the present call failed last, or NULL */
     struct ec_saga_answer answer;
     struct ec_trace trace;
+    int64_t began_ns; /* the start of the saga by uv_hrtime; below 0: before this machine's */
     uint64_t leased_ns;
     unsigned renewal;   /* the last one that found it */
     bool busy;          /* a call, a program or a write is in flight */
@@ -55,6 +56,15 @@ void ec_instance_tell(struct ec_instance *instance, bool failed); /* its waiters
 void ec_instance_drop(struct ec_instance *instance);              /* out of memory, now or when what is in flight is over */
 bool ec_instance_gone(struct ec_instance *instance); /* after something in flight: it is dropped by now, and freed by this call */
 void ec_instance_sleep(struct ec_instance *instance, int64_t ms, void (*wake)(struct ec_instance *instance));
+
+/* ------------------------------------------------------------------ saga_count.c */
+
+void ec_saga_count_open(const struct ec_service *service); /* makes the series */
+void ec_saga_count_close(void);
+void ec_saga_count_started(const struct ec_saga *saga);
+void ec_saga_count_repeat(const struct ec_saga *saga);
+void ec_saga_count_ended(const struct ec_instance *instance);
+void ec_saga_count_all(const struct ec_instance *first); /* what is under way */
 
 /* ------------------------------------------------------------------ saga_run.c */
 

@@ -82,6 +82,7 @@ static void repeat(struct ec_instance *instance, const struct ec_error *error, c
 
     instance->attempts++;
     instance->sent_before = true;
+    ec_saga_count_repeat(instance->saga);
     ms = backoff(instance->attempts, retry_after_s > 30 ? 30 : retry_after_s);
     ec_saga_repeat(instance, ms, why_of(instance, error, detail), repeat_stored);
 }
@@ -289,6 +290,7 @@ static void call(struct ec_instance *instance)
 
 static void ended(struct ec_instance *instance)
 {
+    ec_saga_count_ended(instance);
     ec_instance_tell(instance, instance->error != NULL);
     ec_instance_drop(instance);
 }

@@ -370,6 +370,7 @@ static void started(struct ec_tx_rider *rider, struct ec_task *task)
     if (!start->inserted || ec_instance_find(start->id))
         return; /* a repeated start: somebody runs it, or it has ended */
     instance = ec_instance_new(start->saga, start->id, 1);
+    ec_saga_count_started(start->saga);
     instance->trace = task->trace;
     if (ec_json_read(instance->arena, ec_arena_copy(instance->arena, start->params), start->saga->state, instance->data, EC_JSON_LENIENT,
                      &wrong) != EC_JSON_OK) {

@@ -23,7 +23,7 @@ static const struct ec_sql sql_take = {
         "WHERE g.id = due.id RETURNING g.*) "
         "SELECT t.id::text, t.name, t.version, t.state, t.step, t.params::text, t.error, t.detail, t.fence, t.attempts, "
         "greatest(0, (extract(epoch FROM t.next_at - now()) * 1000)::bigint), t.traceparent, "
-        "p.step, p.reply::text FROM t LEFT JOIN ec.saga_step p ON p.saga_id = t.id AND p.phase = 'do' AND p.state = 'done' ORDER BY t.id",
+        "p.step, p.reply::text, (extract(epoch FROM now() - t.created_at) * 1000)::bigint FROM t LEFT JOIN ec.saga_step p ON p.saga_id = t.id AND p.phase = 'do' AND p.state = 'done' ORDER BY t.id",
 };
 
 static const struct ec_sql sql_strangers = {
@@ -97,6 +97,8 @@ static struct ec_instance *read_instance(const struct pg_result *result, int row
     ec_int_parse(ec_pg_cell(result, row, 9), &n);
     instance->attempts = (int)n;
     instance->sent_before = true;
+    ec_int_parse(ec_pg_cell(result, row, 14), &n);
+    instance->began_ns -= n * 1000000;
     instance->error = copy_cell(instance->arena, result, row, 6);
     instance->detail = copy_cell(instance->arena, result, row, 7);
     ec_trace_new(&instance->trace);

@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+import metrics
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ECOMC = sys.argv[1]
 results = []
@@ -59,6 +61,8 @@ other = [name for name, text in re.findall(r'add_tuning\(m, "([A-Z_]+)", ([^;]*)
          if not read.get(name, set()) & set(re.findall(r'"([^"]*)"', text.rsplit(", ", 1)[0]) or ["NULL"])]
 check("each setting that the runtime reads is in configuration.md, with its default, and in docs/design.md", len(read) > 20 and not missing and not other,
       f"{missing} {other} {read}")
+wrong = metrics.mistakes()
+check("docs/metrics.md has the metrics of the runtime", not wrong, "\n     ".join(wrong))
 
 locks = [p for p in tracked("tests", "editors", "studio") if p.endswith("package-lock.json")]
 bad = [p for p in locks for lock in [open(os.path.join(ROOT, p)).read()]

@@ -17,6 +17,7 @@ X(verify, "play the scenarios on what is up, and compare what happens with what 
 X(fault, "break a part of what is up on purpose, as a scenario assumes it; --end mends it")
 X(load, "play a scenario against what is up, at a rate, and check the invariants after it")
 X(migrate, "apply, revert or list the migrations of one service")
+X(secrets, "make the secrets that a deployment needs, as files, where there are none yet")
 X(dead_letters, "what a service could not handle: list it, show it, send it back")
 X(saga, "what sagas run, which are stuck, and what to do about one: list, show, retry, resolve")
 X(lsp, "language server on standard input and output, for editors")

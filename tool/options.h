@@ -82,6 +82,9 @@ OPTION(saga, "--limit", "N", "list at most N")
 OPTION(saga, "--reason", "TEXT", "why it is retried or resolved; kept with the decision")
 OPTION(saga, "--reply", "JSON", "of a step that is done by hand: the reply that later steps read")
 OPTION(saga, "--by", "NAME", "who decides; the account's name unless given")
+ARGUMENTS(secrets, "[NAME=VALUE ...] [FILE]")
+OPTION(secrets, "-o", "DIR", "the folder to write, in place of .ecom/deploy beside the topology")
+OPTION(secrets, "--sandbox", "", "sandboxes take the providers' places: their secrets are random, and there is a certificate for them")
 
 ARGUMENTS(lsp, "")
 

@@ -69,6 +69,10 @@ static const struct ec_service service = {
         &get_contact_op,
         NULL,
     },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &redis_sessions_keyspace,
+        NULL,
+    },
     .migrations = migrations,
     .statements = statements,
     .workers = 1,

@@ -489,6 +489,8 @@ static void the_breaker(void **state)
     edge.state->breaker.timeouts_only = true;
     edge.state->breaker.open_ns = 100000000;
     edge.state->breaker_gauge = ec_metric(EC_GAUGE, "ec_breaker_state", "x", "edge=\"alpha -> beta\"");
+    for (i = 0; i < EC_BREAKER_STATES; i++)
+        edge.state->changes[i] = ec_metric(EC_COUNTER, "ec_breaker_changes_total", "x", i == EC_BREAKER_OPEN ? "to=\"open\"" : "to=\"other\"");
     edge.on_open = &error_shut;
     edge.timeout_ms = 40;
     peer.hang = true;

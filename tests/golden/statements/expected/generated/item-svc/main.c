@@ -130,6 +130,10 @@ static const struct ec_service service = {
         &score_svc_edge,
         NULL,
     },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &memo_seen_keyspace,
+        NULL,
+    },
     .topics = (const struct ec_topic *const[]){
         &item_events_topic,
         NULL,
