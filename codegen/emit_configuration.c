@@ -11,43 +11,43 @@
 #include "deploy.h"
 #include "writer.h"
 
-struct row {
+struct entry {
     const struct ecc_deploy_setting *setting;
-    const char *of;
-    size_t n, nservices; /* processes that have it */
+    const struct ecc_process *process;
 };
-struct rows {
-    struct row *items;
+struct entries {
+    struct entry *items;
     size_t n, cap;
 };
 
-static bool same_text(const char *a, const char *b)
+static int by_text(const char *a, const char *b)
 {
-    return a == b || (a && b && !strcmp(a, b));
+    return strcmp(a ? a : "", b ? b : "");
 }
 
-/* A secret is another one in each process, and a row for all of them. */
-static bool same(const struct ecc_deploy_setting *a, const struct ecc_deploy_setting *b)
+/* 0: one row. A secret is another one in each process, and a row for all of them; what a deployment sets may be one, too. */
+static int by_setting(const struct ecc_deploy_setting *a, const struct ecc_deploy_setting *b)
 {
-    return !strcmp(a->name, b->name) && !strcmp(a->what, b->what) && same_text(a->dflt, b->dflt) && a->required == b->required &&
-           !a->secret == !b->secret && (a->source != ECC_SOURCE_FIXED || same_text(a->value, b->value));
+    int order = strcmp(a->name, b->name);
+
+    if (!order)
+        order = strcmp(a->what, b->what);
+    if (!order)
+        order = by_text(a->dflt, b->dflt);
+    if (!order)
+        order = (a->required - b->required) * 2 + (!a->secret - !b->secret);
+    if (!order && a->source == ECC_SOURCE_FIXED && b->source == ECC_SOURCE_FIXED)
+        order = by_text(a->value, b->value);
+    return order;
 }
 
-static struct row *row_of(struct ecc_arena *arena, struct rows *rows, const struct ecc_deploy_setting *setting)
+/* Another order of the topology is no change. */
+static int by_row(const void *a, const void *b)
 {
-    for (size_t i = 0; i < rows->n; i++)
-        if (same(rows->items[i].setting, setting))
-            return &rows->items[i];
-    ECC_PUSH(arena, rows, ((struct row){.setting = setting, .of = ""}));
-    return &rows->items[rows->n - 1];
-}
+    const struct entry *x = a, *y = b;
+    int order = by_setting(x->setting, y->setting);
 
-static int by_name(const void *a, const void *b)
-{
-    const struct row *x = a, *y = b;
-    int order = strcmp(x->setting->name, y->setting->name);
-
-    return order ? order : strcmp(x->of, y->of);
+    return order ? order : strcmp(x->process->name, y->process->name);
 }
 
 /* For a cell of a table. */
@@ -64,62 +64,66 @@ static const char *cell(struct ecc_arena *arena, const char *text)
     return out;
 }
 
-static int by_process(const void *a, const void *b)
+/* One row: the n entries from e on. */
+static void put_row(struct ecc_codegen *cg, struct ecc_writer *w, const struct entry *e, size_t n, size_t nprograms, size_t nservices)
 {
-    return strcmp((*(struct ecc_process *const *)a)->name, (*(struct ecc_process *const *)b)->name);
+    const struct ecc_deploy_setting *s = e->setting;
+    size_t services = 0;
+
+    for (size_t i = 0; i < n; i++)
+        services += e[i].process->kind == ECC_PROCESS_SERVICE;
+    ecc_w(w, "| `%s` | ", s->name);
+    if (n == nprograms)
+        ecc_w(w, "all");
+    else if (nservices > 1 && n == nservices && services == n)
+        ecc_w(w, "services");
+    else
+        for (size_t i = 0; i < n; i++)
+            ecc_w(w, "%s%s", i ? ", " : "", e[i].process->name);
+    ecc_w(w, " | %s%s | ", cell(cg->arena, s->what), s->secret ? "; secret" : "");
+    if (s->source == ECC_SOURCE_FIXED)
+        ecc_w(w, "each deployment here sets `%s`", s->value);
+    else if (s->required)
+        ecc_w(w, "does not start");
+    else if (!s->secret && s->dflt && *s->dflt)
+        ecc_w(w, "`%s`", cell(cg->arena, s->dflt));
+    ecc_wl(w, " |");
 }
 
 void ecc_emit_configuration(struct ecc_codegen *cg)
 {
     const struct ecc_deploy *deploy = ecc_deploy(cg->arena, cg->model);
-    struct ecc_process **processes = ECC_NEW_ARRAY(cg->arena, struct ecc_process *, deploy->nprocesses + 1);
     size_t nprograms = 0, nservices = 0;
-    struct rows rows = {0};
+    struct entries entries = {0};
     struct ecc_writer w;
 
-    for (size_t i = 0; i < deploy->nprocesses; i++)
-        processes[i] = deploy->processes[i];
-    qsort(processes, deploy->nprocesses, sizeof processes[0], by_process); /* another order of the topology is no change */
     for (size_t i = 0; i < deploy->nprocesses; i++) {
-        const struct ecc_process *process = processes[i];
+        const struct ecc_process *process = deploy->processes[i];
         if (process->kind == ECC_PROCESS_SANDBOX) /* of development alone */
             continue;
         nprograms++;
         nservices += process->kind == ECC_PROCESS_SERVICE;
-        for (size_t k = 0; k < process->nsettings; k++) {
-            struct row *row = row_of(cg->arena, &rows, &process->settings[k]);
-            row->of = ecc_arena_printf(cg->arena, "%s%s%s", row->of, *row->of ? ", " : "", process->name);
-            row->n++;
-            row->nservices += process->kind == ECC_PROCESS_SERVICE;
-        }
+        for (size_t k = 0; k < process->nsettings; k++)
+            ECC_PUSH(cg->arena, &entries, ((struct entry){&process->settings[k], process}));
     }
     if (!nprograms)
         return;
-    for (size_t i = 0; i < rows.n; i++)
-        if (rows.items[i].n == nprograms)
-            rows.items[i].of = "all";
-        else if (nservices > 1 && rows.items[i].n == nservices && rows.items[i].nservices == nservices)
-            rows.items[i].of = "services";
-    qsort(rows.items, rows.n, sizeof rows.items[0], by_name);
+    qsort(entries.items, entries.n, sizeof entries.items[0], by_row);
     ecc_writer_init(&w, cg->arena);
     ecc_wl(&w, "<!-- Code generated by ecomc from topology.ecom. DO NOT EDIT. -->");
     ecc_wl(&w, "# Configuration");
     ecc_w_blank(&w);
-    ecc_wl(&w, "Each is a variable of the process's environment, or, with `_FILE` behind its name, the path of a file that holds it. "
-               "Secrets are given as files.");
+    ecc_wl(
+        &w,
+        "Each is a variable of the process's environment, or, with `_FILE` behind its name, the path of a file that holds it. Secrets are "
+        "given as files.");
     ecc_w_blank(&w);
     ecc_wl(&w, "| name | of | for | without it |");
     ecc_wl(&w, "|---|---|---|---|");
-    for (size_t i = 0; i < rows.n; i++) {
-        const struct ecc_deploy_setting *s = rows.items[i].setting;
-        const char *without = "";
-        if (s->source == ECC_SOURCE_FIXED)
-            without = ecc_arena_printf(cg->arena, "each deployment here sets `%s`", s->value);
-        else if (s->required)
-            without = "does not start";
-        else if (!s->secret && s->dflt && *s->dflt)
-            without = ecc_arena_printf(cg->arena, "`%s`", cell(cg->arena, s->dflt));
-        ecc_wl(&w, "| `%s` | %s | %s%s | %s |", s->name, rows.items[i].of, cell(cg->arena, s->what), s->secret ? "; secret" : "", without);
+    for (size_t i = 0, n; i < entries.n; i += n) {
+        for (n = 1; i + n < entries.n && !by_setting(entries.items[i].setting, entries.items[i + n].setting); n++)
+            ;
+        put_row(cg, &w, &entries.items[i], n, nprograms, nservices);
     }
     ecc_outset_add(cg->out, "configuration.md", w.data, w.n);
 }
