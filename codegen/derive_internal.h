@@ -27,6 +27,11 @@ struct ecc_kept {
     const struct ecc_known *value;
 };
 
+struct ecc_answered {
+    const struct ecc_request *request;
+    const struct ecc_known *value;
+};
+
 /* What waits until the request has been replied to: the delivery of an event, a saga that nobody awaits. */
 struct ecc_later {
     struct ecc_hop *publish; /* or NULL */
@@ -46,7 +51,7 @@ struct ecc_derive {
     struct ecc_arena *arena;
     const struct ecc_model *model;
     const struct ecc_scenario *scenario;
-    bool assuming; /* the assumptions hold: not of what is given */
+    size_t at; /* 0: somebody signs in; n: at the n-th `given`; behind the last one: at `when` */
     struct {
         struct ecc_cached *items;
         size_t n, cap;
@@ -67,6 +72,13 @@ struct ecc_derive {
         struct ecc_later *items;
         size_t n, cap;
     } later;
+    struct {
+        struct ecc_answered *items;
+        size_t n, cap;
+    } answers;
+    bool *met;      /* each assumption of the scenario: it has made a difference */
+    const struct ecc_assume *forced; /* an operation ends so only because it is assumed; or NULL */
+    bool held;      /* something waits for what is broken: a saga, an event */
     unsigned names; /* given so far */
     size_t nhops;
     int depth;
@@ -99,6 +111,8 @@ struct ecc_answer {
 extern const struct ecc_error ecc_derive_timeout, ecc_derive_unavailable, ecc_derive_bad_gateway, ecc_derive_internal;
 
 /* derive.c */
+bool ecc_derive_holds(const struct ecc_derive *d, const struct ecc_assume *assume); /* by now */
+const struct ecc_assume *ecc_derive_fails(const struct ecc_derive *d, const struct ecc_op *op, const struct ecc_ext_call *ext);
 const struct ecc_assume *ecc_derive_assumed(const struct ecc_derive *d, enum ecc_assume_kind kind, const struct ecc_node *node);
 struct ecc_hop *ecc_derive_hop(struct ecc_derive *d, const struct ecc_at *at, enum ecc_hop_kind kind, const struct ecc_node *to,
                                const struct ecc_edge *edge, const char *label, struct ecc_span span);

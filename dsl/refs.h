@@ -39,7 +39,7 @@ struct ecc_ast_file;
     X(COLUMN, "column", SNAKE)     /* struct ecc_column */                                                                            \
     X(STEP, "step", SNAKE)         /* struct ecc_saga_step */                                                                         \
     X(BRANCH, "branch", SNAKE)     /* struct ecc_ast_branch */                                                                        \
-    X(REQUEST, "name", SNAKE)      /* struct ecc_identity: whose request it names */                                                  \
+    X(REQUEST, "name", SNAKE)      /* struct ecc_request: whose answer it names */                                                    \
     X(VAR, "name", SNAKE)          /* struct ecc_var */                                                                               \
     X(INVARIANT, "invariant", NO)  /* struct ecc_invariant */                                                                         \
     X(EDGE, "edge", NO)            /* struct ecc_edge; the span has both nodes */                                                     \

@@ -40,6 +40,7 @@ struct ec_app {
     struct ec_uuid instance;  /* random, of this process */
     bool draining;
     const char *version;      /* EC_VERSION of the environment or "dev" */
+    bool development;         /* EC_DEVELOPMENT: whoever reaches the probes may set back what a story would find */
 };
 
 extern struct ec_app ec_app;

@@ -212,7 +212,7 @@ static void write_message(struct written *w, const struct ecc_message *message, 
                           struct ecc_uniques *uniques)
 {
     w->head.n = w->body.n = 0;
-    ecc_message_write(message, sender, uniques, &w->head, &w->body);
+    ecc_message_write(message, sender, NULL, uniques, &w->head, &w->body);
     ec_buf_add(&w->head, "", 1);
     ec_buf_add(&w->body, "", 1);
 }
@@ -352,8 +352,8 @@ static void planning(void **state)
     assert_int_equal(ecc_load_choose(&load, "visit", 100), 0);
     assert_int_equal(ecc_load_plan(&load, up), 0);
     assert_int_equal(load.ntargets, 2); /* each request of the identity goes to its own gateway */
-    assert_string_equal(load.pools[0].targets[0]->gateway->name, "back");
-    assert_string_equal(load.pools[0].targets[1]->gateway->name, "gate");
+    assert_string_equal(load.pools[0].targets[0]->node->name, "back");
+    assert_string_equal(load.pools[0].targets[1]->node->name, "gate");
 
     json_array_remove(json_object_get(up, "processes"), 2);
     load = (struct ecc_load){.cli = &cli, .model = model, .rate = 10};
@@ -394,7 +394,7 @@ static void judged(const struct ecc_load_part *part, int status, const char *nam
     if (name)
         snprintf(body, sizeof body, "{\"type\":\"/problems/%s\",\"status\":%d}", name, status);
     reply.body = (struct ec_str){body, strlen(body)};
-    assert_int_equal(ecc_load_judge(part, EC_HTTP_OK, &reply, told, sizeof told), verdict);
+    assert_int_equal(ecc_load_judge(part, NULL, EC_HTTP_OK, &reply, told, sizeof told), verdict);
     assert_string_equal(told, kind);
 }
 
@@ -417,9 +417,9 @@ static void answers_are_judged(void **state)
     judged(&hit, 200, NULL, "miss", ECC_LOAD_ERROR, "200, X-Cache: miss");
     judged(&hit, 200, NULL, NULL, ECC_LOAD_ERROR, "200, X-Cache: none");
     judged(&hit, 202, NULL, NULL, ECC_LOAD_ERROR, "202"); /* its route accepts nothing */
-    assert_int_equal(ecc_load_judge(&hit, EC_HTTP_REFUSED, NULL, told, sizeof told), ECC_LOAD_ERROR);
+    assert_int_equal(ecc_load_judge(&hit, NULL, EC_HTTP_REFUSED, NULL, told, sizeof told), ECC_LOAD_ERROR);
     assert_string_equal(told, "connection refused");
-    assert_int_equal(ecc_load_judge(&hit, EC_HTTP_TIMED_OUT, NULL, told, sizeof told), ECC_LOAD_ERROR);
+    assert_int_equal(ecc_load_judge(&hit, NULL, EC_HTTP_TIMED_OUT, NULL, told, sizeof told), ECC_LOAD_ERROR);
     assert_string_equal(told, "no answer");
 }
 

@@ -24,6 +24,7 @@ enum { TURN = 256, LIVE_MS = 500, LIVE_LINE_MS = 5000 };
 struct flight {
     struct engine *engine;
     struct ecc_load_part *part;
+    const struct ecc_answers *answers;
     uint64_t due;
     struct flight *next; /* free */
 };
@@ -66,8 +67,19 @@ static void problem_name(const struct ec_http_reply *reply, char *name, size_t s
     json_decref(body);
 }
 
-enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_http_outcome outcome, const struct ec_http_reply *reply,
-                                     char *text, size_t size)
+static bool has_header(const struct ecc_load_part *part, const struct ecc_answers *answers, struct ec_str value)
+{
+    struct ec_buf wanted = {0};
+    bool same;
+
+    ecc_pieces_text(&part->expect, answers, &wanted);
+    same = value.p && value.n == wanted.n && !memcmp(value.p, wanted.p, wanted.n);
+    ec_buf_free(&wanted);
+    return same;
+}
+
+enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, const struct ecc_answers *answers, enum ec_http_outcome outcome,
+                                     const struct ec_http_reply *reply, char *text, size_t size)
 {
     static const char *const outcomes[] = {
         [EC_HTTP_REFUSED] = "connection refused", [EC_HTTP_LATE] = "no connection", [EC_HTTP_BROKEN] = "connection broken",
@@ -84,7 +96,7 @@ enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_h
         problem_name(reply, name, sizeof name);
     if (reply->status == s->expect_status && (!part->error_name || !strcmp(part->error_name, name))) {
         struct ec_str value = s->expect_header ? header(reply, s->expect_header) : (struct ec_str){NULL, 0};
-        if (!s->expect_header || (value.p && value.n == strlen(s->expect_value) && !memcmp(value.p, s->expect_value, value.n)))
+        if (!s->expect_header || has_header(part, answers, value))
             return ECC_LOAD_OK;
         snprintf(text, size, "%d, %s: %.*s", reply->status, s->expect_header, value.p ? (int)value.n : 4, value.p ? value.p : "none");
         return ECC_LOAD_ERROR;
@@ -149,7 +161,7 @@ static void on_done(void *data, enum ec_http_outcome outcome, const struct ec_ht
     uint64_t us = (uv_hrtime() - flight->due) / 1000;
     char text[96] = "";
 
-    enum ecc_load_verdict verdict = ecc_load_judge(part, outcome, reply, text, sizeof text);
+    enum ecc_load_verdict verdict = ecc_load_judge(part, flight->answers, outcome, reply, text, sizeof text);
     if (verdict == ECC_LOAD_ERROR)
         count_kind(part, e->gave_up ? "not waited for" : text);
     ecc_histogram_add(&part->took[verdict], us);
@@ -164,6 +176,7 @@ static void send_next(struct engine *e, uint64_t now)
 {
     struct ecc_load *load = e->load;
     struct ecc_load_part *part = &load->parts[ecc_spread_next(&e->spread)];
+    const struct ecc_answers *answers = part->answers;
     const struct ecc_sender *sender = NULL;
     struct flight *flight = e->free;
 
@@ -174,12 +187,13 @@ static void send_next(struct engine *e, uint64_t now)
     }
     if (part->pool) {
         sender = &part->pool->senders[part->pool->next];
+        answers = answers ? &part->answers[part->pool->next] : NULL;
         part->pool->next = (part->pool->next + 1) % part->pool->n;
     }
     e->free = flight->next;
-    *flight = (struct flight){e, part, e->due, NULL};
+    *flight = (struct flight){e, part, answers, e->due, NULL};
     e->head.n = e->body.n = 0;
-    ecc_message_write(&part->message, sender, &load->uniques, &e->head, &e->body);
+    ecc_message_write(&part->message, sender, answers, &load->uniques, &e->head, &e->body);
     e->in_flight++;
     part->sent++;
     load->sent++;
