@@ -76,6 +76,10 @@ struct ecc_derive {
         struct ecc_answered *items;
         size_t n, cap;
     } answers;
+    struct {
+        struct ecc_row **items; /* immutable: a change is another one */
+        size_t n, cap;
+    } rows;
     bool *met;      /* each assumption of the scenario: it has made a difference */
     const struct ecc_assume *forced; /* an operation ends so only because it is assumed; or NULL */
     bool held;      /* something waits for what is broken: a saga, an event */
@@ -131,6 +135,13 @@ const struct ecc_known *ecc_derive_literal(struct ecc_arena *arena, const struct
 
 /* derive_call.c */
 struct ecc_answer ecc_derive_call(struct ecc_derive *d, const struct ecc_at *at, const struct ecc_stmt *call, struct ecc_env *env);
+
+/* derive_rows.c. A statement is followed: does it find a row, and which? *row: NULL where it finds none, or it is not known. */
+struct ecc_row;
+enum ecc_truth ecc_derive_rows(struct ecc_derive *d, struct ecc_env *env, const struct ecc_node *node, const struct ecc_sql *sql,
+                               struct ecc_row **row);
+const struct ecc_known *ecc_derive_result(struct ecc_derive *d, const struct ecc_sql *sql, const struct ecc_row *row,
+                                          const struct ecc_known *result);
 
 /* derive_program.c */
 struct ecc_answer ecc_derive_op(struct ecc_derive *d, const struct ecc_at *at, const struct ecc_op *op, const struct ecc_known *args);

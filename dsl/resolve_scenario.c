@@ -41,7 +41,7 @@ static struct ecc_refs_in refs_in(struct ecc_resolver *r, const struct ecc_value
             return refs;
         }
         const struct ecc_sbx_value *v = ecc_resolve_answer(r, scope, ecc_arena_strndup(r->arena, text->text + i + 1, n), here);
-        enum ecc_type_kind kind = v->kind == ECC_SBX_ANSWER ? v->type->kind : ECC_TYPE_TEXT;
+        enum ecc_type_kind kind = v->kind == ECC_SBX_ANSWER && !ECC_IS_UNKNOWN(v->type) ? v->type->kind : ECC_TYPE_TEXT;
         if (kind == ECC_TYPE_RECORD || kind == ECC_TYPE_LIST || kind == ECC_TYPE_JSON || kind == ECC_TYPE_VOID)
             ecc_diag(r->diags, ECC_E_SCENARIO_BODY, here, "only a text, a number or another plain value can stand in a text, but this is %s",
                      ecc_type_name(r->arena, v->type));

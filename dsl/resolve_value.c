@@ -79,7 +79,8 @@ static struct ecc_sbx_value *of_answer(struct ecc_resolver *r, const struct ecc_
     if (request)
         return v;
     struct ecc_diag *d = ecc_unknown(r, scope->answers, name, ECC_E_UNKNOWN_NAME, "earlier answer called");
-    ecc_diag_help(r->diags, d, "%s", only);
+    if (!d->help)
+        ecc_diag_help(r->diags, d, "%s", only);
     v->literal = ecc_expr_unknown(r, name->span);
     return v;
 }

@@ -162,6 +162,13 @@ static const char text[] =
     "  expect 402 Refused\n"
     "}\n"
     "scenario hit \"Hit\" { when web GET \"/things/a b?c=%20\"  assume memo.things holds  expect 200 header \"X-Cache\" \"hit\" }\n"
+    "scenario named \"Named\" {\n"
+    "  given someone signed in\n"
+    "  given let made = web POST \"/made\" { lines: [] mail: \"m\" note: \"n\" }\n"
+    "  given door.Enter(mail: same.mail, age: 3, size: 0.5, old: false, word: made.id)\n"
+    "  when web GET \"/things/{made.id}?c={made.id}\"\n"
+    "  expect 200 header \"X-Made\" \"<{made.id}>\"\n"
+    "}\n"
     "scenario hangs \"Hangs\" { assume shop hangs  when web GET \"/things/a\"  expect 200 }\n"
     "scenario down \"Down\" { assume bank down  when web GET \"/things/a\"  expect 200 }\n"
     "scenario open \"Open\" { assume breaker gate -> shop open  when web GET \"/things/a\"  expect 200 }\n"
@@ -281,6 +288,45 @@ static void request_without_body(void **state)
     assert_int_equal(uniques.n, 0);
     ec_buf_free(&w.head);
     ec_buf_free(&w.body);
+}
+
+/* What earlier requests were answered stands in paths in percents, in bodies as JSON, in an expected header as it is. */
+static void named_answers(void **state)
+{
+    const struct ecc_scenario *s = scenario("named");
+    struct ecc_uniques uniques = {.run = "abcdefgh"};
+    struct ecc_answers answers = {0};
+    struct ecc_sender sender = {"tok.en", json_pack("{s:s}", "mail", "m@x.test")};
+    struct ecc_pieces expected = ecc_pieces_of_text(&cli.arena, s->expect_value, &s->expect_refs);
+    struct ecc_message when, given;
+    json_t *body = json_pack("{s:s}", "id", "a/b \"c\"");
+    struct ec_buf head = {0}, said = {0};
+
+    (void)state;
+    ecc_message_init(&when, &cli.arena, s->when, NULL, false);
+    ecc_message_init(&given, &cli.arena, s->given[1], s->identity->requests[0], true);
+    assert_string_equal(ecc_message_lacks(&cli.arena, &when, &answers), "made.id");
+    ecc_answers_add(&answers, &cli.arena, s->given[0], body);
+    assert_null(ecc_message_lacks(&cli.arena, &when, &answers));
+    ecc_message_write(&when, NULL, &answers, &uniques, &head, &said);
+    ec_buf_add(&head, "", 1);
+    assert_non_null(strstr(head.p, "GET /things/a%2Fb%20\"c\"?c=a%2Fb%20\"c\" HTTP/1.1\r\n"));
+    head.n = said.n = 0;
+    ecc_message_write(&given, &sender, &answers, &uniques, &head, &said);
+    ec_buf_add(&head, "", 1);
+    ec_buf_add(&said, "", 1);
+    assert_string_equal(head.p, "POST /ops/Enter HTTP/1.1\r\naccept: application/json\r\ncontent-type: application/json\r\n"
+                                "authorization: Bearer tok.en\r\nidempotency-key: abcdefgh0\r\n");
+    assert_string_equal(said.p, "{\"mail\":\"m@x.test\",\"age\":3,\"size\":0.5,\"old\":false,\"passWord\":\"a/b \\\"c\\\"\"}");
+    said.n = 0;
+    ecc_pieces_text(&expected, &answers, &said);
+    ec_buf_add(&said, "", 1);
+    assert_string_equal(said.p, "<a/b \"c\">");
+    json_decref(body);
+    ecc_answers_free(&answers);
+    json_decref(sender.first);
+    ec_buf_free(&head);
+    ec_buf_free(&said);
 }
 
 static void runs_differ(void **state)
@@ -448,6 +494,7 @@ int main(void)
         cmocka_unit_test(first_request),
         cmocka_unit_test(signed_in_request),
         cmocka_unit_test(request_without_body),
+        cmocka_unit_test(named_answers),
         cmocka_unit_test(runs_differ),
         cmocka_unit_test(faults_are_refused),
         cmocka_unit_test(choosing),
