@@ -150,6 +150,29 @@ static void set(struct ecc_derive *d, struct ecc_env *env, const struct ecc_sql 
         row->cells[sql->effect->sets[i].column - row->table->columns] = value_of(d, env, sql, &sql->effect->sets[i].value);
 }
 
+/* Of rows that it may have changed, what it sets is not known any more; of one that it may have deleted, nothing. */
+static void weaken(struct ecc_derive *d, struct ecc_env *env, const struct ecc_node *node, const struct ecc_sql *sql)
+{
+    const struct ecc_sql_effect *e = sql->effect;
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->rows.n; i++) {
+        struct ecc_row *row = d->rows.items[i];
+        enum ecc_truth truth = row->node == node && row->table == e->table && !row->gone ? ECC_TRUE : ECC_FALSE;
+        for (size_t k = 0; truth != ECC_FALSE && k < e->nconds; k++)
+            truth = ecc_truth_and(truth, holds(d, env, sql, row, &e->conds[k]));
+        if (truth != ECC_FALSE && e->verb == ECC_SQL_DELETE)
+            continue;
+        if (truth != ECC_FALSE) {
+            row = copy_of(d, row);
+            for (size_t k = 0; k < e->nsets; k++)
+                row->cells[e->sets[k].column - row->table->columns] = NULL;
+        }
+        d->rows.items[n++] = row;
+    }
+    d->rows.n = n;
+}
+
 static const struct ecc_known *dflt(struct ecc_derive *d, const struct ecc_column *column)
 {
     const char *text = column->dflt_sql;
@@ -234,7 +257,7 @@ enum ecc_truth ecc_derive_rows(struct ecc_derive *d, struct ecc_env *env, const 
         return found.row ? found.rest : ECC_UNKNOWN;
     }
     if (!found.row || found.rest == ECC_UNKNOWN) {
-        forget(d, node, e->table);
+        weaken(d, env, node, sql);
         return ECC_UNKNOWN;
     }
     *row = copy_of(d, found.row);
