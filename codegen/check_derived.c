@@ -1,4 +1,4 @@
-/* What scenarios say, held against what is derived of them. Warnings, not errors: a story may hang on what a database holds. */
+/* What scenarios say, held against what is derived of them. Warnings, not errors: a story may hang on rows that it has not made. */
 #include <string.h>
 
 #include "arena.h"
@@ -19,7 +19,7 @@ static void check_end(struct ecc_diags *diags, const struct ecc_derived *derived
         d = ecc_diag(diags, ECC_W_OTHER_END, s->span, "scenario `%s` expects %d%s%s, but by the topology it ends with %d%s%s", s->name,
                      s->expect_status, s->expect_error ? " " : "", s->expect_error ? s->expect_error->name : "", last->status,
                      last->error ? " " : "", last->error ? last->error->name : "");
-        ecc_diag_help(diags, d, "say what leads there: `assume node.Op fails Error`; what rows hold is not known");
+        ecc_diag_help(diags, d, "say what leads there: `given` what makes the row, or `assume node.Op fails Error`");
     } else if (s->expect_header && s->expect_value && strcmp(s->expect_header, "X-Cache") == 0 &&
                derived->cached != (strcmp(s->expect_value, "hit") == 0)) {
         ecc_diag(diags, ECC_W_OTHER_END, s->span, "scenario `%s` expects a cache %s, but by the topology it is a %s", s->name,
