@@ -74,7 +74,8 @@ static struct events published(struct ecc_arena *arena, const struct ecc_service
         ecc_walk_block(&walker, &service->sagas[i]->done.body);
         ecc_walk_block(&walker, &service->sagas[i]->failed.body);
     }
-    qsort(events.items, events.n, sizeof *events.items, by_id);
+    if (events.n)
+        qsort(events.items, events.n, sizeof *events.items, by_id);
     return events;
 }
 

@@ -244,7 +244,8 @@ static struct problems collect(struct ecc_api *api, const struct ecc_route *rout
     for (size_t i = 0; i < route->nbranches; i++)
         if (route->branches[i].required)
             add_call(api, &to, route->branches[i].call);
-    qsort(to.items, to.n, sizeof *to.items, by_status);
+    if (to.n)
+        qsort(to.items, to.n, sizeof *to.items, by_status);
     return to;
 }
 

@@ -12,6 +12,8 @@
 #endif
 #endif
 
+#define ALIGNED(size) (((size) + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1))
+
 enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 4 * 1024 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
 
 struct ecc_arena_block {
@@ -140,17 +142,13 @@ static void add_block(struct ecc_arena *arena, size_t need)
     arena->total += sizeof *block + block->size;
 }
 
-void *ecc_arena_alloc(struct ecc_arena *arena, size_t size)
+void *ecc_arena_more(struct ecc_arena *arena, size_t size)
 {
-    size_t mask = _Alignof(max_align_t) - 1;
-
-    if (size > SIZE_MAX - mask)
+    if (size > SIZE_MAX - (_Alignof(max_align_t) - 1))
         out_of_memory(arena);
-    size = (size + mask) & ~mask;
-    if (!arena->next || size > (size_t)(arena->end - arena->next))
-        add_block(arena, size);
+    add_block(arena, ALIGNED(size));
     void *p = arena->next;
-    arena->next += size;
+    arena->next += ALIGNED(size);
     return p;
 }
 

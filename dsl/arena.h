@@ -25,8 +25,19 @@ struct ecc_arena {
 void ecc_arena_init(struct ecc_arena *arena);
 void ecc_arena_free(struct ecc_arena *arena);
 
+void *ecc_arena_more(struct ecc_arena *arena, size_t size); /* in a new block: ecc_arena_alloc calls it when it has to */
+
 /* Zeroed, aligned for any type. size 0 gives a valid pointer. */
-void *ecc_arena_alloc(struct ecc_arena *arena, size_t size);
+static inline void *ecc_arena_alloc(struct ecc_arena *arena, size_t size)
+{
+    const size_t mask = _Alignof(max_align_t) - 1;
+
+    if (!arena->next || size > (size_t)(arena->end - arena->next)) /* what is left is a multiple of the alignment */
+        return ecc_arena_more(arena, size);
+    char *p = arena->next;
+    arena->next += (size + mask) & ~mask;
+    return p;
+}
 #define ECC_NEW(arena, type) ((type *)ecc_arena_alloc((arena), sizeof(type)))
 #define ECC_NEW_ARRAY(arena, type, n) ((type *)ecc_arena_array((arena), (n), sizeof(type)))
 void *ecc_arena_array(struct ecc_arena *arena, size_t n, size_t size); /* checks the product */

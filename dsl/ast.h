@@ -202,7 +202,7 @@ struct ecc_ast_stmt {
     struct ecc_ast_stmt *none;   /* none -> OUT: FAIL (without a condition), RETURN or ACCEPT; or NULL. SQL, GET, LET */
     struct ecc_ast_stmt *found;  /* likewise; SQL, GET */
     union {
-        struct { enum ecc_sql_shape shape; struct ecc_text text; size_t number; /* in the file's sqls */ } sql;
+        struct { enum ecc_sql_shape shape; struct ecc_text text; size_t number; /* in the file's `ahead` */ } sql;
         struct ecc_ast_block block;
         struct { struct ecc_ast_remote *remote; struct ecc_ast_expr *key; /* or NULL */ struct ecc_ast_catches catches; } call;
         struct { struct ecc_name saga; struct ecc_ast_inits args; } start;
@@ -246,58 +246,7 @@ struct ecc_ast_keyspace { /* keyspace name [key: type] -> Type ttl D */
 };
 ECC_AST_LIST(ecc_ast_keyspaces, struct ecc_ast_keyspace *);
 
-struct ecc_ast_ext_auth {
-    enum ecc_ext_auth kind;
-    struct ecc_text header;  /* HEADER */
-    struct ecc_name setting; /* BASIC: the user's name */
-    struct ecc_name secret;  /* environment name; absent with NONE */
-    struct ecc_span span;
-};
-
-struct ecc_ast_status_error {
-    int64_t status;
-    struct ecc_span status_span;
-    struct ecc_name error;
-};
-ECC_AST_LIST(ecc_ast_status_errors, struct ecc_ast_status_error);
-
-struct ecc_ast_ext_call {
-    struct ecc_name name;
-    struct ecc_name method; /* GET, HEAD, POST, PUT, PATCH, DELETE: checked */
-    struct ecc_text path;
-    enum ecc_encoding encoding;        /* NONE: no fields were given */
-    struct ecc_ast_fields request;
-    struct ecc_ast_type *reply;        /* RECORD or NAMED, or NULL */
-    struct ecc_text idempotency;       /* header, or absent */
-    struct ecc_ast_status_errors errors;
-    struct ecc_span span;
-};
-ECC_AST_LIST(ecc_ast_ext_calls, struct ecc_ast_ext_call *);
-
-struct ecc_ast_sbx_set { /* set store[key].field = value; target is a MEMBER of an INDEX, or an INDEX */
-    struct ecc_ast_expr *target, *value;
-    struct ecc_span span;
-};
-ECC_AST_LIST(ecc_ast_sbx_sets, struct ecc_ast_sbx_set);
-
-struct ecc_ast_sbx_rule {
-    struct ecc_name call;       /* absent: of a `refuse` */
-    struct ecc_ast_expr *when;  /* or NULL */
-    int64_t status;             /* 0: not given, only with `refuse` */
-    struct ecc_span status_span;
-    struct ecc_ast_expr *body;  /* RECORD without type, or NULL */
-    struct ecc_ast_expr *keep;  /* INDEX, or NULL */
-    struct ecc_ast_sbx_sets sets;
-    struct ecc_span span;
-};
-ECC_AST_LIST(ecc_ast_sbx_rules, struct ecc_ast_sbx_rule *);
-
-struct ecc_ast_sandbox { /* several `sandbox` blocks are one */
-    bool present;
-    struct ecc_names stores;
-    struct ecc_ast_sbx_rules rules, refusals;
-    struct ecc_span span; /* of the word `sandbox` */
-};
+#include "ast_external.h"
 
 struct ecc_ast_jwt {
     struct ecc_text issuer, audience;
@@ -312,6 +261,7 @@ struct ecc_ast_column {
     struct ecc_name references; /* table, or absent */
     struct ecc_ast_expr *dflt;  /* a literal, a NAME (an enum's value) or a CALL, or NULL */
     struct ecc_text check;      /* or absent */
+    size_t check_number;        /* in the file's `ahead` */
     struct ecc_span span;
 };
 ECC_AST_LIST(ecc_ast_columns, struct ecc_ast_column *);
@@ -319,6 +269,7 @@ ECC_AST_LIST(ecc_ast_columns, struct ecc_ast_column *);
 struct ecc_ast_constraint {
     enum ecc_constraint_kind kind;
     struct ecc_text sql;
+    size_t number; /* in the file's `ahead` */
     struct ecc_span span;
 };
 ECC_AST_LIST(ecc_ast_constraints, struct ecc_ast_constraint);
@@ -591,7 +542,7 @@ ECC_AST_LIST(ecc_ast_decls, struct ecc_ast_decl *);
 struct ecc_ast_file {
     struct ecc_ast_decls decls; /* in source order */
     struct ecc_spans comments;  /* from `//` to the end of the line, in source order */
-    struct ecc_ast_sqls { const struct ecc_text **items; size_t n, cap; } sqls; /* the texts of all `sql` statements */
+    struct ecc_sql_ahead *ahead; /* is told of SQL, or NULL */
 };
 
 const char *ecc_ast_function_name(enum ecc_ast_function fn);

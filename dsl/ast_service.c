@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "grammar.h"
+#include "sql_ahead.h"
+#include "sql_check.h"
 
 /* ------------------------------------------------------------------ databases */
 
@@ -41,8 +43,9 @@ void ecc_table_was(struct ecc_parser *p, struct ecc_ast_table *table, struct ecc
 void ecc_add_constraint(struct ecc_parser *p, struct ecc_ast_constraints *constraints, enum ecc_constraint_kind kind, struct ecc_token k,
                         struct ecc_token raw)
 {
-    struct ecc_ast_constraint item = {kind, ecc_raw(p, raw), {k.start, raw.end}};
+    struct ecc_ast_constraint item = {.kind = kind, .sql = ecc_raw(p, raw), .span = {k.start, raw.end}};
 
+    item.number = ecc_sql_ahead_add(p->file->ahead, ecc_sql_constraint_prefix(kind), item.sql);
     ECC_PUSH(p->arena, constraints, item);
 }
 
@@ -83,10 +86,12 @@ void ecc_column_default(struct ecc_parser *p, struct ecc_ast_column *column, str
 /* A column has one; PostgreSQL doesn't mind where the others stand, so they go to the table. */
 void ecc_column_check(struct ecc_parser *p, struct ecc_ast_column *column, struct ecc_token k, struct ecc_token raw)
 {
-    if (column->check.text)
+    if (column->check.text) {
         ecc_add_constraint(p, &p->checks, ECC_CON_CHECK, k, raw);
-    else
-        column->check = ecc_raw(p, raw);
+        return;
+    }
+    column->check = ecc_raw(p, raw);
+    column->check_number = ecc_sql_ahead_add(p->file->ahead, ecc_sql_constraint_prefix(ECC_CON_CHECK), column->check);
 }
 
 void ecc_column_was(struct ecc_parser *p, struct ecc_ast_column *column, struct ecc_token k, struct ecc_token n)

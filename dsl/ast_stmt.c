@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sql_ahead.h"
+
 static struct ecc_ast_stmt *new_stmt(struct ecc_parser *p, enum ecc_ast_stmt_kind kind, uint32_t start)
 {
     struct ecc_ast_stmt *stmt = ECC_NEW(p->arena, struct ecc_ast_stmt);
@@ -49,8 +51,7 @@ struct ecc_ast_stmt *ecc_stmt_sql(struct ecc_parser *p, struct ecc_token k, enum
 
     stmt->u.sql.shape = shape;
     stmt->u.sql.text = ecc_ast_sql(p, t);
-    stmt->u.sql.number = p->file->sqls.n;
-    ECC_PUSH(p->arena, &p->file->sqls, &stmt->u.sql.text);
+    stmt->u.sql.number = ecc_sql_ahead_add(p->file->ahead, "", stmt->u.sql.text);
     return stmt;
 }
 

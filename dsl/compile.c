@@ -12,18 +12,20 @@
 #include "release.h"
 #include "resolve.h"
 #include "source.h"
+#include "sql_ahead.h"
 
 #include <string.h>
 
 static struct ecc_model *compile(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_pasts *past, struct ecc_diags *diags,
                                  const struct ecc_ast_file **file)
 {
-    *file = ecc_parse(arena, source, diags);
-    /* names that a broken part would have declared are missing: whatever came after would only cascade */
-    if (diags->errors)
-        return NULL;
+    struct ecc_sql_ahead *ahead = ecc_sql_ahead_begin(arena);
     struct ecc_model *model = ECC_NEW(arena, struct ecc_model);
-    ecc_resolve(arena, source, *file, past, diags, model, NULL);
+
+    *file = ecc_parse_ahead(arena, source, diags, ahead);
+    if (!diags->errors) /* names that a broken part would have declared are missing: whatever came after would only cascade */
+        ecc_resolve(arena, source, *file, past, diags, model, NULL);
+    ecc_sql_ahead_end(ahead);
     return diags->errors ? NULL : model;
 }
 

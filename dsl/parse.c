@@ -235,39 +235,62 @@ static void run(struct ecc_parser *p, struct ecc_machine *m, bool whole)
         p->expected[kind] = ecc_machine_accepts(m, kind);
 }
 
+static const struct ecc_ast_file *parse(struct ecc_parser *p)
+{
+    const struct ecc_token end = {p->source->length, p->source->length, 0, 0};
+    bool whole = ecc_lex(p->arena, p->source, p->diags, &p->tokens, &p->file->comments);
+
+    p->lexical = p->diags->n;
+    ECC_PUSH(p->arena, &p->tokens, end); /* so that two tokens may be looked ahead */
+    ECC_PUSH(p->arena, &p->tokens, end);
+    run(p, ecc_machine_new(p), whole);
+    ecc_report_unclaimed(p);
+    if (p->overflow)
+        ecc_diag(p->diags, ECC_E_TOO_DEEP, (struct ecc_span){p->last, p->last}, "this is nested too deeply");
+    return p->file;
+}
+
+static struct ecc_parser parser(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags)
+{
+    return (struct ecc_parser){
+        .arena = arena, .source = source, .diags = diags, .file = ECC_NEW(arena, struct ecc_ast_file), .until = UINT32_MAX};
+}
+
 const struct ecc_ast_file *ecc_parse(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags)
 {
-    return ecc_parse_tokens(arena, source, diags, NULL);
+    struct ecc_parser p = parser(arena, source, diags);
+
+    return parse(&p);
+}
+
+const struct ecc_ast_file *ecc_parse_ahead(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags,
+                                           struct ecc_sql_ahead *ahead)
+{
+    struct ecc_parser p = parser(arena, source, diags);
+
+    p.file->ahead = ahead;
+    return parse(&p);
 }
 
 const struct ecc_ast_file *ecc_parse_tokens(struct ecc_arena *arena, const struct ecc_source *source, struct ecc_diags *diags,
                                             struct ecc_tokens *taken)
 {
-    struct ecc_parser p = {
-        .arena = arena, .source = source, .diags = diags, .taken = taken, .file = ECC_NEW(arena, struct ecc_ast_file), .until = UINT32_MAX};
-    bool whole = ecc_lex(arena, source, diags, &p.tokens, &p.file->comments);
+    struct ecc_parser p = parser(arena, source, diags);
 
-    const struct ecc_token end = {source->length, source->length, 0, 0};
-
-    p.lexical = diags->n;
-    ECC_PUSH(arena, &p.tokens, end); /* so that two tokens may be looked ahead */
-    ECC_PUSH(arena, &p.tokens, end);
-    run(&p, ecc_machine_new(&p), whole);
-    ecc_report_unclaimed(&p);
-    if (p.overflow)
-        ecc_diag(diags, ECC_E_TOO_DEEP, (struct ecc_span){p.last, p.last}, "this is nested too deeply");
-    return p.file;
+    p.taken = taken;
+    return parse(&p);
 }
 
 void ecc_parse_expected(struct ecc_arena *arena, const struct ecc_source *source, uint32_t offset, bool kinds[ECC_MAX_KINDS])
 {
     struct ecc_diags unseen;
-    struct ecc_parser p = {.arena = arena, .source = source, .diags = &unseen, .file = ECC_NEW(arena, struct ecc_ast_file), .until = offset,
-                           .expected = kinds};
+    struct ecc_parser p = parser(arena, source, &unseen);
     const struct ecc_token end = {source->length, source->length, 0, 0};
 
     memset(kinds, 0, ECC_MAX_KINDS * sizeof *kinds);
     ecc_diags_init(&unseen, arena);
+    p.until = offset;
+    p.expected = kinds;
     ecc_lex(arena, source, &unseen, &p.tokens, &p.file->comments);
     p.lexical = unseen.n;
     ECC_PUSH(arena, &p.tokens, end);

@@ -3,7 +3,6 @@
  * See resolve.h for the order of the passes. Memory: everything belongs to the compilation's arena.
  */
 #include "resolve.h"
-#include "sql_ahead.h"
 #include "source.h"
 
 #include <inttypes.h>
@@ -384,7 +383,6 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     r->made = ECC_NEW_ARRAY(arena, void *, file->decls.n);
     ecc_symbols_init(&r->symbols, arena, source->length / 24);
 
-    r->ahead = ecc_sql_ahead_begin(arena, &file->sqls);
     declare_all(r);
     ecc_resolve_types(r);
     EACH(BUS, ecc_resolve_bus(r, d, r->made[i]));
@@ -398,7 +396,6 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     EACH(SAGA, ecc_resolve_saga_steps(r, d, r->made[i]));
     EACH(SERVICE, ecc_resolve_service_bodies(r, d, r->made[i]));
     EACH(SAGA, ecc_resolve_saga_ends(r, d, r->made[i]));
-    ecc_sql_ahead_end(r->ahead);
     EACH(DROP, ecc_resolve_drop(r, d->u.drop, NULL));
     model->drops = r->drops.items;
     model->ndrops = r->drops.n;

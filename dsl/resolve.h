@@ -56,7 +56,6 @@ struct ecc_past {
 struct ecc_pasts { struct ecc_past *items; size_t n, cap; };
 
 struct ecc_resolver {
-    struct ecc_sql_ahead *ahead; /* or NULL */
     struct ecc_arena *arena;
     struct ecc_pasts *past;           /* or NULL */
     struct ecc_diags *diags;

@@ -55,11 +55,12 @@ static const char *sql_default(struct ecc_resolver *r, const struct ecc_ast_expr
 }
 
 static void check_constraint(struct ecc_resolver *r, const struct ecc_table *table, enum ecc_constraint_kind kind,
-                             const struct ecc_text *sql)
+                             const struct ecc_text *sql, size_t number)
 {
+    const struct ecc_sql_scope scope = {.notes = ecc_refer_sql(r, sql), .ahead = r->file->ahead, .number = number};
     struct ecc_sql_problems problems = {0};
 
-    ecc_sql_check_constraint(r->arena, table, kind, sql->text, ecc_refer_sql(r, sql), &problems);
+    ecc_sql_check_constraint(r->arena, table, kind, sql->text, scope, &problems);
     ecc_report_sql(r, sql, &problems);
 }
 
@@ -159,11 +160,11 @@ static void resolve_table(struct ecc_resolver *r, const struct ecc_ast_table *as
             ecc_diag(r->diags, ECC_E_COLUMN, c->span, "a second primary key");
         keyed = keyed || c->kind == ECC_CON_PRIMARY_KEY;
         table->constraints[table->nconstraints++] = (struct ecc_constraint){c->kind, c->sql.text, c->span};
-        check_constraint(r, table, c->kind, &c->sql);
+        check_constraint(r, table, c->kind, &c->sql, c->number);
     }
     for (size_t i = 0; i < ast->columns.n; i++)
         if (ast->columns.items[i]->check.text)
-            check_constraint(r, table, ECC_CON_CHECK, &ast->columns.items[i]->check);
+            check_constraint(r, table, ECC_CON_CHECK, &ast->columns.items[i]->check, ast->columns.items[i]->check_number);
     check_keys(r, table);
 }
 

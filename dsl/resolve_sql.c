@@ -86,7 +86,7 @@ void ecc_resolve_sql(struct ecc_resolver *r, struct ecc_body *body, const struct
         .resolve = resolve_param,
         .context = &lookup,
         .notes = ecc_refer_sql(r, text),
-        .ahead = r->ahead,
+        .ahead = r->file->ahead,
         .number = ast->u.sql.number,
     };
     struct ecc_sql *sql = ECC_NEW(r->arena, struct ecc_sql);

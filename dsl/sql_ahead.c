@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <pg_query.h>
@@ -10,11 +11,13 @@
 #include "ast.h"
 #include "sql_internal.h"
 
-enum { FEWEST_STATEMENTS = 200, MOST_THREADS = 3 };
+enum { FEWEST_TEXTS = 200, MOST_THREADS = 3 };
 
-struct slot { /* text and tree are in the thread's arena */
+struct slot { /* full and tree are in the thread's arena */
     enum { WAITS, BEGUN, PARSED, TAKEN } state;
-    const char *text;
+    const char *prefix;
+    struct ecc_text source;
+    const char *full;
     const struct ecc_sql_node *tree;
 };
 
@@ -25,21 +28,25 @@ struct worker {
 };
 
 struct ecc_sql_ahead {
-    const struct ecc_ast_sqls *texts;
-    struct slot *slots;
+    struct ecc_arena *arena; /* of the list, which only its owner makes longer */
+    pthread_mutex_t lock;    /* of what follows; a slot's content is the thread's while it is BEGUN */
+    struct {
+        struct slot *items;
+        size_t n, cap;
+    } slots;
     size_t next; /* before it nothing waits */
-    pthread_mutex_t lock; /* of everything here but the texts */
-    pthread_cond_t parsed;
+    bool over;
+    pthread_cond_t added, parsed;
     struct worker workers[MOST_THREADS];
-    size_t nworkers;
+    size_t nworkers, wanted;
 };
 
-static void parse(struct ecc_arena *arena, const struct ecc_text *source, struct slot *slot)
+static void parse(struct ecc_arena *arena, struct slot *slot)
 {
-    const char *copy = ecc_arena_strndup(arena, source->text, source->length);
+    const char *copy = ecc_arena_strndup(arena, slot->source.text, slot->source.length);
 
-    slot->text = sql_numbered(arena, copy, strlen(copy));
-    PgQueryParseResult result = pg_query_parse(slot->text);
+    slot->full = *slot->prefix ? ecc_arena_printf(arena, "%s%s)", slot->prefix, copy) : sql_numbered(arena, copy, strlen(copy));
+    PgQueryParseResult result = pg_query_parse(slot->full);
     if (!result.error)
         slot->tree = ecc_sql_tree(arena, result.parse_tree);
     pg_query_free_parse_result(result);
@@ -52,61 +59,91 @@ static void *work(void *data)
 
     pthread_mutex_lock(&ahead->lock);
     for (;;) {
-        while (ahead->next < ahead->texts->n && ahead->slots[ahead->next].state != WAITS)
+        while (ahead->next < ahead->slots.n && ahead->slots.items[ahead->next].state != WAITS)
             ahead->next++;
-        if (ahead->next == ahead->texts->n)
+        if (ahead->over)
             break;
-        const struct ecc_text *source = ahead->texts->items[ahead->next];
-        struct slot *slot = &ahead->slots[ahead->next++];
-        slot->state = BEGUN;
+        if (ahead->next == ahead->slots.n) {
+            pthread_cond_wait(&ahead->added, &ahead->lock);
+            continue;
+        }
+        size_t number = ahead->next++;
+        ahead->slots.items[number].state = BEGUN;
+        struct slot slot = ahead->slots.items[number]; /* the list may move meanwhile */
         pthread_mutex_unlock(&ahead->lock);
-        parse(&worker->arena, source, slot);
+        parse(&worker->arena, &slot);
         pthread_mutex_lock(&ahead->lock);
-        slot->state = PARSED;
+        slot.state = PARSED;
+        ahead->slots.items[number] = slot;
         pthread_cond_signal(&ahead->parsed);
     }
     pthread_mutex_unlock(&ahead->lock);
     return NULL;
 }
 
-struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena, const struct ecc_ast_sqls *texts)
+static void start(struct ecc_sql_ahead *ahead)
+{
+    for (size_t i = 0; i < ahead->wanted; i++) {
+        struct worker *worker = &ahead->workers[i];
+        worker->ahead = ahead;
+        ecc_arena_init(&worker->arena);
+        worker->arena.oom = ahead->arena->oom;
+        worker->arena.oom_context = ahead->arena->oom_context;
+        if (pthread_create(&worker->thread, NULL, work, worker))
+            break;
+        ahead->nworkers++;
+    }
+    ahead->wanted = 0;
+}
+
+struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena)
 {
     cpu_set_t processors;
 
     if (arena->limit) /* who limits memory leaves by a jump, and would leave the threads behind */
         return NULL;
-    if (texts->n < FEWEST_STATEMENTS || sched_getaffinity(0, sizeof processors, &processors) || CPU_COUNT(&processors) < 2)
+    if (sched_getaffinity(0, sizeof processors, &processors) || CPU_COUNT(&processors) < 2)
         return NULL;
-    size_t wanted = (size_t)CPU_COUNT(&processors) - 1;
+    size_t others = (size_t)CPU_COUNT(&processors) - 1;
     struct ecc_sql_ahead *ahead = ECC_NEW(arena, struct ecc_sql_ahead);
-    ahead->texts = texts;
-    ahead->slots = ECC_NEW_ARRAY(arena, struct slot, texts->n);
+    ahead->arena = arena;
+    ahead->wanted = others < MOST_THREADS ? others : MOST_THREADS;
     pthread_mutex_init(&ahead->lock, NULL);
+    pthread_cond_init(&ahead->added, NULL);
     pthread_cond_init(&ahead->parsed, NULL);
-    for (size_t i = 0; i < wanted && i < MOST_THREADS; i++) {
-        struct worker *worker = &ahead->workers[i];
-        worker->ahead = ahead;
-        ecc_arena_init(&worker->arena);
-        worker->arena.oom = arena->oom;
-        worker->arena.oom_context = arena->oom_context;
-        if (pthread_create(&worker->thread, NULL, work, worker))
-            break;
-        ahead->nworkers++;
-    }
     return ahead;
 }
 
-const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_t i, const char *text)
+size_t ecc_sql_ahead_add(struct ecc_sql_ahead *ahead, const char *prefix, struct ecc_text text)
 {
-    struct slot *slot = &ahead->slots[i];
-
+    if (!ahead)
+        return 0;
     pthread_mutex_lock(&ahead->lock);
+    size_t number = ahead->slots.n;
+    ECC_PUSH(ahead->arena, &ahead->slots, ((struct slot){.prefix = prefix, .source = text}));
+    pthread_cond_signal(&ahead->added);
+    pthread_mutex_unlock(&ahead->lock);
+    if (number + 1 == FEWEST_TEXTS)
+        start(ahead);
+    return number;
+}
+
+const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_t number, const char *text)
+{
+    const struct ecc_sql_node *tree = NULL;
+
+    if (!ahead->nworkers)
+        return NULL;
+    pthread_mutex_lock(&ahead->lock);
+    struct slot *slot = &ahead->slots.items[number]; /* whoever takes adds no more: the list does not move */
     while (slot->state == BEGUN)
         pthread_cond_wait(&ahead->parsed, &ahead->lock);
     if (slot->state == WAITS)
         slot->state = TAKEN;
+    if (slot->state == PARSED && strcmp(slot->full, text) == 0)
+        tree = slot->tree;
     pthread_mutex_unlock(&ahead->lock);
-    return slot->state == PARSED && strcmp(slot->text, text) == 0 ? slot->tree : NULL;
+    return tree;
 }
 
 void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead)
@@ -114,12 +151,14 @@ void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead)
     if (!ahead)
         return;
     pthread_mutex_lock(&ahead->lock);
-    ahead->next = ahead->texts->n;
+    ahead->over = true;
+    pthread_cond_broadcast(&ahead->added);
     pthread_mutex_unlock(&ahead->lock);
     for (size_t i = 0; i < ahead->nworkers; i++)
         pthread_join(ahead->workers[i].thread, NULL);
     for (size_t i = 0; i < ahead->nworkers; i++)
         ecc_arena_free(&ahead->workers[i].arena);
     pthread_cond_destroy(&ahead->parsed);
+    pthread_cond_destroy(&ahead->added);
     pthread_mutex_destroy(&ahead->lock);
 }

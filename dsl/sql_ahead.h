@@ -1,7 +1,8 @@
-/* Statements are parsed on the other processors while the resolver works: libpg_query takes a third of a check's time.
+/* SQL is parsed on the other processors while the compiler reads on: libpg_query takes a third of a check's time.
  *
- * The result does not depend on who parses what: a thread does exactly what the resolver would do itself, and the resolver does it where no
- * thread has begun. Few statements, or one processor: no thread at all.
+ * The parser tells of each text as it comes by it; the resolver takes the tree. The result does not depend on who parses what: a thread does
+ * exactly what the resolver would do itself, and the resolver does it where no thread has begun. Few texts, or one processor: no thread at
+ * all.
  */
 #ifndef ECC_SQL_AHEAD_H
 #define ECC_SQL_AHEAD_H
@@ -9,16 +10,19 @@
 #include <stddef.h>
 
 struct ecc_arena;
-struct ecc_ast_sqls;
 struct ecc_sql_ahead;
 struct ecc_sql_node;
+struct ecc_text;
 
-/* texts: of the statements, in source order; they outlive what is begun here. NULL when it is not worth it. */
-struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena, const struct ecc_ast_sqls *texts);
+/* NULL when it is not worth it; whoever has got one calls ecc_sql_ahead_end, whatever comes of the compilation. */
+struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena);
 
-/* The i-th statement's tree, of this text with $n, until the end; NULL: the caller parses, and tells what is wrong. Waits while a thread is
- * at it. */
-const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_t i, const char *text);
+/* text: of a statement, or with a prefix of what stands in its parentheses; it lasts until the end. Returns its number. NULL: nothing, 0. */
+size_t ecc_sql_ahead_add(struct ecc_sql_ahead *ahead, const char *prefix, struct ecc_text text);
+
+/* The tree of what was added under this number, if its text with prefix and $n is this one, until the end; NULL: the caller parses, and tells
+ * what is wrong. Waits while a thread is at it. */
+const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_t number, const char *text);
 
 void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead); /* NULL: nothing */
 

@@ -246,7 +246,7 @@ static const struct ecc_sql_node *parse(struct sql_ctx *ctx)
     const struct ecc_sql_scope *scope = ctx->scope;
     const struct ecc_sql_node *tree = NULL, *stmts;
 
-    if (scope->ahead && !scope->notes) /* which may outlive what was made ahead */
+    if (scope->ahead)
         tree = ecc_sql_ahead_take(scope->ahead, scope->number, ctx->text);
     if (!tree) {
         PgQueryParseResult result = pg_query_parse(ctx->text);
@@ -340,16 +340,22 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     return problems->n == before && !ctx.failed;
 }
 
+const char *ecc_sql_constraint_prefix(enum ecc_constraint_kind kind)
+{
+    return kind == ECC_CON_CHECK ? "SELECT (" : "CREATE INDEX ON t (";
+}
+
 bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *table, enum ecc_constraint_kind kind, const char *sql,
-                              const struct ecc_sql_notes *notes, struct ecc_sql_problems *problems)
+                              struct ecc_sql_scope scope, struct ecc_sql_problems *problems)
 {
     struct ecc_table *const tables[] = {(struct ecc_table *)table};
-    struct ecc_sql_scope scope = {.tables = tables, .ntables = 1, .notes = notes};
-    struct sql_ctx ctx = context(arena, &scope, sql, strlen(sql), problems);
     size_t before = problems->n;
-    const char *prefix = kind == ECC_CON_CHECK ? "SELECT (" : "CREATE INDEX ON t (";
+    const char *prefix = ecc_sql_constraint_prefix(kind);
     struct sql_from from = {0};
 
+    scope.tables = tables;
+    scope.ntables = 1;
+    struct sql_ctx ctx = context(arena, &scope, sql, strlen(sql), problems);
     if (!sql_scan(&ctx))
         return false;
     /* Parsed inside its statement, with places moved: the prefix is a piece that has no source. */

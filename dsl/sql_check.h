@@ -67,8 +67,11 @@ struct ecc_sql_scope {
 bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, const char *sql, size_t length, enum ecc_sql_shape shape,
                    struct ecc_sql *out, struct ecc_sql_problems *problems);
 
-/* SQL text of a table's constraint or a column's check, as in the model: without the outer parentheses. Sees the table's columns only. */
+/* SQL text of a table's constraint or a column's check, as in the model: without the outer parentheses. Sees the table's columns only; of the
+ * scope's, notes and ahead count. */
 bool ecc_sql_check_constraint(struct ecc_arena *arena, const struct ecc_table *table, enum ecc_constraint_kind kind, const char *sql,
-                              const struct ecc_sql_notes *notes, struct ecc_sql_problems *problems);
+                              struct ecc_sql_scope scope, struct ecc_sql_problems *problems);
+
+const char *ecc_sql_constraint_prefix(enum ecc_constraint_kind kind); /* it is parsed behind this, and before a parenthesis */
 
 #endif

@@ -1,18 +1,18 @@
 /* Passwords: argon2id (libsodium) at OWASP's second setting, m = 19 MiB, t = 2, p = 1, off the loop.
  *
- * A hash takes some 20 ms of a core and 19 MiB: at most two run at once, the others wait in a queue of 64, and beyond that the answer is
- * "unavailable, come again" at once, so that a flood of sign-ins neither takes the memory nor the thread pool that other modules need.
+ * A hash takes some 20 ms of a core and 19 MiB, so they go in a lane of their own, and a flood of sign-ins takes the memory of two.
  * A job owns copies of what it works on and wipes them; the task only waits. An absent hash is checked against one that nothing fits,
  * so that an unknown user costs the same.
  */
 #include "app.h"
+#include "lane.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
 
-enum { MAX_RUNNING = 2, MAX_WAITING = 64, MAX_PASSWORD = 4096 };
+enum { MAX_PASSWORD = 4096 };
 static const unsigned long long OPS = 2;
 static const size_t MEMORY = 19456 * 1024;
 
@@ -20,9 +20,7 @@ static const size_t MEMORY = 19456 * 1024;
 static const char nobody[] = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 struct job {
-    uv_work_t work;
-    struct job *next;
-    struct ec_task *task;
+    struct ec_job base;
     bool verifies, absent, ok;
     char hash[crypto_pwhash_STRBYTES];
     struct ec_str *hash_out;
@@ -31,14 +29,9 @@ struct job {
     char password[]; /* n bytes */
 };
 
-static struct job *first, **last = &first;
-static int running, waiting;
-
-static void run_next(void);
-
-static void work(uv_work_t *request)
+static void work(struct ec_job *base)
 {
-    struct job *job = (struct job *)request;
+    struct job *job = (struct job *)base;
 
     if (job->verifies)
         job->ok = crypto_pwhash_str_verify(job->hash, job->password, job->n) == 0;
@@ -47,53 +40,38 @@ static void work(uv_work_t *request)
     sodium_memzero(job->password, job->n);
 }
 
-static void job_free(struct job *job)
+static void dropped(struct ec_job *base)
 {
+    struct job *job = (struct job *)base;
+
     sodium_memzero(job->password, job->n);
     sodium_memzero(job->hash, sizeof(job->hash));
     free(job);
 }
 
-static void done(uv_work_t *request, int status)
+static void done(struct ec_job *base, int status)
 {
-    struct job *job = (struct job *)request;
-    struct ec_task *task = job->task;
+    struct job *job = (struct job *)base;
+    struct ec_task *task = base->task;
 
-    running--;
-    task->error = NULL;
-    task->rows = 0;
-    if (status)
-        ec_task_error(task, &ec_error_unavailable, "the process is stopping");
-    else if (job->verifies)
-        *job->verdict_out = job->ok && !job->absent;
-    else if (job->ok)
-        *job->hash_out = ec_arena_copy(task->arena, ec_str_of(job->hash));
-    else
-        ec_task_error(task, &ec_error_unavailable, "there is no memory for a password's hash");
-    job_free(job);
-    run_next();
-    ec_task_resume(task);
-}
-
-static void run_next(void)
-{
-    while (first && running < MAX_RUNNING) {
-        struct job *job = first;
-
-        first = job->next;
-        if (!first)
-            last = &first;
-        waiting--;
-        if (ec_task_expired(job->task)) {
-            ec_task_fail_soon(job->task, &ec_error_timeout, "the deadline passed before the password could be checked");
-            job_free(job);
-            continue;
-        }
-        running++;
-        if (uv_queue_work(job->task->app->loop, &job->work, work, done))
-            ec_panic("uv_queue_work takes no work");
+    if (!status) {
+        if (job->verifies)
+            *job->verdict_out = job->ok && !job->absent;
+        else if (job->ok)
+            *job->hash_out = ec_arena_copy(task->arena, ec_str_of(job->hash));
+        else
+            ec_task_error(task, &ec_error_unavailable, "there is no memory for a password's hash");
     }
+    dropped(base);
 }
+
+static struct ec_lane lane = {
+    .work = work,
+    .done = done,
+    .dropped = dropped,
+    .full = "too many passwords wait to be checked",
+    .late = "the deadline passed before the password could be checked",
+};
 
 static void submit(struct ec_task *task, struct ec_str password, struct ec_str *hash_out, const struct ec_str *hash, bool *verdict_out)
 {
@@ -103,15 +81,11 @@ static void submit(struct ec_task *task, struct ec_str password, struct ec_str *
         ec_task_fail_soon(task, &ec_error_invalid, "the password is too long");
         return;
     }
-    if (waiting >= MAX_WAITING) {
-        task->retry_after_s = 1;
-        ec_task_fail_soon(task, &ec_error_unavailable, "too many passwords wait to be checked");
+    if (ec_lane_refuses(&lane, task))
         return;
-    }
     job = calloc(1, sizeof(*job) + password.n);
     if (!job)
         ec_panic("out of memory");
-    job->task = task;
     job->hash_out = hash_out;
     job->verdict_out = verdict_out;
     job->verifies = hash != NULL;
@@ -125,10 +99,7 @@ static void submit(struct ec_task *task, struct ec_str password, struct ec_str *
     job->n = password.n;
     if (password.n)
         memcpy(job->password, password.p, password.n);
-    *last = job;
-    last = &job->next;
-    waiting++;
-    run_next();
+    ec_lane_add(&lane, &job->base, task);
 }
 
 void ec_password_hash(struct ec_task *task, struct ec_str password, struct ec_str *out)
@@ -154,7 +125,7 @@ static int password_start(struct ec_app *app, const char **why)
 static bool password_idle(struct ec_app *app)
 {
     (void)app;
-    return running == 0 && waiting == 0;
+    return ec_lane_idle(&lane);
 }
 
 const struct ec_module ec_module_password = {.name = "password", .start = password_start, .idle = password_idle};

@@ -1,76 +1,39 @@
-/* What a custom operation does off the loop: a bounded queue before libuv's thread pool.
- *
- * A job is in the arena of its task, which is not freed while it waits. The pool has four threads, and passwords take two at most: so do these.
- */
+/* What a custom operation does off the loop. A job is in the arena of its task, which is not freed while it waits. */
 #include "app.h"
-
-enum { MAX_RUNNING = 2, MAX_WAITING = 64 };
+#include "lane.h"
 
 struct job {
-    uv_work_t request;
-    struct job *next;
-    struct ec_task *task;
+    struct ec_job base;
     void (*work)(void *data);
     void *data;
 };
 
-static struct job *first, **last = &first;
-static int running, waiting;
-
-static void run_next(void);
-
-static void work(uv_work_t *request)
+static void work(struct ec_job *base)
 {
-    struct job *job = (struct job *)request;
+    struct job *job = (struct job *)base;
 
     job->work(job->data);
 }
 
-static void done(uv_work_t *request, int status)
+static void done(struct ec_job *base, int status)
 {
-    struct ec_task *task = ((struct job *)request)->task;
-
-    running--;
-    task->error = NULL;
-    task->rows = 0;
-    if (status)
-        ec_task_error(task, &ec_error_unavailable, "the process is stopping");
-    run_next();
-    ec_task_resume(task);
+    (void)base;
+    (void)status;
 }
 
-static void run_next(void)
-{
-    while (first && running < MAX_RUNNING) {
-        struct job *job = first;
-
-        first = job->next;
-        if (!first)
-            last = &first;
-        waiting--;
-        if (ec_task_expired(job->task)) {
-            ec_task_fail_soon(job->task, &ec_error_timeout, "the deadline passed before the work could begin");
-            continue;
-        }
-        running++;
-        if (uv_queue_work(job->task->app->loop, &job->request, work, done))
-            ec_panic("uv_queue_work takes no work");
-    }
-}
+static struct ec_lane lane = {
+    .work = work,
+    .done = done,
+    .full = "too much work waits",
+    .late = "the deadline passed before the work could begin",
+};
 
 void ec_work(struct ec_task *task, void (*function)(void *data), void *data)
 {
-    struct job *job;
-
-    if (waiting >= MAX_WAITING) {
-        task->retry_after_s = 1;
-        ec_task_fail_soon(task, &ec_error_unavailable, "too much work waits");
+    if (ec_lane_refuses(&lane, task))
         return;
-    }
-    job = ec_arena_alloc(task->arena, sizeof(*job));
-    *job = (struct job){.task = task, .work = function, .data = data};
-    *last = job;
-    last = &job->next;
-    waiting++;
-    run_next();
+    struct job *job = ec_arena_alloc(task->arena, sizeof(*job));
+    job->work = function;
+    job->data = data;
+    ec_lane_add(&lane, &job->base, task);
 }

@@ -21,6 +21,9 @@ import time
 
 import gen_topology
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import each  # noqa: E402
+
 SIZES = (10, 30, 100, 300, 1000)
 RUNS = 7
 # Services that instructions are counted at, and the most of them, in millions: a fifth above what was measured.
@@ -115,18 +118,7 @@ def main():
         if not sys.argv[2:]:
             table(bench)
             return 0
-        passed = failed = 0
-        for test in (test_generator, test_growth, test_a_thousand):
-            try:
-                test(bench, sys.argv[2] == "--long")
-            except AssertionError as error:
-                failed += 1
-                print(f"FAIL {test.__name__}: {error}")
-                continue
-            passed += 1
-            print(f"ok   {test.__name__}", flush=True)
-        print(f"{passed} passed, {failed} failed")
-        return 1 if failed else 0
+        return each.run((test_generator, test_growth, test_a_thousand), lambda test: test(bench, sys.argv[2] == "--long"))
 
 
 if __name__ == "__main__":

@@ -5,19 +5,17 @@ usage: run.py ECOMC [NAME ...]
 
 §Name§ in a text is a mark: it is taken out, and `marks["Name"]` is the offset where it stood.
 """
-import importlib
 import json
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+import each  # noqa: E402
 
 
 class Tools:
@@ -69,21 +67,8 @@ class Tools:
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__.strip())
-    tools, names, passed, failed = Tools(sys.argv[1]), sys.argv[2:], 0, 0
-    for path in sorted(HERE.glob("test_*.py")):
-        for name, test in list(vars(importlib.import_module(path.stem)).items()):
-            if not name.startswith("test_") or (names and name not in names and path.stem not in names):
-                continue
-            begun = time.monotonic()
-            try:
-                test(tools)
-                passed += 1
-                print(f"ok   {name} {time.monotonic() - begun:.1f} s", flush=True)
-            except Exception:  # each test says what is wrong in its own way
-                failed += 1
-                print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed or not passed else 0
+    tools = Tools(sys.argv[1])
+    return each.run(each.tests_in(HERE, sys.argv[2:]), lambda test: test(tools))
 
 
 if __name__ == "__main__":

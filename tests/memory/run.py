@@ -13,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import each  # noqa: E402
+
 HERE = pathlib.Path(__file__).resolve().parent
 TOPOLOGY = HERE.parent / "topologies" / "parcel.ecom"
 
@@ -93,20 +96,10 @@ def test_no_room_at_all(memory, _):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__.strip())
-    every, passed, failed = 1 if "--all" in sys.argv else 20, 0, 0
+    every = 1 if "--all" in sys.argv else 20
     with tempfile.TemporaryDirectory(prefix="ecom-memory-") as temp:
         memory = Memory(os.path.abspath(sys.argv[1]), pathlib.Path(temp))
-        for test in (test_check, test_build, test_no_room_at_all):
-            try:
-                test(memory, every)
-            except AssertionError as error:
-                failed += 1
-                print(f"FAIL {test.__name__}: {str(error)[:2000]}")
-                continue
-            passed += 1
-            print(f"ok   {test.__name__}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+        return each.run((test_check, test_build, test_no_room_at_all), lambda test: test(memory, every))
 
 
 if __name__ == "__main__":

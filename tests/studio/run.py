@@ -7,7 +7,6 @@ A test gets a Studio: a folder with the project's topology and two more under ex
 to standard error, or does not end with 0 on SIGTERM, fails its test, whatever the answers were.
 """
 import http.client
-import importlib
 import json
 import pathlib
 import re
@@ -16,12 +15,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+import each  # noqa: E402
+
 ECOMC = str(pathlib.Path(sys.argv[1]).resolve()) if len(sys.argv) > 1 else ""
 
 
@@ -116,28 +115,17 @@ class Studio:
         return self.ask("POST", path, body, **headers)
 
 
+def call(test):
+    if not test.__code__.co_argcount:
+        return test()
+    with Studio() as studio:
+        return test(studio)
+
+
 def main():
     if not ECOMC:
         sys.exit(__doc__.strip())
-    names, passed, failed = sys.argv[2:], 0, 0
-    for path in sorted(HERE.glob("test_*.py")):
-        for name, test in list(vars(importlib.import_module(path.stem)).items()):
-            if not name.startswith("test_") or (names and name not in names and path.stem not in names):
-                continue
-            begun = time.monotonic()
-            try:
-                if test.__code__.co_argcount:
-                    with Studio() as studio:
-                        test(studio)
-                else:
-                    test()
-                passed += 1
-                print(f"ok   {name} {time.monotonic() - begun:.1f} s", flush=True)
-            except Exception:  # each test says what is wrong in its own way
-                failed += 1
-                print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed or not passed else 0
+    return each.run(each.tests_in(HERE, sys.argv[2:]), call)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,8 @@ class System:
         # A real provider's key in the tester's environment must not be used.
         theirs = re.findall(r"\b(?:env|secret)\s+([A-Z][A-Z0-9_]*)", open(topology, encoding="utf-8").read())
         ours = {k: v for k, v in os.environ.items() if k.removesuffix("_FILE") not in theirs}
-        self.env = dict(ours, LC_ALL="C.UTF-8", **(env or {}))
+        # Where ccache is, what one test has compiled is not compiled by the next: the same files in another folder.
+        self.env = dict(ours, LC_ALL="C.UTF-8", CCACHE_NOHASHDIR="1", **(env or {}))
         self.build = build or BUILDS[BUILD or "asan"]
         if self.build == SANITIZED:
             self.env["EC_MESON_OPTIONS"] = "-Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false -Dbuildtype=debug -Doptimization=1"

@@ -310,11 +310,13 @@ def stampede(system, ports, n):
     """n customers, from addresses enough for the limit, ask for one product while catalog-svc stands still. Who was first at each
     gateway, for whom it is fetched, goes away meanwhile. The replies of the others, and how many waited."""
     lines = b"GET /v1/products/grinder HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
-    sockets = []
+    sockets, begun = [], time.monotonic()
     try:
         for i in range(n + len(ports)):
             source = f"127.0.1.{1 + i % 40}", 0
             sockets.append(socket.create_connection(("127.0.0.1", ports[i % len(ports)]), timeout=30, source_address=source))
+        if time.monotonic() - begun > 5:
+            return [], 0  # a gateway lets a connection go that says nothing for 10 s
         first, others = sockets[:len(ports)], sockets[len(ports):]
         with system.paused("catalog-svc"):
             end = time.monotonic() + 1.3  # the call to it ends after 2 s

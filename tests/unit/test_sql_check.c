@@ -377,10 +377,12 @@ static void test_constraints(void **state)
         {ECC_CON_PRIMARY_KEY, "id; x", false},
     };
 
+    const struct ecc_sql_scope none = {0};
+
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         problems = (struct ecc_sql_problems){0};
-        bool fine = ecc_sql_check_constraint(&arena, tables[0], cases[i].kind, cases[i].sql, NULL, &problems);
+        bool fine = ecc_sql_check_constraint(&arena, tables[0], cases[i].kind, cases[i].sql, none, &problems);
         if (fine != cases[i].fine)
             fail_msg("%s: %s", cases[i].sql, problems.n ? problems.items[0].message : "taken");
         assert_int_equal(fine, problems.n == 0);
@@ -388,7 +390,7 @@ static void test_constraints(void **state)
             assert_true(problems.items[0].at <= strlen(cases[i].sql));
     }
     problems = (struct ecc_sql_problems){0};
-    ecc_sql_check_constraint(&arena, tables[0], ECC_CON_CHECK, "n > 0 AND mm = 1", NULL, &problems);
+    ecc_sql_check_constraint(&arena, tables[0], ECC_CON_CHECK, "n > 0 AND mm = 1", none, &problems);
     assert_int_equal(problems.items[0].at, 10);
     assert_int_equal(problems.items[0].length, 2);
 }
