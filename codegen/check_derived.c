@@ -66,7 +66,8 @@ static void check_assumptions(struct ecc_arena *arena, struct ecc_diags *diags, 
     if (!derived->forced)
         return;
     const struct ecc_assume *a = derived->forced;
-    struct ecc_diag *d = ecc_diag(diags, ECC_W_NO_WAY, a->span, "no statement of %s.%s ends with %s", a->node->name, a->op->name, a->error->name);
+    struct ecc_diag *d =
+        ecc_diag(diags, ECC_W_NO_WAY, a->span, "no statement of %s.%s ends with %s", a->node->name, a->op->name, a->error->name);
     ecc_diag_second(d, a->op->span, "this operation");
     ecc_diag_help(diags, d, "assume what leads there: of those whom it calls, which hangs, is down or fails?");
 }

@@ -516,7 +516,8 @@ static const struct ecc_known *sign_in(struct ecc_derive *d, const struct ecc_id
 }
 
 /* An operation that is asked by one of those who may. */
-static struct ecc_answer ask_op(struct ecc_derive *d, const struct ecc_request *request, struct ecc_hops *hops, const struct ecc_known *same)
+static struct ecc_answer ask_op(struct ecc_derive *d, const struct ecc_request *request, struct ecc_hops *hops,
+                                const struct ecc_known *same)
 {
     const struct ecc_at at = {.node = request->op->service, .hops = hops, .keyed = true};
     const struct ecc_known *args = ecc_known_from_wire(d->arena, client_value(d, request->body, same), request->op->params, "given");
@@ -539,8 +540,8 @@ static void play_given(struct ecc_derive *d, struct ecc_derived *derived, const 
         *given = (struct ecc_derived_given){.held = false};
         d->at = i + 1;
         d->held = false;
-        struct ecc_answer answer = s->given[i]->op ? ask_op(d, s->given[i], &given->hops, same)
-                                                   : ask(d, s->given[i], &given->hops, token, bearer, same, &a);
+        struct ecc_answer answer =
+            s->given[i]->op ? ask_op(d, s->given[i], &given->hops, same) : ask(d, s->given[i], &given->hops, token, bearer, same, &a);
         keep_answer(d, s->given[i], answer.value);
         given->error = answer.error;
         given->held = d->held;

@@ -2,9 +2,9 @@
  *
  * A scenario's request is walked through gateway, operations, sagas, caches, breakers, providers' sandboxes and consumers, under the
  * scenario's assumptions. What comes of it is a tree of hops: every message between two nodes, in the order in which a hop's own program
- * sends them. Values are known as far as the topology says them (the request's body, literals, a sandbox's replies), and so are rows that the
- * story itself has made (derive_rows.c). What else a database holds is not, and then the straight way is taken: a row is there where its
- * absence has a way out, and the other way round, `fail ... when` does not fail, the `else` of a `when` is taken.
+ * sends them. Values are known as far as the topology says them (the request's body, literals, a sandbox's replies), and so are rows that
+ * the story itself has made (derive_rows.c). What else a database holds is not, and then the straight way is taken: a row is there where
+ * its absence has a way out, and the other way round, `fail ... when` does not fail, the `else` of a `when` is taken.
  *
  * A trace that was recorded has the same form (tool/trace), with times.
  *

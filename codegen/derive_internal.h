@@ -80,9 +80,9 @@ struct ecc_derive {
         struct ecc_row **items; /* immutable: a change is another one */
         size_t n, cap;
     } rows;
-    bool *met;      /* each assumption of the scenario: it has made a difference */
+    bool *met;                       /* each assumption of the scenario: it has made a difference */
     const struct ecc_assume *forced; /* an operation ends so only because it is assumed; or NULL */
-    bool held;      /* something waits for what is broken: a saga, an event */
+    bool held;                       /* something waits for what is broken: a saga, an event */
     unsigned names; /* given so far */
     size_t nhops;
     int depth;

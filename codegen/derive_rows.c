@@ -1,5 +1,5 @@
-/* Rows that the story itself has made: what its statements have put into columns is known, and so is whether a statement finds them. Of rows
- * that were there before nothing is known.
+/* Rows that the story itself has made: what its statements have put into columns is known, and so is whether a statement finds them. Of
+ * rows that were there before nothing is known.
  *
  * A row is found by its primary key. Where that, or another condition, is not known, the statement tells nothing, and what it may have
  * changed is forgotten.
@@ -16,7 +16,8 @@ struct ecc_row {
     bool gone;
 };
 
-static const struct ecc_known *value_of(struct ecc_derive *d, struct ecc_env *env, const struct ecc_sql *sql, const struct ecc_sql_operand *o)
+static const struct ecc_known *value_of(struct ecc_derive *d, struct ecc_env *env, const struct ecc_sql *sql,
+                                        const struct ecc_sql_operand *o)
 {
     switch (o->kind) {
     case ECC_SQL_PARAM:
@@ -91,9 +92,9 @@ static enum ecc_truth holds(struct ecc_derive *d, struct ecc_env *env, const str
 }
 
 struct found {
-    struct ecc_row *row;  /* it has the key that is asked for */
+    struct ecc_row *row; /* it has the key that is asked for */
     size_t at;
-    enum ecc_truth rest;  /* the other conditions */
+    enum ecc_truth rest; /* the other conditions */
 };
 
 /* The row that the conditions name by its key; row NULL: there is none that is known of. */
@@ -203,7 +204,7 @@ static size_t same_key(const struct ecc_derive *d, const struct ecc_row *new)
 {
     for (size_t i = 0; i < d->rows.n; i++) {
         const struct ecc_row *row = d->rows.items[i];
-        bool same = row->node == new->node && row->table == new->table && key_columns(row->table);
+        bool same = row->node == new->node && row->table == new->table &&key_columns(row->table);
         for (size_t k = 0; same && k < row->table->ncolumns; k++)
             same = !is_key(row->table, &row->table->columns[k]) || compare(ECC_OP_EQ, row->cells[k], new->cells[k]) == ECC_TRUE;
         if (same)
@@ -212,7 +213,8 @@ static size_t same_key(const struct ecc_derive *d, const struct ecc_row *new)
     return d->rows.n;
 }
 
-static enum ecc_truth insert(struct ecc_derive *d, struct ecc_env *env, const struct ecc_node *node, const struct ecc_sql *sql, struct ecc_row **row)
+static enum ecc_truth insert(struct ecc_derive *d, struct ecc_env *env, const struct ecc_node *node, const struct ecc_sql *sql,
+                             struct ecc_row **row)
 {
     struct ecc_row *new = made(d, env, node, sql);
     size_t at = same_key(d, new);
@@ -238,7 +240,8 @@ static enum ecc_truth insert(struct ecc_derive *d, struct ecc_env *env, const st
     return ECC_UNKNOWN;
 }
 
-enum ecc_truth ecc_derive_rows(struct ecc_derive *d, struct ecc_env *env, const struct ecc_node *node, const struct ecc_sql *sql, struct ecc_row **row)
+enum ecc_truth ecc_derive_rows(struct ecc_derive *d, struct ecc_env *env, const struct ecc_node *node, const struct ecc_sql *sql,
+                               struct ecc_row **row)
 {
     const struct ecc_sql_effect *e = sql->effect;
     struct found found;
@@ -270,7 +273,8 @@ enum ecc_truth ecc_derive_rows(struct ecc_derive *d, struct ecc_env *env, const 
 }
 
 /* What is known goes into the row that the statement gives; NULL: a value that is computed there. */
-const struct ecc_known *ecc_derive_result(struct ecc_derive *d, const struct ecc_sql *sql, const struct ecc_row *row, const struct ecc_known *result)
+const struct ecc_known *ecc_derive_result(struct ecc_derive *d, const struct ecc_sql *sql, const struct ecc_row *row,
+                                          const struct ecc_known *result)
 {
     struct ecc_known *known;
 

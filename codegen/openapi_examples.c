@@ -167,7 +167,9 @@ static const char *query_part(struct ecc_arena *arena, const char *path, const c
         size_t n = strcspn(++at, "=&"), m = at[n] == '=' ? strcspn(at + n + 1, "&") : 0;
 
         if (n == strlen(name) && strncmp(at, name, n) == 0)
-            return m && at[n + 1] != '{' && !memchr(at + n + 1, '%', m) && !memchr(at + n + 1, '+', m) ? ecc_arena_strndup(arena, at + n + 1, m) : NULL;
+            return m && at[n + 1] != '{' && !memchr(at + n + 1, '%', m) && !memchr(at + n + 1, '+', m)
+                       ? ecc_arena_strndup(arena, at + n + 1, m)
+                       : NULL;
         at += n;
         at += *at == '=' ? m + 1 : 0;
     }

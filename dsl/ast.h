@@ -414,7 +414,7 @@ ECC_AST_LIST(ecc_ast_props, struct ecc_ast_prop *);
 
 /* ------------------------------------------------------------------ scenarios */
 
-struct ecc_ast_request { /* [let x =] client METHOD "/path" [{ object }] [times N], or, of a `given`, [let x =] node.Op(args) */
+struct ecc_ast_request {           /* [let x =] client METHOD "/path" [{ object }] [times N], or, of a `given`, [let x =] node.Op(args) */
     struct ecc_name let;           /* absent, except in an identity or a `given` */
     struct ecc_ast_remote *remote; /* or NULL; with it there is nothing of the rest */
     struct ecc_name client, method;

@@ -195,18 +195,26 @@ struct ecc_sql_operand {
     const char *text; /* TEXT */
     int64_t i;        /* INT, BOOL */
 };
-struct ecc_sql_set { const struct ecc_column *column; struct ecc_sql_operand value; };
-struct ecc_sql_cond { const struct ecc_column *column; enum ecc_operator op; const struct ecc_sql_operand *operands; size_t n; /* several: IN */ };
+struct ecc_sql_set {
+    const struct ecc_column *column;
+    struct ecc_sql_operand value;
+};
+struct ecc_sql_cond {
+    const struct ecc_column *column;
+    enum ecc_operator op;
+    const struct ecc_sql_operand *operands;
+    size_t n; /* several: IN */
+};
 
 struct ecc_sql_effect {
     enum ecc_sql_verb verb;
-    const struct ecc_table *table;   /* that it is about; NULL: not one of the service's, or several */
-    const struct ecc_sql_set *sets;  /* INSERT, UPDATE */
+    const struct ecc_table *table;  /* that it is about; NULL: not one of the service's, or several */
+    const struct ecc_sql_set *sets; /* INSERT, UPDATE */
     size_t nsets;
     const struct ecc_sql_cond *conds; /* all hold of a row that it finds */
     size_t nconds;
-    bool more;                       /* there are conditions beside them */
-    bool conflict, skips;            /* ON CONFLICT; DO NOTHING */
+    bool more;                         /* there are conditions beside them */
+    bool conflict, skips;              /* ON CONFLICT; DO NOTHING */
     const struct ecc_column **results; /* of each field of the row; NULL: it is computed */
 };
 

@@ -43,8 +43,8 @@ static struct ecc_refs_in refs_in(struct ecc_resolver *r, const struct ecc_value
         const struct ecc_sbx_value *v = ecc_resolve_answer(r, scope, ecc_arena_strndup(r->arena, text->text + i + 1, n), here);
         enum ecc_type_kind kind = v->kind == ECC_SBX_ANSWER && !ECC_IS_UNKNOWN(v->type) ? v->type->kind : ECC_TYPE_TEXT;
         if (kind == ECC_TYPE_RECORD || kind == ECC_TYPE_LIST || kind == ECC_TYPE_JSON || kind == ECC_TYPE_VOID)
-            ecc_diag(r->diags, ECC_E_SCENARIO_BODY, here, "only a text, a number or another plain value can stand in a text, but this is %s",
-                     ecc_type_name(r->arena, v->type));
+            ecc_diag(r->diags, ECC_E_SCENARIO_BODY, here,
+                     "only a text, a number or another plain value can stand in a text, but this is %s", ecc_type_name(r->arena, v->type));
         refs.items[refs.n++] = v;
         i += n + 1;
     }
@@ -147,7 +147,8 @@ static void resolve_op(struct ecc_resolver *r, const struct ecc_value_scope *sco
         return;
     q->result = q->op->result ? q->op->result : &ecc_type_void;
     if (!q->op->ncallers) {
-        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SCENARIO, ast->span, "nobody calls %s.%s, so it can't be given", node->name, q->op->name);
+        struct ecc_diag *d =
+            ecc_diag(r->diags, ECC_E_SCENARIO, ast->span, "nobody calls %s.%s, so it can't be given", node->name, q->op->name);
         ecc_diag_second(d, q->op->span, "declared here");
     }
     check_object(r, q->body, q->op->params, &ast->args, ast->span);
@@ -302,8 +303,7 @@ static void resolve_assume(struct ecc_resolver *r, const struct ecc_ast_clause *
     struct ecc_assume *a = &s->assumes[s->nassumes];
     const struct ecc_node *to;
 
-    *a = (struct ecc_assume){
-        .kind = c->u.assume.kind, .node = ecc_lookup_node(r, &c->u.assume.node), .after = s->ngiven, .span = c->span};
+    *a = (struct ecc_assume){.kind = c->u.assume.kind, .node = ecc_lookup_node(r, &c->u.assume.node), .after = s->ngiven, .span = c->span};
     if (!a->node)
         return;
     switch (a->kind) {
@@ -336,7 +336,8 @@ static void resolve_assume(struct ecc_resolver *r, const struct ecc_ast_clause *
     s->nassumes++;
 }
 
-static void resolve_expect(struct ecc_resolver *r, const struct ecc_ast_clause *c, const struct ecc_value_scope *scope, struct ecc_scenario *s)
+static void resolve_expect(struct ecc_resolver *r, const struct ecc_ast_clause *c, const struct ecc_value_scope *scope,
+                           struct ecc_scenario *s)
 {
     ecc_in_range(r, c->u.expect.status, 100, 599, c->u.expect.status_span, "a status");
     s->expect_status = (int)c->u.expect.status;
@@ -463,8 +464,8 @@ static void resolve_scenario(struct ecc_resolver *r, const struct ecc_ast_decl *
     }
     for (size_t i = 0; i < s->ngiven; i++)
         if (s->given[i]->route && s->given[i]->route->auth && !s->identity)
-            ecc_diag(r->diags, ECC_E_SCENARIO, s->given[i]->span, "%s %s needs somebody signed in: given ... signed in", s->given[i]->method,
-                     s->given[i]->route->path);
+            ecc_diag(r->diags, ECC_E_SCENARIO, s->given[i]->span, "%s %s needs somebody signed in: given ... signed in",
+                     s->given[i]->method, s->given[i]->route->path);
     if (!s->when || !expect)
         ecc_diag(r->diags, ECC_E_SCENARIO, ast->name.span, "scenario `%s` has no `%s`", s->name, s->when ? "expect" : "when");
     else

@@ -109,7 +109,8 @@ static struct ecc_sbx_value *answer(struct ecc_resolver *r, const struct ecc_val
     return v;
 }
 
-const struct ecc_sbx_value *ecc_resolve_answer(struct ecc_resolver *r, const struct ecc_value_scope *scope, const char *text, struct ecc_span span)
+const struct ecc_sbx_value *ecc_resolve_answer(struct ecc_resolver *r, const struct ecc_value_scope *scope, const char *text,
+                                               struct ecc_span span)
 {
     struct ecc_sbx_value *v = NULL;
 
@@ -249,7 +250,8 @@ static struct ecc_sbx_value *call_value(struct ecc_resolver *r, const struct ecc
     return v;
 }
 
-const struct ecc_sbx_value *ecc_resolve_object(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_inits *inits)
+const struct ecc_sbx_value *ecc_resolve_object(struct ecc_resolver *r, const struct ecc_value_scope *scope,
+                                               const struct ecc_ast_inits *inits)
 {
     struct ecc_sbx_value *v = value_new(r, ECC_SBX_OBJECT);
 

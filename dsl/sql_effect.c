@@ -41,7 +41,8 @@ static struct ecc_sql_operand operand_of(struct sql_ctx *ctx, const struct ecc_s
     if (!ecc_sql_is(node, "A_Const"))
         return (struct ecc_sql_operand){.kind = ECC_SQL_COMPUTED};
     if (ecc_sql_at(body, "sval"))
-        return (struct ecc_sql_operand){.kind = ECC_SQL_TEXT, .text = ecc_arena_strdup(ctx->keep, ecc_sql_text(ecc_sql_at(body, "sval"), "sval"))};
+        return (struct ecc_sql_operand){.kind = ECC_SQL_TEXT,
+                                        .text = ecc_arena_strdup(ctx->keep, ecc_sql_text(ecc_sql_at(body, "sval"), "sval"))};
     if (ecc_sql_at(body, "ival")) /* 0 is left out */
         return (struct ecc_sql_operand){.kind = ECC_SQL_INT, .i = ecc_sql_int(ecc_sql_at(body, "ival"), "ival")};
     if (ecc_sql_at(body, "boolval"))
@@ -51,7 +52,8 @@ static struct ecc_sql_operand operand_of(struct sql_ctx *ctx, const struct ecc_s
 
 /* ------------------------------------------------------------------ conditions */
 
-static void add_condition(struct reading *r, const struct ecc_column *column, enum ecc_operator op, const struct ecc_sql_operand *operands, size_t n)
+static void add_condition(struct reading *r, const struct ecc_column *column, enum ecc_operator op, const struct ecc_sql_operand *operands,
+                          size_t n)
 {
     struct ecc_sql_effect *e = r->out;
     struct ecc_sql_cond *conds = ECC_NEW_ARRAY(r->ctx->keep, struct ecc_sql_cond, e->nconds + 1);
@@ -64,7 +66,10 @@ static void add_condition(struct reading *r, const struct ecc_column *column, en
 
 static bool operator_named(const char *name, enum ecc_operator *op)
 {
-    static const struct { const char *name; enum ecc_operator op; } all[] = {
+    static const struct {
+        const char *name;
+        enum ecc_operator op;
+    } all[] = {
         {"=", ECC_OP_EQ}, {"<>", ECC_OP_NE}, {"<", ECC_OP_LT}, {"<=", ECC_OP_LE}, {">", ECC_OP_GT}, {">=", ECC_OP_GE},
     };
 
@@ -87,8 +92,9 @@ static void condition(struct reading *r, const struct ecc_sql_node *node)
     enum ecc_operator op;
 
     if (ecc_sql_is(node, "BoolExpr") && strcmp(boolop, "AND_EXPR") == 0) {
-        for ECC_SQL_EACH (arg, ecc_sql_at(body, "args"))
-            condition(r, arg);
+        for
+            ECC_SQL_EACH(arg, ecc_sql_at(body, "args"))
+        condition(r, arg);
         return;
     }
     if (ecc_sql_is(node, "BoolExpr") && strcmp(boolop, "NOT_EXPR") == 0) {
@@ -131,13 +137,15 @@ static void add_set(struct reading *r, const struct ecc_column *column, struct e
 /* Only columns, constants and what is made of one row: an aggregate gives a row of none. */
 static bool plain_results(struct reading *r, const struct ecc_sql_node *targets)
 {
-    for ECC_SQL_EACH (item, targets) {
-        const struct ecc_sql_node *val = ecc_sql_at(ecc_sql_body(item), "val");
-        if (ecc_sql_is(val, "TypeCast"))
-            val = ecc_sql_at(ecc_sql_body(val), "arg");
-        if (!ecc_sql_is(val, "ColumnRef") && !ecc_sql_is(val, "A_Const") && !ecc_sql_is(val, "CoalesceExpr"))
-            return false;
-    }
+    for
+        ECC_SQL_EACH(item, targets)
+        {
+            const struct ecc_sql_node *val = ecc_sql_at(ecc_sql_body(item), "val");
+            if (ecc_sql_is(val, "TypeCast"))
+                val = ecc_sql_at(ecc_sql_body(val), "arg");
+            if (!ecc_sql_is(val, "ColumnRef") && !ecc_sql_is(val, "A_Const") && !ecc_sql_is(val, "CoalesceExpr"))
+                return false;
+        }
     (void)r;
     return true;
 }
@@ -147,15 +155,17 @@ static void results(struct reading *r, const struct ecc_sql_node *targets, const
     const struct ecc_column **columns = row ? ECC_NEW_ARRAY(r->ctx->keep, const struct ecc_column *, row->nfields) : NULL;
     size_t n = 0;
 
-    for ECC_SQL_EACH (item, targets) {
-        const struct ecc_sql_node *val = ecc_sql_at(ecc_sql_body(item), "val");
-        const struct ecc_sql_node *fields = ecc_sql_is(val, "ColumnRef") ? ecc_sql_at(ecc_sql_body(val), "fields") : NULL;
-        bool star = fields && ecc_sql_is(ecc_sql_item(fields, fields->n - 1), "A_Star");
-        for (size_t i = 0; row && star && i < r->table->ncolumns && n < row->nfields; i++)
-            columns[n++] = &r->table->columns[i];
-        if (row && !star && n < row->nfields)
-            columns[n++] = column_of(r, val);
-    }
+    for
+        ECC_SQL_EACH(item, targets)
+        {
+            const struct ecc_sql_node *val = ecc_sql_at(ecc_sql_body(item), "val");
+            const struct ecc_sql_node *fields = ecc_sql_is(val, "ColumnRef") ? ecc_sql_at(ecc_sql_body(val), "fields") : NULL;
+            bool star = fields && ecc_sql_is(ecc_sql_item(fields, fields->n - 1), "A_Star");
+            for (size_t i = 0; row && star && i < r->table->ncolumns && n < row->nfields; i++)
+                columns[n++] = &r->table->columns[i];
+            if (row && !star && n < row->nfields)
+                columns[n++] = column_of(r, val);
+        }
     for (; row && n < row->nfields; n++)
         columns[n] = NULL;
     r->out->results = columns;
@@ -201,12 +211,14 @@ static bool insert_of(struct reading *r, const struct ecc_sql_node *body)
     if (ecc_sql_at(body, "withClause") || !lists || lists->n != 1)
         return false;
     const struct ecc_sql_node *items = ecc_sql_at(ecc_sql_body(lists->first), "items");
-    for ECC_SQL_EACH (col, cols) {
-        const struct ecc_column *column = column_named(r->table, ecc_sql_text(ecc_sql_body(col), "name"));
-        if (column)
-            add_set(r, column, operand_of(r->ctx, ecc_sql_item(items, i)));
-        i++;
-    }
+    for
+        ECC_SQL_EACH(col, cols)
+        {
+            const struct ecc_column *column = column_named(r->table, ecc_sql_text(ecc_sql_body(col), "name"));
+            if (column)
+                add_set(r, column, operand_of(r->ctx, ecc_sql_item(items, i)));
+            i++;
+        }
     r->out->verb = ECC_SQL_INSERT;
     r->out->conflict = conflict != NULL;
     r->out->skips = conflict && strcmp(ecc_sql_text(conflict, "action"), "ONCONFLICT_NOTHING") == 0;
@@ -217,12 +229,14 @@ static bool change_of(struct reading *r, const struct ecc_sql_node *body, enum e
 {
     if (ecc_sql_at(body, "withClause") || ecc_sql_at(body, "fromClause") || ecc_sql_at(body, "usingClause"))
         return false;
-    for ECC_SQL_EACH (item, verb == ECC_SQL_UPDATE ? ecc_sql_at(body, "targetList") : NULL) {
-        const struct ecc_sql_node *target = ecc_sql_body(item);
-        const struct ecc_column *column = column_named(r->table, ecc_sql_text(target, "name"));
-        if (column)
-            add_set(r, column, operand_of(r->ctx, ecc_sql_at(target, "val")));
-    }
+    for
+        ECC_SQL_EACH(item, verb == ECC_SQL_UPDATE ? ecc_sql_at(body, "targetList") : NULL)
+        {
+            const struct ecc_sql_node *target = ecc_sql_body(item);
+            const struct ecc_column *column = column_named(r->table, ecc_sql_text(target, "name"));
+            if (column)
+                add_set(r, column, operand_of(r->ctx, ecc_sql_at(target, "val")));
+        }
     r->out->verb = verb;
     return true;
 }

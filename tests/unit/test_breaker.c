@@ -178,9 +178,14 @@ static void delays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trips_on_consecutive), cmocka_unit_test(half_open),   cmocka_unit_test(late_failures_of_the_closed_time),
-        cmocka_unit_test(without_a_breaker),    cmocka_unit_test(retry_after), cmocka_unit_test(the_budget),
-        cmocka_unit_test(renewed),              cmocka_unit_test(delays),
+        cmocka_unit_test(trips_on_consecutive),
+        cmocka_unit_test(half_open),
+        cmocka_unit_test(late_failures_of_the_closed_time),
+        cmocka_unit_test(without_a_breaker),
+        cmocka_unit_test(retry_after),
+        cmocka_unit_test(the_budget),
+        cmocka_unit_test(renewed),
+        cmocka_unit_test(delays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

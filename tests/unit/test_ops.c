@@ -589,9 +589,18 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start_shared, stop_shared)
     const struct CMUnitTest tests[] = {
-        T(operations), T(the_wire), T(bodies), T(who_may_call), T(health_and_metrics), cmocka_unit_test(breakers_of_development),
-        cmocka_unit_test(not_ready_with_reasons), cmocka_unit_test(drain_waits_for_what_is_in_flight), cmocka_unit_test(drain_gives_up),
-        cmocka_unit_test(admission), cmocka_unit_test(several_workers), cmocka_unit_test(commands_and_mistakes),
+        T(operations),
+        T(the_wire),
+        T(bodies),
+        T(who_may_call),
+        T(health_and_metrics),
+        cmocka_unit_test(breakers_of_development),
+        cmocka_unit_test(not_ready_with_reasons),
+        cmocka_unit_test(drain_waits_for_what_is_in_flight),
+        cmocka_unit_test(drain_gives_up),
+        cmocka_unit_test(admission),
+        cmocka_unit_test(several_workers),
+        cmocka_unit_test(commands_and_mistakes),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -68,7 +68,7 @@ struct ecc_load_watch {
 struct ecc_load {
     struct ecc_cli *cli;
     const struct ecc_model *model;
-    const char *secrets;            /* the folder of the services' keys */
+    const char *secrets;                /* the folder of the services' keys */
     const struct ecc_load_watch *watch; /* or NULL */
     struct ecc_load_part parts[ECC_SPREAD_MOST];
     size_t nparts;

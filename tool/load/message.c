@@ -33,7 +33,8 @@ struct writer {
 static void end_piece(struct writer *w)
 {
     if (w->text.n)
-        ECC_PUSH(w->arena, &w->message->body, ((struct ecc_piece){ECC_PIECE_TEXT, ecc_arena_strndup(w->arena, w->text.p, w->text.n), NULL}));
+        ECC_PUSH(w->arena, &w->message->body,
+                 ((struct ecc_piece){ECC_PIECE_TEXT, ecc_arena_strndup(w->arena, w->text.p, w->text.n), NULL}));
     w->text.n = 0;
 }
 

@@ -15,7 +15,10 @@ struct ecc_piece {
     const char *text;                  /* TEXT; SAME: the wire name of the field */
     const struct ecc_sbx_value *value; /* ANSWER */
 };
-struct ecc_pieces { struct ecc_piece *items; size_t n, cap; };
+struct ecc_pieces {
+    struct ecc_piece *items;
+    size_t n, cap;
+};
 
 struct ecc_message {
     const struct ecc_request *request;
@@ -27,8 +30,15 @@ struct ecc_message {
 };
 
 /* What requests were answered that have a name; ends with ecc_answers_free. */
-struct ecc_answers { struct ecc_answered { const struct ecc_request *request; struct json_t *body; } *items; size_t n, cap; };
-void ecc_answers_add(struct ecc_answers *answers, struct ecc_arena *arena, const struct ecc_request *request, struct json_t *body); /* shares body */
+struct ecc_answers {
+    struct ecc_answered {
+        const struct ecc_request *request;
+        struct json_t *body;
+    } * items;
+    size_t n, cap;
+};
+void ecc_answers_add(struct ecc_answers *answers, struct ecc_arena *arena, const struct ecc_request *request,
+                     struct json_t *body); /* shares body */
 void ecc_answers_free(struct ecc_answers *answers);
 
 /* Somebody who is signed in. */

@@ -23,7 +23,8 @@ char *ecc_load_service_token(struct ecc_load *load, const struct ecc_op *op)
     if (key && ec_jws_sign(key, "ecom-service+jwt", caller, (struct ec_str){(char *)(uintptr_t)claims, strlen(claims)}, &token))
         out = ecc_arena_strndup(arena, token.p, token.n);
     else
-        ecc_say_error(ECC_EXIT_FAILED, "%s.%s can't be asked in the name of %s: its key %s %s", op->service->name, op->name, caller, path, why);
+        ecc_say_error(ECC_EXIT_FAILED, "%s.%s can't be asked in the name of %s: its key %s %s", op->service->name, op->name, caller, path,
+                      why);
     ec_buf_free(&token);
     ec_jws_key_free(key);
     free(kid);

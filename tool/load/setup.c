@@ -63,8 +63,8 @@ static void ask(struct ecc_load *load, const struct asked *asked, struct answer 
     ec_buf_str(&head, asked->traceparent);
     json_decref(*sent);
     *sent = message->has_body ? json_loadb(body.p, body.n, JSON_DECODE_ANY, NULL) : NULL;
-    ec_http_send(ecc_load_next_client(asked->target), (struct ec_str){head.p, head.n}, (struct ec_str){message->has_body ? body.p : NULL, body.n},
-                 ECC_LOAD_PATIENCE_MS, false, on_answer, answer);
+    ec_http_send(ecc_load_next_client(asked->target), (struct ec_str){head.p, head.n},
+                 (struct ec_str){message->has_body ? body.p : NULL, body.n}, ECC_LOAD_PATIENCE_MS, false, on_answer, answer);
     while (!answer->done)
         uv_run(&load->loop, UV_RUN_ONCE);
     ec_buf_free(&head);
@@ -101,8 +101,8 @@ static int play(struct ecc_load *load, const struct asked *asked, struct answer 
     const char *detail = json_string_value(json_object_get(answer->body, "detail"));
     if (answer->outcome != EC_HTTP_OK)
         return ecc_say_error(ECC_EXIT_FAILED, "%s: %s has no answer from %s", asked->who, what, node->name);
-    return ecc_say_error(ECC_EXIT_FAILED, "%s: %s is answered %d%s%s%s%s", asked->who, what, answer->status,
-                         name ? " " : "", name ? name + 1 : "", detail ? ", " : "", detail ? detail : "");
+    return ecc_say_error(ECC_EXIT_FAILED, "%s: %s is answered %d%s%s%s%s", asked->who, what, answer->status, name ? " " : "",
+                         name ? name + 1 : "", detail ? ", " : "", detail ? detail : "");
 }
 
 /* ------------------------------------------------------------------ identities */

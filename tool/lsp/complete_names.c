@@ -203,8 +203,7 @@ static struct ecc_span body_around(struct complete *c, const struct ecc_ast_decl
 
 static bool is_variable(enum ecc_ref_kind kind)
 {
-    return kind == ECC_REF_VAR || kind == ECC_REF_PARAM || kind == ECC_REF_STEP || kind == ECC_REF_SETTING ||
-           kind == ECC_REF_REQUEST;
+    return kind == ECC_REF_VAR || kind == ECC_REF_PARAM || kind == ECC_REF_STEP || kind == ECC_REF_SETTING || kind == ECC_REF_REQUEST;
 }
 
 static void pass_token(struct scope *s, const struct ecc_tokens *tokens, size_t i)

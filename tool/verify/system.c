@@ -100,7 +100,8 @@ struct values {
 };
 
 /* Calls on each process of a node that is there, with its probe port. */
-static void each_process(struct ecc_verify *v, const struct ecc_node *node, void (*visit)(struct ecc_verify *v, int port, void *data), void *data)
+static void each_process(struct ecc_verify *v, const struct ecc_node *node, void (*visit)(struct ecc_verify *v, int port, void *data),
+                         void *data)
 {
     json_t *state = ecc_state_read(ecc_arena_printf(v->arena, "%s/state.json", v->up->home)), *process;
     const char *const *names;

@@ -34,7 +34,9 @@ static size_t count(const struct ecc_hops *hops)
     return n;
 }
 
-struct quiet { uint64_t same_ms, different_ms; }; /* how long nothing may come before a trace is taken to be whole */
+struct quiet {
+    uint64_t same_ms, different_ms;
+}; /* how long nothing may come before a trace is taken to be whole */
 
 /* What is waited for: hops that both have, and differences. What is only tried again is neither. */
 static void look(struct ecc_verify *v, struct ecc_verified *out, size_t *seen)
@@ -123,8 +125,8 @@ static int play(struct ecc_verify *v, struct ecc_verified *out)
     struct ecc_play play = {0};
     int code, mended;
 
-    if ((code = ecc_verify_consumers(v, out->derived)) || (code = ecc_verify_breakers(v, scenario)) || (code = ecc_verify_caches(v, out->derived)) ||
-        (code = ecc_verify_alone(v, out->derived)))
+    if ((code = ecc_verify_consumers(v, out->derived)) || (code = ecc_verify_breakers(v, scenario)) ||
+        (code = ecc_verify_caches(v, out->derived)) || (code = ecc_verify_alone(v, out->derived)))
         return code;
     code = ecc_play_open(v, scenario, &watch, &play);
     if (!code)

@@ -51,7 +51,7 @@ int ecc_verify_scenario(struct ecc_verify *v, const struct ecc_scenario *scenari
 
 /* assume.c */
 const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *scenario); /* why it can't be played here; NULL: it can */
-int ecc_verify_alone(struct ecc_verify *v, const struct ecc_derived *derived); /* one replica has the breakers of the story */
+int ecc_verify_alone(struct ecc_verify *v, const struct ecc_derived *derived);             /* one replica has the breakers of the story */
 /* What is assumed from the `given` of that number on; behind the last one: all that is left, for `when`. */
 int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, size_t given);
 /* All closed, and nothing counted; but of those that are or will be broken. */
@@ -83,7 +83,7 @@ enum ecc_breaker_now { ECC_BREAKER_CLOSED_NOW, ECC_BREAKER_HALF_OPEN_NOW, ECC_BR
 enum ecc_breaker_now ecc_verify_breaker(struct ecc_verify *v, const struct ecc_edge *edge); /* the worst of all replicas */
 bool ecc_verify_gathered(struct ecc_verify *v, const struct ecc_node *service);             /* its consumers have all of their partitions */
 int ecc_verify_forget(struct ecc_verify *v, const struct ecc_keyspace *keyspace);           /* nothing is cached in it */
-int ecc_verify_renew(struct ecc_verify *v, const struct ecc_node *node); /* breakers of all of its processes */
+int ecc_verify_renew(struct ecc_verify *v, const struct ecc_node *node);                    /* breakers of all of its processes */
 struct ecc_derived *ecc_verify_trace(struct ecc_verify *v, const struct ecc_scenario *scenario, const char *id);
 
 #endif
