@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "crash_points.h"
+#include "deploy.h"
 #include "statements.h"
 
 struct units { struct ecc_shapes **items; size_t n, cap; };
@@ -90,6 +91,12 @@ bool ecc_codegen(struct ecc_codegen *cg)
     ecc_emit_studio(cg);
     ecc_emit_openapi(cg);
     ecc_emit_asyncapi(cg);
+    ecc_emit_configuration(cg);
+    ecc_emit_observe(cg);
+    const struct ecc_deploy *deploy = ecc_deploy(cg->scratch, cg->model);
+    ecc_emit_docker(cg, deploy, units.items, units.n);
+    ecc_emit_compose(cg, deploy);
+    ecc_emit_k8s(cg, deploy);
     ecc_emit_lock(cg);
     ecc_emit_meson_root(cg, units.items, units.n);
     if (cg->wants_lists) {

@@ -16,7 +16,6 @@
 
 #define VERSION "1.0.0"
 #define BINDING "0.5.0"
-#define LETTER_BYTES "2097152" /* runtime/bus_producer.c */
 
 struct events {
     const struct ecc_event **items;
@@ -222,17 +221,6 @@ static const char *letter_channel(struct doc *d, const struct ecc_topic *topic)
     return ecc_arena_printf(d->arena, "%s_dead-letter", topic->name);
 }
 
-static bool has_letters(const struct doc *d, const struct ecc_topic *topic)
-{
-    for (size_t i = 0; i < d->model->nnodes; i++) {
-        const struct ecc_node *node = d->model->nodes[i];
-        for (size_t k = 0; node->kind == ECC_NODE_SERVICE && k < node->u.service.nconsumers; k++)
-            if (node->u.service.consumers[k]->topic == topic && node->u.service.consumers[k]->dead_letter)
-                return true;
-    }
-    return false;
-}
-
 static struct ecc_yaml *add_channel(struct doc *d, const struct ecc_node *bus, const struct ecc_topic *topic, bool letters,
                                     struct ecc_yaml **binding)
 {
@@ -273,7 +261,7 @@ static void add_topic(struct doc *d, const struct ecc_node *bus, const struct ec
         ecc_yaml_put(config, "retention.ms", ecc_yaml_int(d->arena, topic->retention_ms));
     }
     ecc_yaml_put_text(binding, "bindingVersion", BINDING);
-    if (!has_letters(d, topic))
+    if (!ecc_topic_has_letters(d->model, topic))
         return;
     add_letter_messages(d);
     messages = add_channel(d, bus, topic, true, &binding);
@@ -281,7 +269,7 @@ static void add_topic(struct doc *d, const struct ecc_node *bus, const struct ec
     add_message(d, messages, "dead-letter-mark");
     config = ecc_yaml_put_map(binding, "topicConfiguration");
     ecc_yaml_add_text(ecc_yaml_put_list(config, "cleanup.policy"), "delete");
-    ecc_yaml_put_raw(config, "max.message.bytes", LETTER_BYTES);
+    ecc_yaml_put_raw(config, "max.message.bytes", ECC_LETTER_BYTES);
     ecc_yaml_put_text(binding, "bindingVersion", BINDING);
 }
 

@@ -75,6 +75,14 @@ static const char *emit_step_function(struct saga_file *s, struct ecc_writer *w,
     return name;
 }
 
+/* As its program is called, for whoever has to mend it. */
+static const char *called(const struct saga_file *s, const struct ecc_stmt *call)
+{
+    const struct ecc_op *op = call->u.call.op;
+
+    return ecc_quote_c(s->arena, ecc_arena_printf(s->arena, "%s.%s", op->service->name, op->name));
+}
+
 static void emit_steps(struct saga_file *s, struct ecc_writer *w, const char *table)
 {
     const struct ecc_saga *saga = s->saga;
@@ -94,6 +102,9 @@ static void emit_steps(struct saga_file *s, struct ecc_writer *w, const char *ta
         ecc_wl(w, ".run = %s,", run[i]);
         if (undo[i])
             ecc_wl(w, ".undo = %s,", undo[i]);
+        ecc_wl(w, ".calls = %s,", called(s, step->run));
+        if (step->undo)
+            ecc_wl(w, ".undoes = %s,", called(s, step->undo));
         if (step->result && answer_of(s->shapes, step)) {
             ecc_wl(w, ".result = &%s,", answer_of(s->shapes, step)->table);
             ecc_wl(w, ".result_offset = offsetof(struct %s, %s),", s->shape->name, ecc_shapes_result(s->shapes, step->result));

@@ -269,8 +269,10 @@ static void emit_setting(struct sandbox *s, const char *name, const char *label,
     ecc_wl(s->w, ".env = %s,", quoted(s, env));
     if (dflt)
         ecc_wl(s->w, ".dflt = %s,", quoted(s, dflt));
-    if (secret)
+    if (secret) {
         ecc_wl(s->w, ".secret = true,");
+        ecc_wl(s->w, ".rotates = true,");
+    }
     ecc_wl(s->w, ".kind = EC_TEXT,");
     ecc_w_close(s->w, "};");
     ecc_w_blank(s->w);

@@ -1,6 +1,7 @@
 /* main.c: the settings of the process and the one table that says what it is. Modules stand in the order in which they start: what takes
  * work in comes last. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "arena.h"
 #include "codegen.h"
@@ -14,8 +15,12 @@ struct names { const char **items; size_t n, cap; };
 
 /* ------------------------------------------------------------------ settings */
 
-static const char *default_text(struct ecc_arena *arena, const struct ecc_expr *e)
+const char *ecc_setting_default(struct ecc_arena *arena, const struct ecc_setting *setting)
 {
+    const struct ecc_expr *e = setting->dflt;
+
+    if (!e)
+        return NULL;
     while (e->kind == ECC_EXPR_CONVERT)
         e = e->u.convert;
     if (e->kind == ECC_EXPR_INT)
@@ -35,7 +40,7 @@ static void emit_setting(const struct ecc_shapes *shapes, struct ecc_writer *w, 
     ecc_wl(w, ".name = %s,", quoted(shapes, setting->name));
     ecc_wl(w, ".env = %s,", quoted(shapes, setting->env));
     if (setting->dflt)
-        ecc_wl(w, ".dflt = %s,", quoted(shapes, default_text(shapes->arena, setting->dflt)));
+        ecc_wl(w, ".dflt = %s,", quoted(shapes, ecc_setting_default(shapes->arena, setting)));
     if (setting->type->kind == ECC_TYPE_SECRET)
         ecc_wl(w, ".secret = true,");
     ecc_wl(w, ".kind = %s,", setting->type->kind == ECC_TYPE_SECRET ? "EC_TEXT" : ecc_c_kind(setting->type));
@@ -52,6 +57,9 @@ static void emit_secret(const struct ecc_shapes *shapes, struct ecc_writer *w, s
     ecc_wl(w, ".name = %s,", quoted(shapes, ecc_snake(shapes->arena, env)));
     ecc_wl(w, ".env = %s,", quoted(shapes, env));
     ecc_wl(w, ".secret = true,");
+    ecc_wl(w, ".rotates = true,");
+    if (shapes->node->kind == ECC_NODE_SERVICE && shapes->node->u.service.jwt && !strcmp(shapes->node->u.service.jwt->secret, env))
+        ecc_wl(w, ".at_least = 32,");
     ecc_wl(w, ".kind = EC_TEXT,");
     ecc_w_close(w, "};");
     ecc_w_blank(w);
@@ -184,12 +192,14 @@ static void emit_modules(const struct ecc_shapes *shapes, struct ecc_writer *w)
 
 static void emit_things(const struct ecc_shapes *shapes, struct ecc_writer *w)
 {
-    struct names edges = {0}, externals = {0}, topics = {0}, sagas = {0};
+    struct names edges = {0}, externals = {0}, keyspaces = {0}, topics = {0}, sagas = {0};
 
     for (size_t i = 0; i < shapes->edges.n; i++)
         ECC_PUSH(shapes->arena, &edges, ecc_shapes_name(shapes, shapes->edges.items[i]));
     for (size_t i = 0; i < shapes->externals.n; i++)
         ECC_PUSH(shapes->arena, &externals, ecc_shapes_name(shapes, shapes->externals.items[i]));
+    for (size_t i = 0; i < shapes->keyspaces.n; i++)
+        ECC_PUSH(shapes->arena, &keyspaces, ecc_shapes_name(shapes, shapes->keyspaces.items[i]));
     for (size_t i = 0; i < shapes->topics.n; i++)
         ECC_PUSH(shapes->arena, &topics, ecc_shapes_name(shapes, shapes->topics.items[i]));
     if (shapes->node->kind == ECC_NODE_SERVICE)
@@ -198,6 +208,7 @@ static void emit_things(const struct ecc_shapes *shapes, struct ecc_writer *w)
     emit_list(w, "edges", "struct ec_edge *const", &edges);
     emit_list(w, "externals", "const struct ec_external *const", &externals);
     emit_list(w, "sagas", "const struct ec_saga *const", &sagas);
+    emit_list(w, "keyspaces", "const struct ec_keyspace *const", &keyspaces);
     emit_list(w, "topics", "const struct ec_topic *const", &topics);
 }
 

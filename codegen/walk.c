@@ -138,3 +138,14 @@ bool ecc_may_accept(const struct ecc_op *op)
     ecc_walk_block(&(struct ecc_walker){.stmt = note_accept, .context = &accepts}, &op->program.body);
     return accepts;
 }
+
+bool ecc_topic_has_letters(const struct ecc_model *model, const struct ecc_topic *topic)
+{
+    for (size_t i = 0; i < model->nnodes; i++) {
+        const struct ecc_node *node = model->nodes[i];
+        for (size_t k = 0; node->kind == ECC_NODE_SERVICE && k < node->u.service.nconsumers; k++)
+            if (node->u.service.consumers[k]->topic == topic && node->u.service.consumers[k]->dead_letter)
+                return true;
+    }
+    return false;
+}

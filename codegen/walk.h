@@ -14,6 +14,9 @@ void ecc_walk_block(const struct ecc_walker *walker, const struct ecc_block *blo
 void ecc_walk_stmt(const struct ecc_walker *walker, const struct ecc_stmt *stmt);
 void ecc_walk_expr(const struct ecc_walker *walker, const struct ecc_expr *expr); /* NULL is allowed */
 
+/* Has some consumer of it a dead-letter topic? */
+bool ecc_topic_has_letters(const struct ecc_model *model, const struct ecc_topic *topic);
+
 bool ecc_may_accept(const struct ecc_op *op); /* it may answer before the work is done */
 
 #endif

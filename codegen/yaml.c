@@ -70,15 +70,21 @@ struct ecc_yaml *ecc_yaml_add_map(struct ecc_yaml *list)
     return ecc_yaml_add(list, ecc_yaml_map(list->arena));
 }
 
+void ecc_yaml_append(struct ecc_yaml *map, const char *key, struct ecc_yaml *value)
+{
+    if (map->n == map->cap_keys)
+        map->keys = ecc_arena_grow(map->arena, map->keys, &map->cap_keys, sizeof *map->keys);
+    map->keys[map->n] = key;
+    ecc_yaml_add(map, value);
+}
+
 struct ecc_yaml *ecc_yaml_put(struct ecc_yaml *map, const char *key, struct ecc_yaml *value)
 {
     for (size_t i = 0; i < map->n; i++)
         if (strcmp(map->keys[i], key) == 0)
             return map->items[i] = value;
-    if (map->n == map->cap_keys)
-        map->keys = ecc_arena_grow(map->arena, map->keys, &map->cap_keys, sizeof *map->keys);
-    map->keys[map->n] = key;
-    return ecc_yaml_add(map, value);
+    ecc_yaml_append(map, key, value);
+    return value;
 }
 
 struct ecc_yaml *ecc_yaml_put_map(struct ecc_yaml *map, const char *key)
@@ -107,6 +113,19 @@ struct ecc_yaml *ecc_yaml_get(const struct ecc_yaml *map, const char *key)
         if (strcmp(map->keys[i], key) == 0)
             return map->items[i];
     return NULL;
+}
+
+struct ecc_yaml *ecc_yaml_at(struct ecc_yaml *map, const char *path)
+{
+    while (*path) {
+        size_t n = strcspn(path, ".");
+        const char *key = ecc_arena_strndup(map->arena, path, n);
+        struct ecc_yaml *next = ecc_yaml_get(map, key);
+
+        map = next ? next : ecc_yaml_put_map(map, key);
+        path += n + (path[n] == '.');
+    }
+    return map;
 }
 
 struct entry {

@@ -37,11 +37,13 @@ struct ecc_yaml *ecc_yaml_ref(struct ecc_arena *arena, const char *folder, const
 struct ecc_yaml *ecc_yaml_put(struct ecc_yaml *map, const char *key, struct ecc_yaml *value);
 struct ecc_yaml *ecc_yaml_put_map(struct ecc_yaml *map, const char *key);
 struct ecc_yaml *ecc_yaml_put_list(struct ecc_yaml *map, const char *key);
+void ecc_yaml_append(struct ecc_yaml *map, const char *key, struct ecc_yaml *value); /* a key that is not there: nobody looks */
 void ecc_yaml_put_text(struct ecc_yaml *map, const char *key, const char *text);
 void ecc_yaml_put_raw(struct ecc_yaml *map, const char *key, const char *text);
 struct ecc_yaml *ecc_yaml_add(struct ecc_yaml *list, struct ecc_yaml *value);
 void ecc_yaml_add_text(struct ecc_yaml *list, const char *text);
 struct ecc_yaml *ecc_yaml_add_map(struct ecc_yaml *list);
+struct ecc_yaml *ecc_yaml_at(struct ecc_yaml *map, const char *path);       /* "spec.template": the map there, made where it is not */
 struct ecc_yaml *ecc_yaml_get(const struct ecc_yaml *map, const char *key); /* or NULL */
 void ecc_yaml_sort(struct ecc_yaml *map);                                   /* by its keys */
 

@@ -1,8 +1,8 @@
 /* The process: ec_main.
  *
  * `serve` configures every module, so that all mistakes are told at once (exit 78), starts them in order, and turns the loop until a signal
- * asks it to end: then it is not ready, takes no new work, waits until nothing is in flight (at most EC_DRAIN_MS), stops the modules in
- * reverse and exits 0. A second signal ends the wait. With several workers this happens in each child of a parent that only watches
+ * asks it to end: then it is not ready, says so in each reply for EC_DRAIN_DELAY_MS, takes no new work, waits until nothing is in flight (at
+ * most EC_DRAIN_MS), stops the modules in reverse and exits 0. A second signal ends the wait. With several workers this happens in each child of a parent that only watches
  * them (workers.c). Other commands belong to modules: only the one that has it is configured.
  */
 #include "app.h"
@@ -133,7 +133,7 @@ static void on_signal(uv_signal_t *handle, int number)
         if ((*module)->drain)
             (*module)->drain(&ec_app);
     uv_timer_start(&poll_timer, poll_idle, 0, DRAIN_POLL_MS);
-    uv_timer_start(&give_up_timer, give_up, (uint64_t)drain_ms, 0);
+    uv_timer_start(&give_up_timer, give_up, (uint64_t)(ec_app.drain_delay_ms + drain_ms), 0);
 }
 
 /* ------------------------------------------------------------------ start */
@@ -196,6 +196,8 @@ static int serve_here(void)
     uv_timer_init(&loop, &poll_timer);
     uv_timer_start(&poll_timer, poll_ready, 0, READY_POLL_MS);
     uv_timer_init(&loop, &give_up_timer);
+    ec_metric_set(ec_metric(EC_GAUGE, "process_start_time_seconds", "Start of the process, of the Unix epoch", NULL),
+                  (double)ec_now() / 1e6);
     ec_log(EC_LOG_INFO, NULL, "started", EC_L_STR("version", ec_app.version), EC_L_INT("pid", uv_os_getpid()));
     while (!ended)
         uv_run(&loop, UV_RUN_DEFAULT);
@@ -227,6 +229,7 @@ static void configure_process(struct ec_config_errors *errors)
     ec_app.version = ec_config_get(errors, "EC_VERSION", EC_RUNTIME_VERSION, false);
     ec_app.development = ec_config_int(errors, "EC_DEVELOPMENT", 0, 0, 1) == 1;
     drain_ms = ec_config_int(errors, "EC_DRAIN_MS", 20000, 0, 3600000);
+    ec_app.drain_delay_ms = ec_config_int(errors, "EC_DRAIN_DELAY_MS", 200, 0, 600000);
 }
 
 static int serve(void)
@@ -278,7 +281,8 @@ static int usage(void)
     const struct ec_module *const *module;
     const struct ec_command *command;
 
-    fprintf(stderr, "usage: %s [serve]\n       %s version\n", ec_app.service->name, ec_app.service->name);
+    fprintf(stderr, "usage: %s [serve]\n       %s health\n       %s version\n", ec_app.service->name, ec_app.service->name,
+            ec_app.service->name);
     for (module = modules(); *module; module++)
         for (command = (*module)->commands; command && command->name; command++)
             fprintf(stderr, "       %s %s\n", ec_app.service->name, command->usage ? command->usage : command->name);
@@ -294,6 +298,8 @@ int ec_main(int argc, char **argv, const struct ec_service *service)
     ec_app.service = service;
     if (strcmp(name, "serve") == 0 && argc <= 2)
         return serve();
+    if (strcmp(name, "health") == 0 && argc == 2)
+        return ec_health_of_service();
     if (strcmp(name, "version") == 0 && argc == 2) {
         const char *version = getenv("EC_VERSION");
 

@@ -39,6 +39,7 @@ struct ec_app {
     const struct ec_service *service;
     struct ec_uuid instance;  /* random, of this process */
     bool draining;
+    int64_t drain_delay_ms;   /* EC_DRAIN_DELAY_MS: how long a drain still takes in what comes */
     const char *version;      /* EC_VERSION of the environment or "dev" */
     bool development;         /* EC_DEVELOPMENT: whoever reaches the probes may set back what a story would find */
 };
@@ -47,6 +48,9 @@ extern struct ec_app ec_app;
 
 bool ec_app_reuse_port(void); /* several workers share the listeners */
 int ec_app_port(struct ec_config_errors *errors, const char *name, int dflt); /* dflt 0: required */
+
+/* The next line of what is left of a setting's `others`; p NULL: there is none. */
+struct ec_str ec_line_next(struct ec_str *rest);
 
 /* Environment. NAME or NAME_FILE (trailing newline dropped); a value is never in a message. Returns malloc'd, or NULL and, when
  * required, a line in errors. */

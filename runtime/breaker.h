@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum ec_breaker_state { EC_BREAKER_CLOSED, EC_BREAKER_HALF_OPEN, EC_BREAKER_OPEN };
+enum ec_breaker_state { EC_BREAKER_CLOSED, EC_BREAKER_HALF_OPEN, EC_BREAKER_OPEN, EC_BREAKER_STATES };
 enum ec_breaker_verdict {
     EC_VERDICT_SUCCESS,
     EC_VERDICT_TIMEOUT,

@@ -203,13 +203,17 @@ static void group_leave(struct bus_group *group)
 
 static void read_lag(struct bus_group *group)
 {
-    int64_t low, high, lag = 0;
+    int64_t low, high, lag = 0, oldest = INT64_MAX, now = ec_now() / 1000;
 
-    for (const struct bus_part *part = group->parts; part; part = part->next)
+    for (const struct bus_part *part = group->parts; part; part = part->next) {
         if (part->next_offset >= 0 && rd_kafka_get_watermark_offsets(group->rk, part->topic, part->partition, &low, &high) == 0 &&
             high > part->next_offset)
             lag += high - part->next_offset;
+        if (part->first && part->first->timestamp_ms < oldest)
+            oldest = part->first->timestamp_ms;
+    }
     ec_metric_set(group->lag, (double)lag);
+    ec_metric_set(group->age, oldest < now ? (double)(now - oldest) / 1e3 : 0);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -285,6 +289,8 @@ static struct bus_group *group_of(const char *name)
     ec_metric_label(&labels, "group", name);
     ec_buf_add(&labels, "", 1);
     group->lag = ec_metric(EC_GAUGE, "ec_consumer_lag", "Messages in the assigned partitions that are not handled yet", labels.p);
+    group->age =
+        ec_metric(EC_GAUGE, "ec_consumer_lag_seconds", "Age of the oldest message that was fetched and is not handled yet", labels.p);
     group->assigned = ec_metric(EC_GAUGE, "ec_consumer_partitions", "Partitions assigned to this process", labels.p);
     group->waiting = ec_metric(EC_GAUGE, "ec_dead_letters_waiting", "Partitions that wait until the bus has their dead letter", labels.p);
     ec_buf_free(&labels);

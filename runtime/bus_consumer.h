@@ -49,7 +49,7 @@ struct bus_group {
     struct bus_consumer other; /* of messages that no consumer takes: its outcomes */
     struct bus_part *parts;
     bool subscribed, broken, closing;
-    struct ec_metric *lag, *assigned, *waiting;
+    struct ec_metric *lag, *age, *assigned, *waiting;
     struct bus_group *next;
 };
 

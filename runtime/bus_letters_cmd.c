@@ -1,6 +1,4 @@
-/* The command `dead-letters` of a service that consumes: list, show, replay. What is shown came from outside, so nothing of it reaches a
- * terminal as it is: control characters, and those that turn the direction of writing, are escaped.
- */
+/* The command `dead-letters` of a service that consumes: list, show, replay. */
 #include "bus_letters_cmd.h"
 
 #include <stdio.h>
@@ -8,6 +6,7 @@
 #include <string.h>
 
 #include "bus_letters.h"
+#include "command.h"
 #include "json.h"
 #include "random.h"
 
@@ -16,41 +15,6 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 64, LIMIT = 100, SLACK = 100
 #define USAGE "dead-letters list [--limit N] | show ID | replay ID | replay --all  [--format text|json]"
 
 /* ------------------------------------------------------------------ text */
-
-static bool harmless(uint32_t c)
-{
-    return c >= 0x20 && (c < 0x7f || c > 0x9f) && c != 0x61c && c != 0x200e && c != 0x200f && (c < 0x2028 || c > 0x202e) &&
-           (c < 0x2066 || c > 0x2069);
-}
-
-/* The character at p: how many bytes, 0 when they are no UTF-8. */
-static size_t character(const char *p, size_t left, uint32_t *c)
-{
-    unsigned char lead = (unsigned char)*p;
-    size_t n = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-
-    if (n > left || (n > 1 && !ec_utf8_valid((struct ec_str){p, n})))
-        return 0;
-    *c = n == 1 ? lead : lead & (0xffu >> (n + 1));
-    for (size_t i = 1; i < n; i++)
-        *c = *c << 6 | ((unsigned char)p[i] & 0x3f);
-    return n;
-}
-
-static void put_text(struct ec_buf *out, struct ec_str text, bool lines)
-{
-    uint32_t c = 0;
-
-    for (size_t i = 0, n; i < text.n; i += n ? n : 1) {
-        n = character(text.p + i, text.n - i, &c);
-        if (!n)
-            ec_buf_printf(out, "\\x%02x", (unsigned)(unsigned char)text.p[i]);
-        else if (harmless(c) || (lines && (c == '\n' || c == '\t')))
-            ec_buf_add(out, text.p + i, n);
-        else
-            ec_buf_printf(out, c < 0x80 ? "\\x%02x" : "\\u{%x}", (unsigned)c);
-    }
-}
 
 static void put_hex(struct ec_buf *out, struct ec_str bytes)
 {
@@ -234,7 +198,7 @@ static void list_free(struct list *list)
 static void put_column(struct ec_buf *out, struct ec_str text, const char *none)
 {
     ec_buf_str(out, "  ");
-    put_text(out, text.p ? text : ec_str_of(none), false);
+    ec_shown_add(out, text.p ? text : ec_str_of(none), false);
 }
 
 static void line_of(struct ec_buf *out, const struct bus_letter *letter)
@@ -248,7 +212,7 @@ static void line_of(struct ec_buf *out, const struct bus_letter *letter)
     put_column(out, header(letter, BUS_LETTER_REASON), "-");
     if (header(letter, BUS_LETTER_DETAIL).p) {
         ec_buf_str(out, ": ");
-        put_text(out, header(letter, BUS_LETTER_DETAIL), false);
+        ec_shown_add(out, header(letter, BUS_LETTER_DETAIL), false);
     }
     if (letter->replayed_ms)
         ec_buf_str(out, "  (replayed)");
@@ -354,7 +318,7 @@ static void show_line(struct ec_buf *out, const char *name, struct ec_str value)
     if (!value.p)
         return;
     ec_buf_printf(out, "%-9s ", name);
-    put_text(out, value, false);
+    ec_shown_add(out, value, false);
     ec_buf_str(out, "\n");
 }
 
@@ -374,14 +338,14 @@ static void show_text(struct ec_buf *out, const struct bus_letter *letter)
     show_line(out, "key", message->key);
     ec_buf_str(out, "\n");
     for (size_t i = 0; i < message->nheaders; i++) {
-        put_text(out, ec_str_of(message->headers[i].name), false);
+        ec_shown_add(out, ec_str_of(message->headers[i].name), false);
         ec_buf_str(out, ": ");
-        put_text(out, message->headers[i].value, false);
+        ec_shown_add(out, message->headers[i].value, false);
         ec_buf_str(out, "\n");
     }
     ec_buf_printf(out, "\n%zu bytes\n", message->value.n);
     if (ec_utf8_valid(message->value))
-        put_text(out, message->value, true);
+        ec_shown_add(out, message->value, true);
     else
         put_hex(out, message->value);
     if (out->p[out->n - 1] != '\n')
@@ -516,18 +480,6 @@ static int usage(void)
     return EXIT_USAGE;
 }
 
-/* The value of an option, as `--name value` or `--name=value`; NULL: it is another word. */
-static const char *value_of(const char *name, int argc, char **argv, int *at)
-{
-    size_t n = strlen(name);
-
-    if (strncmp(argv[*at], name, n))
-        return NULL;
-    if (argv[*at][n] == '=')
-        return argv[*at] + n + 1;
-    return argv[*at][n] || *at + 1 >= argc ? NULL : argv[++*at];
-}
-
 static int run(struct ec_app *app, int argc, char **argv)
 {
     const char *words[2] = {NULL, NULL}, *value;
@@ -537,13 +489,13 @@ static int run(struct ec_app *app, int argc, char **argv)
 
     (void)app;
     for (int i = 1; i < argc; i++) {
-        if ((value = value_of("--limit", argc, argv, &i))) {
+        if ((value = ec_command_value("--limit", argc, argv, &i))) {
             if (!ec_int_parse(ec_str_of(value), &limit) || limit < 1 || limit > 1000000) {
                 fprintf(stderr, "--limit takes a number from 1 to 1000000\n");
                 return EXIT_USAGE;
             }
             limited = true;
-        } else if ((value = value_of("--format", argc, argv, &i))) {
+        } else if ((value = ec_command_value("--format", argc, argv, &i))) {
             json = !strcmp(value, "json");
             if (!json && strcmp(value, "text")) {
                 fprintf(stderr, "--format takes text or json\n");

@@ -57,14 +57,15 @@ static void send_drops(void);
 
 struct counts {
     const struct ec_keyspace *keyspace;
-    struct ec_metric *hit, *miss, *error;
+    struct ec_metric *hit, *miss, *error, *stored, *dropped;
 };
 
 static struct counts *counts_of(const struct ec_keyspace *keyspace)
 {
     static struct counts all[MAX_METRICS];
     static size_t n;
-    static const char help[] = "Reads of a cache by outcome";
+    struct ec_metric **reads[3];
+    struct ec_buf labels = {0};
     struct counts *counts;
 
     for (size_t i = 0; i < n; i++)
@@ -72,15 +73,39 @@ static struct counts *counts_of(const struct ec_keyspace *keyspace)
             return &all[i];
     counts = &all[n < MAX_METRICS - 1 ? n++ : n];
     counts->keyspace = keyspace;
+    reads[0] = &counts->hit;
+    reads[1] = &counts->miss;
+    reads[2] = &counts->error;
+    ec_metric_label(&labels, "keyspace", keyspace->name);
+    counts->stored = ec_metric(EC_COUNTER, "ec_cache_stores_total", "Values given to a cache", labels.p);
+    counts->dropped = ec_metric(EC_COUNTER, "ec_cache_drops_total", "Values dropped from a cache, there or not", labels.p);
     for (int i = 0; i < 3; i++) {
-        struct ec_buf labels = {0};
+        static const char *const outcomes[] = {"hit", "miss", "error"};
+
+        labels.n = 0;
         ec_metric_label(&labels, "keyspace", keyspace->name);
-        ec_metric_label(&labels, "outcome", i == 0 ? "hit" : i == 1 ? "miss" : "error");
-        ec_buf_add(&labels, "", 1);
-        *(i == 0 ? &counts->hit : i == 1 ? &counts->miss : &counts->error) = ec_metric(EC_COUNTER, "ec_cache_reads_total", help, labels.p);
-        ec_buf_free(&labels);
+        ec_metric_label(&labels, "outcome", outcomes[i]);
+        *reads[i] = ec_metric(EC_COUNTER, "ec_cache_reads_total", "Reads of a cache by outcome", labels.p);
     }
+    ec_buf_free(&labels);
     return counts;
+}
+
+static void count_drops(void)
+{
+    dropped_late = ec_metric(EC_COUNTER, "ec_cache_late_drops_total", "Cache drops that reached Redis after it was away", "");
+    drops_lost = ec_metric(EC_COUNTER, "ec_cache_lost_drops_total", "Cache drops given up because too many were waiting", "");
+}
+
+void ec_cache_open(const struct ec_service *service)
+{
+    const struct ec_keyspace *const *keyspace = service ? service->keyspaces : NULL;
+
+    if (!keyspace)
+        return;
+    count_drops();
+    for (; *keyspace; keyspace++)
+        counts_of(*keyspace);
 }
 
 void ec_cache_count(const struct ec_keyspace *keyspace, const char *outcome)
@@ -337,8 +362,7 @@ static void prepare(void)
     if (done)
         return;
     done = true;
-    dropped_late = ec_metric(EC_COUNTER, "ec_cache_late_drops_total", "Cache drops that reached Redis after it was away", "");
-    drops_lost = ec_metric(EC_COUNTER, "ec_cache_lost_drops_total", "Cache drops given up because too many were waiting", "");
+    count_drops();
     ec_redis_watch_add(&watch);
     ec_redis_script_add(&put_script);
 }
@@ -404,13 +428,15 @@ void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struc
     struct store *store = malloc(sizeof(*store));
     char number[24];
     struct ec_str ttl = {number, ec_int_format(keyspace->ttl_ms, number)};
+    bool late;
 
     if (!store)
         abort();
     prepare();
     *store = (struct store){done, data};
-    if (*drop_find(keys.value) ||
-        (version && version->connection != connection)) { /* not before its drop, nor after one that is forgotten */
+    late = *drop_find(keys.value) || (version && version->connection != connection);
+    ec_metric_add(counts_of(keyspace)->stored, late ? 0 : 1);
+    if (late) { /* not before its drop, nor after one that is forgotten */
         EC_REDIS(on_stored, store, EC_STR("PING"));
     } else if (version) {
         struct ec_str args[] = {EC_STR("2"), keys.value, keys.version, value, ttl, {version->text, version->n}};
@@ -431,7 +457,8 @@ struct get { /* or put, or drop */
     uint64_t began_ns;
 };
 
-void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome, uint64_t began_ns)
+void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome,
+                   uint64_t began_ns)
 {
     char label[160];
     struct ec_trace trace;
@@ -529,6 +556,7 @@ void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, str
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
     prepare();
+    ec_metric_add(counts_of(keyspace)->dropped, 1);
     *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL, ec_span_clock()};
     if (seen_find(task, keyspace, key))
         seen_set(task, keyspace, key, &version); /* what this task puts after its own drop is new */

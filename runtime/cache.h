@@ -21,6 +21,7 @@ void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struc
 /* The Redis key of an entry, in a buffer of malloc. */
 struct ec_str ec_cache_key(struct ec_buf *buf, const struct ec_keyspace *keyspace, struct ec_str key);
 
+void ec_cache_open(const struct ec_service *service); /* makes the series of its keyspaces; redis.c does when it starts */
 void ec_cache_count(const struct ec_keyspace *keyspace, const char *outcome); /* hit, miss, error: for who reads with ec_cache_fetch */
 size_t ec_cache_pending_drops(void);
 /* The span of a read or write: verb get, put or drop. */

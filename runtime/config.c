@@ -190,6 +190,32 @@ static bool fits(struct ec_setting *setting)
     }
 }
 
+/* The first line is the value, what follows are others. */
+static void split(struct ec_config_errors *errors, struct ec_setting *setting)
+{
+    struct ec_str all = setting->text, line;
+    size_t least = setting->at_least ? setting->at_least : 1;
+    const char *end = memchr(all.p, '\n', all.n);
+
+    setting->text.n = end ? (size_t)(end - all.p) : all.n;
+    setting->others = end ? (struct ec_str){end + 1, all.n - setting->text.n - 1} : (struct ec_str){NULL, 0};
+    for (all = setting->others, line = setting->text; line.p; line = ec_line_next(&all))
+        if (line.n < least) {
+            ec_config_error(errors, "%s must have at least %zu byte%s in each line", setting->env, least, least == 1 ? "" : "s");
+            return;
+        }
+}
+
+struct ec_str ec_line_next(struct ec_str *rest)
+{
+    const char *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
+    struct ec_str line = {rest->n ? rest->p : NULL, end ? (size_t)(end - rest->p) : rest->n};
+
+    rest->p = end ? end + 1 : NULL;
+    rest->n = end ? rest->n - line.n - 1 : 0;
+    return line;
+}
+
 void ec_config_settings(struct ec_config_errors *errors, struct ec_setting *const *settings)
 {
     for (; settings && *settings; settings++) {
@@ -199,6 +225,8 @@ void ec_config_settings(struct ec_config_errors *errors, struct ec_setting *cons
         if (!text)
             continue;
         setting->text = ec_str_of(text);
+        if (setting->rotates)
+            split(errors, setting);
         if (!fits(setting))
             ec_config_error(errors, "%s must be %s", setting->env, kind_name(setting->kind));
     }

@@ -348,7 +348,9 @@ struct ec_setting { /* read at start; text is set by the runtime */
     const char *name, *env;
     const char *dflt; /* NULL: must be set */
     bool secret;
-    struct ec_str text;
+    bool rotates;     /* its value may be several, one a line: the first is `text`, which is used, the others are accepted beside it */
+    size_t at_least;  /* bytes that each of them has, or more */
+    struct ec_str text, others;
     enum ec_kind kind; /* EC_TEXT EC_EMAIL EC_INT EC_BOOL EC_FLOAT EC_UUID: checked at start */
     int64_t i;
     double f;
@@ -417,6 +419,7 @@ struct ec_saga_step {
     const char *name;
     void (*run)(struct ec_task *task, void *saga); /* starts the call */
     void (*undo)(struct ec_task *task, void *saga); /* or NULL */
+    const char *calls, *undoes; /* "stock-svc.Reserve": for people; the second NULL without undo */
     const struct ec_record *result; /* stored with the step; NULL: nothing */
     size_t result_offset;           /* in the saga's struct */
     bool can_fail;                  /* its operation declares errors that decide something: below 500 */
@@ -555,6 +558,7 @@ struct ec_service {
     const struct ec_external *const *externals; /* their bases are checked at start; one that is not listed, at its first call */
     const struct ec_saga *const *sagas;
     const struct ec_consumer *const *consumers;
+    const struct ec_keyspace *const *keyspaces;
     const struct ec_topic *const *topics;   /* published or consumed */
     const struct ec_migration *migrations;
     const char *seed;                       /* SQL or NULL */

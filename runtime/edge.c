@@ -28,14 +28,9 @@ static void breaker_changed(struct ec_breaker *breaker, void *data)
 {
     static const double values[] = {[EC_BREAKER_CLOSED] = 0, [EC_BREAKER_HALF_OPEN] = 1, [EC_BREAKER_OPEN] = 2};
     struct ec_edge_state *state = data;
-    struct ec_buf labels = {NULL, 0, 0};
 
     ec_metric_set(state->breaker_gauge, values[breaker->state]);
-    ec_metric_label(&labels, "edge", state->edge->name);
-    ec_metric_label(&labels, "to", breaker_names[breaker->state]);
-    ec_buf_add(&labels, "", 1);
-    ec_metric_add(ec_metric(EC_COUNTER, "ec_breaker_changes_total", "Changes of circuit breakers.", labels.p), 1);
-    ec_buf_free(&labels);
+    ec_metric_add(state->changes[breaker->state], 1);
     ec_log(EC_LOG_WARN, NULL, "circuit breaker", EC_L_STR("edge", state->edge->name), EC_L_STR("state", breaker_names[breaker->state]));
 }
 
@@ -50,10 +45,38 @@ static void renew(void)
     }
 }
 
+/* All of them at once: a rate sees the first failure only where there was a 0 before it. */
+static void count_series(struct ec_edge_state *state)
+{
+    const struct ec_edge *edge = state->edge;
+    struct ec_buf labels = {NULL, 0, 0};
+    int i;
+
+    ec_metric_label(&labels, "edge", edge->name);
+    state->in_flight_gauge = ec_metric(EC_GAUGE, "ec_edge_in_flight", "Calls along an edge that wait for their answer", labels.p);
+    state->retries = ec_metric(EC_COUNTER, "ec_edge_retries_total", "Attempts that repeated an earlier one", labels.p);
+    if (edge->trip > 0)
+        state->breaker_gauge =
+            ec_metric(EC_GAUGE, "ec_breaker_state", "Circuit breaker of an edge; 0: closed, 1: half open, 2: open", labels.p);
+    for (i = 0; i < EC_BREAKER_STATES && edge->trip > 0; i++) {
+        labels.n = 0;
+        ec_metric_label(&labels, "edge", edge->name);
+        ec_metric_label(&labels, "to", breaker_names[i]);
+        state->changes[i] = ec_metric(EC_COUNTER, "ec_breaker_changes_total", "Changes of circuit breakers, by what they became", labels.p);
+    }
+    for (i = 0; i < EC_EDGE_OUTCOMES; i++) {
+        labels.n = 0;
+        ec_metric_label(&labels, "edge", edge->name);
+        ec_metric_label(&labels, "outcome", outcome_names[i]);
+        state->calls[i] = ec_metric(EC_COUNTER, "ec_edge_calls_total", "Attempts of calls along an edge, by outcome", labels.p);
+        state->seconds[i] = ec_metric(EC_HISTOGRAM, "ec_edge_seconds", "Time of attempts of calls along an edge, by outcome", labels.p);
+    }
+    ec_buf_free(&labels);
+}
+
 void ec_edge_open(struct ec_edge *edge)
 {
     struct ec_edge_state *state;
-    struct ec_buf labels = {NULL, 0, 0};
 
     stopped = false;
     if (edge->state)
@@ -73,13 +96,7 @@ void ec_edge_open(struct ec_edge *edge)
                                          .changed = breaker_changed,
                                          .data = state};
     state->budget.tokens = EC_RETRY_BUDGET_MAX;
-    ec_metric_label(&labels, "edge", edge->name);
-    ec_buf_add(&labels, "", 1);
-    state->in_flight_gauge = ec_metric(EC_GAUGE, "ec_edge_in_flight", "Calls along an edge that wait for their answer.", labels.p);
-    state->retries = ec_metric(EC_COUNTER, "ec_edge_retries_total", "Attempts that repeated an earlier one.", labels.p);
-    if (edge->trip > 0)
-        state->breaker_gauge = ec_metric(EC_GAUGE, "ec_breaker_state", "0: closed, 1: half open, 2: open.", labels.p);
-    ec_buf_free(&labels);
+    count_series(state);
 }
 
 void ec_edges_stop(void)
@@ -106,15 +123,7 @@ bool ec_edges_idle(void)
 
 static void observe(struct ec_edge_state *state, enum ec_edge_outcome outcome, uint64_t began_ns)
 {
-    struct ec_buf labels = {NULL, 0, 0};
-
-    if (!state->seconds[outcome]) {
-        ec_metric_label(&labels, "edge", state->edge->name);
-        ec_metric_label(&labels, "outcome", outcome_names[outcome]);
-        ec_buf_add(&labels, "", 1);
-        state->seconds[outcome] = ec_metric(EC_HISTOGRAM, "ec_edge_seconds", "Time of calls along an edge, by outcome.", labels.p);
-        ec_buf_free(&labels);
-    }
+    ec_metric_add(state->calls[outcome], 1);
     ec_metric_observe(state->seconds[outcome], (double)(uv_hrtime() - began_ns) / 1e9);
 }
 

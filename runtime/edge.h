@@ -39,8 +39,9 @@ struct ec_edge_state {
     struct ec_breaker breaker;
     struct ec_retry_budget budget;
     int in_flight;
-    struct ec_metric *seconds[EC_EDGE_OUTCOMES];
-    struct ec_metric *in_flight_gauge, *breaker_gauge, *retries;
+    struct ec_metric *calls[EC_EDGE_OUTCOMES], *seconds[EC_EDGE_OUTCOMES];
+    struct ec_metric *in_flight_gauge, *retries;
+    struct ec_metric *breaker_gauge, *changes[EC_BREAKER_STATES]; /* NULL without a breaker */
     struct ec_http_client *client; /* internal */
 };
 

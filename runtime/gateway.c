@@ -349,11 +349,13 @@ static void handle(struct ec_http_exchange *exchange, void *data)
     route = gw_route_find(ec_http_exchange_arena(exchange), http, &segments, &allow, &malformed);
     if (!route && allow.n) {
         ec_buf_add(&allow, "", 1);
-        gw_refuse(exchange, &ec_error_method_not_allowed, NULL, ec_arena_printf(ec_http_exchange_arena(exchange), "Allow: %s\r\n", allow.p));
+        gw_refuse(exchange, NULL, &ec_error_method_not_allowed, NULL,
+                  ec_arena_printf(ec_http_exchange_arena(exchange), "Allow: %s\r\n", allow.p));
     } else if (!route) {
-        gw_refuse(exchange, malformed ? &ec_error_bad_request : &ec_error_not_found, malformed ? "the path is malformed" : NULL, NULL);
+        gw_refuse(exchange, NULL, malformed ? &ec_error_bad_request : &ec_error_not_found, malformed ? "the path is malformed" : NULL,
+                  NULL);
     } else if (gw_in_flight() >= gateway.max_requests) {
-        gw_refuse(exchange, &ec_error_unavailable, "too many requests are in flight", "Retry-After: 1\r\n");
+        gw_refuse(exchange, route, &ec_error_unavailable, "too many requests are in flight", "Retry-After: 1\r\n");
         route = NULL;
     }
     ec_buf_free(&allow);
@@ -471,7 +473,7 @@ int ec_gateway_admin_port(void)
 static void gateway_drain(struct ec_app *app)
 {
     (void)app;
-    ec_http_server_drain(gateway.server);
+    ec_http_server_drain(gateway.server, ec_app.drain_delay_ms);
 }
 
 static bool gateway_idle(struct ec_app *app)

@@ -96,7 +96,9 @@ int ec_gateway_admin_port(void);
 void gw_reply_body(struct gw_request *request, int status, struct ec_str body);
 void gw_reply_problem(struct gw_request *request, const struct ec_error *error, const char *detail, int retry_after_s);
 void gw_reply_task(struct gw_request *request);
-void gw_refuse(struct ec_http_exchange *exchange, const struct ec_error *error, const char *detail, const char *headers); /* no route yet */
+/* Before there is a request; route NULL: none is for it. */
+void gw_refuse(struct ec_http_exchange *exchange, struct gw_route *route, const struct ec_error *error, const char *detail,
+               const char *headers);
 void gw_reply_open(const struct ec_gateway *gateway);
 void gw_reply_close(void);
 int64_t gw_in_flight(void);

@@ -92,9 +92,10 @@ void gw_reply_problem(struct gw_request *request, const struct ec_error *error, 
     end(request, error->status, error);
 }
 
-void gw_refuse(struct ec_http_exchange *exchange, const struct ec_error *error, const char *detail, const char *lines)
+void gw_refuse(struct ec_http_exchange *exchange, struct gw_route *route, const struct ec_error *error, const char *detail,
+               const char *lines)
 {
-    ec_metric_add(unrouted, 1);
+    ec_metric_add(route ? route->requests[error->status / 100] : unrouted, 1);
     ec_http_problem(exchange, error, detail, NULL, ec_str_of(lines));
 }
 
@@ -170,6 +171,8 @@ void gw_reply_open(const struct ec_gateway *of)
     in_flight = 0;
     gauge = ec_metric(EC_GAUGE, "ec_gateway_in_flight", "Requests that are not answered yet", "");
     unrouted = ec_metric(EC_COUNTER, "ec_gateway_unrouted_total", "Requests that no route took", "");
+    if (of->limit)
+        ec_limiter_open();
 }
 
 void gw_reply_close(void)

@@ -341,9 +341,9 @@ static void on_free(struct ec_pg_conn *conn, void *data)
 
 void ec_group_start(void)
 {
-    lane.units = ec_metric(EC_COUNTER, "ec_group_units_total", "Writes that went through the group lane.", NULL);
-    lane.commits = ec_metric(EC_COUNTER, "ec_group_commits_total", "Commits of the group lane.", NULL);
-    lane.again = ec_metric(EC_COUNTER, "ec_group_again_total", "Writes that were run again alone.", NULL);
+    lane.units = ec_metric(EC_COUNTER, "ec_group_units_total", "Writes that went through the group lane", NULL);
+    lane.commits = ec_metric(EC_COUNTER, "ec_group_commits_total", "Commits of the group lane", NULL);
+    lane.again = ec_metric(EC_COUNTER, "ec_group_again_total", "Writes that were run again alone", NULL);
     lane.end = &lane.first;
     lane.down_since_ns = uv_hrtime();
     uv_check_init(ec_app.loop, &lane.check);

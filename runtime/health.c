@@ -12,6 +12,10 @@
 
 #include "json.h"
 
+static struct { /* of the process */
+    struct ec_metric *memory, *addresses, *descriptors, *most_descriptors, *cpu, *tasks, *ready, *info;
+} of;
+
 bool ec_health_ready(struct ec_buf *reasons)
 {
     const struct ec_module *const *module;
@@ -62,35 +66,59 @@ static double open_descriptors(void)
     return n;
 }
 
+static void make_series(void)
+{
+    struct ec_buf labels = {NULL, 0, 0};
+    char id[37];
+
+    of.memory = ec_metric(EC_GAUGE, "process_resident_memory_bytes", "Resident memory", NULL);
+    of.addresses = ec_metric(EC_GAUGE, "process_virtual_memory_bytes", "Virtual memory", NULL);
+    of.descriptors = ec_metric(EC_GAUGE, "process_open_fds", "Open file descriptors", NULL);
+    of.most_descriptors = ec_metric(EC_GAUGE, "process_max_fds", "File descriptors that may be open", NULL);
+    of.cpu = ec_metric(EC_COUNTER, "process_cpu_seconds_total", "Processor time, user and system", NULL);
+    of.tasks = ec_metric(EC_GAUGE, "ec_tasks", "Tasks that are alive", NULL);
+    of.ready = ec_metric(EC_GAUGE, "ec_ready", "1 while the process can work, as /readyz says", NULL);
+    ec_uuid_format(ec_app.instance, id);
+    ec_metric_label(&labels, "service", ec_app.service ? ec_app.service->name : "");
+    ec_metric_label(&labels, "version", ec_app.version ? ec_app.version : "");
+    ec_metric_label(&labels, "id", id);
+    of.info = ec_metric(EC_GAUGE, "ec_info", "What runs here; id is the process's service.instance.id in its spans", labels.p);
+    ec_metric_set(of.info, 1);
+    ec_buf_free(&labels);
+}
+
+static void measure_memory(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long long size = 0, resident = 0;
+
+    if (!file)
+        return;
+    if (fscanf(file, "%lld %lld", &size, &resident) == 2) {
+        ec_metric_set(of.addresses, (double)size * (double)sysconf(_SC_PAGESIZE));
+        ec_metric_set(of.memory, (double)resident * (double)sysconf(_SC_PAGESIZE));
+    }
+    fclose(file);
+}
+
 static void measure_process(void)
 {
-    static struct ec_metric *memory, *descriptors, *cpu, *tasks, *info;
+    struct ec_buf reasons = {NULL, 0, 0};
     struct rusage usage;
-    size_t rss;
+    struct rlimit files;
 
-    if (!info) {
-        struct ec_buf labels = {NULL, 0, 0};
-        char instance[37];
-
-        memory = ec_metric(EC_GAUGE, "process_resident_memory_bytes", "Resident memory", NULL);
-        descriptors = ec_metric(EC_GAUGE, "process_open_fds", "Open file descriptors", NULL);
-        cpu = ec_metric(EC_COUNTER, "process_cpu_seconds_total", "Processor time, user and system", NULL);
-        tasks = ec_metric(EC_GAUGE, "ec_tasks", "Tasks that are alive", NULL);
-        ec_uuid_format(ec_app.instance, instance);
-        ec_metric_label(&labels, "service", ec_app.service ? ec_app.service->name : "");
-        ec_metric_label(&labels, "version", ec_app.version ? ec_app.version : "");
-        ec_metric_label(&labels, "instance", instance);
-        info = ec_metric(EC_GAUGE, "ec_info", "What runs here", labels.p);
-        ec_metric_set(info, 1);
-        ec_buf_free(&labels);
-    }
-    if (uv_resident_set_memory(&rss) == 0)
-        ec_metric_set(memory, (double)rss);
+    if (!of.info)
+        make_series();
+    measure_memory();
     if (getrusage(RUSAGE_SELF, &usage) == 0)
-        ec_metric_set(cpu, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6);
-    ec_metric_set(descriptors, open_descriptors());
-    ec_metric_set(tasks, (double)ec_tasks_live);
+        ec_metric_set(of.cpu, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                                  (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6);
+    ec_metric_set(of.descriptors, open_descriptors());
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        ec_metric_set(of.most_descriptors, (double)files.rlim_cur);
+    ec_metric_set(of.tasks, (double)ec_tasks_live);
+    ec_metric_set(of.ready, ec_health_ready(&reasons));
+    ec_buf_free(&reasons);
 }
 
 static void reply_metrics(struct ec_http_exchange *exchange)

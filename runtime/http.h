@@ -41,7 +41,9 @@ struct ec_http_server_options {
 /* Listens. Returns NULL with a message in *why ("address 127.0.0.1:8080 is in use"). */
 struct ec_http_server *ec_http_server_start(uv_loop_t *loop, const struct ec_http_server_options *options, const char **why);
 int ec_http_server_port(const struct ec_http_server *server);
-void ec_http_server_drain(struct ec_http_server *server); /* stops accepting; idle connections close, busy ones after their reply */
+/* The end of a server, without a request that fails for it: every reply says `connection: close` from now on, and whoever gets one goes
+ * elsewhere. After delay_ms nothing more is accepted and idle connections close, busy ones after their reply. */
+void ec_http_server_drain(struct ec_http_server *server, int64_t delay_ms);
 bool ec_http_server_idle(const struct ec_http_server *server);
 void ec_http_server_stop(struct ec_http_server *server);
 

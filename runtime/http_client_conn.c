@@ -129,6 +129,15 @@ static void to_idle(struct ec_client_conn *conn)
     conn->origin->idle = conn;
 }
 
+/* An origin that says `connection: close` is about to end, or to forget this client: what is idle there is closed from here, before it is
+ * closed from there with a request on its way, and the others are asked for a while. */
+static void leave(struct ec_http_client *client, struct ec_origin *origin)
+{
+    origin->avoid_until = uv_now(client->loop) + EC_CLIENT_AVOID_MS;
+    while (origin->idle)
+        ec_client_close(origin->idle);
+}
+
 /* The reply is whole: its head at p, its body where it is said. */
 static void deliver(struct ec_client_conn *conn, const char *p, size_t head_length, struct ec_str body, bool reusable)
 {
@@ -143,6 +152,8 @@ static void deliver(struct ec_client_conn *conn, const char *p, size_t head_leng
     conn->call = NULL;
     call->conn = NULL;
     conn->origin->busy--;
+    if (!head.keep_alive)
+        leave(conn->client, conn->origin);
     if (reusable && head.keep_alive && !conn->writing && !conn->client->stopping)
         to_idle(conn);
     else

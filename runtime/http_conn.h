@@ -17,11 +17,12 @@ struct ec_http_server {
     struct ec_tls_context *tls;
     uv_tcp_t listen;
     uv_timer_t sweep;
+    uv_timer_t delay;            /* of a drain */
     uv_prepare_t flush;          /* runs right before the loop waits: writes what gathered in a turn */
     struct ec_conn *conns;
     struct ec_conn *dirty;       /* to be flushed */
     int nconns, port;
-    int open_handles;            /* of the three above */
+    int open_handles;            /* of the four above */
     bool draining, stopping, listening;
 };
 

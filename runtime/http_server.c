@@ -170,8 +170,9 @@ struct ec_http_server *ec_http_server_start(uv_loop_t *loop, const struct ec_htt
     uv_tcp_init(loop, &server->listen);
     uv_timer_init(loop, &server->sweep);
     uv_prepare_init(loop, &server->flush);
-    server->open_handles = 3;
-    server->listen.data = server->sweep.data = server->flush.data = server;
+    uv_timer_init(loop, &server->delay);
+    server->open_handles = 4;
+    server->listen.data = server->sweep.data = server->flush.data = server->delay.data = server;
     server->listening = true;
     error = uv_tcp_open(&server->listen, fd);
     if (error != 0)
@@ -194,11 +195,12 @@ int ec_http_server_port(const struct ec_http_server *server)
     return server->port;
 }
 
-void ec_http_server_drain(struct ec_http_server *server)
+/* Its clients have closed what they had idle here, for a reply told them to: so there is hardly one left on which a request could come
+ * just as it is closed. */
+static void end_listening(struct ec_http_server *server)
 {
     struct ec_conn *conn, *next;
 
-    server->draining = true;
     if (server->listening) {
         server->listening = false;
         uv_close((uv_handle_t *)&server->listen, on_handle_closed);
@@ -210,10 +212,28 @@ void ec_http_server_drain(struct ec_http_server *server)
     }
 }
 
+static void on_delay(uv_timer_t *timer)
+{
+    end_listening(timer->data);
+}
+
+void ec_http_server_drain(struct ec_http_server *server, int64_t delay_ms)
+{
+    if (server->draining)
+        return;
+    server->draining = true;
+    if (delay_ms > 0)
+        uv_timer_start(&server->delay, on_delay, (uint64_t)delay_ms, 0);
+    else
+        end_listening(server);
+}
+
 bool ec_http_server_idle(const struct ec_http_server *server)
 {
     const struct ec_conn *conn;
 
+    if (uv_is_active((const uv_handle_t *)&server->delay))
+        return false;
     for (conn = server->conns; conn; conn = conn->next)
         if (!ec_conn_idle(conn))
             return false;
@@ -225,9 +245,11 @@ void ec_http_server_stop(struct ec_http_server *server)
     if (server->stopping)
         return;
     server->stopping = true;
-    ec_http_server_drain(server);
+    server->draining = true;
+    end_listening(server);
     while (server->conns)
         ec_conn_close(server->conns);
     uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
     uv_close((uv_handle_t *)&server->flush, on_handle_closed);
+    uv_close((uv_handle_t *)&server->delay, on_handle_closed);
 }

@@ -19,6 +19,7 @@ struct ec_json_error {
 enum {
     EC_JSON_LENIENT = 1,   /* reading: members that are not known are passed over */
     EC_JSON_NEW_NAMES = 2, /* writing: a field that was renamed has its present name alone */
+    EC_JSON_HIDE = 4,      /* writing: a secret is "***", for people */
 };
 
 enum ec_json_status ec_json_read(struct ec_arena *arena, struct ec_str text, const struct ec_record *record, void *out, unsigned flags,

@@ -152,7 +152,7 @@ static void write_item(struct ec_buf *buf, const struct ec_field *field, const v
     case EC_TEXT:
     case EC_SECRET:
     case EC_EMAIL:
-        ec_json_write_text(buf, *(const struct ec_str *)value);
+        ec_json_write_text(buf, field->kind == EC_SECRET && flags & EC_JSON_HIDE ? EC_STR("***") : *(const struct ec_str *)value);
         break;
     case EC_JSON:
         text = value;

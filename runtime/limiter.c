@@ -35,6 +35,27 @@ struct take {
     void *data;
 };
 
+static struct ec_metric *allowed, *refused, *unknown;
+
+static void count(const struct ec_limit_verdict *verdict)
+{
+    ec_metric_add(!verdict->known ? unknown : verdict->allowed ? allowed : refused, 1);
+}
+
+void ec_limiter_open(void)
+{
+    static const char *const verdicts[] = {"allowed", "refused", "unknown"}; /* unknown: Redis did not say */
+    struct ec_metric **const to[] = {&allowed, &refused, &unknown};
+    struct ec_buf labels = {0};
+
+    for (int i = 0; i < 3; i++) {
+        labels.n = 0;
+        ec_metric_label(&labels, "verdict", verdicts[i]);
+        *to[i] = ec_metric(EC_COUNTER, "ec_limiter_requests_total", "Requests that a limit was asked for, by verdict", labels.p);
+    }
+    ec_buf_free(&labels);
+}
+
 static int64_t seconds(int64_t us)
 {
     return (us + 999999) / 1000000;
@@ -59,6 +80,7 @@ static void on_taken(void *data, const struct ec_redis_reply *reply)
         said_ms = uv_now(ec_app.loop);
         ec_log(EC_LOG_ERROR, NULL, "the limiter's script failed", EC_L_TEXT("why", reply->text));
     }
+    count(&verdict);
     take.done(take.data, &verdict);
 }
 

@@ -12,6 +12,8 @@ struct ec_limit_verdict {
     int64_t retry_s;   /* refused: until the next one is allowed, at least 1 */
 };
 
+void ec_limiter_open(void); /* makes the series; once, before the first */
+
 /* Takes one token from the bucket of `who`. One command: what else is sent in this turn shares its round trip. */
 void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*done)(void *data, const struct ec_limit_verdict *verdict),
                      void *data);

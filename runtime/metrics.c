@@ -182,6 +182,8 @@ void ec_metrics_write(struct ec_buf *buf)
                 line(buf, family, "", metric->labels, NULL, metric->value);
                 continue;
             }
+            if (!metric->count) /* nineteen lines that say nothing; how often something was done is a counter's to say */
+                continue;
             for (i = 0; i < NBOUNDS; i++) {
                 le[ec_float_format(bounds[i], le)] = 0;
                 below += metric->buckets[i];

@@ -381,7 +381,7 @@ static int ops_start(struct ec_app *app, const char **why)
 static void ops_drain(struct ec_app *app)
 {
     (void)app;
-    ec_http_server_drain(ops.server);
+    ec_http_server_drain(ops.server, ec_app.drain_delay_ms);
 }
 
 static bool ops_idle(struct ec_app *app)

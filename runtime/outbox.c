@@ -22,7 +22,7 @@
 #include "trace.h"
 #include "tx.h"
 
-enum { BATCH = 500, SLOTS = 1024, TICK_MS = 100, LOCK_TICKS = 10, BACKOFF_MAX_MS = 5000, FLIGHT_MS = 10000 };
+enum { BATCH = 500, SLOTS = 1024, TICK_MS = 100, LOCK_TICKS = 10, MEASURE_TICKS = 20, BACKOFF_MAX_MS = 5000, FLIGHT_MS = 10000 };
 
 /* ------------------------------------------------------------------ publishing */
 
@@ -120,11 +120,24 @@ static const struct ec_sql sql_read = {
 };
 static const struct ec_sql sql_delete = {.name = "ec.outbox.delete", .text = "DELETE FROM ec.outbox WHERE id = ANY($1::bigint[])"};
 
+/* Also while the bus is away and nothing is read. The oldest row is the first of the primary key; more than some are as good as many. */
+static const struct ec_sql sql_measure = {
+    .name = "ec.outbox.measure",
+    .text = "SELECT (SELECT count(*) FROM (SELECT FROM ec.outbox LIMIT 10000) some), "
+            "coalesce((SELECT (extract(epoch FROM now() - created_at) * 1000)::bigint FROM ec.outbox ORDER BY id LIMIT 1), 0)",
+};
+
 struct row {
     struct ec_relay_row row;
     struct row *next_of_key; /* handed over after this one */
     struct row *last_of_key; /* of the first row of a key, while the chain is built */
     struct row *next_slot;
+};
+
+struct topic_count {
+    const char *topic;
+    struct ec_metric *relayed, *failed;
+    struct topic_count *next;
 };
 
 static struct {
@@ -139,12 +152,13 @@ static struct {
     size_t failures;         /* of the batch */
     struct ec_buf delivered; /* "{1,2,3" */
     size_t ndelivered;
-    int lock_ticks;
+    int lock_ticks, measure_ticks;
     int64_t backoff_ms;
     uint64_t rest_until_ns;
     uv_timer_t tick;
     struct ec_pg_cmd remove, read, sync;
-    struct ec_metric *relayed, *failed, *leader, *lag;
+    struct ec_metric *leader, *lag, *waiting;
+    struct topic_count *counts;
 } relay;
 
 static void read_batch(void);
@@ -198,6 +212,28 @@ static size_t hand_over(struct row *row)
     return n;
 }
 
+/* One that is not there is that of a row of an older binary: it counts from now on. */
+static const struct topic_count *count_of(struct ec_str topic)
+{
+    struct topic_count *count = relay.counts;
+    struct ec_buf labels = {0};
+
+    while (count && !ec_str_eq(ec_str_of(count->topic), topic))
+        count = count->next;
+    if (count)
+        return count;
+    count = calloc(1, sizeof(*count));
+    if (!count || !(count->topic = strndup(topic.p, topic.n)))
+        ec_panic("out of memory");
+    ec_metric_label(&labels, "topic", count->topic);
+    count->relayed = ec_metric(EC_COUNTER, "ec_outbox_relayed_total", "Events that the bus has taken", labels.p);
+    count->failed = ec_metric(EC_COUNTER, "ec_outbox_failed_total", "Deliveries that failed and are repeated", labels.p);
+    ec_buf_free(&labels);
+    count->next = relay.counts;
+    relay.counts = count;
+    return count;
+}
+
 /* The message's span begins when it is handed to the bus; its event is the type without the version. */
 static void tell(const struct ec_relay_row *row)
 {
@@ -227,14 +263,14 @@ static void delivered(void *data, bool ok)
         return;
     if (ok) {
         EC_CRASH_AFTER("outbox.%.*s", (int)row->row.topic.n, row->row.topic.p);
-        ec_metric_add(relay.relayed, 1);
+        ec_metric_add(count_of(row->row.topic)->relayed, 1);
         if (ec_spans_on)
             tell(&row->row);
         ec_buf_printf(&relay.delivered, "%s%lld", relay.ndelivered++ ? "," : "{", (long long)row->row.id);
         if (row->next_of_key)
             n += hand_over(row->next_of_key);
     } else {
-        ec_metric_add(relay.failed, 1);
+        ec_metric_add(count_of(row->row.topic)->failed, 1);
         relay.failures++;
         for (rest = row->next_of_key; rest; rest = rest->next_of_key)
             n++;
@@ -310,13 +346,19 @@ static void take_rows(const struct pg_result *result, size_t n)
     done_with(gone + 1);
 }
 
+static void nothing_waits(void)
+{
+    ec_metric_set(relay.lag, 0);
+    ec_metric_set(relay.waiting, 0);
+}
+
 static void read_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 {
     (void)cmd;
     if (reply->status == EC_PG_OK && reply->rows > 0 && relay.sink && uv_hrtime() >= relay.rest_until_ns)
         take_rows(reply->result, (size_t)reply->rows);
     else if (reply->status == EC_PG_OK && reply->rows == 0)
-        ec_metric_set(relay.lag, 0);
+        nothing_waits();
 }
 
 static void read_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
@@ -385,12 +427,40 @@ static void try_lock(void)
     ec_pg_deadline(relay.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
 }
 
+static void measure_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    int64_t rows = 0, age_ms = 0;
+
+    (void)cmd;
+    if (reply->status != EC_PG_OK)
+        return;
+    ec_int_parse(ec_pg_cell(reply->result, 0, 0), &rows);
+    ec_int_parse(ec_pg_cell(reply->result, 0, 1), &age_ms);
+    ec_metric_set(relay.waiting, (double)rows);
+    ec_metric_set(relay.lag, age_ms > 0 ? (double)age_ms / 1e3 : 0);
+}
+
+static void measure(void)
+{
+    if (!ec_pg_ready() || !ec_pg_conn_up(relay.conn) || ec_pg_conn_busy(relay.conn))
+        return;
+    relay.asking = true;
+    relay.read.done = measure_answer;
+    relay.sync.done = lock_synced;
+    ec_pg_send(relay.conn, &relay.read, &sql_measure, (struct ec_pg_values){NULL, 0});
+    ec_pg_sync(relay.conn, &relay.sync);
+    ec_pg_deadline(relay.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     (void)timer;
     if (!relay.up || relay.asking)
         return;
-    if (!relay.locked) {
+    if (relay.locked && ++relay.measure_ticks >= MEASURE_TICKS) {
+        relay.measure_ticks = 0;
+        measure();
+    } else if (!relay.locked) {
         if (++relay.lock_ticks >= LOCK_TICKS) {
             relay.lock_ticks = 0;
             try_lock();
@@ -415,14 +485,28 @@ static void on_lost(struct ec_pg_conn *conn, void *data)
     (void)data;
     relay.up = relay.locked = relay.asking = false;
     ec_metric_set(relay.leader, 0);
+    nothing_waits(); /* that this process knows of: the next leader does */
 }
 
 /* ------------------------------------------------------------------ the module's part */
+
+/* Only where there is a bus: who publishes nothing has nobody who relays. */
+static void count_series(void)
+{
+    relay.leader = ec_metric(EC_GAUGE, "ec_outbox_leader", "1 where this process relays", NULL);
+    relay.lag =
+        ec_metric(EC_GAUGE, "ec_outbox_lag_seconds", "Age of the oldest event that the bus has not taken, where this process relays", NULL);
+    relay.waiting =
+        ec_metric(EC_GAUGE, "ec_outbox_rows", "Events that the bus has not taken, where this process relays; at most 10000", NULL);
+    for (const struct ec_topic *const *topic = ec_app.service->topics; topic && *topic; topic++)
+        count_of(ec_str_of((*topic)->name));
+}
 
 static void open_relay(void)
 {
     if (!relay.open || relay.conn || !relay.sink)
         return;
+    count_series();
     relay.conn = ec_pg_conn_new(&(struct ec_pg_conn_options){.role = "relay", .up = on_up, .lost = on_lost});
     uv_timer_start(&relay.tick, on_tick, TICK_MS, TICK_MS);
 }
@@ -435,10 +519,6 @@ void ec_relay_register(const struct ec_relay_sink *sink)
 
 void ec_outbox_start(void)
 {
-    relay.relayed = ec_metric(EC_COUNTER, "ec_outbox_relayed_total", "Events that the bus has taken.", NULL);
-    relay.failed = ec_metric(EC_COUNTER, "ec_outbox_failed_total", "Deliveries that failed and are repeated.", NULL);
-    relay.leader = ec_metric(EC_GAUGE, "ec_outbox_leader", "1 where this process relays.", NULL);
-    relay.lag = ec_metric(EC_GAUGE, "ec_outbox_lag_seconds", "Age of the oldest event when it was last read.", NULL);
     uv_timer_init(ec_app.loop, &relay.tick);
     relay.open = true;
     open_relay();
@@ -471,5 +551,12 @@ void ec_outbox_stop(void)
     relay.backoff_ms = 0;
     relay.ndelivered = 0;
     ec_buf_free(&relay.delivered);
+    while (relay.counts) {
+        struct topic_count *count = relay.counts;
+
+        relay.counts = count->next;
+        free((char *)(uintptr_t)count->topic);
+        free(count);
+    }
     uv_close((uv_handle_t *)&relay.tick, NULL);
 }

@@ -19,6 +19,7 @@
 #include "inbox.h"
 #include "migrate.h"
 #include "outbox.h"
+#include "pg_statement.h"
 #include "schema.h"
 #include "tx.h"
 
@@ -329,13 +330,15 @@ static int start(struct ec_app *app, const char **why)
     uv_timer_init(app->loop, &pool.tick);
     uv_timer_init(app->loop, &pool.fail);
     uv_timer_init(app->loop, &pool.schema);
-    pool.size = ec_metric(EC_GAUGE, "ec_pg_pool_size", "Connections that the pool may hold.", NULL);
-    pool.connected = ec_metric(EC_GAUGE, "ec_pg_pool_connected", "Connections of the pool that are up.", NULL);
-    pool.in_use = ec_metric(EC_GAUGE, "ec_pg_pool_in_use", "Connections of the pool that are lent.", NULL);
-    pool.queue = ec_metric(EC_GAUGE, "ec_pg_pool_waiting", "Tasks that wait for a connection.", NULL);
-    pool.wait_seconds = ec_metric(EC_HISTOGRAM, "ec_pg_pool_wait_seconds", "Time that a connection was waited for.", NULL);
-    pool.refused = ec_metric(EC_COUNTER, "ec_pg_pool_refused_total", "Tasks that got no connection.", NULL);
+    pool.size = ec_metric(EC_GAUGE, "ec_pg_pool_size", "Connections that the pool may hold", NULL);
+    pool.connected = ec_metric(EC_GAUGE, "ec_pg_pool_connected", "Connections of the pool that are up", NULL);
+    pool.in_use = ec_metric(EC_GAUGE, "ec_pg_pool_in_use", "Connections of the pool that are lent", NULL);
+    pool.queue = ec_metric(EC_GAUGE, "ec_pg_pool_waiting", "Tasks that wait for a connection", NULL);
+    pool.wait_seconds = ec_metric(EC_HISTOGRAM, "ec_pg_pool_wait_seconds", "Time that a connection was waited for", NULL);
+    pool.refused = ec_metric(EC_COUNTER, "ec_pg_pool_refused_total", "Tasks that got no connection", NULL);
     ec_metric_set(pool.size, pool.n);
+    for (const struct ec_sql *const *sql = app->service->statements; sql && *sql; sql++)
+        ec_pg_statement_id(*sql); /* its series are there from the start */
     pool.open = true;
     for (i = 0; i < pool.n; i++)
         pool.v[i].conn =

@@ -136,7 +136,7 @@ static void answer(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct 
                 reply = &failed;
         }
         if (reply->status == EC_PG_OK || reply->status == EC_PG_FAILED)
-            ec_metric_observe(ec_pg_statement(id)->seconds, (double)(uv_hrtime() - cmd->sent_ns) / 1e9);
+            ec_pg_statement_count(id, reply, cmd->sent_ns);
     }
     if (cmd->done)
         cmd->done(cmd, reply);

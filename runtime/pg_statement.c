@@ -67,7 +67,9 @@ size_t ec_pg_statement_id(const struct ec_sql *sql)
     name_statement(statement);
     ec_metric_label(&label, "statement", sql->name);
     ec_buf_add(&label, "", 1);
-    statement->seconds = ec_metric(EC_HISTOGRAM, "ec_sql_seconds", "Time of SQL statements from sending to their answer.", label.p);
+    statement->seconds = ec_metric(EC_HISTOGRAM, "ec_sql_seconds", "Time of SQL statements from sending to their answer", label.p);
+    statement->requests = ec_metric(EC_COUNTER, "ec_sql_requests_total", "SQL statements that were answered", label.p);
+    statement->errors = ec_metric(EC_COUNTER, "ec_sql_errors_total", "SQL statements that the database has refused", label.p);
     ec_buf_free(&label);
     statements.slots[i] = (uint32_t)++statements.n;
     return statements.n - 1;
@@ -76,6 +78,22 @@ size_t ec_pg_statement_id(const struct ec_sql *sql)
 const struct ec_pg_statement *ec_pg_statement(size_t id)
 {
     return &statements.v[id];
+}
+
+/* A guard's way to say that there is no row (codegen/defer.c). */
+static bool is_no_row(const struct ec_sql *sql, const struct ec_pg_reply *reply)
+{
+    return sql->none && strcmp(reply->sqlstate, "22012") == 0;
+}
+
+void ec_pg_statement_count(size_t id, const struct ec_pg_reply *reply, uint64_t sent_ns)
+{
+    const struct ec_pg_statement *statement = &statements.v[id];
+
+    ec_metric_add(statement->requests, 1);
+    if (reply->status != EC_PG_OK && !is_no_row(statement->sql, reply))
+        ec_metric_add(statement->errors, 1);
+    ec_metric_observe(statement->seconds, (double)(uv_hrtime() - sent_ns) / 1e9);
 }
 
 uint8_t *ec_pg_prepared(struct ec_pg_prepared *prepared, size_t id)
@@ -101,7 +119,7 @@ void ec_pg_prepared_forget(struct ec_pg_prepared *prepared)
 /* "trip-svc.Book.insert": the last part is what its program calls it. What the runtime asks for itself has no span. */
 void ec_pg_statement_tell(const struct ec_task *task, const struct ec_sql *sql, const struct ec_pg_reply *reply, uint64_t began_ns)
 {
-    bool no_row = sql && sql->none && strcmp(reply->sqlstate, "22012") == 0; /* its guard's way to say so */
+    bool no_row = sql && is_no_row(sql, reply);
     struct ec_trace trace;
     char database[128];
 

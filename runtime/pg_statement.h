@@ -7,10 +7,11 @@
 struct ec_pg_statement {
     const struct ec_sql *sql;
     char name[64];
-    struct ec_metric *seconds;
+    struct ec_metric *seconds, *requests, *errors;
 };
 size_t ec_pg_statement_id(const struct ec_sql *sql);      /* from 0, without gaps */
 const struct ec_pg_statement *ec_pg_statement(size_t id); /* until the next ec_pg_statement_id */
+void ec_pg_statement_count(size_t id, const struct ec_pg_reply *reply, uint64_t sent_ns); /* it was answered */
 
 /* The span of a statement that was answered, of a task's program; began_ns by uv_hrtime. */
 void ec_pg_statement_tell(const struct ec_task *task, const struct ec_sql *sql, const struct ec_pg_reply *reply, uint64_t began_ns);

@@ -21,6 +21,7 @@
 
 #include "json.h"
 #include "random.h"
+#include "redis_count.h"
 #include "redis_where.h"
 
 /* Ages are counted in checks, not in time: when it was this process that stood still, answers are waiting to be read before the next check. */
@@ -39,6 +40,7 @@ struct command {
     ec_redis_done *done;
     void *data;
     unsigned sent; /* redis.checks by then */
+    uint64_t sent_ns;
     struct command *next, *prev; /* in flight, in order; or `next` alone in failed or free */
 };
 
@@ -60,7 +62,7 @@ static struct {
     int attempts;
     struct ec_redis_watch *watches;
     struct ec_redis_where where;
-    struct ec_metric *up, *sent, *lost;
+    struct ec_redis_counts counts;
 } redis;
 
 static void try_again(void);
@@ -161,7 +163,7 @@ static void lost(struct connection *connection, const char *why)
     if (redis.state == OFF)
         return;
     say_down(why);
-    ec_metric_set(redis.up, 0);
+    ec_metric_set(redis.counts.up, 0);
     try_again();
 }
 
@@ -175,11 +177,12 @@ static void on_reply(redisAsyncContext *context, void *raw, void *data)
     redis.in_flight--;
     if (!raw) {
         lost(context->data, context->err ? context->errstr : "the connection was closed");
-        ec_metric_add(redis.lost, 1);
+        ec_metric_add(redis.counts.lost, 1);
         command_done(command, NULL);
         return;
     }
     reply_read(raw, &reply, items);
+    ec_redis_counts_reply(&redis.counts, reply.type, command->sent_ns);
     command_done(command, &reply);
 }
 
@@ -196,6 +199,7 @@ static void send_now(size_t argc, const struct ec_str *argv, ec_redis_done *done
         length[i] = argv[i].n;
     }
     command = command_new(done, data);
+    command->sent_ns = uv_hrtime();
     if (redisAsyncCommandArgv(redis.connection->context, on_reply, command, (int)argc, text, length) != REDIS_OK) {
         command->next = redis.spare;
         redis.spare = command;
@@ -217,9 +221,9 @@ void ec_redis_command(size_t argc, const struct ec_str *argv, ec_redis_done *don
 {
     if (redis.state == OFF)
         ec_panic("a redis command outside of start and stop");
-    ec_metric_add(redis.sent, 1);
+    ec_metric_add(redis.counts.sent, 1);
     if (redis.state != UP || !redis.connection) {
-        ec_metric_add(redis.lost, 1);
+        ec_metric_add(redis.counts.lost, 1);
         fail_soon(done, data);
         return;
     }
@@ -448,7 +452,7 @@ static void on_greeted(void *data, const struct ec_redis_reply *reply)
     }
     redis.state = UP;
     redis.attempts = 0;
-    ec_metric_set(redis.up, 1);
+    ec_metric_set(redis.counts.up, 1);
     if (redis.said_down)
         ec_log(EC_LOG_INFO, NULL, "redis is up");
     redis.said_down = false;
@@ -537,9 +541,7 @@ static int redis_start(struct ec_app *app, const char **why)
     redis.loop = app->loop;
     redis.oldest.next = redis.oldest.prev = &redis.oldest;
     redis.failed_end = &redis.failed;
-    redis.up = ec_metric(EC_GAUGE, "ec_redis_up", "1 while the connection to Redis is up", "");
-    redis.sent = ec_metric(EC_COUNTER, "ec_redis_commands_total", "Commands to Redis", "");
-    redis.lost = ec_metric(EC_COUNTER, "ec_redis_unanswered_total", "Commands to Redis that got no answer", "");
+    ec_redis_counts_open(&redis.counts, app->service);
     uv_timer_init(app->loop, &redis.timer);
     uv_prepare_init(app->loop, &redis.prepare);
     uv_idle_init(app->loop, &redis.idle);

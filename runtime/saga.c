@@ -15,7 +15,7 @@
 #include "inbox.h"
 #include "json.h"
 
-enum { SLOTS = 4096, TICK_MS = 25, POLL_MS = 100, SECOND_MS = 1000, NEAR_MS = 150, STUCK = 10 };
+enum { SLOTS = 4096, TICK_MS = 25, POLL_MS = 100, SECOND_MS = 1000, NEAR_MS = 150 };
 
 struct ec_waiter { /* in its task's arena */
     struct ec_task *task;
@@ -39,7 +39,6 @@ static struct {
     bool renewing, polling;
     struct ec_group_unit renew, poll;
     struct ec_arena *renew_arena, *poll_arena;
-    struct ec_metric *running, *compensating, *stuck;
 } engine;
 
 static void on_tick(uv_timer_t *timer);
@@ -82,6 +81,7 @@ struct ec_instance *ec_instance_new(const struct ec_saga *saga, struct ec_uuid i
     instance->data = ec_arena_alloc(arena, saga->size);
     instance->answer.step = -1;
     instance->leased_ns = uv_hrtime();
+    instance->began_ns = (int64_t)instance->leased_ns;
     instance->next_slot = engine.slots[slot];
     engine.slots[slot] = instance;
     instance->next = engine.first;
@@ -380,21 +380,6 @@ static void renew(uint64_t now)
 
 /* ------------------------------------------------------------------ the tick */
 
-static void count(void)
-{
-    struct ec_instance *instance;
-    int running = 0, compensating = 0, stuck = 0;
-
-    for (instance = engine.first; instance; instance = instance->next) {
-        running += instance->state == EC_SAGA_RUNNING;
-        compensating += instance->state == EC_SAGA_COMPENSATING;
-        stuck += instance->attempts > STUCK;
-    }
-    ec_metric_set(engine.running, running);
-    ec_metric_set(engine.compensating, compensating);
-    ec_metric_set(engine.stuck, stuck);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     uint64_t now = uv_hrtime();
@@ -416,7 +401,7 @@ static void on_tick(uv_timer_t *timer)
         return;
     engine.second_ns = now;
     renew(now);
-    count();
+    ec_saga_count_all(engine.first);
     if (!ec_saga_draining)
         ec_saga_take_over(ec_app.service);
 }
@@ -428,9 +413,7 @@ static int start(struct ec_app *app, const char **why)
     (void)why;
     memset(&engine, 0, sizeof(engine));
     ec_saga_draining = false;
-    engine.running = ec_metric(EC_GAUGE, "ec_saga_running", "Sagas of this process that go forward.", NULL);
-    engine.compensating = ec_metric(EC_GAUGE, "ec_saga_compensating", "Sagas of this process that go back.", NULL);
-    engine.stuck = ec_metric(EC_GAUGE, "ec_saga_stuck", "Sagas whose present call has failed more than ten times.", NULL);
+    ec_saga_count_open(app->service);
     ec_tx_before_last = ec_saga_before_last;
     uv_timer_init(app->loop, &engine.tick);
     engine.open = true;
@@ -485,6 +468,7 @@ static void stop(struct ec_app *app)
         ec_arena_free(engine.poll_arena);
     engine.first = NULL;
     ec_saga_take_stop();
+    ec_saga_count_close();
     uv_close((uv_handle_t *)&engine.tick, NULL);
 }
 
@@ -494,4 +478,5 @@ const struct ec_module ec_module_saga = {
     .drain = drain,
     .idle = idle,
     .stop = stop,
+    .commands = ec_saga_commands,
 };

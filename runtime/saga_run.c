@@ -13,6 +13,7 @@
  * Undos, and what must succeed, are repeated with backoff until they hold. `done` and `failed` are programs whose last commit also ends the
  * instance, fenced, so their effect happens once however often they run.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "inbox.h"
@@ -61,15 +62,29 @@ static void repeat_stored(struct ec_instance *instance)
     sleep_or_release(instance, backoff(instance->attempts, 0), call);
 }
 
+/* Replaces the one before it, in a text that stays as long as the instance. */
+static const char *why_of(struct ec_instance *instance, const struct ec_error *error, const char *detail)
+{
+    enum { ROOM = 300 };
+
+    if (!instance->why)
+        instance->why = ec_arena_alloc(instance->arena, ROOM);
+    snprintf(instance->why, ROOM, "%s%s%s", error->name, detail ? ": " : "", detail ? detail : "");
+    while (!ec_utf8_valid(ec_str_of(instance->why))) /* cut within a character */
+        instance->why[strlen(instance->why) - 1] = '\0';
+    return instance->why;
+}
+
 /* The instance's lease is kept while it sleeps; the row says when it goes on, for whoever has it then. */
-static void repeat(struct ec_instance *instance, const struct ec_error *error, int retry_after_s)
+static void repeat(struct ec_instance *instance, const struct ec_error *error, const char *detail, int retry_after_s)
 {
     int64_t ms;
 
     instance->attempts++;
     instance->sent_before = true;
+    ec_saga_count_repeat(instance->saga);
     ms = backoff(instance->attempts, retry_after_s > 30 ? 30 : retry_after_s);
-    ec_saga_repeat(instance, ms, error->name, repeat_stored);
+    ec_saga_repeat(instance, ms, why_of(instance, error, detail), repeat_stored);
 }
 
 /* ------------------------------------------------------------------ going forward */
@@ -90,22 +105,23 @@ static void do_worked(struct ec_instance *instance, struct ec_str reply)
         instance->step++;
         ec_saga_advance(instance, instance->step, sent_next);
     } else {
+        instance->attempts = 0;
         end_saga(instance);
     }
 }
 
 /* ------------------------------------------------------------------ going back */
 
-static int undo_below(const struct ec_instance *instance, int step)
+int ec_saga_undo_below(const struct ec_saga *saga, int step)
 {
-    while (step >= 0 && !instance->saga->steps[step].undo)
+    while (step >= 0 && !saga->steps[step].undo)
         step--;
     return step;
 }
 
 static void compensate(struct ec_instance *instance, const struct ec_error *error, const char *detail, bool unknown)
 {
-    int failed = instance->step, undo = undo_below(instance, unknown ? failed : failed - 1);
+    int failed = instance->step, undo = ec_saga_undo_below(instance->saga, unknown ? failed : failed - 1);
     struct ec_str *shown = (struct ec_str *)(void *)((char *)instance->data + instance->saga->error_offset);
 
     instance->error = ec_arena_copy(instance->arena, ec_str_of(error->name)).p;
@@ -114,6 +130,7 @@ static void compensate(struct ec_instance *instance, const struct ec_error *erro
     *shown = ec_str_of(instance->error);
     instance->state = EC_SAGA_COMPENSATING;
     instance->answer = (struct ec_saga_answer){.step = failed, .phase = "do", .state = unknown ? "unknown" : "failed"};
+    instance->attempts = 0;
     if (undo < 0) {
         end_saga(instance);
         return;
@@ -124,9 +141,10 @@ static void compensate(struct ec_instance *instance, const struct ec_error *erro
 
 static void undo_worked(struct ec_instance *instance)
 {
-    int next = undo_below(instance, instance->step - 1);
+    int next = ec_saga_undo_below(instance->saga, instance->step - 1);
 
     instance->answer = (struct ec_saga_answer){.step = instance->step, .phase = "undo", .state = "done"};
+    instance->attempts = 0;
     if (next < 0) {
         end_saga(instance);
         return;
@@ -187,7 +205,7 @@ static void do_failed(struct ec_instance *instance, const struct call_frame *f)
 
     instance->retry_after_s = f->retry_after_s;
     if (in_progress || (!step->undo && (unknown || !step->can_fail)))
-        repeat(instance, f->error, f->retry_after_s);
+        repeat(instance, f->error, f->detail, f->retry_after_s);
     else
         compensate(instance, f->error, f->detail, unknown);
 }
@@ -236,7 +254,7 @@ static void call_finish(struct ec_task *task)
             do_worked(instance, reply);
     } else if (f->error) {
         ec_instance_tell(instance, true); /* it will fail, only nobody knows when the last undo holds */
-        repeat(instance, f->error, f->retry_after_s);
+        repeat(instance, f->error, f->detail, f->retry_after_s);
     } else {
         undo_worked(instance);
     }
@@ -272,6 +290,7 @@ static void call(struct ec_instance *instance)
 
 static void ended(struct ec_instance *instance)
 {
+    ec_saga_count_ended(instance);
     ec_instance_tell(instance, instance->error != NULL);
     ec_instance_drop(instance);
 }
@@ -285,6 +304,11 @@ static void ended_alone(struct ec_instance *instance)
 static const struct ec_program *last_program(const struct ec_instance *instance)
 {
     return instance->state == EC_SAGA_RUNNING ? instance->saga->done : instance->saga->failed;
+}
+
+static void end_stored(struct ec_instance *instance)
+{
+    sleep_or_release(instance, backoff(instance->attempts, 0), end_saga);
 }
 
 static void program_finish(struct ec_task *task)
@@ -308,7 +332,7 @@ static void program_finish(struct ec_task *task)
         instance->attempts++;
         ec_log(EC_LOG_WARN, task, "the end of a saga is tried again", EC_L_STR("program", task->program->name),
                EC_L_STR("error", error->name));
-        sleep_or_release(instance, backoff(instance->attempts, task->retry_after_s), end_saga);
+        ec_saga_repeat_end(instance, backoff(instance->attempts, task->retry_after_s), why_of(instance, error, task->detail), end_stored);
     }
     ec_task_free(task);
 }
@@ -344,12 +368,13 @@ static void end_saga(struct ec_instance *instance)
 
 void ec_saga_go(struct ec_instance *instance)
 {
+    void (*next)(struct ec_instance * instance) = instance->step < 0 || (size_t)instance->step == instance->saga->nsteps ? end_saga : call;
     uint64_t now = uv_hrtime();
 
     if (instance->error)
         *(struct ec_str *)(void *)((char *)instance->data + instance->saga->error_offset) = ec_str_of(instance->error);
     if (instance->wake_ns > now)
-        ec_instance_sleep(instance, (int64_t)((instance->wake_ns - now) / 1000000), call);
+        ec_instance_sleep(instance, (int64_t)((instance->wake_ns - now) / 1000000), next);
     else
-        call(instance);
+        next(instance);
 }

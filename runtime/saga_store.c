@@ -26,24 +26,33 @@ enum { AGAIN_MS = 250 };
 static const struct ec_sql sql_advance = {
     /* $3 step $4 answered $5 phase $6 reply $7 next */
     .name = "ec.saga.advance",
-    .text = "WITH s AS (UPDATE ec.saga SET step = $3::int, attempts = 0, next_at = NULL" FENCED ANSWER("$4", "$5", "'done'", "$6", "NULL")
-        SEND("$7", "$5") TOUCHED,
+    .text = "WITH s AS (UPDATE ec.saga SET step = $3::int, attempts = 0, next_at = NULL, last_error = NULL" FENCED ANSWER(
+        "$4", "$5", "'done'", "$6", "NULL") SEND("$7", "$5") TOUCHED,
 };
 
 static const struct ec_sql sql_compensate = {
     /* $3 step $4 answered $5 its state $6 error $7 detail $8 undo */
     .name = "ec.saga.compensate",
-    .text =
-        "WITH s AS (UPDATE ec.saga SET state = 'compensating', step = $3::int, error = $6, detail = $7, attempts = 0, next_at = NULL" FENCED
-            ANSWER("$4", "'do'", "$5", "NULL", "$6") SEND("$8", "'undo'") TOUCHED,
+    .text = "WITH s AS (UPDATE ec.saga SET state = 'compensating', step = $3::int, error = $6, detail = $7, attempts = 0, next_at = NULL, "
+            "last_error = NULL" FENCED ANSWER("$4", "'do'", "$5", "NULL", "$6") SEND("$8", "'undo'") TOUCHED,
 };
 
 static const struct ec_sql sql_repeat = {
     /* $3 attempts $4 ms $5 step $6 phase $7 error */
     .name = "ec.saga.repeat",
-    .text = "WITH s AS (UPDATE ec.saga SET attempts = $3::int, next_at = now() + $4::bigint * interval '1 ms'" FENCED
-            ", a AS (UPDATE ec.saga_step t SET state = 'unknown', attempts = $3::int + 1, error = $7, at = now() FROM s "
-            "WHERE t.saga_id = s.id AND t.step = $5 AND t.phase = $6)" TOUCHED,
+    .text =
+        "WITH s AS (UPDATE ec.saga SET attempts = $3::int, next_at = now() + $4::bigint * interval '1 ms', last_error = $7" FENCED
+        ", a AS (UPDATE ec.saga_step t SET state = 'unknown', attempts = $3::int + 1, error = split_part($7, ':', 1), at = now() FROM s "
+        "WHERE t.saga_id = s.id AND t.step = $5 AND t.phase = $6)" TOUCHED,
+};
+
+/* The last answer is stored, and only the end is left to do. */
+static const struct ec_sql sql_repeat_end = {
+    /* $3 attempts $4 ms $5 why $6 step $7 state $8 error $9 detail $10 answered $11 phase $12 its state $13 reply */
+    .name = "ec.saga.repeat_end",
+    .text = "WITH s AS (UPDATE ec.saga SET attempts = $3::int, next_at = now() + $4::bigint * interval '1 ms', last_error = $5, "
+            "step = $6::int, state = $7, error = $8, detail = $9" FENCED ANSWER("$10", "$11", "$12", "$13",
+                                                                                "CASE WHEN $12 = 'done' THEN NULL ELSE $8 END") TOUCHED,
 };
 
 static const struct ec_sql sql_release = {
@@ -192,6 +201,20 @@ void ec_saga_repeat(struct ec_instance *instance, int64_t ms, const char *why, v
     submit(write, &sql_repeat,
            EC_PARAMS(ID, ec_param_int(instance->attempts), ec_param_int(ms), text_or_null(step_name(instance, instance->step)),
                      text_or_null(instance->state == EC_SAGA_RUNNING ? "do" : "undo"), text_or_null(why)));
+}
+
+void ec_saga_repeat_end(struct ec_instance *instance, int64_t ms, const char *why, void (*then)(struct ec_instance *instance))
+{
+    const struct ec_saga_answer *answer = &instance->answer;
+    bool failed = instance->error != NULL;
+    struct ec_saga_write *write;
+
+    begin_write(instance, &write, then);
+    submit(write, &sql_repeat_end,
+           EC_PARAMS(ID, ec_param_int(instance->attempts), ec_param_int(ms), text_or_null(why),
+                     ec_param_int(failed ? -1 : (int64_t)instance->saga->nsteps), text_or_null(failed ? "compensating" : "running"),
+                     text_or_null(instance->error), text_or_null(instance->detail), text_or_null(step_name(instance, answer->step)),
+                     text_or_null(answer->phase), text_or_null(answer->state), ec_param_text(answer->reply)));
 }
 
 static void released(struct ec_instance *instance)
@@ -347,6 +370,7 @@ static void started(struct ec_tx_rider *rider, struct ec_task *task)
     if (!start->inserted || ec_instance_find(start->id))
         return; /* a repeated start: somebody runs it, or it has ended */
     instance = ec_instance_new(start->saga, start->id, 1);
+    ec_saga_count_started(start->saga);
     instance->trace = task->trace;
     if (ec_json_read(instance->arena, ec_arena_copy(instance->arena, start->params), start->saga->state, instance->data, EC_JSON_LENIENT,
                      &wrong) != EC_JSON_OK) {

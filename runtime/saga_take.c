@@ -23,7 +23,7 @@ static const struct ec_sql sql_take = {
         "WHERE g.id = due.id RETURNING g.*) "
         "SELECT t.id::text, t.name, t.version, t.state, t.step, t.params::text, t.error, t.detail, t.fence, t.attempts, "
         "greatest(0, (extract(epoch FROM t.next_at - now()) * 1000)::bigint), t.traceparent, "
-        "p.step, p.reply::text FROM t LEFT JOIN ec.saga_step p ON p.saga_id = t.id AND p.phase = 'do' AND p.state = 'done' ORDER BY t.id",
+        "p.step, p.reply::text, (extract(epoch FROM now() - t.created_at) * 1000)::bigint FROM t LEFT JOIN ec.saga_step p ON p.saga_id = t.id AND p.phase = 'do' AND p.state = 'done' ORDER BY t.id",
 };
 
 static const struct ec_sql sql_strangers = {
@@ -97,6 +97,8 @@ static struct ec_instance *read_instance(const struct pg_result *result, int row
     ec_int_parse(ec_pg_cell(result, row, 9), &n);
     instance->attempts = (int)n;
     instance->sent_before = true;
+    ec_int_parse(ec_pg_cell(result, row, 14), &n);
+    instance->began_ns -= n * 1000000;
     instance->error = copy_cell(instance->arena, result, row, 6);
     instance->detail = copy_cell(instance->arena, result, row, 7);
     ec_trace_new(&instance->trace);
@@ -105,7 +107,8 @@ static struct ec_instance *read_instance(const struct pg_result *result, int row
     if (!ec_pg_null(result, row, 10))
         ec_int_parse(ec_pg_cell(result, row, 10), &n);
     instance->wake_ns = n > 0 ? uv_hrtime() + (uint64_t)n * 1000000 : 0;
-    if (instance->step < 0 || (size_t)instance->step >= saga->nsteps ||
+    if (instance->step < (instance->state == EC_SAGA_RUNNING ? 0 : -1) ||
+        instance->step > (int)saga->nsteps - (instance->state == EC_SAGA_RUNNING ? 0 : 1) ||
         ec_json_read(instance->arena, ec_arena_copy(instance->arena, ec_pg_cell(result, row, 5)), saga->state, instance->data,
                      EC_JSON_LENIENT, &wrong) != EC_JSON_OK) {
         ec_log(EC_LOG_ERROR, NULL, "a saga's row can't be read", EC_L_STR("saga", saga->name), EC_L_TEXT("id", ec_pg_cell(result, row, 0)));

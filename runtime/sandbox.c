@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "health.h"
 #include "json.h"
 #include "sandbox.h"
 
@@ -484,6 +485,19 @@ static int serve(void)
     return code;
 }
 
+static int health(void)
+{
+    struct ec_config_errors errors = {{NULL, 0, 0}, 0};
+    char *host = ec_config_get(&errors, "HOST", "127.0.0.1", false);
+    int port = ec_app_port(&errors, "PORT", 0), code = errors.n || !host ? 78 : ec_health_command(host, port, true);
+
+    if (errors.n)
+        fwrite(errors.text.p, 1, errors.text.n, stderr);
+    ec_buf_free(&errors.text);
+    free(host);
+    return code;
+}
+
 int ec_sandbox_main(int argc, char **argv, const struct ec_sandbox *sandbox)
 {
     sbx.sandbox = sandbox;
@@ -491,8 +505,10 @@ int ec_sandbox_main(int argc, char **argv, const struct ec_sandbox *sandbox)
         printf("%s\n", sandbox->name);
         return 0;
     }
+    if (argc == 2 && strcmp(argv[1], "health") == 0)
+        return health();
     if (argc > 2 || (argc == 2 && strcmp(argv[1], "serve") != 0)) {
-        fprintf(stderr, "usage: %s-sandbox [serve | version]\n", sandbox->name);
+        fprintf(stderr, "usage: %s-sandbox [serve | health | version]\n", sandbox->name);
         return 2;
     }
     return serve();

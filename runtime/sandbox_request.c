@@ -78,22 +78,18 @@ static bool same(struct ec_str a, struct ec_str b)
     return a.p && a.n == b.n && sodium_memcmp(a.p, b.p, a.n) == 0;
 }
 
-bool ec_sbx_authorized(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena)
+static bool fits(const struct ec_sandbox *sandbox, struct ec_str secret, struct ec_str value, struct ec_arena *arena)
 {
-    struct ec_str value, expected = {NULL, 0};
+    struct ec_str expected;
     char *both, *coded;
     size_t room;
 
-    if (sandbox->auth == EC_AUTH_NONE)
-        return true;
-    value = ec_http_header(request, sandbox->auth == EC_AUTH_HEADER ? sandbox->auth_header : "authorization");
     if (sandbox->auth == EC_AUTH_HEADER)
-        return same(value, sandbox->auth_secret->text);
+        return same(value, secret);
     if (sandbox->auth == EC_AUTH_BEARER) {
-        expected.p = ec_arena_printf(arena, "Bearer %.*s", (int)sandbox->auth_secret->text.n, sandbox->auth_secret->text.p);
+        expected.p = ec_arena_printf(arena, "Bearer %.*s", (int)secret.n, secret.p);
     } else {
-        both = ec_arena_printf(arena, "%.*s:%.*s", (int)sandbox->auth_user->text.n, sandbox->auth_user->text.p,
-                               (int)sandbox->auth_secret->text.n, sandbox->auth_secret->text.p);
+        both = ec_arena_printf(arena, "%.*s:%.*s", (int)sandbox->auth_user->text.n, sandbox->auth_user->text.p, (int)secret.n, secret.p);
         room = sodium_base64_ENCODED_LEN(strlen(both), sodium_base64_VARIANT_ORIGINAL);
         coded = ec_arena_alloc(arena, room);
         sodium_bin2base64(coded, room, (const unsigned char *)both, strlen(both), sodium_base64_VARIANT_ORIGINAL);
@@ -101,6 +97,21 @@ bool ec_sbx_authorized(const struct ec_sandbox *sandbox, const struct ec_http_re
     }
     expected.n = strlen(expected.p);
     return same(value, expected);
+}
+
+/* A provider accepts the old key for a while beside the new one, and so does its stand-in. */
+bool ec_sbx_authorized(const struct ec_sandbox *sandbox, const struct ec_http_request *request, struct ec_arena *arena)
+{
+    struct ec_str value, others, line;
+    bool good;
+
+    if (sandbox->auth == EC_AUTH_NONE)
+        return true;
+    value = ec_http_header(request, sandbox->auth == EC_AUTH_HEADER ? sandbox->auth_header : "authorization");
+    good = fits(sandbox, sandbox->auth_secret->text, value, arena);
+    for (others = sandbox->auth_secret->others; !good && (line = ec_line_next(&others)).p;)
+        good = fits(sandbox, line, value, arena);
+    return good;
 }
 
 /* ------------------------------------------------------------------ fields */

@@ -41,6 +41,14 @@ static struct ec_migration own[] = {
     {.version = "000000_ec_2",
      .up = "CREATE INDEX saga_ended ON ec.saga (ended_at) WHERE ended_at IS NOT NULL;\n", /* clean.c */
      .down = "DROP INDEX ec.saga_ended;\n"},
+    {.version = "000000_ec_3", /* saga_cmd.c: what a call failed with last, and what people have decided */
+     .up = "ALTER TABLE ec.saga ADD COLUMN last_error text;\n"
+           "CREATE TABLE ec.saga_decision (\n"
+           "  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, saga_id uuid NOT NULL REFERENCES ec.saga ON DELETE CASCADE,\n"
+           "  what text NOT NULL CHECK (what IN ('retry', 'done', 'undone', 'kept')), step text, reason text, by_whom text NOT NULL,\n"
+           "  at timestamptz NOT NULL DEFAULT now());\n"
+           "CREATE INDEX ON ec.saga_decision (saga_id);\n",
+     .down = "DROP TABLE ec.saga_decision;\nALTER TABLE ec.saga DROP COLUMN last_error;\n"},
 };
 enum { OWN = sizeof(own) / sizeof(own[0]) };
 const size_t ec_schema_own = OWN;

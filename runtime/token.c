@@ -1,8 +1,8 @@
 /* Service tokens: signing our own, checking those of our callers, and keeping both for as long as they are good.
  *
- * Public keys come as one JWKS for all services; a key's kid is its service's name, so `kid` of a token says which key it must fit, and
- * iss must say the same. A verified token is kept in a small direct-mapped table by a digest of its text. Everything here lives as long
- * as the process.
+ * Public keys come as one JWKS for all services; a key's kid is its service's name, alone or with `.` and anything behind it, so that a
+ * service can have several while one takes another's place. `kid` of a token says which key it must fit, and iss must be the kid's service.
+ * A verified token is kept in a small direct-mapped table by a digest of its text. Everything here lives as long as the process.
  */
 #include "token.h"
 
@@ -25,9 +25,9 @@ struct signed_token {
     int64_t exp;
 };
 
-struct caller {
+struct caller { /* a key and whose it is */
     struct caller *next;
-    char *name;
+    char *kid, *name;
     struct ec_jws_key *key;
 };
 
@@ -38,6 +38,7 @@ struct verified {
 };
 
 static struct ec_jws_key *own_key;
+static char *own_kid;
 static struct signed_token *signed_tokens;
 static struct caller *callers;
 static struct verified verified[KEPT];
@@ -74,11 +75,29 @@ static void *zeroed(size_t size)
     return p;
 }
 
+static char *copied(const char *text)
+{
+    char *p = strdup(text);
+
+    if (!p)
+        ec_panic("out of memory");
+    return p;
+}
+
+/* The service whose key it is: names of services have no full stop. */
+static char *owner_of(const char *kid)
+{
+    char *owner = copied(kid);
+
+    owner[strcspn(owner, ".")] = '\0';
+    return owner;
+}
+
 /* ------------------------------------------------------------------ configuration */
 
 void ec_token_configure_sign(struct ec_app *app, struct ec_config_errors *errors)
 {
-    char *text, *kid = NULL;
+    char *text, *kid = NULL, *owner;
     const char *why = NULL;
 
     if (sign_configured)
@@ -88,13 +107,16 @@ void ec_token_configure_sign(struct ec_app *app, struct ec_config_errors *errors
     if (!text)
         return;
     own_key = ec_jws_key_p256(ec_str_of(text), true, &kid, &why);
+    own_kid = kid ? kid : copied(app->service->name);
+    owner = owner_of(own_kid);
     if (!own_key)
         ec_config_error(errors, "EC_SERVICE_KEY %s", why);
-    else if (kid && strcmp(kid, app->service->name) != 0)
-        ec_config_error(errors, "EC_SERVICE_KEY is another service's key: its kid is not %s", app->service->name);
+    else if (strcmp(owner, app->service->name) != 0)
+        ec_config_error(errors, "EC_SERVICE_KEY is another service's key: its kid is not %s, nor %s.SOMETHING", app->service->name,
+                        app->service->name);
     explicit_bzero(text, strlen(text));
     free(text);
-    free(kid);
+    free(owner);
 }
 
 static void add_caller(struct ec_config_errors *errors, struct ec_str jwk, size_t index)
@@ -102,20 +124,21 @@ static void add_caller(struct ec_config_errors *errors, struct ec_str jwk, size_
     struct caller *caller = zeroed(sizeof(*caller)), *other;
     const char *why = NULL;
 
-    caller->key = ec_jws_key_p256(jwk, false, &caller->name, &why);
-    if (caller->key && !caller->name)
+    caller->key = ec_jws_key_p256(jwk, false, &caller->kid, &why);
+    if (caller->key && !caller->kid)
         why = "must have a kid, the service's name";
     for (other = callers; other && !why; other = other->next)
-        if (strcmp(other->name, caller->name) == 0)
+        if (strcmp(other->kid, caller->kid) == 0)
             why = "has the kid of another one";
     if (!why) {
+        caller->name = owner_of(caller->kid);
         caller->next = callers;
         callers = caller;
         return;
     }
     ec_config_error(errors, "EC_SERVICE_KEYS: key %zu %s", index, why);
     ec_jws_key_free(caller->key);
-    free(caller->name);
+    free(caller->kid);
     free(caller);
 }
 
@@ -151,6 +174,8 @@ void ec_token_stop(void)
 
     ec_jws_key_free(own_key);
     own_key = NULL;
+    free(own_kid);
+    own_kid = NULL;
     while ((token = signed_tokens)) {
         signed_tokens = token->next;
         ec_buf_free(&token->text);
@@ -160,6 +185,7 @@ void ec_token_stop(void)
     while ((caller = callers)) {
         callers = caller->next;
         ec_jws_key_free(caller->key);
+        free(caller->kid);
         free(caller->name);
         free(caller);
     }
@@ -181,9 +207,7 @@ struct ec_str ec_token_for(const char *audience)
             break;
     if (!token) {
         token = zeroed(sizeof(*token));
-        token->audience = strdup(audience);
-        if (!token->audience)
-            ec_panic("out of memory");
+        token->audience = copied(audience);
         token->next = signed_tokens;
         signed_tokens = token;
     }
@@ -194,7 +218,7 @@ struct ec_str ec_token_for(const char *audience)
     ec_json_write(&payload, &claims_record, &claims);
     token->text.n = 0;
     token->exp = claims.exp;
-    if (!own_key || !ec_jws_sign(own_key, TYP, ec_app.service->name, (struct ec_str){payload.p, payload.n}, &token->text)) {
+    if (!own_key || !ec_jws_sign(own_key, TYP, own_kid, (struct ec_str){payload.p, payload.n}, &token->text)) {
         ec_log(EC_LOG_ERROR, NULL, "a service token could not be signed", EC_L_STR("audience", audience));
         token->text.n = 0;
     }
@@ -204,12 +228,12 @@ struct ec_str ec_token_for(const char *audience)
 
 /* ------------------------------------------------------------------ verifying */
 
-static const struct caller *caller_named(struct ec_str name)
+static const struct caller *caller_with(struct ec_str kid)
 {
     const struct caller *caller;
 
     for (caller = callers; caller; caller = caller->next)
-        if (ec_str_eq(ec_str_of(caller->name), name))
+        if (ec_str_eq(ec_str_of(caller->kid), kid))
             return caller;
     return NULL;
 }
@@ -230,7 +254,7 @@ static const struct caller *verify(struct ec_str token, int64_t now, int64_t *ex
     struct ec_str kid;
 
     if (ec_jws_kid(arena, token, &kid))
-        caller = caller_named(kid);
+        caller = caller_with(kid);
     if (caller &&
         !(ec_jws_verify(caller->key, TYP, token, &payload) &&
           ec_json_read(arena, (struct ec_str){payload.p, payload.n}, &claims_record, &claims, EC_JSON_LENIENT, NULL) == EC_JSON_OK &&

@@ -1,6 +1,6 @@
 /* Service tokens: who calls, proven to whom, for a minute.
  *
- * JWT signed with ES256, `typ` ecom-service+jwt, iss and kid the caller, aud the callee. Tokens that were signed or verified are kept until
+ * JWT signed with ES256, `typ` ecom-service+jwt, iss the caller, kid its key (the caller's name, or that and `.SOMETHING`), aud the callee. Tokens that were signed or verified are kept until
  * shortly before they expire, so a call costs neither signature nor verification.
  */
 #ifndef EC_TOKEN_H

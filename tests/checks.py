@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+import metrics
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ECOMC = sys.argv[1]
 results = []
@@ -45,6 +47,22 @@ long = [p for p in tracked("dsl", "codegen", "compare", "runtime", "tool", "test
         if p.endswith((".c", ".h", ".re", ".y", ".py", ".mjs", ".ts", ".tsx", ".css", ".tmLanguage.json"))
         and sum(1 for _ in open(os.path.join(ROOT, p), errors="replace")) > 600]
 check("no file is over 600 lines", not long, ", ".join(long))
+
+# What the runtime reads, with what it takes without it, against what deployments and the documents say of it.
+read, runtime = {}, {p: open(os.path.join(ROOT, p), encoding="utf-8").read() for p in tracked("runtime") if p.endswith(".c")}
+for text in runtime.values():
+    for name, rest in re.findall(r'(?:ec_config_(?:get|int)|ec_app_port)\(&?errors, "([A-Z_]+)"(?:, ([^,)]+))?', text):
+        default = re.search(rf"\b{rest} = (\d+)", text) if rest.isupper() and rest != "NULL" else None
+        read.setdefault(name, set()).add(default[1] if default else rest.strip('"'))
+deploy = open(os.path.join(ROOT, "codegen/deploy.c"), encoding="utf-8").read()
+design = open(os.path.join(ROOT, "docs/design.md"), encoding="utf-8").read()
+missing = [name for name in read if f"`{name}`" not in design or (f'"{name}"' not in deploy and name not in ("EC_VERSION", "EC_SANDBOX_JOURNAL"))]
+other = [name for name, text in re.findall(r'add_tuning\(m, "([A-Z_]+)", ([^;]*);', deploy)
+         if not read.get(name, set()) & set(re.findall(r'"([^"]*)"', text.rsplit(", ", 1)[0]) or ["NULL"])]
+check("each setting that the runtime reads is in configuration.md, with its default, and in docs/design.md", len(read) > 20 and not missing and not other,
+      f"{missing} {other} {read}")
+wrong = metrics.mistakes()
+check("docs/metrics.md has the metrics of the runtime", not wrong, "\n     ".join(wrong))
 
 locks = [p for p in tracked("tests", "editors", "studio") if p.endswith("package-lock.json")]
 bad = [p for p in locks for lock in [open(os.path.join(ROOT, p)).read()]

@@ -191,8 +191,13 @@ def suite_database():
 
 
 def suite_documents():
-    """openapi.yaml and asyncapi.yaml, by the standards' own tools."""
+    """openapi.yaml, asyncapi.yaml and observability/, by the standards' own tools."""
     return script("documents/run.py", ecomc()) if asan_build() else (0, 1, 0)
+
+
+def suite_k8s():
+    """generated/k8s: the schemas of Kubernetes and of the operators, and what no schema says."""
+    return script("k8s/run.py", ecomc()) if asan_build() else (0, 1, 0)
 
 
 def suite_checks():
@@ -217,6 +222,11 @@ def suite_system(only=None):
     return script("system/run.py", *([only] if only else []), timeout=(6 * 3600 if LONG else 2400) * int(os.environ.get("EC_REPEAT") or 1))
 
 
+def suite_containers():
+    """Images, docker-compose and, with --long, a swarm, on an engine of the test's own."""
+    return script("containers/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), timeout=3600 if LONG else 1800)
+
+
 def suite_chaos(only=None):
     """Processes end at each crash point, the parts around them fail; nothing is lost, doubled or left undone."""
     if not build("crash", "gcc", ["--buildtype=debugoptimized", "-Dcrash_points=true"], ["tool/ecomc", "tool/ecom-broker", "tool/ecom-studio", "runtime/libecruntime.a"]):
@@ -233,12 +243,12 @@ def suite_fuzz():
     return script("fuzz/run.py", os.path.join(folder, "tests", "fuzz"), "1000000x" if LONG else "10", findings, timeout=24 * 3600 if LONG else 3000)
 
 
-SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans, "documents": suite_documents,
+SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans, "documents": suite_documents, "k8s": suite_k8s,
           "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "studio": suite_studio, "editors": suite_editors,
           "database": suite_database, "memory": suite_memory, "checks": suite_checks, "scale": suite_scale, "page": suite_page, "fuzz": suite_fuzz,
-          "system": suite_system, "chaos": suite_chaos}
+          "system": suite_system, "containers": suite_containers, "chaos": suite_chaos}
 # In a run of everything: each keeps one processor busy and measures nothing, so they go side by side, each in a process of its own.
-LIGHT = ["ui", "golden", "plans", "documents", "fmt", "scenarios", "tool", "lsp", "studio", "editors", "database", "memory"]
+LIGHT = ["ui", "golden", "plans", "documents", "k8s", "fmt", "scenarios", "tool", "lsp", "studio", "editors", "database", "memory"]
 
 
 def side_by_side(names, tally):

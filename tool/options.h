@@ -76,6 +76,16 @@ ARGUMENTS(dead_letters, "SERVICE list|show|replay [ID]")
 OPTION(dead_letters, "--limit", "N", "list at most N")
 OPTION(dead_letters, "--all", "", "replay all of them")
 
+ARGUMENTS(saga, "list|show|retry|resolve [ID] [undone|kept|done]")
+OPTION(saga, "--all", "", "list those that have ended, too")
+OPTION(saga, "--limit", "N", "list at most N")
+OPTION(saga, "--reason", "TEXT", "why it is retried or resolved; kept with the decision")
+OPTION(saga, "--reply", "JSON", "of a step that is done by hand: the reply that later steps read")
+OPTION(saga, "--by", "NAME", "who decides; the account's name unless given")
+ARGUMENTS(secrets, "[NAME=VALUE ...] [FILE]")
+OPTION(secrets, "-o", "DIR", "the folder to write, in place of .ecom/deploy beside the topology")
+OPTION(secrets, "--sandbox", "", "sandboxes take the providers' places: their secrets are random, and there is a certificate for them")
+
 ARGUMENTS(lsp, "")
 
 ARGUMENTS(completion, "bash|zsh|fish")

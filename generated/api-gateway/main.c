@@ -17,6 +17,11 @@ static const struct ec_service service = {
         &user_svc_edge,
         NULL,
     },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &redis_products_keyspace,
+        &redis_sessions_keyspace,
+        NULL,
+    },
     .gateway = &gateway,
     .port = 8080,
     .workers = 1,

@@ -40,6 +40,10 @@ static const struct ec_service service = {
         &price_lines_op,
         NULL,
     },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &redis_products_keyspace,
+        NULL,
+    },
     .migrations = migrations,
     .seed = seed,
     .statements = statements,

@@ -26,6 +26,7 @@ struct ec_setting sendgrid_api_key_setting = {
     .name = "sendgrid_api_key",
     .env = "SENDGRID_API_KEY",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 
@@ -33,6 +34,7 @@ struct ec_setting twilio_auth_token_setting = {
     .name = "twilio_auth_token",
     .env = "TWILIO_AUTH_TOKEN",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 

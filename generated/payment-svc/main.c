@@ -5,6 +5,7 @@ struct ec_setting stripe_secret_key_setting = {
     .name = "stripe_secret_key",
     .env = "STRIPE_SECRET_KEY",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 

@@ -5,6 +5,7 @@ struct ec_setting sendgrid_api_key_setting = {
     .name = "sendgrid_api_key",
     .env = "SENDGRID_API_KEY",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 

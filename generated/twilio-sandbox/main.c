@@ -12,6 +12,7 @@ struct ec_setting twilio_auth_token_setting = {
     .name = "twilio_auth_token",
     .env = "TWILIO_AUTH_TOKEN",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 

@@ -5,6 +5,8 @@ struct ec_setting user_jwt_key_setting = {
     .name = "user_jwt_key",
     .env = "USER_JWT_KEY",
     .secret = true,
+    .rotates = true,
+    .at_least = 32,
     .kind = EC_TEXT,
 };
 
@@ -65,6 +67,10 @@ static const struct ec_service service = {
         &sign_out_op,
         &get_user_op,
         &get_contact_op,
+        NULL,
+    },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &redis_sessions_keyspace,
         NULL,
     },
     .migrations = migrations,

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""openapi.yaml and asyncapi.yaml of every topology that is here, held against their standards by the standards' own tools (check.mjs).
+"""openapi.yaml and asyncapi.yaml of every topology that is here, held against their standards by the standards' own tools (check.mjs), and what
+watches it (observability.py).
 
 usage: run.py ECOMC
 
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import observability
 import tools
 
 ECOMC = os.path.abspath(sys.argv[1])
@@ -61,10 +63,12 @@ def main():
     own_problems()
     sources = ["topology.ecom", "tests/topologies/*.ecom", "tests/topologies/*/topology.ecom", "tests/golden/*/topology.ecom", "examples/*.ecom", "examples/*/topology.ecom"]
     with tempfile.TemporaryDirectory(prefix="documents-") as temp:
-        files = []
+        files, folders = [], []
         for i, source in enumerate(path for pattern in sources for path in sorted(glob.glob(os.path.join(tools.ROOT, pattern)))):
             files += build(source, os.path.join(temp, str(i)))
+            folders.append((os.path.relpath(source, tools.ROOT), os.path.join(temp, str(i), "generated")))
         check("there are documents of both kinds", len(files) > 8 and len({os.path.basename(f) for f in files}) >= 4, str(files))
+        skipped += observability.suite(check, [pair for pair in folders if os.path.isdir(os.path.join(pair[1], "observability"))])
         # A linter that finds nothing in these finds nothing anywhere.
         first = os.path.join(temp, "0", "generated")
         openapi, asyncapi = (open(os.path.join(first, name), encoding="utf-8").read() for name in ("openapi.yaml", "asyncapi.yaml"))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What derives from the tables of commands and options: help, completions, the manual page; and `ecomc init`.
+"""What derives from the tables of commands and options: help, completions, the manual page; `ecomc init`, and `ecomc secrets`.
 
 usage: run.py ECOMC
 """
@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+import deploy_secrets
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ECOMC = str(pathlib.Path(sys.argv[-1]).resolve())
@@ -157,8 +159,12 @@ def init(temp):
     check("a folder that can't be made", run.returncode == 74 and len(run.stderr.splitlines()) == 1, str(run))
 
 
+def secrets(temp):
+    deploy_secrets.tests(ECOMC, temp, check)
+
+
 def main():
-    for part in (help_of_each, completions, manual, init):
+    for part in (help_of_each, completions, manual, init, secrets):
         with tempfile.TemporaryDirectory() as temp:
             part(pathlib.Path(temp))
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed, {skipped} skipped")

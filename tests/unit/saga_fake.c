@@ -228,9 +228,9 @@ static const struct ec_program failed_program = {
         .name = "trip", .version = v, .state = &params_record, .size = sizeof(struct trip), .error_offset = offsetof(struct trip, error), \
         .steps =                                                                                                                          \
             (const struct ec_saga_step[]){                                                                                                \
-                {"first", first_run, first_undo, &token_record, offsetof(struct trip, first), true},                                      \
-                {"second", second_run, second_undo, &token_record, offsetof(struct trip, second), true},                                  \
-                {"third", third_run, NULL, NULL, 0, true},                                                                                \
+                {"first", first_run, first_undo, "fake.First", "fake.Unfirst", &token_record, offsetof(struct trip, first), true},        \
+                {"second", second_run, second_undo, "fake.Second", "fake.Unsecond", &token_record, offsetof(struct trip, second), true}, \
+                {"third", third_run, NULL, "fake.Third", NULL, NULL, 0, true},                                                          \
             },                                                                                                                            \
         .nsteps = 3, .done = &done_program, .failed = &failed_program,                                                                    \
         .errors = (const struct ec_error *const[]){&error_full, &error_away, NULL},                                                       \
@@ -242,7 +242,7 @@ const struct ec_saga bare_saga = {
     .state = &params_record,
     .size = sizeof(struct trip),
     .error_offset = offsetof(struct trip, error),
-    .steps = (const struct ec_saga_step[]){{"only", third_run, NULL, NULL, 0, false}},
+    .steps = (const struct ec_saga_step[]){{"only", third_run, NULL, "fake.Only", NULL, NULL, 0, false}},
     .nsteps = 1,
 };
 const struct ec_saga *const fake_sagas[] = {&trip_saga, &bare_saga, NULL};

@@ -364,7 +364,7 @@ static void failures(void **state)
     finish(new_task());
     assert_ptr_equal(end.error, &ec_error_bad_gateway);
     assert_true(end.unknown);
-    ec_http_server_drain(peer.server);
+    ec_http_server_drain(peer.server, 0);
     finish(new_task());
     assert_ptr_equal(end.error, &ec_error_unavailable);
     assert_false(end.unknown);
@@ -425,7 +425,7 @@ static void unknown_stays_unknown(void **state)
     task->key = EC_STR("k");
     ec_task_start(task);
     TURN_UNTIL(&loop, peer.served == 1);
-    ec_http_server_drain(peer.server); /* the second attempt is refused */
+    ec_http_server_drain(peer.server, 0); /* the second attempt is refused */
     TURN_UNTIL(&loop, end.ended);
     assert_ptr_equal(end.error, &ec_error_unavailable);
     assert_true(end.unknown);
@@ -489,6 +489,8 @@ static void the_breaker(void **state)
     edge.state->breaker.timeouts_only = true;
     edge.state->breaker.open_ns = 100000000;
     edge.state->breaker_gauge = ec_metric(EC_GAUGE, "ec_breaker_state", "x", "edge=\"alpha -> beta\"");
+    for (i = 0; i < EC_BREAKER_STATES; i++)
+        edge.state->changes[i] = ec_metric(EC_COUNTER, "ec_breaker_changes_total", "x", i == EC_BREAKER_OPEN ? "to=\"open\"" : "to=\"other\"");
     edge.on_open = &error_shut;
     edge.timeout_ms = 40;
     peer.hang = true;

@@ -172,10 +172,41 @@ static void settings(void **state)
         free((void *)all[i]->text.p);
 }
 
+/* The first line is the value, the others are accepted beside it. */
+static void a_setting_of_several(void **state)
+{
+    struct ec_setting key = {.name = "key", .env = "S_KEY", .kind = EC_TEXT, .secret = true, .rotates = true, .at_least = 4};
+    struct ec_setting *all[] = {&key, NULL};
+    struct ec_str others, line;
+
+    (void)state;
+    setenv("S_KEY", "first\nsecond\nthird", 1);
+    ec_config_settings(&errors, all);
+    assert_int_equal(errors.n, 0);
+    assert_true(ec_str_eq(key.text, EC_STR("first")));
+    others = key.others;
+    assert_true(ec_str_eq(ec_line_next(&others), EC_STR("second")) && ec_str_eq(ec_line_next(&others), EC_STR("third")));
+    line = ec_line_next(&others);
+    assert_null(line.p);
+    free((void *)key.text.p);
+    setenv("S_KEY", "alone", 1);
+    ec_config_settings(&errors, all);
+    assert_true(errors.n == 0 && key.others.n == 0 && ec_str_eq(key.text, EC_STR("alone")));
+    free((void *)key.text.p);
+    setenv("S_KEY", "first\n\nthird", 1);
+    ec_config_settings(&errors, all);
+    free((void *)key.text.p);
+    setenv("S_KEY", "abc", 1);
+    ec_config_settings(&errors, all);
+    free((void *)key.text.p);
+    assert_errors("S_KEY must have at least 4 bytes in each line\nS_KEY must have at least 4 bytes in each line\n");
+    unsetenv("S_KEY");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = {T(from_the_environment), T(from_a_file), T(files_that_do_not_do), T(numbers), T(ports), T(settings)};
+    const struct CMUnitTest tests[] = {T(from_the_environment), T(from_a_file), T(files_that_do_not_do), T(numbers), T(ports), T(settings), T(a_setting_of_several)};
     int fd = mkstemp(path), failed;
 
     if (fd < 0)

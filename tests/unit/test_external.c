@@ -361,7 +361,7 @@ static void failures(void **state)
     go("k");
     assert_ptr_equal(end.error, &ec_error_bad_gateway);
     assert_true(end.unknown);
-    ec_http_server_drain(peer.server);
+    ec_http_server_drain(peer.server, 0);
     go("k");
     assert_ptr_equal(end.error, &ec_error_unavailable);
     assert_false(end.unknown);

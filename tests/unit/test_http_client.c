@@ -436,6 +436,44 @@ static void avoided(void **state)
     CLOSE(client);
 }
 
+/* Who says goodbye is left: what is idle there is closed from here, before a request can meet its end, and others are asked. */
+static void goodbye(void **state)
+{
+    struct ec_http_client *client;
+    struct fake g = listen_fake();
+    struct outcome o, other;
+    int a, b, c;
+    char byte;
+    OPEN;
+
+    client = client_for(&loop, 8, "http://127.0.0.1:%d,http://127.0.0.1:%d/", f.port, g.port);
+    ask(client, "{}", 5000, false, &o);
+    a = accept_one(&loop, &f);
+    ask(client, "{}", 5000, false, &other);
+    b = accept_one(&loop, &g);
+    read_request(&loop, b, "{}");
+    read_request(&loop, a, "{}");
+    ask(client, "{}", 5000, false, &o); /* one of them gets a second connection */
+    TURN_UNTIL(&loop, (c = accept(f.fd, NULL, NULL)) >= 0);
+    read_request(&loop, c, "{}");
+    send_text(a, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); /* it is idle then */
+    TURN_UNTIL(&loop, o.done);
+    memset(&o, 0, sizeof(o));
+    send_text(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    TURN_UNTIL(&loop, o.done);
+    TURN_UNTIL(&loop, recv(a, &byte, 1, MSG_DONTWAIT) == 0);
+    ask(client, "{}", 5000, false, &o); /* the other has more to do, and is asked */
+    TURN_UNTIL(&loop, (a = accept(g.fd, NULL, NULL)) >= 0);
+    read_request(&loop, a, "{}");
+    assert_true(nobody_came(&loop, &f));
+    close(a);
+    close(b);
+    close(c);
+    TURN_UNTIL(&loop, o.done && other.done);
+    close(g.fd);
+    CLOSE(client);
+}
+
 static void cancelled(void **state)
 {
     struct ec_http_client *client;
@@ -524,7 +562,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_in_all_framings), cmocka_unit_test(malformed_replies),   cmocka_unit_test(more_than_the_reply),
         cmocka_unit_test(failures_told_apart),     cmocka_unit_test(names_that_do_not_resolve), cmocka_unit_test(stale_connections),
-        cmocka_unit_test(bounded_and_waiting),     cmocka_unit_test(several_origins),     cmocka_unit_test(avoided),             cmocka_unit_test(cancelled),
+        cmocka_unit_test(bounded_and_waiting),     cmocka_unit_test(several_origins),     cmocka_unit_test(avoided), cmocka_unit_test(goodbye),             cmocka_unit_test(cancelled),
         cmocka_unit_test(large_requests),          cmocka_unit_test(urls),
     };
 

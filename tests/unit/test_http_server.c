@@ -407,7 +407,7 @@ static void draining(void **state)
     (void)state;
     send_text(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
     TURN_UNTIL(&w->loop, w->nheld == 1);
-    ec_http_server_drain(w->server);
+    ec_http_server_drain(w->server, 0);
     expect_end(&w->loop, idle, &r);
     late = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(late, (struct sockaddr *)&address, sizeof(address)), -1);
@@ -419,6 +419,41 @@ static void draining(void **state)
     assert_true(ec_http_server_idle(w->server));
     close(idle);
     close(busy);
+    close(late);
+    close_world(w);
+}
+
+/* For a while it takes everything in and says goodbye to each, so that nobody meets the moment at which it stops listening. */
+static void draining_takes_its_time(void **state)
+{
+    struct world *w = open_world();
+    int idle = dial(w), late;
+
+    (void)state;
+    ec_http_server_drain(w->server, 300);
+    assert_false(ec_http_server_idle(w->server));
+    late = dial(w);
+    send_text(late, "GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_end(&w->loop, late, &r);
+    assert_non_null(strstr(r.p, "connection: close\r\n\r\n/late"));
+    send_text(idle, "GET /idle HTTP/1.1\r\nHost: a\r\n\r\n");
+    r.end = false;
+    expect_end(&w->loop, idle, &r);
+    assert_non_null(strstr(r.p, "connection: close\r\n\r\n/idle"));
+    close(idle);
+    idle = dial(w);
+    r.end = false;
+    expect_end(&w->loop, idle, &r); /* at the end of the delay */
+    assert_true(ec_http_server_idle(w->server));
+    close(late);
+    late = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(late,
+                             (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET,
+                                                                      .sin_port = htons((uint16_t)ec_http_server_port(w->server)),
+                                                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+                             sizeof(struct sockaddr_in)),
+                     -1);
+    close(idle);
     close(late);
     close_world(w);
 }
@@ -472,7 +507,7 @@ int main(void)
         cmocka_unit_test(continue_100),         cmocka_unit_test(gone_clients),
         cmocka_unit_test(faults),               cmocka_unit_test(answers_in_pieces),
                       cmocka_unit_test(slow_clients),
-        cmocka_unit_test(slow_readers),         cmocka_unit_test(draining),
+        cmocka_unit_test(slow_readers),         cmocka_unit_test(draining), cmocka_unit_test(draining_takes_its_time),
         cmocka_unit_test(too_many_connections), cmocka_unit_test(an_address_in_use),
     };
 

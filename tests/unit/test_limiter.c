@@ -38,6 +38,7 @@ static int setup(void **state)
     if (!fixture_redis_pid)
         fixture_redis_start();
     fixture_module_start();
+    ec_limiter_open();
     assert_true(fixture_until(fixture_redis_is_up, 5000));
     return 0;
 }

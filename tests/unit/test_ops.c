@@ -502,7 +502,7 @@ static void several_workers(void **state)
         char *instance;
 
         assert_int_equal(request("GET", "/metrics", "", ""), 200);
-        instance = strstr(answer, "instance=\"") + 10;
+        instance = strstr(answer, ",id=\"") + 5;
         instance[36] = 0;
         if (!seen[0][0])
             strcpy(seen[0], instance);

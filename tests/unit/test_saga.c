@@ -403,6 +403,38 @@ static void test_lost_lease_of_a_sleeper(void **state)
     db_close();
 }
 
+/* The end fails: the row says so, with what is done, and whoever takes the saga over goes on with the end alone. */
+static void test_failing_end(void **state)
+{
+    static const struct { bool fails; const char *trail, *row, *log, *state; } cases[] = {
+        {false, "first/do second/do third/do", "running 3 internal", "first/do=done second/do=done third/do=done", "done"},
+        {true, "first/do second/do first/undo!", "compensating -1 internal", "first/do=done second/do=failed first/undo=done", "failed"},
+    };
+    struct ended ended;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        begin();
+        pg_server_run(db_server, "ALTER TABLE effects RENAME TO effects_away");
+        if (cases[i].fails)
+            fake_answer(1, 0, REFUSES, 1);
+        fake_start(&start_program, &ended, NULL, 60000);
+        DB_UNTIL(pg_server_count(db_server, "SELECT attempts FROM ec.saga") >= 2);
+        assert_text("SELECT state || ' ' || step || ' ' || split_part(last_error, ':', 1) FROM ec.saga", cases[i].row);
+        assert_text(LOG, cases[i].log);
+        pg_server_run(db_server, "UPDATE ec.saga SET fence = fence + 1, owner = NULL, lease_until = now(), attempts = 0, next_at = NULL");
+        DB_UNTIL(pg_server_count(db_server, "SELECT fence FROM ec.saga WHERE attempts > 0") == 3);
+        pg_server_run(db_server, "ALTER TABLE effects_away RENAME TO effects");
+        DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE ended_at IS NOT NULL") == 1 && ended.over);
+        assert_string_equal(fake->trail, cases[i].trail);
+        assert_text(LOG, cases[i].log);
+        assert_text("SELECT state FROM ec.saga", cases[i].state);
+        assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
+        DB_UNTIL(ec_module_saga.idle(&ec_app));
+        db_close();
+    }
+}
+
 static void test_unknown_definition(void **state)
 {
     struct ended ended;
@@ -521,7 +553,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unsent_after_crash),
         cmocka_unit_test(test_two_engines),
         cmocka_unit_test(test_refused_end),
-        cmocka_unit_test(test_lost_lease_of_a_sleeper),
+        cmocka_unit_test(test_failing_end), cmocka_unit_test(test_lost_lease_of_a_sleeper),
         cmocka_unit_test(test_unknown_definition),
         cmocka_unit_test(test_database_away),
         cmocka_unit_test(test_drain),

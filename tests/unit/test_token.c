@@ -177,6 +177,35 @@ static void keys_are_checked(void **state)
     assert_null(strstr(text, "AAAA"));
 }
 
+/* While one key takes another's place, both are the caller's. */
+static void two_keys_of_a_caller(void **state)
+{
+    char *second_private, *second_public, set[4000], text[1000], old[2000];
+    struct ec_str token;
+
+    (void)state;
+    make_key("alpha.2", &second_private, &second_public);
+    snprintf(set, sizeof(set), "{\"keys\":[%s,%s]}", alpha_public, second_public);
+    assert_int_equal(configured_mistakes(alpha_private, set, text), 0);
+    token = ec_token_for("alpha");
+    snprintf(old, sizeof(old), "%.*s", (int)token.n, token.p);
+    assert_string_equal(ec_token_caller(ec_str_of(old)), "alpha");
+    assert_int_equal(configured_mistakes(second_private, set, text), 0);
+    assert_string_equal(ec_token_caller(ec_token_for("alpha")), "alpha");
+    assert_string_equal(ec_token_caller(ec_str_of(old)), "alpha");
+    snprintf(set, sizeof(set), "{\"keys\":[%s]}", second_public);
+    assert_int_equal(configured_mistakes(second_private, set, text), 0);
+    assert_string_equal(ec_token_caller(ec_token_for("alpha")), "alpha");
+    assert_null(ec_token_caller(ec_str_of(old)));
+    free(second_private);
+    free(second_public);
+    make_key("alphabet.2", &second_private, &second_public);
+    assert_int_equal(configured_mistakes(second_private, set, text), 1);
+    assert_non_null(strstr(text, "its kid is not alpha, nor alpha.SOMETHING"));
+    free(second_private);
+    free(second_public);
+}
+
 /* ------------------------------------------------------------------ users */
 
 static struct ec_setting secret = {.name = "jwt_secret", .env = "JWT_SECRET", .secret = true};
@@ -281,6 +310,32 @@ static void users(void **state)
     assert_ptr_equal(error, &ec_error_internal);
 }
 
+/* The first line signs, all are accepted; what is not there any more is refused. */
+static void two_secrets(void **state)
+{
+#define OLD "an older secret of 32 bytes or so, for users"
+#define NEW "a newer secret of 32 bytes or so, for all the"
+    static struct ec_setting old = {.env = "OLD"}, both = {.env = "BOTH"}, turned = {.env = "TURNED"}, new = {.env = "NEW"};
+    const struct ec_jwt by_old = {"i", "a", &old}, by_both = {"i", "a", &both}, by_turned = {"i", "a", &turned}, by_new = {"i", "a", &new};
+    const struct ec_jwt *const all[] = {&by_old, &by_both, &by_turned, &by_new};
+    static const bool accepts[4][4] = {{true, true, true, false}, {true, true, true, false}, {false, true, true, true}, {false, true, true, true}};
+    int64_t exp = (ec_now() / 1000000 + 100) * 1000000;
+    char token[sizeof(out_token)];
+
+    (void)state;
+    old.text = ec_str_of(OLD);
+    new.text = ec_str_of(NEW);
+    both = (struct ec_setting){.env = "BOTH", .text = ec_str_of(OLD), .others = ec_str_of(NEW)};
+    turned = (struct ec_setting){.env = "TURNED", .text = ec_str_of(NEW), .others = ec_str_of("x" OLD "\n" OLD)};
+    for (size_t i = 0; i < 4; i++) {
+        perform(all[i], NULL, exp);
+        memcpy(token, out_token, sizeof(token));
+        for (size_t k = 0; k < 4; k++)
+            assert_int_equal(valid(all[k], token), accepts[i][k]);
+    }
+    ec_module_jwt.stop(&ec_app); /* the settings go */
+}
+
 static void base64url(struct ec_buf *buf, const char *text)
 {
     cjose_err err;
@@ -377,7 +432,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(signed_and_verified), T(claims_must_hold), T(keys_are_checked), T(users), T(forged_headers), T(a_public_key_is_no_secret),
+        T(signed_and_verified), T(claims_must_hold), T(keys_are_checked), T(two_keys_of_a_caller), T(users), T(two_secrets), T(forged_headers), T(a_public_key_is_no_secret),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -23,6 +23,18 @@ static const char *scalar(const char *text)
     return written(map);
 }
 
+static void test_at(void **state)
+{
+    struct ecc_yaml *map = ecc_yaml_map(&arena);
+
+    (void)state;
+    ecc_yaml_put_text(ecc_yaml_at(map, "spec.template"), "a", "one");
+    ecc_yaml_put_text(ecc_yaml_at(map, "spec.template"), "b", "two");
+    ecc_yaml_put_text(ecc_yaml_at(map, "spec"), "c.d", "three");
+    assert_ptr_equal(ecc_yaml_at(map, ""), map);
+    assert_string_equal(written(map), "spec:\n  template:\n    a: one\n    b: two\n  c.d: three\n");
+}
+
 static void test_scalars(void **state)
 {
     static const char *const same[] = {"plain", "two words", "it's a-b_c/d", "/v1/me",       "application/problem+json",
@@ -121,6 +133,7 @@ static void test_long_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_at),
         cmocka_unit_test(test_scalars),
         cmocka_unit_test(test_paragraphs),
         cmocka_unit_test(test_nodes),

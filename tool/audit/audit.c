@@ -129,13 +129,15 @@ void ecc_audit_print(const struct ecc_audit_checks *checks)
         const struct ecc_audit_check *check = &checks->items[i];
         if (check->skipped)
             printf("skip   %s (%s)\n", check->title, check->skipped);
+        else if (check->told)
+            printf("told   %s: %d\n", check->title, check->told);
         else if (!check->violations)
             printf("holds  %s\n", check->title);
         else
             printf("BROKEN %s: %d violation%s\n", check->title, check->violations, check->violations == 1 ? "" : "s");
         for (int k = 0; k < ECC_AUDIT_SHOWN && check->rows[k]; k++)
             printf("         %s\n", check->rows[k]);
-        if (check->violations > ECC_AUDIT_SHOWN)
+        if (check->violations > ECC_AUDIT_SHOWN || check->told > ECC_AUDIT_SHOWN)
             printf("         ...\n");
     }
 }
@@ -149,7 +151,7 @@ json_t *ecc_audit_json(const struct ecc_audit_checks *checks)
         json_t *rows = json_array();
         for (int k = 0; k < ECC_AUDIT_SHOWN && check->rows[k]; k++)
             json_array_append_new(rows, json_string(check->rows[k]));
-        json_array_append_new(list, json_pack("{s:s, s:i, s:o, s:s?}", "check", check->title, "violations", check->violations, "rows", rows,
+        json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:o, s:s?}", "check", check->title, "violations", check->violations, "told", check->told, "rows", rows,
                                               "skipped", check->skipped));
     }
     return list;

@@ -23,6 +23,7 @@ struct ecc_audit_check {
     const char *title;
     const char *skipped; /* why it could not be asked, or NULL */
     int violations;
+    int told;            /* rows that are no violations, of what is only told */
     const char *rows[ECC_AUDIT_SHOWN]; /* the first ones: "column=value ..." */
 };
 struct ecc_audit_checks {
@@ -40,7 +41,7 @@ int ecc_audit_end(struct ecc_up *up, int within_ms, struct ecc_audit_checks *che
 bool ecc_audit_under_way(struct ecc_up *up); /* a saga runs, or an event waits to be published */
 int ecc_audit_violations(const struct ecc_audit_checks *checks);
 void ecc_audit_print(const struct ecc_audit_checks *checks);
-json_t *ecc_audit_json(const struct ecc_audit_checks *checks); /* [{check, violations, rows, skipped}] */
+json_t *ecc_audit_json(const struct ecc_audit_checks *checks); /* [{check, violations, told, rows, skipped}] */
 /* Fills in up, for the system that runs in this folder; *state is what its supervisor says of it, the caller's to free. */
 int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology *topology, json_t **state);
 

@@ -3,6 +3,14 @@
 
 #include <string.h>
 
+/* Of a step that a person has resolved the engine's rows and the participant's do not say the same, and are not expected to: TELL has it. */
+#define RESOLVED(step) "EXISTS (SELECT 1 FROM ec_audit.decision r WHERE (r.service, r.saga_id, r.step) = (g.service, g.id, " step "))"
+
+/* X(title, sql): rows are told, and are no violations. */
+#define TELL(X)                                                                                                                       \
+    X("steps of sagas that a person has resolved",                                                                                     \
+      "SELECT service, saga_id AS saga, step, what, by_whom AS by, at, reason FROM ec_audit.decision ORDER BY at")
+
 /* X(title, sql): rows are violations. What has to do with recording stands in its own list. */
 /* clang-format off */
 #define QUESTIONS(X)                                                                                                                  \
@@ -18,14 +26,14 @@
       "SELECT g.service, g.name AS saga, g.id, d.step, d.state AS do_state, u.state AS undo_state"                                     \
       "  FROM ec_audit.saga g JOIN ec_audit.saga_step d ON d.saga_id = g.id AND d.phase = 'do'"                                        \
       "  LEFT JOIN ec_audit.saga_step u ON u.saga_id = g.id AND u.step = d.step AND u.phase = 'undo'"                                  \
-      " WHERE g.state = 'failed' AND d.state <> 'failed' AND u.state IS DISTINCT FROM 'done'")                                         \
+      " WHERE g.state = 'failed' AND d.state <> 'failed' AND u.state IS DISTINCT FROM 'done' AND NOT " RESOLVED("d.step"))                                         \
     X("the participants of a saga that is done have done its steps",                                                                   \
       "SELECT g.service, g.name AS saga, g.id, p.step, p.participant, i.state AS do_state, w.state AS undo_state"                      \
       "  FROM ec_audit.saga g JOIN ec_audit.step p ON (p.service, p.saga, p.version) = (g.service, g.name, g.version)"                 \
       "   AND p.do_barrier"                                                                                                            \
       "  LEFT JOIN ec_audit.inbox i ON i.service = p.participant AND i.key = g.id || '/' || p.step || '/do'"                           \
       "  LEFT JOIN ec_audit.inbox w ON w.service = p.participant AND w.key = g.id || '/' || p.step || '/undo'"                         \
-      " WHERE g.state = 'done' AND (i.state IS DISTINCT FROM 'done' OR w.state IS NOT NULL)")                                          \
+      " WHERE g.state = 'done' AND (i.state IS DISTINCT FROM 'done' OR w.state IS NOT NULL) AND NOT " RESOLVED("p.step"))                                          \
     X("the participants of a saga that failed have undone its steps, or never done them",                                              \
       "SELECT g.service, g.name AS saga, g.id, p.step, p.participant, i.state AS do_state, w.state AS undo_state"                      \
       "  FROM ec_audit.saga g JOIN ec_audit.step p ON (p.service, p.saga, p.version) = (g.service, g.name, g.version)"                 \
@@ -33,7 +41,7 @@
       "  JOIN ec_audit.inbox i ON i.service = p.participant AND i.key = g.id || '/' || p.step || '/do'"                                \
       "  LEFT JOIN ec_audit.inbox w ON w.service = p.participant AND w.key = g.id || '/' || p.step || '/undo'"                         \
       " WHERE g.state = 'failed' AND i.state IN ('done', 'running') AND NOT (p.has_undo AND NOT p.undo_barrier)"                       \
-      "   AND w.state IS DISTINCT FROM 'done'")                                                                                        \
+      "   AND w.state IS DISTINCT FROM 'done' AND NOT " RESOLVED("p.step"))                                                                                        \
     X("no participant has done a step of a saga that does not know of it",                                                             \
       "SELECT p.participant, p.saga, p.step, i.key, i.state"                                                                           \
       "  FROM ec_audit.step p JOIN ec_audit.inbox i ON i.service = p.participant AND i.key LIKE '%/' || p.step || '/do'"               \
@@ -42,6 +50,12 @@
       "   AND g.id::text = split_part(i.key, '/', 1)"                                                                                  \
       "  LEFT JOIN ec_audit.saga_step d ON d.saga_id = g.id AND d.step = p.step AND d.phase = 'do'"                                    \
       " WHERE d.saga_id IS NULL AND i.state = 'done' AND p.do_barrier")                                                                \
+    X("no participant has done a step of a saga that nobody knows",                                                                    \
+      "SELECT DISTINCT i.service AS participant, i.key, i.state, i.created_at"                                                         \
+      "  FROM ec_audit.step p JOIN ec_audit.inbox i ON i.service = p.participant AND i.key LIKE '%/' || p.step || '/do'"               \
+      "   AND i.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[^/]+/do$'"                                                          \
+      "  LEFT JOIN ec_audit.saga g ON g.id::text = split_part(i.key, '/', 1)"                                                          \
+      " WHERE g.id IS NULL AND i.state = 'done' AND p.do_barrier AND i.created_at > now() - interval '5 days'")                        \
     X("nothing is left in an outbox", "SELECT service, topic, key, type FROM ec_audit.outbox")                                         \
     X("each event has had its effect in each group, or is a dead letter of it",                                                        \
       "SELECT DISTINCT c.service, c.group_ AS \"group\", m.topic, m.type, m.id, convert_from(m.key, 'UTF8') AS key, i.state"            \
@@ -112,6 +126,17 @@ static void skip(struct ecc_arena *arena, struct ecc_audit_checks *checks, const
     ECC_PUSH(arena, checks, ((struct ecc_audit_check){.title = title, .skipped = why}));
 }
 
+/* The last one is no question: nothing to tell, nothing is said. */
+static void tell(struct ecc_audit_checks *checks)
+{
+    struct ecc_audit_check *last = &checks->items[checks->n - 1];
+
+    last->told = last->violations;
+    last->violations = 0;
+    if (!last->told)
+        checks->n--;
+}
+
 void ecc_audit_derived(struct ecc_audit_stage *stage, struct ecc_audit_checks *checks)
 {
     struct ecc_arena *arena = stage->up->arena;
@@ -121,6 +146,11 @@ void ecc_audit_derived(struct ecc_audit_stage *stage, struct ecc_audit_checks *c
 
 #define X(title, sql) ecc_audit_ask(stage->conn, arena, checks, (title), (sql));
     QUESTIONS(X)
+#undef X
+#define X(title, sql)                                     \
+    ecc_audit_ask(stage->conn, arena, checks, (title), (sql)); \
+    tell(checks);
+    TELL(X)
 #undef X
     if (!ecc_up_brokers(stage->up))
         return;

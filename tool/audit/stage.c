@@ -15,6 +15,7 @@ static const char tables_sql[] =
     "CREATE SCHEMA ec_audit;"
     "CREATE TABLE ec_audit.saga (service text, id uuid, name text, version int, state text, step int, error text);"
     "CREATE TABLE ec_audit.saga_step (service text, saga_id uuid, step text, phase text, state text);"
+    "CREATE TABLE ec_audit.decision (service text, saga_id uuid, step text, what text, reason text, by_whom text, at timestamptz);"
     "CREATE TABLE ec_audit.inbox (service text, key text, program text, state text, created_at timestamptz);"
     "CREATE TABLE ec_audit.outbox (service text, topic text, key text, type text);"
     "CREATE TABLE ec_audit.record (service text, id bigint, event_id text, topic text, key bytea, type text, body bytea, xid xid8,"
@@ -31,6 +32,7 @@ static const struct {
     {"saga", "SELECT '%1$s', id, name, version, state, step, error FROM ec.saga WHERE created_at > now() - interval '6 days'"},
     {"saga_step", "SELECT '%1$s', s.saga_id, s.step, s.phase, s.state FROM ec.saga_step s JOIN ec.saga g ON g.id = s.saga_id"
                   " WHERE g.created_at > now() - interval '6 days'"},
+    {"decision", "SELECT '%1$s', saga_id, step, what, reason, by_whom, at FROM ec.saga_decision WHERE what <> 'retry'"},
     {"inbox", "SELECT '%1$s', key, program, state, created_at FROM ec.inbox WHERE key NOT LIKE 'client/%%'"},
     {"outbox", "SELECT '%1$s', topic, key, type FROM ec.outbox"},
 };

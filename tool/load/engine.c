@@ -2,8 +2,8 @@
  *
  * A timer of the kernel that is set to the next due time wakes the loop, and everything that is due by then goes out; a few hundred in
  * one turn, so that answers are taken meanwhile. A request that would be one too many in flight is dropped and counted. Each is sent
- * once: a connection that breaks is an answer like any other. How late requests are sent is measured, too: it says whether the
- * generator kept up.
+ * once: a connection that breaks is an answer like any other. One for which no connection could be made was not sent, and goes to the next
+ * replica, as a load balancer does it. How late requests are sent is measured, too: it says whether the generator kept up.
  *
  * Ctrl-C ends the sending, a second one the waiting for answers.
  */
@@ -26,6 +26,8 @@ struct flight {
     struct ecc_load_part *part;
     const struct ecc_answers *answers;
     uint64_t due;
+    size_t refused;      /* replicas that could not be reached, one after the other */
+    size_t replica;      /* the last one */
     struct flight *next; /* free */
 };
 
@@ -153,6 +155,32 @@ static void stop_sending(struct engine *e)
         close_all(e);
 }
 
+static void on_done(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply);
+
+/* A message of its own each time: `unique()` is not used up by one that was not sent. */
+static void send_flight(struct flight *flight)
+{
+    struct engine *e = flight->engine;
+    struct ecc_load_part *part = flight->part;
+    const struct ecc_sender *sender = NULL;
+
+    flight->answers = part->answers;
+    if (part->pool) {
+        sender = &part->pool->senders[part->pool->next];
+        if (flight->answers)
+            flight->answers = &part->answers[part->pool->next];
+        part->pool->next = (part->pool->next + 1) % part->pool->n;
+    }
+    e->head.n = e->body.n = 0;
+    ecc_message_write(&part->message, sender, flight->answers, &e->load->uniques, &e->head, &e->body);
+    if (flight->refused)
+        flight->replica = (flight->replica + 1) % part->target->n;
+    else
+        flight->replica = ecc_load_next_replica(part->target);
+    ec_http_send(part->target->clients[flight->replica], (struct ec_str){e->head.p, e->head.n},
+                 (struct ec_str){part->message.has_body ? e->body.p : NULL, e->body.n}, ECC_LOAD_PATIENCE_MS, false, on_done, flight);
+}
+
 static void on_done(void *data, enum ec_http_outcome outcome, const struct ec_http_reply *reply)
 {
     struct flight *flight = data;
@@ -161,6 +189,10 @@ static void on_done(void *data, enum ec_http_outcome outcome, const struct ec_ht
     uint64_t us = (uv_hrtime() - flight->due) / 1000;
     char text[96] = "";
 
+    if (outcome == EC_HTTP_REFUSED && !e->gave_up && ++flight->refused < part->target->n) {
+        send_flight(flight);
+        return;
+    }
     enum ecc_load_verdict verdict = ecc_load_judge(part, flight->answers, outcome, reply, text, sizeof text);
     if (verdict == ECC_LOAD_ERROR)
         count_kind(part, e->gave_up ? "not waited for" : text);
@@ -176,8 +208,6 @@ static void send_next(struct engine *e, uint64_t now)
 {
     struct ecc_load *load = e->load;
     struct ecc_load_part *part = &load->parts[ecc_spread_next(&e->spread)];
-    const struct ecc_answers *answers = part->answers;
-    const struct ecc_sender *sender = NULL;
     struct flight *flight = e->free;
 
     if (e->in_flight == e->most) {
@@ -185,21 +215,13 @@ static void send_next(struct engine *e, uint64_t now)
         load->dropped++;
         return;
     }
-    if (part->pool) {
-        sender = &part->pool->senders[part->pool->next];
-        answers = answers ? &part->answers[part->pool->next] : NULL;
-        part->pool->next = (part->pool->next + 1) % part->pool->n;
-    }
     e->free = flight->next;
-    *flight = (struct flight){e, part, answers, e->due, NULL};
-    e->head.n = e->body.n = 0;
-    ecc_message_write(&part->message, sender, answers, &load->uniques, &e->head, &e->body);
+    *flight = (struct flight){.engine = e, .part = part, .due = e->due};
     e->in_flight++;
     part->sent++;
     load->sent++;
     ecc_histogram_add(load->behind, (now - e->due) / 1000);
-    ec_http_send(ecc_load_next_client(part->target), (struct ec_str){e->head.p, e->head.n},
-                 (struct ec_str){part->message.has_body ? e->body.p : NULL, e->body.n}, ECC_LOAD_PATIENCE_MS, false, on_done, flight);
+    send_flight(flight);
 }
 
 static uint64_t due(const struct engine *e, uint64_t k)

@@ -100,7 +100,7 @@ int ecc_load_choose(struct ecc_load *load, const char *name, int percent); /* ad
 int ecc_load_plan(struct ecc_load *load, const struct json_t *state);      /* the rest of each part, targets and pools; state: of `up` */
 int ecc_load_open(struct ecc_load *load);  /* the loop and the clients */
 void ecc_load_close(struct ecc_load *load);
-struct ec_http_client *ecc_load_next_client(struct ecc_load_target *target);
+size_t ecc_load_next_replica(struct ecc_load_target *target);
 
 /* ------------------------------------------------------------------ setup.c */
 

@@ -133,10 +133,10 @@ static int target_of(struct ecc_load *load, const struct json_t *state, const st
     return 0;
 }
 
-struct ec_http_client *ecc_load_next_client(struct ecc_load_target *target)
+size_t ecc_load_next_replica(struct ecc_load_target *target)
 {
     target->next = (target->next + 1) % target->n;
-    return target->clients[target->next];
+    return target->next;
 }
 
 /* ------------------------------------------------------------------ identities */

@@ -63,7 +63,7 @@ static void ask(struct ecc_load *load, const struct asked *asked, struct answer 
     ec_buf_str(&head, asked->traceparent);
     json_decref(*sent);
     *sent = message->has_body ? json_loadb(body.p, body.n, JSON_DECODE_ANY, NULL) : NULL;
-    ec_http_send(ecc_load_next_client(asked->target), (struct ec_str){head.p, head.n},
+    ec_http_send(asked->target->clients[ecc_load_next_replica(asked->target)], (struct ec_str){head.p, head.n},
                  (struct ec_str){message->has_body ? body.p : NULL, body.n}, ECC_LOAD_PATIENCE_MS, false, on_answer, answer);
     while (!answer->done)
         uv_run(&load->loop, UV_RUN_ONCE);

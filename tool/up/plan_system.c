@@ -319,7 +319,7 @@ static int add_service(struct ecc_up *up, const struct ecc_node *node, int repli
         const char *keys = ecc_up_callers_keys(up, node);
         if (!keys)
             return ECC_EXIT_IO;
-        env(up, proc, "EC_SERVICE_KEYS", keys);
+        env(up, proc, "EC_SERVICE_KEYS_FILE", keys);
         if (service->has_database)
             env(up, proc, "DATABASE_URL", ecc_database_url(up, node->name));
         if (service->jwt)

@@ -116,7 +116,7 @@ void ecc_up_build_begin(struct ecc_up *up, struct ecc_up_build *build);
 int ecc_up_build_failed(struct ecc_up *up, const struct ecc_up_build *build, int code); /* says why; returns an exit code */
 void ecc_up_clean_programs(struct ecc_up *up); /* removes those that nobody runs from */
 
-/* {"keys": [...]}: the public keys of whoever calls node; NULL after saying why. */
+/* The file with the public keys of whoever calls node, a JWKS; another set of them has another name. NULL after saying why. */
 const char *ecc_up_callers_keys(struct ecc_up *up, const struct ecc_node *node);
 
 /* A path below home; made of printf parts, folders are created. */

@@ -9,7 +9,7 @@
 
 volatile int ecc_verify_interrupted;
 
-void ecc_random_hex(char *out, size_t bytes)
+void ecc_play_hex(char *out, size_t bytes)
 {
     unsigned char random[16];
 
@@ -26,7 +26,7 @@ int ecc_play_open(struct ecc_verify *v, const struct ecc_scenario *scenario, con
     int code;
 
     *play = (struct ecc_play){.load = load};
-    ecc_random_hex(play->trace_id, 16);
+    ecc_play_hex(play->trace_id, 16);
     load->cli = v->cli;
     load->model = v->model;
     load->rate = load->identities = 1;
@@ -82,13 +82,13 @@ static int send_one(struct ecc_play *play, bool told)
     char span[17];
     uv_timer_t tick;
 
-    ecc_random_hex(span, 8);
+    ecc_play_hex(span, 8);
     ecc_message_write(&part->message, sender, part->answers, &load->uniques, &head, &body);
     ec_buf_printf(&head, "traceparent: 00-%s-%s-%s\r\n", play->trace_id, span, told ? "01" : "00");
     uv_timer_init(&load->loop, &tick);
     uv_timer_start(&tick, on_tick, 100, 100);
     struct ec_http_call *call =
-        ec_http_send(ecc_load_next_client(part->target), (struct ec_str){head.p, head.n},
+        ec_http_send(part->target->clients[ecc_load_next_replica(part->target)], (struct ec_str){head.p, head.n},
                      (struct ec_str){part->message.has_body ? body.p : NULL, body.n}, ECC_LOAD_PATIENCE_MS, false, on_answer, &waiting);
     while (!waiting.done && !ecc_verify_interrupted)
         uv_run(&load->loop, UV_RUN_ONCE);

@@ -93,8 +93,8 @@ static int before_given(void *data, size_t given, const char **traceparent)
     struct giving *g = data;
     char span[17];
 
-    ecc_random_hex(g->trace_id, 16);
-    ecc_random_hex(span, 8);
+    ecc_play_hex(g->trace_id, 16);
+    ecc_play_hex(span, 8);
     *traceparent = ecc_arena_printf(g->v->arena, "traceparent: 00-%s-%s-01\r\n", g->trace_id, span);
     return ecc_verify_assume(g->v, g->scenario, given);
 }

@@ -71,7 +71,7 @@ int ecc_assume_more(struct ecc_cli *cli, struct ecc_topology *topology, const st
 /* play.c */
 /* Signs in, plays what is given; watch: who is told of that, or NULL. */
 int ecc_play_open(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_load_watch *watch, struct ecc_play *play);
-void ecc_random_hex(char *out, size_t bytes); /* never all zero; 2 * bytes + 1 */
+void ecc_play_hex(char *out, size_t bytes); /* never all zero; 2 * bytes + 1 */
 void ecc_play_close(struct ecc_play *play);
 /* `when`, so many times; told: its trace is recorded. */
 int ecc_play_when(struct ecc_play *play, int times, bool told);

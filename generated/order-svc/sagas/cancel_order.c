@@ -27,15 +27,18 @@ static const struct ec_saga_step cancel_order_steps[] = {
     {
         .name = "unship",
         .run = cancel_order_unship_do,
+        .calls = "shipping-svc.CancelShipment",
         .can_fail = true,
     },
     {
         .name = "refund",
         .run = cancel_order_refund_do,
+        .calls = "payment-svc.Refund",
     },
     {
         .name = "restock",
         .run = cancel_order_restock_do,
+        .calls = "inventory-svc.Release",
     },
 };
 

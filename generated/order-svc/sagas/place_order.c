@@ -57,18 +57,24 @@ static const struct ec_saga_step place_order_steps[] = {
         .name = "reserve",
         .run = place_order_reserve_do,
         .undo = place_order_reserve_undo,
+        .calls = "inventory-svc.Reserve",
+        .undoes = "inventory-svc.Release",
         .can_fail = true,
     },
     {
         .name = "charge",
         .run = place_order_charge_do,
         .undo = place_order_charge_undo,
+        .calls = "payment-svc.Charge",
+        .undoes = "payment-svc.Refund",
         .can_fail = true,
     },
     {
         .name = "ship",
         .run = place_order_ship_do,
         .undo = place_order_ship_undo,
+        .calls = "shipping-svc.Schedule",
+        .undoes = "shipping-svc.Unschedule",
     },
 };
 

@@ -5,6 +5,8 @@ struct ec_setting jwt_key_setting = {
     .name = "jwt_key",
     .env = "JWT_KEY",
     .secret = true,
+    .rotates = true,
+    .at_least = 32,
     .kind = EC_TEXT,
 };
 

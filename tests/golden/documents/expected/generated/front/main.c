@@ -13,6 +13,10 @@ static const struct ec_service service = {
         &form_svc_edge,
         NULL,
     },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &memo_people_keyspace,
+        NULL,
+    },
     .gateway = &gateway,
     .port = 8443,
     .workers = 1,

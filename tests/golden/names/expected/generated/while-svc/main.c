@@ -31,6 +31,10 @@ static const struct ec_service service = {
         &int_svc_edge,
         NULL,
     },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &volatile_register_keyspace,
+        NULL,
+    },
     .workers = 1,
 };
 

@@ -5,6 +5,7 @@ struct ec_setting pay_key_setting = {
     .name = "pay_key",
     .env = "PAY_KEY",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 

@@ -12,6 +12,7 @@ struct ec_setting post_token_setting = {
     .name = "post_token",
     .env = "POST_TOKEN",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 

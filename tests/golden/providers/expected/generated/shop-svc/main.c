@@ -12,6 +12,7 @@ struct ec_setting pay_key_setting = {
     .name = "pay_key",
     .env = "PAY_KEY",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 
@@ -19,6 +20,7 @@ struct ec_setting maps_key_setting = {
     .name = "maps_key",
     .env = "MAPS_KEY",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 
@@ -26,6 +28,7 @@ struct ec_setting post_token_setting = {
     .name = "post_token",
     .env = "POST_TOKEN",
     .secret = true,
+    .rotates = true,
     .kind = EC_TEXT,
 };
 

@@ -19,6 +19,8 @@ struct ec_setting item_jwt_key_setting = {
     .name = "item_jwt_key",
     .env = "ITEM_JWT_KEY",
     .secret = true,
+    .rotates = true,
+    .at_least = 32,
     .kind = EC_TEXT,
 };
 
@@ -126,6 +128,10 @@ static const struct ec_service service = {
     },
     .edges = (struct ec_edge *const[]){
         &score_svc_edge,
+        NULL,
+    },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &memo_seen_keyspace,
         NULL,
     },
     .topics = (const struct ec_topic *const[]){

@@ -15,6 +15,11 @@ static const struct ec_service service = {
         &user_svc_edge,
         NULL,
     },
+    .keyspaces = (const struct ec_keyspace *const[]){
+        &memo_sessions_keyspace,
+        &memo_trips_keyspace,
+        NULL,
+    },
     .gateway = &gateway,
     .port = 8080,
     .workers = 1,

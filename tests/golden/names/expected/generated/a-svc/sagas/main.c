@@ -20,12 +20,14 @@ static const struct ec_saga_step main_steps[] = {
     {
         .name = "in",
         .run = main_in_do,
+        .calls = "int-svc.Double",
         .result = &task_record,
         .result_offset = offsetof(struct main_saga, in_),
     },
     {
         .name = "out",
         .run = main_out_do,
+        .calls = "int-svc.Double",
     },
 };
 

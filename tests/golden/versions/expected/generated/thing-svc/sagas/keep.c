@@ -53,6 +53,8 @@ static const struct ec_saga_step keep_steps[] = {
         .name = "hold",
         .run = keep_hold_do,
         .undo = keep_hold_undo,
+        .calls = "hold-svc.Take",
+        .undoes = "hold-svc.Free",
         .result = &held_record,
         .result_offset = offsetof(struct keep_saga, hold),
         .can_fail = true,
@@ -61,11 +63,14 @@ static const struct ec_saga_step keep_steps[] = {
         .name = "look",
         .run = keep_look_do,
         .undo = keep_look_undo,
+        .calls = "hold-svc.Take",
+        .undoes = "hold-svc.Free",
         .can_fail = true,
     },
     {
         .name = "mark",
         .run = keep_mark_do,
+        .calls = "hold-svc.Mark",
     },
 };
 

@@ -59,6 +59,8 @@ static const struct ec_saga_step keep_v1_steps[] = {
         .name = "hold",
         .run = keep_v1_hold_do,
         .undo = keep_v1_hold_undo,
+        .calls = "hold-svc.Take",
+        .undoes = "hold-svc.Free",
         .result = &keep_v1_hold_record,
         .result_offset = offsetof(struct keep_v1_saga, hold),
         .can_fail = true,
@@ -66,6 +68,7 @@ static const struct ec_saga_step keep_v1_steps[] = {
     {
         .name = "mark",
         .run = keep_v1_mark_do,
+        .calls = "hold-svc.Mark",
     },
 };
 

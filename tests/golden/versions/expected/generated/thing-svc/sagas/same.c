@@ -13,6 +13,7 @@ static const struct ec_saga_step same_steps[] = {
     {
         .name = "free",
         .run = same_free_do,
+        .calls = "hold-svc.Free",
     },
 };
 

@@ -13,6 +13,7 @@ static const struct ec_saga_step toss_v1_steps[] = {
     {
         .name = "free",
         .run = toss_v1_free_do,
+        .calls = "hold-svc.Free",
     },
 };
 

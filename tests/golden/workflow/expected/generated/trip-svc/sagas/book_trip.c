@@ -30,6 +30,8 @@ static const struct ec_saga_step book_trip_steps[] = {
         .name = "seat",
         .run = book_trip_seat_do,
         .undo = book_trip_seat_undo,
+        .calls = "seat-svc.Take",
+        .undoes = "seat-svc.Give",
         .result = &seat_record,
         .result_offset = offsetof(struct book_trip_saga, seat),
         .can_fail = true,
@@ -37,6 +39,7 @@ static const struct ec_saga_step book_trip_steps[] = {
     {
         .name = "greet",
         .run = book_trip_greet_do,
+        .calls = "user-svc.Ping",
     },
 };
 

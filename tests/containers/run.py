@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+"""The generated containers on a real engine: built, brought up by docker-compose, the four stories of the example through the published port, who
+can reach whom, down. With EC_LONG=1, or the word `swarm`, also two of each on a swarm, of which one each is killed meanwhile.
+
+usage: run.py ECOMC [compose|swarm]
+Where no engine can run it says so and is skipped; EC_REQUIRE_ENGINE=1 makes that a failure."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
+sys.path.insert(0, HERE)
+import lib  # noqa: E402
+import images  # noqa: E402
+import stories  # noqa: E402
+from engine import HERE_IS, HOME, OUTSIDE, ROOT, CannotRun, Engine, run  # noqa: E402
+from system import PROJECT, Containers  # noqa: E402
+
+ECOMC = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(ROOT, ".ecom", "build", "tool", "ecomc")
+ONLY = sys.argv[2:]
+GENERATED = os.path.join(ROOT, "generated")
+COMPOSE = ["-p", PROJECT, "-f", os.path.join(GENERATED, "compose.yaml"), "-f", os.path.join(GENERATED, "compose.dev.yaml")]
+COMPOSE_V2 = "v2.17.3"  # for Go 1.19 and on
+WATCHERS = {"prometheus", "grafana"}  # nobody has their images here
+STORIES = (stories.happy, stories.declined, stories.cached, stories.breaker)
+passed = failed = skipped = 0
+
+
+def attempt(name, function, *args):
+    global passed, failed
+    begun = time.monotonic()
+    try:
+        result = function(*args)
+    except CannotRun:
+        raise
+    except Exception:  # every failure is shown, and the rest still runs
+        failed += 1
+        print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
+        return None
+    passed += 1
+    print(f"ok   {name} ({time.monotonic() - begun:.1f} s)", flush=True)
+    return result if result is not None else True
+
+
+def skip(name, why):
+    global skipped
+    skipped += 1
+    print(f"skip: {name}: {why}", flush=True)
+
+
+def compose(engine, *args, program=("docker-compose",), files=(), **kw):
+    return run(*program, *COMPOSE, *files, *args, env=engine.env, cwd=ROOT, **kw)
+
+
+# ---------------------------------------------------------------- what needs no container
+
+
+def compose_v2():
+    """Its program: built by Go once, which takes minutes, with EC_LONG=1."""
+    program = os.path.join(HOME, "docker-compose-v2")
+    if os.path.exists(program) or not lib.LONG:
+        return program if os.path.exists(program) else None
+    with tempfile.TemporaryDirectory(dir=HOME) as folder:
+        run("go", "mod", "init", "local", cwd=folder)
+        done = run("go", "mod", "download", "-json", f"github.com/docker/compose/v2@{COMPOSE_V2}", cwd=folder, check=False)
+        if done.returncode:
+            return None
+        source = os.path.join(folder, "source")  # its go.mod replaces modules, so it has to be the main one
+        shutil.copytree(json.loads(done.stdout)["Dir"], source)
+        run("chmod", "-R", "u+w", source)
+        run("go", "build", "-o", program, "./cmd", cwd=source, timeout=3600)
+    return program
+
+
+def configured(engine, program):
+    """Both files together are understood, and say what they should."""
+    text = compose(engine, "config", program=program)
+    services = yaml_load(text)["services"]
+    assert {"api-gateway", "order-svc", "order-svc-db", "order-svc-migrate", "kafka", "redis", "stripe-sandbox"} <= set(services), sorted(services)
+    for name, service in services.items():
+        if name in WATCHERS:
+            continue
+        assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
+        assert not str(service["user"]).startswith(("0:", "root")), service["user"]
+        assert service["mem_limit"] and service["cpus"] and service["pids_limit"], name
+        assert name == "api-gateway" or "ports" not in service, f"{name} is published"
+        assert name.endswith("-migrate") or service["healthcheck"]["test"], name
+    assert services["order-svc"]["depends_on"]["order-svc-migrate"]["condition"] == "service_completed_successfully", services["order-svc"]["depends_on"]
+
+
+def yaml_load(text):
+    import yaml  # docker-compose brings it
+    return yaml.safe_load(text)
+
+
+def build(engine):
+    """The images, by docker-compose, with the machine's network, from which apt takes packages."""
+    images.base(engine)
+    images.stand_ins(engine)
+    engine.docker("build", "--network", "host", "-t", "ecom-runtime", "-f", os.path.join(ROOT, "runtime", "Dockerfile"), ROOT)
+    services = yaml_load(compose(engine, "config"))["services"]
+    over = {"version": "3.8", "services": {name: {"build": {"context": GENERATED, "network": "host"}} for name, s in services.items() if "build" in s}}
+    with tempfile.NamedTemporaryFile("w", suffix=".json", dir=HOME) as file:
+        json.dump(over, file)
+        file.flush()
+        compose(engine, "build", files=["-f", file.name])
+    for name in over["services"]:
+        (found,) = json.loads(engine.docker("inspect", f"{name}:latest"))
+        assert found["Config"]["User"] == "10001:10001", found["Config"]
+        has = engine.docker("run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", name, "-c", "ls /usr/bin/gcc /usr/include/ec.h /usr/bin/meson 2>&1; true")
+        assert has.count("No such file") == 3, f"{name} has what builds it: {has}"
+    sizes = {line.split()[0]: line.split()[1] for line in engine.docker("images", "--format", "{{.Repository}} {{.Size}}").splitlines()}
+    print(f"measured: images {sizes['order-svc']} (order-svc), {sizes['api-gateway']} (api-gateway), on a base of {sizes['debian']}", flush=True)
+
+
+# ---------------------------------------------------------------- compose
+
+
+def no_secret_is_told(engine, secrets):
+    """Neither the files that are generated nor what an engine says of a container has a value."""
+    values = [open(os.path.join(secrets, name)).read().strip() for name in os.listdir(secrets)]
+    values = [value for value in values if len(value) >= 32]
+    assert len(values) > 15
+    told = engine.docker("inspect", *engine.docker("ps", "-aq").split()) + "".join(
+        open(os.path.join(GENERATED, name)).read() for name in os.listdir(GENERATED) if name.endswith((".yaml", "file")))
+    assert not [value[:4] for value in values if value in told]
+
+
+def isolated(system):
+    """From order-svc: those whom the topology lets it talk to, and nobody else."""
+    for host, port in (("order-svc-db", 5432), ("kafka", 9092), ("inventory-svc", 8080), ("payment-svc", 8080), ("shipping-svc", 8080), ("catalog-svc", 8080)):
+        assert system.reaches("order-svc", host, port), f"order-svc can't reach {host}"
+    addresses = {name: p["address"] for name, p in system.processes().items()}
+    for host, port in (("notify-svc", 8080), ("user-svc", 8080), ("payment-svc-db", 5432), ("user-svc-db", 5432), ("redis", 6379), ("stripe-sandbox", 8443)):
+        assert not system.reaches("order-svc", host, port), f"order-svc reaches {host} by name"
+        assert not system.reaches("order-svc", addresses[host], port), f"order-svc reaches {host} by address"
+    lib.wait(lambda: system.reaches("payment-svc", OUTSIDE, 80), 20, "payment-svc reaches the outside, where its provider is")
+    assert not system.reaches("order-svc", OUTSIDE, 80), "order-svc reaches the outside"
+    assert system.reaches("payment-svc", "stripe-sandbox", 8443) and not system.reaches("payment-svc", "notify-svc", 8080)
+
+
+def confined(system):
+    """What the kernel says of a process in a container."""
+    for name in ("order-svc", "api-gateway", "order-svc-db", "redis", "kafka", "stripe-sandbox"):
+        status = open(f"/proc/{system.processes()[name]['pid']}/status").read()
+        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        assert "0" not in fields["Uid"].split(), f"{name} is root"
+        assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 0, f"{name} has capabilities"
+        assert fields["NoNewPrivs"].strip() == "1", name
+        mounts = open(f"/proc/{system.processes()[name]['pid']}/mounts").read()
+        assert re.search(r"^\S+ / \S+ ro,", mounts, re.M), f"{name} may write its root"
+
+
+def strict_stories(system):
+    import test_stories
+    for name in ("test_happy_path", "test_payment_failure", "test_cache_hit"):
+        attempt(f"stories.{name[5:]} through the published port", getattr(test_stories, name), system)
+    attempt("stories.breaker through the published port", stories.breaker, system)
+
+
+def on_compose(engine, secrets, folder):
+    engine.env |= {"EC_SECRETS": secrets, "API_GATEWAY_PORT": "18080"}
+    services = [name for name in compose(engine, "config", "--services").split() if name not in WATCHERS]
+    system = Containers(engine, "compose", secrets, folder, 18080)
+    try:
+        if not attempt("docker-compose brings it up", compose, engine, "up", "-d", "--no-build", *services):
+            print(compose(engine, "ps", check=False).stdout)
+            return
+        running = [s for s in services if not s.endswith("-migrate")]
+        if not attempt("each is healthy", system.wait_ready, running, 120):
+            print(compose(engine, "ps", check=False).stdout, compose(engine, "logs", "--tail", "5", check=False).stdout[-6000:])
+            return
+        engine.hosts({"kafka": system.processes()["kafka"]["address"]})
+        with system.following():
+            strict_stories(system)
+        attempt("only what is declared can be reached", isolated, system)
+        attempt("no root, no capability, nothing to write", confined, system)
+        attempt("no secret is told", no_secret_is_told, engine, secrets)
+        attempt("up again changes nothing", up_again, engine, system, services)
+    finally:
+        attempt("docker-compose takes it down", compose, engine, "down", "-v", "-t", "20")
+    attempt("nothing is left", nothing_left, engine)
+
+
+def up_again(engine, system, services):
+    before = {name: p["id"] for name, p in system.processes().items()}
+    compose(engine, "up", "-d", "--no-build", *services)
+    assert {name: p["id"] for name, p in system.processes().items()} == before
+
+
+def nothing_left(engine):
+    for what in (("ps", "-aq"), ("volume", "ls", "-q"), ("network", "ls", "-q")):
+        left = engine.docker(*what, "--filter", f"label=com.docker.compose.project={PROJECT}").split()
+        assert not left, (what, left)
+
+
+# ---------------------------------------------------------------- swarm
+
+PROGRAMS = ["user-svc", "catalog-svc", "inventory-svc", "payment-svc", "shipping-svc", "order-svc", "notify-svc", "api-gateway"]
+
+
+def one_effect_each(system, orders, declined):
+    """Of every order exactly one reservation, payment and shipment; of a declined one nothing that lasts."""
+    ids = ",".join(f"'{order}'" for order in orders)
+    for service, table, state in (("inventory-svc", "reservations", "held"), ("payment-svc", "payments", "captured"), ("shipping-svc", "shipments", "scheduled")):
+        rows = system.sql(service, f"SELECT order_id, status FROM {table} WHERE order_id IN ({ids})")
+        assert sorted(rows) == sorted([order, state] for order in orders), (service, rows)
+    ids = ",".join(f"'{order}'" for order in declined)
+    held = [row[0] for row in system.sql("inventory-svc", f"SELECT status FROM reservations WHERE order_id IN ({ids})")]
+    assert set(held) <= {"released"}, held
+    broken = system.sql("inventory-svc", "SELECT sku FROM stock WHERE available < 0 OR available + reserved + shipped <> initial")
+    assert not broken, broken
+
+
+def on_swarm(engine, secrets, folder):
+    """Two of each. Where the kernel has no IPVS there is no mesh, and each gateway is published by itself."""
+    engine.env |= {"EC_SECRETS": secrets, "EC_SEED": "--seed", "EC_PUBLISH": "host", "EC_ENDPOINT": "dnsrr", "API_GATEWAY_PORT": "0"}
+    engine.docker("swarm", "init", "--advertise-addr", HERE_IS, "--listen-addr", HERE_IS)
+    system = Containers(engine, "swarm", secrets, folder, 0)
+    try:
+        files = ["-c", os.path.join(GENERATED, "stack.yaml"), "-c", os.path.join(GENERATED, "stack.dev.yaml")]
+        if not attempt("docker stack deploy takes it", engine.docker, "stack", "deploy", "--resolve-image", "never", *files, PROJECT):
+            return
+
+        def two_of_each():
+            for service in PROGRAMS:
+                states = [c["State"].get("Health", {}).get("Status") for c in system.containers(service)]
+                if states != ["healthy"] * 2:
+                    return False
+            return True
+        if not attempt("two of each are healthy", lib.wait, two_of_each, 600, "two of each are healthy"):
+            print(engine.docker("service", "ls"), engine.docker("stack", "ps", "--no-trunc", PROJECT, check=False).stdout[:8000])
+            return
+        for story in STORIES:
+            attempt(f"swarm: {story.__name__}", story, system, "quiet")
+        attempt("swarm: the stories while one of each is killed", under_fire, system)
+    finally:
+        engine.docker("stack", "rm", PROJECT)
+        lib.wait(lambda: not engine.docker("ps", "-q").split(), 90, "everything has ended")
+        engine.docker("swarm", "leave", "--force")
+        engine.docker("container", "prune", "-f")
+        engine.docker("volume", "prune", "-f")
+
+
+def under_fire(system):
+    orders, declined = [], []
+    with stories.Killer(system, PROGRAMS) as killer:
+        n = 0
+        while killer.thread.is_alive() or n < 4:
+            orders.append(stories.happy(system, n))
+            declined.append(stories.declined(system, n))
+            stories.cached(system, n)
+            n += 1
+    assert killer.killed == PROGRAMS, killer.killed
+    stories.breaker(system, "after")
+    lib.wait(lambda: not system.sql("order-svc", "SELECT id FROM ec.saga WHERE state IN ('running', 'compensating')"), 60, "every saga has ended")
+    one_effect_each(system, orders, declined)
+    print(f"measured: {len(orders)} orders and {len(declined)} declined ones while {len(killer.killed)} containers were killed", flush=True)
+
+
+# ---------------------------------------------------------------- all
+
+
+def everything(engine, temp):
+    secrets = os.path.join(temp, "secrets")
+    os.mkdir(secrets)
+    run(ECOMC, "secrets", "--sandbox", "-o", secrets, "topology.ecom", cwd=ROOT)
+    engine.env["EC_SECRETS"] = secrets
+    attempt("docker-compose understands the files", configured, engine, ("docker-compose",))
+    v2 = compose_v2()
+    if v2:
+        attempt("Compose v2 understands the files", configured, engine, (v2,))
+    elif lib.LONG:
+        skip("Compose v2", "Go can't build it here")
+    engine.start_to_build()
+    if not attempt("the images are built", build, engine):
+        return
+    engine.stop()
+    engine.start_to_run()
+    if not ONLY or "compose" in ONLY:
+        on_compose(engine, secrets, os.path.join(temp, "compose"))
+    if lib.LONG or "swarm" in ONLY:
+        on_swarm(engine, secrets, os.path.join(temp, "swarm"))
+
+
+def main():
+    global failed
+    temp = tempfile.mkdtemp(prefix="ecom-containers-")
+    engine = None
+    try:
+        engine = Engine()
+        everything(engine, temp)
+    except CannotRun as why:
+        if os.environ.get("EC_REQUIRE_ENGINE"):
+            failed += 1
+            print(f"FAIL no engine: {why}")
+        else:
+            skip("containers", why)
+    finally:
+        if engine:
+            engine.close()
+        shutil.rmtree(temp, ignore_errors=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
