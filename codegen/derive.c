@@ -82,11 +82,35 @@ void ecc_hops_name(struct ecc_arena *arena, struct ecc_hops *hops)
 
 /* ------------------------------------------------------------------ shared by the parts */
 
+/* Of a breaker and of a cache it is what `when` finds; everything else holds from where it stands. */
+bool ecc_derive_holds(const struct ecc_derive *d, const struct ecc_assume *a)
+{
+    bool found = a->kind == ECC_ASSUME_OPEN || a->kind == ECC_ASSUME_HOLDS || a->kind == ECC_ASSUME_MISSES;
+
+    return d->at > (found ? d->scenario->ngiven : a->after);
+}
+
 const struct ecc_assume *ecc_derive_assumed(const struct ecc_derive *d, enum ecc_assume_kind kind, const struct ecc_node *node)
 {
-    for (size_t i = 0; d->assuming && i < d->scenario->nassumes; i++)
-        if (d->scenario->assumes[i].kind == kind && d->scenario->assumes[i].node == node)
-            return &d->scenario->assumes[i];
+    for (size_t i = 0; i < d->scenario->nassumes; i++) {
+        const struct ecc_assume *a = &d->scenario->assumes[i];
+        if (a->kind != kind || a->node != node || !ecc_derive_holds(d, a))
+            continue;
+        d->met[i] = true;
+        return a;
+    }
+    return NULL;
+}
+
+const struct ecc_assume *ecc_derive_fails(const struct ecc_derive *d, const struct ecc_op *op, const struct ecc_ext_call *ext)
+{
+    for (size_t i = 0; i < d->scenario->nassumes; i++) {
+        const struct ecc_assume *a = &d->scenario->assumes[i];
+        if (a->kind != ECC_ASSUME_FAILS || a->op != op || a->ext != ext || !ecc_derive_holds(d, a))
+            continue;
+        d->met[i] = true;
+        return a;
+    }
     return NULL;
 }
 
@@ -131,11 +155,15 @@ const struct ecc_known *ecc_derive_cached(struct ecc_derive *d, const struct ecc
 {
     const char *text = ecc_known_print(d->arena, key);
 
+    for (size_t i = 0; i < d->scenario->nassumes; i++)
+        if (d->scenario->assumes[i].keyspace == keyspace && ecc_derive_holds(d, &d->scenario->assumes[i]))
+            d->met[i] = true;
     for (size_t i = d->cache.n; i-- > 0;)
         if (d->cache.items[i].keyspace == keyspace && strcmp(d->cache.items[i].key, text) == 0)
             return d->cache.items[i].value;
-    for (size_t i = 0; d->assuming && i < d->scenario->nassumes; i++)
-        if (d->scenario->assumes[i].kind == ECC_ASSUME_HOLDS && d->scenario->assumes[i].keyspace == keyspace)
+    for (size_t i = 0; i < d->scenario->nassumes; i++)
+        if (d->scenario->assumes[i].kind == ECC_ASSUME_HOLDS && d->scenario->assumes[i].keyspace == keyspace &&
+            ecc_derive_holds(d, &d->scenario->assumes[i]))
             return ecc_known_row(d->arena, keyspace->value, keyspace->name);
     return NULL;
 }
@@ -149,6 +177,26 @@ void ecc_derive_keep(struct ecc_derive *d, const struct ecc_keyspace *keyspace, 
 
 /* ------------------------------------------------------------------ a request as the client writes it */
 
+static const struct ecc_known *answer_value(struct ecc_derive *d, const struct ecc_sbx_value *v)
+{
+    const struct ecc_known *value = &ecc_known_null;
+
+    for (size_t i = 0; i < d->answers.n; i++)
+        if (d->answers.items[i].request == v->answer)
+            value = d->answers.items[i].value;
+    for (size_t i = 0; i < v->npath; i++)
+        value = ecc_known_field(d->arena, value, v->path[i]);
+    return value;
+}
+
+static void keep_answer(struct ecc_derive *d, const struct ecc_request *request, const struct ecc_known *value)
+{
+    const struct ecc_answered answered = {request, value ? value : &ecc_known_null};
+
+    if (request->let)
+        ECC_PUSH(d->arena, &d->answers, answered);
+}
+
 static const struct ecc_known *client_value(struct ecc_derive *d, const struct ecc_sbx_value *v, const struct ecc_known *same)
 {
     struct ecc_known *out;
@@ -158,6 +206,8 @@ static const struct ecc_known *client_value(struct ecc_derive *d, const struct e
         return ecc_derive_literal(d->arena, v->literal);
     case ECC_SBX_TOKEN:
         return ecc_known_some(d->arena, "%s%u%s", v->name, ++d->names, v->npath ? v->path[0] : "");
+    case ECC_SBX_ANSWER:
+        return answer_value(d, v);
     case ECC_SBX_REPLY: /* same.x */
         for (size_t i = 0; i < v->npath && same; i++)
             same = ecc_known_field(d->arena, same, v->path[i]);
@@ -196,21 +246,24 @@ static const struct ecc_type *type_in(const struct ecc_record *record, const cha
     return NULL;
 }
 
-static void add_param(struct ecc_derive *d, struct ecc_known *object, const struct ecc_record *record, const char *name, const char *text)
+/* text is `{order.id}` where an answer's field stands: the next of refs. */
+static void add_param(struct ecc_derive *d, struct ecc_known *object, const struct ecc_record *record, const char *name, const char *text,
+                      const struct ecc_refs_in *refs, size_t *ref)
 {
     const struct ecc_type *type = type_in(record, name);
+    const struct ecc_sbx_value *answer = *text == '{' && *ref < refs->n ? refs->items[(*ref)++] : NULL;
 
     if (!type || !record || object->n >= record->nfields)
         return;
     object->keys[object->n] = name;
-    object->items[object->n++] = text_as(d, text, type);
+    object->items[object->n++] = answer ? answer_value(d, answer) : text_as(d, text, type);
 }
 
 /* Each `{name}` of the route takes the segment that stands there. */
-static const struct ecc_known *path_of(struct ecc_derive *d, const struct ecc_route *route, const char *path)
+static const struct ecc_known *path_of(struct ecc_derive *d, const struct ecc_route *route, const struct ecc_request *request, size_t *ref)
 {
     struct ecc_known *out = ecc_known_object(d->arena, route->path_params ? route->path_params->nfields : 0);
-    const char *p = path;
+    const char *p = request->path;
 
     out->n = 0;
     for (const char *t = route->path; *t && *p;) {
@@ -220,23 +273,24 @@ static const struct ecc_known *path_of(struct ecc_derive *d, const struct ecc_ro
             continue;
         }
         size_t name = strcspn(t, "}"), segment = strcspn(p, "/?");
-        add_param(d, out, route->path_params, ecc_arena_strndup(d->arena, t + 1, name - 1), ecc_arena_strndup(d->arena, p, segment));
+        add_param(d, out, route->path_params, ecc_arena_strndup(d->arena, t + 1, name - 1), ecc_arena_strndup(d->arena, p, segment),
+                  &request->refs, ref);
         t += t[name] ? name + 1 : name;
         p += segment;
     }
     return out;
 }
 
-static const struct ecc_known *query_of(struct ecc_derive *d, const struct ecc_route *route, const char *path)
+static const struct ecc_known *query_of(struct ecc_derive *d, const struct ecc_route *route, const struct ecc_request *request, size_t *ref)
 {
     struct ecc_known *out = ecc_known_object(d->arena, route->query ? route->query->nfields : 0);
-    const char *p = strchr(path, '?');
+    const char *p = strchr(request->path, '?');
 
     out->n = 0;
     while (p && *p) {
         size_t n = strcspn(++p, "&"), name = strcspn(p, "=&");
         const char *value = ecc_arena_strndup(d->arena, p + name + (name < n), n - name - (name < n));
-        add_param(d, out, route->query, ecc_arena_strndup(d->arena, p, name), value);
+        add_param(d, out, route->query, ecc_arena_strndup(d->arena, p, name), value, &request->refs, ref);
         p += n;
     }
     return route->query ? ecc_known_from_wire(d->arena, out, route->query, "query") : out;
@@ -408,6 +462,7 @@ static struct ecc_answer ask(struct ecc_derive *d, const struct ecc_request *req
 {
     const struct ecc_edge *edge = NULL;
     struct ecc_at at = {.node = request->client, .hops = hops};
+    size_t ref = 0;
 
     *a = (struct asked){.d = d, .route = request->route, .token = token, .bearer = bearer, .env = {.arena = d->arena}};
     for (size_t i = 0; i < request->client->nout && !edge; i++) {
@@ -424,8 +479,8 @@ static struct ecc_answer ask(struct ecc_derive *d, const struct ecc_request *req
                             request->span);
     a->at = (struct ecc_at){.node = a->gateway, .hops = &a->hop->hops, .keyed = a->route->idempotent};
     a->body = request->body ? client_value(d, request->body, same) : &ecc_known_null;
-    ecc_env_bind(&a->env, a->route->path_var, path_of(d, a->route, request->path));
-    ecc_env_bind(&a->env, a->route->query_var, query_of(d, a->route, request->path));
+    ecc_env_bind(&a->env, a->route->path_var, path_of(d, a->route, request, &ref));
+    ecc_env_bind(&a->env, a->route->query_var, query_of(d, a->route, request, &ref));
     if (a->route->body)
         ecc_env_bind(&a->env, a->route->body_var, ecc_known_from_wire(d->arena, a->body, a->route->body, "body"));
     run_route(a);
@@ -448,6 +503,7 @@ static const struct ecc_known *sign_in(struct ecc_derive *d, const struct ecc_id
     for (size_t i = 0; i < identity->nrequests; i++) {
         const struct ecc_request *request = identity->requests[i];
         struct ecc_answer answer = ask(d, request, &ignored, NULL, &ecc_known_null, *same, &a);
+        keep_answer(d, request, answer.value);
         if (!i)
             *same = a.body;
         if (!request->let || !identity->ntoken || strcmp(request->let, identity->token[0]) != 0)
@@ -457,6 +513,40 @@ static const struct ecc_known *sign_in(struct ecc_derive *d, const struct ecc_id
             token = ecc_known_field(d->arena, token, identity->token[k]);
     }
     return token;
+}
+
+/* An operation that is asked by one of those who may. */
+static struct ecc_answer ask_op(struct ecc_derive *d, const struct ecc_request *request, struct ecc_hops *hops,
+                                const struct ecc_known *same)
+{
+    const struct ecc_at at = {.node = request->op->service, .hops = hops, .keyed = true};
+    const struct ecc_known *args = ecc_known_from_wire(d->arena, client_value(d, request->body, same), request->op->params, "given");
+    struct ecc_answer answer = ecc_derive_op(d, &at, request->op, args);
+
+    settle(d);
+    return answer;
+}
+
+static void play_given(struct ecc_derive *d, struct ecc_derived *derived, const char *token, const struct ecc_known *bearer,
+                       const struct ecc_known *same)
+{
+    const struct ecc_scenario *s = d->scenario;
+
+    derived->given = ECC_NEW_ARRAY(d->arena, struct ecc_derived_given, s->ngiven + 1);
+    for (size_t i = 0; i < s->ngiven; i++) {
+        struct ecc_derived_given *given = &derived->given[i];
+        struct asked a;
+
+        *given = (struct ecc_derived_given){.held = false};
+        d->at = i + 1;
+        d->held = false;
+        struct ecc_answer answer =
+            s->given[i]->op ? ask_op(d, s->given[i], &given->hops, same) : ask(d, s->given[i], &given->hops, token, bearer, same, &a);
+        keep_answer(d, s->given[i], answer.value);
+        given->error = answer.error;
+        given->held = d->held;
+    }
+    d->at = s->ngiven + 1;
 }
 
 /* Narrations come in the order of the story: each goes to the next hop along its edge. */
@@ -477,18 +567,17 @@ const struct ecc_derived *ecc_derive(struct ecc_arena *arena, const struct ecc_m
     struct ecc_derived *derived = ECC_NEW(arena, struct ecc_derived);
     const struct ecc_known *bearer = NULL, *same = NULL;
     const char *token = NULL;
-    struct ecc_hops ignored = {0};
     struct asked a = {0};
     size_t said = 0;
 
     derived->scenario = scenario;
+    d.met = ECC_NEW_ARRAY(arena, bool, scenario->nassumes + 1);
+    memset(d.met, 0, scenario->nassumes + 1);
     if (scenario->identity) {
         bearer = sign_in(&d, scenario->identity, &same);
         token = bearer->text ? bearer->text : ecc_known_print(arena, bearer);
     }
-    for (size_t i = 0; i < scenario->ngiven; i++)
-        ask(&d, scenario->given[i], &ignored, token, bearer, same, &a);
-    d.assuming = true;
+    play_given(&d, derived, token, bearer, same);
     d.nhops = 0;
     for (size_t i = 0; i < scenario->nassumes; i++) /* what is assumed of a cache is from now on */
         for (size_t k = 0; k < d.cache.n; k++)
@@ -499,6 +588,8 @@ const struct ecc_derived *ecc_derive(struct ecc_arena *arena, const struct ecc_m
         ask(&d, scenario->when, &derived->hops, token, bearer, same, &a);
     derived->cached = a.hit;
     derived->cut = d.cut;
+    derived->met = d.met;
+    derived->forced = d.forced;
     derived->unsaid = narrate(scenario, &derived->hops, &said);
     ecc_hops_name(arena, &derived->hops);
     return derived;

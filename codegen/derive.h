@@ -2,9 +2,9 @@
  *
  * A scenario's request is walked through gateway, operations, sagas, caches, breakers, providers' sandboxes and consumers, under the
  * scenario's assumptions. What comes of it is a tree of hops: every message between two nodes, in the order in which a hop's own program
- * sends them. Values are known as far as the topology says them (the request's body, literals, a sandbox's replies); what a database holds
- * is not, and then the straight way is taken: a row is there where its absence has a way out, and the other way round, `fail ... when` does
- * not fail, the `else` of a `when` is taken. So a story that hangs on a row's content is not told by a scenario.
+ * sends them. Values are known as far as the topology says them (the request's body, literals, a sandbox's replies), and so are rows that
+ * the story itself has made (derive_rows.c). What else a database holds is not, and then the straight way is taken: a row is there where
+ * its absence has a way out, and the other way round, `fail ... when` does not fail, the `else` of a `when` is taken.
  *
  * A trace that was recorded has the same form (tool/trace), with times.
  *
@@ -96,12 +96,22 @@ struct ecc_hop {
     uint64_t start_us, end_us; /* microseconds from when its trace began */
 };
 
+/* What one `given` of a scenario causes. */
+struct ecc_derived_given {
+    struct ecc_hops hops;          /* of an operation: what it sends */
+    const struct ecc_error *error; /* it fails with, or NULL */
+    bool held;                     /* not all of it comes to an end while what is assumed holds */
+};
+
 struct ecc_derived {
     const struct ecc_scenario *scenario;
+    struct ecc_derived_given *given; /* one for each of the scenario's */
     struct ecc_hops hops;         /* a REQUEST for each time */
     bool cut;                     /* there is no end: events cause each other */
     const struct ecc_say *unsaid; /* the first narration of a hop that there is not, or NULL */
     bool cached;                  /* the last reply came from a cache */
+    const bool *met;              /* each of the scenario's assumptions: its turn has come */
+    const struct ecc_assume *forced; /* nothing in the operation's text ends so; or NULL */
 };
 
 const struct ecc_derived *ecc_derive(struct ecc_arena *arena, const struct ecc_model *model, const struct ecc_scenario *scenario);

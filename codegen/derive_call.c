@@ -25,8 +25,11 @@ static struct ecc_broken *breaker_of(struct ecc_derive *d, const struct ecc_edge
         if (d->breakers.items[i].edge == edge)
             return &d->breakers.items[i];
     struct ecc_broken new = {.edge = edge};
-    for (size_t i = 0; d->assuming && i < d->scenario->nassumes; i++)
-        new.open = new.open || (d->scenario->assumes[i].kind == ECC_ASSUME_OPEN && d->scenario->assumes[i].edge == edge);
+    for (size_t i = 0; i < d->scenario->nassumes; i++) {
+        const struct ecc_assume *a = &d->scenario->assumes[i];
+        if (a->kind == ECC_ASSUME_OPEN && a->edge == edge && ecc_derive_holds(d, a))
+            new.open = d->met[i] = true;
+    }
     ECC_PUSH(d->arena, &d->breakers, new);
     return &d->breakers.items[d->breakers.n - 1];
 }
@@ -57,11 +60,11 @@ static bool raises(const struct ecc_op *op, const struct ecc_error *error)
 static struct attempt of_op(struct ecc_derive *d, const struct ecc_at *at, struct ecc_hop *hop, const struct ecc_op *op,
                             const struct ecc_known *args)
 {
-    const struct ecc_assume *fails = ecc_derive_assumed(d, ECC_ASSUME_FAILS, op->service);
+    const struct ecc_assume *fails = ecc_derive_fails(d, op, NULL);
     struct ecc_at inside = *at;
     struct ecc_answer answer;
 
-    if (fails && fails->op == op)
+    if (fails)
         inside.steer = fails->error;
     else if (at->steer && !raises(op, at->steer))
         inside.steer = NULL;
@@ -72,8 +75,10 @@ static struct attempt of_op(struct ecc_derive *d, const struct ecc_at *at, struc
     inside.saga = NULL;
     inside.step = NULL;
     answer = ecc_derive_op(d, &inside, op, args);
-    if (fails && fails->op == op && answer.error != fails->error)
-        answer = (struct ecc_answer){.error = fails->error}; /* it has its ways that are not in its text */
+    if (fails && answer.error != fails->error) { /* it has its ways that are not in its text */
+        answer = (struct ecc_answer){.error = fails->error};
+        d->forced = op->custom ? d->forced : fails;
+    }
     struct attempt attempt = {.value = answer.value, .accepted = answer.accepted, .unknown = answer.unknown, .sent = true};
     if (!answer.error)
         return attempt;
@@ -94,12 +99,12 @@ static struct attempt of_op(struct ecc_derive *d, const struct ecc_at *at, struc
 
 static struct attempt of_ext(struct ecc_derive *d, struct ecc_hop *hop, const struct ecc_ext_call *call, const struct ecc_known *args)
 {
-    const struct ecc_assume *fails = ecc_derive_assumed(d, ECC_ASSUME_FAILS, call->external);
+    const struct ecc_assume *fails = ecc_derive_fails(d, NULL, call);
     const struct ecc_type request = {.kind = ECC_TYPE_RECORD, .record = call->request};
     struct attempt attempt = {.sent = true};
     const struct ecc_known *reply = NULL;
 
-    if (fails && fails->ext == call) {
+    if (fails) {
         attempt.error = fails->error;
         hop->status = fails->error->status;
     } else {

@@ -27,6 +27,11 @@ struct ecc_kept {
     const struct ecc_known *value;
 };
 
+struct ecc_answered {
+    const struct ecc_request *request;
+    const struct ecc_known *value;
+};
+
 /* What waits until the request has been replied to: the delivery of an event, a saga that nobody awaits. */
 struct ecc_later {
     struct ecc_hop *publish; /* or NULL */
@@ -46,7 +51,7 @@ struct ecc_derive {
     struct ecc_arena *arena;
     const struct ecc_model *model;
     const struct ecc_scenario *scenario;
-    bool assuming; /* the assumptions hold: not of what is given */
+    size_t at; /* 0: somebody signs in; n: at the n-th `given`; behind the last one: at `when` */
     struct {
         struct ecc_cached *items;
         size_t n, cap;
@@ -67,6 +72,17 @@ struct ecc_derive {
         struct ecc_later *items;
         size_t n, cap;
     } later;
+    struct {
+        struct ecc_answered *items;
+        size_t n, cap;
+    } answers;
+    struct {
+        struct ecc_row **items; /* immutable: a change is another one */
+        size_t n, cap;
+    } rows;
+    bool *met;                       /* each assumption of the scenario: it has made a difference */
+    const struct ecc_assume *forced; /* an operation ends so only because it is assumed; or NULL */
+    bool held;                       /* something waits for what is broken: a saga, an event */
     unsigned names; /* given so far */
     size_t nhops;
     int depth;
@@ -99,6 +115,8 @@ struct ecc_answer {
 extern const struct ecc_error ecc_derive_timeout, ecc_derive_unavailable, ecc_derive_bad_gateway, ecc_derive_internal;
 
 /* derive.c */
+bool ecc_derive_holds(const struct ecc_derive *d, const struct ecc_assume *assume); /* by now */
+const struct ecc_assume *ecc_derive_fails(const struct ecc_derive *d, const struct ecc_op *op, const struct ecc_ext_call *ext);
 const struct ecc_assume *ecc_derive_assumed(const struct ecc_derive *d, enum ecc_assume_kind kind, const struct ecc_node *node);
 struct ecc_hop *ecc_derive_hop(struct ecc_derive *d, const struct ecc_at *at, enum ecc_hop_kind kind, const struct ecc_node *to,
                                const struct ecc_edge *edge, const char *label, struct ecc_span span);
@@ -117,6 +135,13 @@ const struct ecc_known *ecc_derive_literal(struct ecc_arena *arena, const struct
 
 /* derive_call.c */
 struct ecc_answer ecc_derive_call(struct ecc_derive *d, const struct ecc_at *at, const struct ecc_stmt *call, struct ecc_env *env);
+
+/* derive_rows.c. A statement is followed: does it find a row, and which? *row: NULL where it finds none, or it is not known. */
+struct ecc_row;
+enum ecc_truth ecc_derive_rows(struct ecc_derive *d, struct ecc_env *env, const struct ecc_node *node, const struct ecc_sql *sql,
+                               struct ecc_row **row);
+const struct ecc_known *ecc_derive_result(struct ecc_derive *d, const struct ecc_sql *sql, const struct ecc_row *row,
+                                          const struct ecc_known *result);
 
 /* derive_program.c */
 struct ecc_answer ecc_derive_op(struct ecc_derive *d, const struct ecc_at *at, const struct ecc_op *op, const struct ecc_known *args);

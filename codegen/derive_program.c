@@ -45,22 +45,43 @@ static bool steered(const struct run *r, const struct ecc_stmt *s)
     return r->at.steer && s->kind == ECC_STMT_FAIL && s->u.fail.error == r->at.steer;
 }
 
-/* The straight way: no row where `found` leaves, a row where `none` does or nothing. */
+/* Where it is not known: the straight way, no row where `found` leaves, a row where `none` does or nothing. */
 static enum flow run_sql(struct run *r, const struct ecc_stmt *s)
 {
     const struct ecc_sql *sql = s->u.sql;
     struct ecc_hop *hop = ecc_derive_hop(r->d, &r->at, ECC_HOP_SQL, NULL, NULL, sql->name, s->span);
     const struct ecc_known *value = &ecc_known_null;
+    struct ecc_row *which;
 
     hop->many = r->at.many;
     if (s->none && steered(r, s->none))
         return out(r, s->none);
-    if (sql->shape == ECC_SQL_ONE || (sql->shape == ECC_SQL_MAYBE && !s->found))
-        value = row(r, sql);
+    enum ecc_truth there = ecc_derive_rows(r->d, r->env, r->at.node, sql, &which);
+    if (s->none && there == ECC_FALSE)
+        return out(r, s->none);
+    if (sql->shape == ECC_SQL_ONE || (sql->shape == ECC_SQL_MAYBE && (there == ECC_UNKNOWN ? !s->found : there == ECC_TRUE)))
+        value = ecc_derive_result(r->d, sql, which, row(r, sql));
     else if (sql->shape == ECC_SQL_MANY)
         value = ecc_known_some(r->d->arena, "%s.%s#%u", r->at.node->name, sql->name, ++r->d->names);
     ecc_env_bind(r->env, s->let, value);
-    return NEXT;
+    return sql->shape == ECC_SQL_MAYBE && there == ECC_TRUE && s->found ? out(r, s->found) : NEXT;
+}
+
+/* What a transaction has written is gone when it fails. */
+static enum flow run_tx(struct run *r, const struct ecc_stmt *s)
+{
+    size_t n = r->d->rows.n;
+    struct ecc_row **before = ECC_NEW_ARRAY(r->d->arena, struct ecc_row *, n + 1);
+
+    if (n)
+        memcpy(before, r->d->rows.items, n * sizeof *before);
+    enum flow flow = run_block(r, &s->u.block);
+    if (flow == ENDED && r->answer.error) {
+        r->d->rows.items = before;
+        r->d->rows.n = n;
+        r->d->rows.cap = n + 1;
+    }
+    return flow;
 }
 
 /* ------------------------------------------------------------------ calls and sagas */
@@ -222,7 +243,7 @@ static enum flow run_stmt(struct run *r, const struct ecc_stmt *s)
     case ECC_STMT_SQL:
         return run_sql(r, s);
     case ECC_STMT_TX:
-        return run_block(r, &s->u.block);
+        return run_tx(r, s);
     case ECC_STMT_CALL:
         return run_call(r, s);
     case ECC_STMT_START:

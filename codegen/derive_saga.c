@@ -34,7 +34,7 @@ static struct ecc_answer compensate(struct ecc_derive *d, struct ecc_at at, cons
     return end(d, at, saga, env, error);
 }
 
-struct ecc_answer ecc_derive_saga(struct ecc_derive *d, const struct ecc_at *from, struct ecc_started *started)
+static struct ecc_answer run_saga(struct ecc_derive *d, const struct ecc_at *from, struct ecc_started *started)
 {
     const struct ecc_saga *saga = started->saga;
     struct ecc_env env = {.arena = d->arena, .args = started->args};
@@ -62,6 +62,14 @@ struct ecc_answer ecc_derive_saga(struct ecc_derive *d, const struct ecc_at *fro
     return end(d, at, saga, &env, NULL);
 }
 
+struct ecc_answer ecc_derive_saga(struct ecc_derive *d, const struct ecc_at *from, struct ecc_started *started)
+{
+    struct ecc_answer answer = run_saga(d, from, started);
+
+    d->held = d->held || answer.pending;
+    return answer;
+}
+
 /* ------------------------------------------------------------------ events */
 
 static void deliver_to(struct ecc_derive *d, const struct ecc_later *later, const struct ecc_node *service,
@@ -72,8 +80,10 @@ static void deliver_to(struct ecc_derive *d, const struct ecc_later *later, cons
     struct ecc_at at = {.node = bus, .hops = &later->publish->hops, .phase = ECC_HOP_FOR_EVENT};
     struct ecc_hop *hop;
 
-    if (ecc_derive_assumed(d, ECC_ASSUME_HANGS, service) || ecc_derive_assumed(d, ECC_ASSUME_DOWN, service))
+    if (ecc_derive_assumed(d, ECC_ASSUME_HANGS, service) || ecc_derive_assumed(d, ECC_ASSUME_DOWN, service)) {
+        d->held = true;
         return; /* it waits on the bus */
+    }
     hop = ecc_derive_hop(d, &at, ECC_HOP_DELIVER, service, ecc_derive_edge(bus, service), later->event->name, consumer->span);
     hop->beside = true;
     hop->many = later->publish->many;
@@ -81,6 +91,7 @@ static void deliver_to(struct ecc_derive *d, const struct ecc_later *later, cons
     ecc_env_bind(&env, consumer->var, later->body);
     struct ecc_answer answer = ecc_derive_program(d, &at, &consumer->program, &env);
     if (answer.error) {
+        d->held = true;
         hop->outcome = ECC_HOP_IS_ERROR; /* it comes again, and in the end is a dead letter */
         hop->error = answer.error;
     }
@@ -92,6 +103,7 @@ void ecc_derive_deliver(struct ecc_derive *d, const struct ecc_later *later)
 
     if (!bus || ecc_derive_assumed(d, ECC_ASSUME_DOWN, bus) || ecc_derive_assumed(d, ECC_ASSUME_HANGS, bus)) {
         later->publish->outcome = ECC_HOP_IS_REFUSED; /* it waits in the outbox */
+        d->held = true;
         return;
     }
     for (size_t i = 0; i < d->model->nnodes; i++) {

@@ -94,6 +94,8 @@ static const struct ecc_known *value_of(struct asked *a, const struct ecc_sbx_va
         return many_of(a, v);
     case ECC_SBX_TOKEN:
         return ecc_known_some(a->d->arena, "%s%u", v->name, ++a->d->names);
+    case ECC_SBX_ANSWER: /* only in scenarios */
+        break;
     case ECC_SBX_TIMESTAMP:
         return ecc_known_some(a->d->arena, "timestamp");
     }

@@ -115,6 +115,8 @@ static void emit_value(struct sandbox *s, const struct ecc_sbx_value *value)
     case ECC_SBX_TOKEN:
         ecc_w(w, "EC_VAL_TOKEN(%s)", quoted(s, value->name));
         break;
+    case ECC_SBX_ANSWER: /* only in scenarios */
+        break;
     case ECC_SBX_TIMESTAMP:
         ecc_w(w, "EC_VAL_TIMESTAMP");
         break;

@@ -51,6 +51,7 @@ static struct ecc_yaml *value_of(struct ecc_arena *arena, const struct ecc_ident
     case ECC_SBX_REQUEST:
     case ECC_SBX_STORE:
     case ECC_SBX_TIMESTAMP:
+    case ECC_SBX_ANSWER:
         break;
     }
     return NULL;
@@ -151,7 +152,7 @@ static const char *path_part(struct ecc_arena *arena, const char *template, cons
         size_t n = strcspn(++template, "/"), m = strcspn(++path, "/?");
 
         if (n == strlen(mark) && strncmp(template, mark, n) == 0)
-            return m && !memchr(path, '%', m) ? ecc_arena_strndup(arena, path, m) : NULL;
+            return m && *path != '{' && !memchr(path, '%', m) ? ecc_arena_strndup(arena, path, m) : NULL;
         template += n;
         path += m;
     }
@@ -166,7 +167,9 @@ static const char *query_part(struct ecc_arena *arena, const char *path, const c
         size_t n = strcspn(++at, "=&"), m = at[n] == '=' ? strcspn(at + n + 1, "&") : 0;
 
         if (n == strlen(name) && strncmp(at, name, n) == 0)
-            return m && !memchr(at + n + 1, '%', m) && !memchr(at + n + 1, '+', m) ? ecc_arena_strndup(arena, at + n + 1, m) : NULL;
+            return m && at[n + 1] != '{' && !memchr(at + n + 1, '%', m) && !memchr(at + n + 1, '+', m)
+                       ? ecc_arena_strndup(arena, at + n + 1, m)
+                       : NULL;
         at += n;
         at += *at == '=' ? m + 1 : 0;
     }

@@ -306,6 +306,8 @@ static const char *value_of(struct ecc_arena *arena, const struct ecc_sbx_value 
         return dotted(arena, FMT("token(%s)", ecc_quote_json(arena, v->name)), v->path, v->npath);
     case ECC_SBX_TIMESTAMP:
         return "timestamp()";
+    case ECC_SBX_ANSWER:
+        return dotted(arena, v->name, v->path, v->npath);
     case ECC_SBX_OBJECT:
     case ECC_SBX_LIST:
         break;
@@ -364,6 +366,8 @@ const char *ecc_canon_sandbox(struct ecc_arena *arena, const struct ecc_external
 
 const char *ecc_canon_request(struct ecc_arena *arena, const struct ecc_request *r)
 {
+    if (r && r->op)
+        return FMT("%s %s.%s %s", r->let ? r->let : "", r->op->service->name, r->op->name, value_of(arena, r->body));
     return r ? FMT("%s %s %s %s %s times %d", r->let ? r->let : "", r->client ? r->client->name : "", r->method, r->path,
                    value_of(arena, r->body), r->times)
              : "";

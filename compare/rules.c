@@ -125,7 +125,7 @@ static const char *scenario_text(struct ecc_comparer *c, const struct ecc_scenar
     const char **assumes = ECC_NEW_ARRAY(c->arena, const char *, s->nassumes);
     for (size_t i = 0; i < s->nassumes; i++) {
         const struct ecc_assume *a = &s->assumes[i];
-        assumes[i] = CFMT(c, "%d %s %s %s %s %s>%s %s", (int)a->kind, a->node ? a->node->name : "", a->op ? a->op->name : "",
+        assumes[i] = CFMT(c, "%zu %d %s %s %s %s %s>%s %s", a->after, (int)a->kind, a->node ? a->node->name : "", a->op ? a->op->name : "",
                           a->ext ? a->ext->name : "", a->error ? a->error->name : "", a->edge ? a->edge->from->name : "",
                           a->edge ? a->edge->to->name : "", a->keyspace ? a->keyspace->name : "");
     }

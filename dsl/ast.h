@@ -414,8 +414,9 @@ ECC_AST_LIST(ecc_ast_props, struct ecc_ast_prop *);
 
 /* ------------------------------------------------------------------ scenarios */
 
-struct ecc_ast_request { /* [let x =] client METHOD "/path" [{ object }] [times N] */
-    struct ecc_name let; /* absent, except in an identity */
+struct ecc_ast_request {           /* [let x =] client METHOD "/path" [{ object }] [times N], or, of a `given`, [let x =] node.Op(args) */
+    struct ecc_name let;           /* absent, except in an identity or a `given` */
+    struct ecc_ast_remote *remote; /* or NULL; with it there is nothing of the rest */
     struct ecc_name client, method;
     struct ecc_text path;
     struct ecc_ast_expr *body; /* RECORD without type, or NULL */

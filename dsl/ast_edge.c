@@ -248,6 +248,16 @@ struct ecc_ast_request *ecc_request(struct ecc_parser *p, struct ecc_token clien
     return request;
 }
 
+struct ecc_ast_request *ecc_request_remote(struct ecc_parser *p, struct ecc_ast_remote *remote)
+{
+    struct ecc_ast_request *request = ECC_NEW(p->arena, struct ecc_ast_request);
+
+    request->remote = remote;
+    request->times = 1;
+    request->span = remote->span;
+    return request;
+}
+
 void ecc_request_body(struct ecc_parser *p, struct ecc_ast_request *request, struct ecc_ast_expr *body)
 {
     if (request->body)

@@ -230,6 +230,7 @@ struct ecc_ast_decl *ecc_decl_forbid(struct ecc_parser *p, struct ecc_token k, s
 struct ecc_ast_decl *ecc_decl_invariant(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, const struct ecc_token_list *nodes,
                                         struct ecc_token sql);
 struct ecc_ast_request *ecc_request(struct ecc_parser *p, struct ecc_token client, struct ecc_token method, struct ecc_token path);
+struct ecc_ast_request *ecc_request_remote(struct ecc_parser *p, struct ecc_ast_remote *remote);
 void ecc_request_body(struct ecc_parser *p, struct ecc_ast_request *request, struct ecc_ast_expr *body);
 void ecc_request_times(struct ecc_parser *p, struct ecc_ast_request *request, struct ecc_token k, struct ecc_token n);
 struct ecc_ast_decl *ecc_identity(struct ecc_parser *p, struct ecc_token k, struct ecc_token n);

@@ -145,3 +145,4 @@ X(707, ECC_WARNING, W_NOT_SHOWN, "breaker, failure or cache that no scenario sho
 X(708, ECC_WARNING, W_UNPUBLISHED, "consumer of an event that nobody publishes")
 X(720, ECC_WARNING, W_OTHER_END, "scenario that ends otherwise than it expects")
 X(721, ECC_WARNING, W_UNSAID, "narration of a hop that does not happen")
+X(722, ECC_WARNING, W_NO_WAY, "assumption that does not come about")

@@ -508,6 +508,7 @@ trip(A) ::= FAILURES. { A = false; }
 %type identity_body {struct ecc_ast_decl *}
 %type scenario_body {struct ecc_ast_decl *}
 %type request {struct ecc_ast_request *}
+%type given {struct ecc_ast_request *}
 %type expect {struct ecc_ast_clause *}
 
 identity_body(A) ::= IDENTITY(K) any(N) LBRACE. { OPENS; A = ecc_identity(p, K, N); }
@@ -524,7 +525,11 @@ scenario_body(A) ::= SCENARIO(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_title
 scenario_body(A) ::= scenario_body(A) GIVEN(K) any(N) SIGNED IN. {
     ecc_clause(p, A, ECC_AST_CLAUSE_SIGNED_IN, K)->u.identity = ecc_ast_kebab(p, N);
 }
-scenario_body(A) ::= scenario_body(A) GIVEN(K) request(R). { ecc_clause(p, A, ECC_AST_CLAUSE_GIVEN, K)->u.request = R; }
+scenario_body(A) ::= scenario_body(A) GIVEN(K) given(R). { ecc_clause(p, A, ECC_AST_CLAUSE_GIVEN, K)->u.request = R; }
+scenario_body(A) ::= scenario_body(A) GIVEN(K) LET any(N) ASSIGN given(R). {
+    R->let = ecc_ast_snake(p, N);
+    ecc_clause(p, A, ECC_AST_CLAUSE_GIVEN, K)->u.request = R;
+}
 scenario_body(A) ::= scenario_body(A) WHEN(K) request(R). { ecc_clause(p, A, ECC_AST_CLAUSE_WHEN, K)->u.request = R; }
 scenario_body(A) ::= scenario_body(A) ASSUME(K) any(N) DOT any(O) FAILS any(E). { ecc_assume(p, A, K, ECC_ASSUME_FAILS, N, &O, &E); }
 scenario_body(A) ::= scenario_body(A) ASSUME(K) any(N) HANGS. { ecc_assume(p, A, K, ECC_ASSUME_HANGS, N, NULL, NULL); }
@@ -535,6 +540,8 @@ scenario_body(A) ::= scenario_body(A) ASSUME(K) any(N) DOT any(S) MISSES. { ecc_
 scenario_body(A) ::= scenario_body(A) expect(E). { ecc_add_clause(p, A, E); }
 scenario_body(A) ::= scenario_body(A) SAY(K) any(F) ARROW any(T) STRING(S). { ecc_say(p, A, K, F, T, S); }
 scenario_body(A) ::= scenario_body(A) BAD.
+given(A) ::= request(A).
+given(A) ::= any(N) DOT any(O) LP args(L) RP. { A = ecc_request_remote(p, ecc_take_remote(p, ecc_expr_remote(p, ecc_expr_name(p, N), O, L))); }
 expect(A) ::= EXPECT(K) INT(S). { A = ecc_expect(p, K, S); }
 expect(A) ::= expect(A) any(E). { ecc_expect_error(p, A, E); }
 expect(A) ::= expect(A) HEADER(K) STRING(N) STRING(V). { ecc_expect_header(p, A, K, N, V); }

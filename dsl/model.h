@@ -67,18 +67,30 @@ struct ecc_ext_call {
 };
 
 /* Sandbox values are dynamic JSON. */
-enum ecc_sbx_kind { ECC_SBX_LITERAL, ECC_SBX_REQUEST, ECC_SBX_STORE, ECC_SBX_REPLY, ECC_SBX_OBJECT, ECC_SBX_LIST, ECC_SBX_TOKEN, ECC_SBX_TIMESTAMP };
+enum ecc_sbx_kind {
+    ECC_SBX_LITERAL,
+    ECC_SBX_REQUEST,
+    ECC_SBX_STORE,
+    ECC_SBX_REPLY,
+    ECC_SBX_OBJECT,
+    ECC_SBX_LIST,
+    ECC_SBX_TOKEN,
+    ECC_SBX_TIMESTAMP,
+    ECC_SBX_ANSWER, /* only in scenarios: of an earlier request that has a name */
+};
 
 struct ecc_sbx_value {
     enum ecc_sbx_kind kind;
     const struct ecc_expr *literal;      /* TEXT INT FLOAT BOOL NULL */
-    const char **path;                   /* REQUEST a.b, STORE: fields after the key, REPLY */
+    const char **path;                   /* REQUEST a.b, STORE: fields after the key, REPLY, ANSWER */
     size_t npath;
     const char *name;                    /* STORE: its name; TOKEN: the prefix */
     const struct ecc_sbx_value *key;     /* STORE */
     const char **keys;                   /* OBJECT */
     struct ecc_sbx_value **items;        /* OBJECT, LIST */
     size_t nitems;
+    const struct ecc_request *answer; /* ANSWER: to which */
+    const struct ecc_type *type;      /* ANSWER */
 };
 
 enum ecc_sbx_test { ECC_SBX_ALWAYS, ECC_SBX_MISSING, ECC_SBX_COMPARE, ECC_SBX_AND, ECC_SBX_OR, ECC_SBX_NOT };
@@ -320,14 +332,24 @@ const char *ecc_schema_name(struct ecc_arena *arena, const struct ecc_node *node
 struct ecc_drop { const struct ecc_node *service; const char *table, *column, *why; struct ecc_span span; };
 struct ecc_retired { bool saga; const char *name; int version; const char *why; struct ecc_span span; }; /* drop saga|event; version 0: all */
 
+/* `{order.id}` in a text of a scenario: one value for each, in their order. */
+struct ecc_refs_in {
+    const struct ecc_sbx_value **items;
+    size_t n;
+};
+
 /* A request of a scenario or an identity; body is a dynamic object (ECC_SBX_OBJECT, `unique`: TOKEN with name prefix and path[0]
- * suffix; `same.x`: REPLY) or NULL. */
+ * suffix; `same.x`: REPLY; `order.id`: ANSWER) or NULL. Of a `given` it may be a call of an operation: then op is not NULL, body has its
+ * parameters, and client, method, path and route are NULL. */
 struct ecc_request {
     const char *let;
+    const struct ecc_op *op;
     const struct ecc_node *client;
     const char *method, *path;
+    struct ecc_refs_in refs; /* of the path */
     const struct ecc_route *route;
     const struct ecc_sbx_value *body;
+    const struct ecc_type *result; /* never NULL */
     int times;
     struct ecc_span span;
 };
@@ -344,6 +366,7 @@ struct ecc_assume {
     const struct ecc_error *error;
     const struct ecc_edge *edge;
     const struct ecc_keyspace *keyspace;
+    size_t after; /* it holds behind so many of the scenario's `given` */
     struct ecc_span span;
 };
 
@@ -360,6 +383,7 @@ struct ecc_scenario {
     int expect_status;
     const struct ecc_error *expect_error;
     const char *expect_header, *expect_value;
+    struct ecc_refs_in expect_refs; /* of the value */
     struct ecc_say *says;
     size_t nsays;
     struct ecc_span span;

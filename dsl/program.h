@@ -186,6 +186,38 @@ struct ecc_expr {
 
 enum ecc_sql_shape { ECC_SQL_EXEC, ECC_SQL_ONE, ECC_SQL_MAYBE, ECC_SQL_MANY };
 
+/* What a statement does to one table (sql_effect.c). */
+enum ecc_sql_verb { ECC_SQL_OTHER /* not simple */, ECC_SQL_SELECT, ECC_SQL_INSERT, ECC_SQL_UPDATE, ECC_SQL_DELETE };
+
+struct ecc_sql_operand {
+    enum { ECC_SQL_COMPUTED, ECC_SQL_PARAM, ECC_SQL_TEXT, ECC_SQL_INT, ECC_SQL_BOOL, ECC_SQL_NULL } kind;
+    size_t param;     /* PARAM: of the statement's */
+    const char *text; /* TEXT */
+    int64_t i;        /* INT, BOOL */
+};
+struct ecc_sql_set {
+    const struct ecc_column *column;
+    struct ecc_sql_operand value;
+};
+struct ecc_sql_cond {
+    const struct ecc_column *column;
+    enum ecc_operator op;
+    const struct ecc_sql_operand *operands;
+    size_t n; /* several: IN */
+};
+
+struct ecc_sql_effect {
+    enum ecc_sql_verb verb;
+    const struct ecc_table *table;  /* that it is about; NULL: not one of the service's, or several */
+    const struct ecc_sql_set *sets; /* INSERT, UPDATE */
+    size_t nsets;
+    const struct ecc_sql_cond *conds; /* all hold of a row that it finds */
+    size_t nconds;
+    bool more;                         /* there are conditions beside them */
+    bool conflict, skips;              /* ON CONFLICT; DO NOTHING */
+    const struct ecc_column **results; /* of each field of the row; NULL: it is computed */
+};
+
 struct ecc_sql {
     enum ecc_sql_shape shape;
     const char *source; /* as written, outer white space removed */
@@ -196,6 +228,7 @@ struct ecc_sql {
     const char **param_names;       /* line_qty: safe as a C parameter */
     size_t nparams;
     const struct ecc_record *row; /* result columns in order, name NULL; NULL for exec */
+    const struct ecc_sql_effect *effect; /* NULL: it was reported */
     struct ecc_span span;
 };
 

@@ -16,33 +16,33 @@ struct ecc_arena;
 struct ecc_ast_file;
 
 /* X(enumerator, what a person calls it, spelling, what entity is) */
-#define ECC_REF_KINDS(X)                                                                                                              \
-    X(NONE, "name", NO)                                                                                                               \
-    X(NODE, "node", KEBAB)         /* struct ecc_node */                                                                              \
-    X(SAGA, "saga", KEBAB)         /* struct ecc_saga */                                                                              \
-    X(POLICY, "policy", KEBAB)     /* struct ecc_ast_decl */                                                                          \
-    X(TOPIC, "topic", KEBAB)       /* struct ecc_topic */                                                                             \
-    X(IDENTITY, "identity", KEBAB) /* struct ecc_identity */                                                                          \
-    X(SCENARIO, "scenario", KEBAB) /* struct ecc_scenario */                                                                          \
-    X(TYPE, "type", PASCAL)        /* struct ecc_type: of a record or an enum */                                                      \
-    X(EVENT, "event", PASCAL)      /* struct ecc_event */                                                                             \
-    X(ERROR, "error", PASCAL)      /* struct ecc_error */                                                                             \
-    X(OP, "operation", PASCAL)     /* struct ecc_op */                                                                                \
-    X(CALL, "call", PASCAL)        /* struct ecc_ext_call */                                                                          \
-    X(FIELD, "field", SNAKE)       /* struct ecc_field */                                                                             \
-    X(PARAM, "parameter", SNAKE)   /* struct ecc_field */                                                                             \
-    X(VALUE, "value", SNAKE)       /* char: its text, as in struct ecc_enum */                                                        \
-    X(KEYSPACE, "keyspace", SNAKE) /* struct ecc_keyspace */                                                                          \
-    X(STORE, "store", SNAKE)       /* char: its name */                                                                               \
-    X(SETTING, "setting", SNAKE)   /* struct ecc_setting */                                                                           \
-    X(TABLE, "table", SNAKE)       /* struct ecc_table */                                                                             \
-    X(COLUMN, "column", SNAKE)     /* struct ecc_column */                                                                            \
-    X(STEP, "step", SNAKE)         /* struct ecc_saga_step */                                                                         \
-    X(BRANCH, "branch", SNAKE)     /* struct ecc_ast_branch */                                                                        \
-    X(REQUEST, "name", SNAKE)      /* struct ecc_identity: whose request it names */                                                  \
-    X(VAR, "name", SNAKE)          /* struct ecc_var */                                                                               \
-    X(INVARIANT, "invariant", NO)  /* struct ecc_invariant */                                                                         \
-    X(EDGE, "edge", NO)            /* struct ecc_edge; the span has both nodes */                                                     \
+#define ECC_REF_KINDS(X)                                                           \
+    X(NONE, "name", NO)                                                            \
+    X(NODE, "node", KEBAB)         /* struct ecc_node */                           \
+    X(SAGA, "saga", KEBAB)         /* struct ecc_saga */                           \
+    X(POLICY, "policy", KEBAB)     /* struct ecc_ast_decl */                       \
+    X(TOPIC, "topic", KEBAB)       /* struct ecc_topic */                          \
+    X(IDENTITY, "identity", KEBAB) /* struct ecc_identity */                       \
+    X(SCENARIO, "scenario", KEBAB) /* struct ecc_scenario */                       \
+    X(TYPE, "type", PASCAL)        /* struct ecc_type: of a record or an enum */   \
+    X(EVENT, "event", PASCAL)      /* struct ecc_event */                          \
+    X(ERROR, "error", PASCAL)      /* struct ecc_error */                          \
+    X(OP, "operation", PASCAL)     /* struct ecc_op */                             \
+    X(CALL, "call", PASCAL)        /* struct ecc_ext_call */                       \
+    X(FIELD, "field", SNAKE)       /* struct ecc_field */                          \
+    X(PARAM, "parameter", SNAKE)   /* struct ecc_field */                          \
+    X(VALUE, "value", SNAKE)       /* char: its text, as in struct ecc_enum */     \
+    X(KEYSPACE, "keyspace", SNAKE) /* struct ecc_keyspace */                       \
+    X(STORE, "store", SNAKE)       /* char: its name */                            \
+    X(SETTING, "setting", SNAKE)   /* struct ecc_setting */                        \
+    X(TABLE, "table", SNAKE)       /* struct ecc_table */                          \
+    X(COLUMN, "column", SNAKE)     /* struct ecc_column */                         \
+    X(STEP, "step", SNAKE)         /* struct ecc_saga_step */                      \
+    X(BRANCH, "branch", SNAKE)     /* struct ecc_ast_branch */                     \
+    X(REQUEST, "name", SNAKE)      /* struct ecc_request: whose answer it names */ \
+    X(VAR, "name", SNAKE)          /* struct ecc_var */                            \
+    X(INVARIANT, "invariant", NO)  /* struct ecc_invariant */                      \
+    X(EDGE, "edge", NO)            /* struct ecc_edge; the span has both nodes */  \
     X(SQL, "statement", NO)        /* struct ecc_sql; the span is its text */
 
 enum ecc_ref_kind {

@@ -248,9 +248,15 @@ struct ecc_value_scope {
     const void *stores;               /* space of the stores */
     const struct ecc_sbx_value *reply;/* the object that is the reply, for reply.field; NULL: not here */
     const struct ecc_request *same;   /* identity's first request, for same.field */
+    const void *answers;              /* scenario: space of the requests whose answers have a name by now */
     bool scenario;
 };
 const struct ecc_sbx_value *ecc_resolve_value(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_expr *ast);
+const struct ecc_sbx_value *ecc_resolve_object(struct ecc_resolver *r, const struct ecc_value_scope *scope,
+                                               const struct ecc_ast_inits *inits);
+/* The value of `{order.id}`, given what stands between the braces and where. */
+const struct ecc_sbx_value *ecc_resolve_answer(struct ecc_resolver *r, const struct ecc_value_scope *scope, const char *text,
+                                               struct ecc_span span);
 const struct ecc_sbx_cond *ecc_resolve_test(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_expr *ast);
 
 /* {name} parts of a path. Calls each with the name and its place; false at a malformed one (reported). */

@@ -22,8 +22,43 @@ static struct ecc_route *find_route(struct ecc_resolver *r, const struct ecc_ast
     return NULL;
 }
 
+/* `{order.id}` in a text: each is a value of its own. In a path or a query it has its place to itself. */
+static struct ecc_refs_in refs_in(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_text *text, bool path)
+{
+    struct ecc_refs_in refs = {.n = 0};
+
+    refs.items = ECC_NEW_ARRAY(r->arena, const struct ecc_sbx_value *, text->length / 2 + 1);
+    for (size_t i = 0; i < text->length; i++) {
+        if (text->text[i] != '{')
+            continue;
+        size_t n = strcspn(text->text + i + 1, path ? "}/?&" : "}");
+        char next = text->text[i + 1 + n] ? text->text[i + 2 + n] : '\0';
+        struct ecc_span here = {text->span.start + (uint32_t)i + 1, text->span.start + (uint32_t)(i + 1 + n)};
+        bool whole = !path || ((i && (text->text[i - 1] == '/' || text->text[i - 1] == '=')) && (!next || strchr("/?&", next)));
+        if (text->text[i + 1 + n] != '}' || !n || !whole) {
+            ecc_diag(r->diags, ECC_E_PATH, (struct ecc_span){here.start - 1, here.end},
+                     path ? "a value stands alone between slashes: /things/{answer.field}" : "a value is written {answer.field}");
+            return refs;
+        }
+        const struct ecc_sbx_value *v = ecc_resolve_answer(r, scope, ecc_arena_strndup(r->arena, text->text + i + 1, n), here);
+        enum ecc_type_kind kind = v->kind == ECC_SBX_ANSWER && !ECC_IS_UNKNOWN(v->type) ? v->type->kind : ECC_TYPE_TEXT;
+        if (kind == ECC_TYPE_RECORD || kind == ECC_TYPE_LIST || kind == ECC_TYPE_JSON || kind == ECC_TYPE_VOID)
+            ecc_diag(r->diags, ECC_E_SCENARIO_BODY, here,
+                     "only a text, a number or another plain value can stand in a text, but this is %s", ecc_type_name(r->arena, v->type));
+        refs.items[refs.n++] = v;
+        i += n + 1;
+    }
+    return refs;
+}
+
 static bool literal_fits(const struct ecc_sbx_value *v, const struct ecc_type *type)
 {
+    if (v->kind == ECC_SBX_ANSWER && !ECC_IS_UNKNOWN(v->type) && !ECC_IS_UNKNOWN(type)) {
+        enum ecc_fit fit = ecc_type_fit(v->type, type);
+        return fit == ECC_FIT_SAME || fit == ECC_FIT_CONVERT;
+    }
+    if (v->kind == ECC_SBX_ANSWER)
+        return true;
     if (ECC_IS_UNKNOWN(type) || type->kind == ECC_TYPE_JSON || (v->kind == ECC_SBX_LITERAL && ECC_IS_UNKNOWN(v->literal->type)))
         return true;
     if (v->kind == ECC_SBX_OBJECT)
@@ -49,26 +84,31 @@ static bool literal_fits(const struct ecc_sbx_value *v, const struct ecc_type *t
 }
 
 static void check_object(struct ecc_resolver *r, const struct ecc_sbx_value *v, const struct ecc_record *record,
-                         const struct ecc_ast_expr *ast);
+                         const struct ecc_ast_inits *inits, struct ecc_span span);
 
 static void check_value(struct ecc_resolver *r, const struct ecc_sbx_value *v, const struct ecc_type *type, const struct ecc_ast_expr *ast,
                         const char *name)
 {
     if (!literal_fits(v, type)) {
-        ecc_diag(r->diags, ECC_E_SCENARIO_BODY, ast->span, "`%s` is %s", name, ecc_type_name(r->arena, type));
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SCENARIO_BODY, ast->span, "`%s` is %s", name, ecc_type_name(r->arena, type));
+        if (v->kind == ECC_SBX_ANSWER)
+            ecc_diag_help(r->diags, d, "this is %s", ecc_type_name(r->arena, v->type));
+        return;
+    }
+    if (v->kind == ECC_SBX_LITERAL && v->literal->kind == ECC_EXPR_TEXT && type->kind == ECC_TYPE_ENUM &&
+        !ecc_find(r, type->enum_, v->literal->u.text)) {
+        ecc_unknown(r, type->enum_, &(struct ecc_name){v->literal->u.text, ast->span}, ECC_E_UNKNOWN_VALUE, type->enum_->name);
         return;
     }
     if (v->kind == ECC_SBX_OBJECT && type->kind == ECC_TYPE_RECORD)
-        check_object(r, v, type->record, ast);
+        check_object(r, v, type->record, &ast->u.record.inits, ast->span);
     for (size_t i = 0; v->kind == ECC_SBX_LIST && type->kind == ECC_TYPE_LIST && i < v->nitems; i++)
         check_value(r, v->items[i], type->item, ast->u.list.items[i], name);
 }
 
 static void check_object(struct ecc_resolver *r, const struct ecc_sbx_value *v, const struct ecc_record *record,
-                         const struct ecc_ast_expr *ast)
+                         const struct ecc_ast_inits *inits, struct ecc_span span)
 {
-    const struct ecc_ast_inits *inits = &ast->u.record.inits;
-
     for (size_t i = 0; i < inits->n; i++) {
         const struct ecc_name *name = &inits->items[i]->name;
         if (!name->text || inits->items[i]->spread)
@@ -90,26 +130,51 @@ static void check_object(struct ecc_resolver *r, const struct ecc_sbx_value *v, 
         for (size_t k = 0; !found && k < v->nitems; k++)
             found = strcmp(v->keys[k], f->wire) == 0 || strcmp(v->keys[k], f->name) == 0;
         if (!found)
-            ecc_diag(r->diags, ECC_E_SCENARIO_BODY, ast->span, "the request lacks `%s`", f->wire);
+            ecc_diag(r->diags, ECC_E_SCENARIO_BODY, span, "the request lacks `%s`", f->wire);
     }
 }
 
-static struct ecc_request *resolve_request(struct ecc_resolver *r, const struct ecc_ast_request *ast, const struct ecc_request *same,
+/* What an operation is asked by one of those who call it: nobody else may. */
+static void resolve_op(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_remote *ast, struct ecc_request *q)
+{
+    const struct ecc_node *node = ecc_lookup_kind(r, &ast->node, ECC_NODE_SERVICE);
+
+    q->body = ecc_resolve_object(r, scope, &ast->args);
+    if (node)
+        q->op = ecc_lookup(r, &node->u.service.ops, &ast->op, ECC_E_UNKNOWN_OP,
+                           ecc_arena_printf(r->arena, "operation of %s called", node->name));
+    if (!q->op)
+        return;
+    q->result = q->op->result ? q->op->result : &ecc_type_void;
+    if (!q->op->ncallers) {
+        struct ecc_diag *d =
+            ecc_diag(r->diags, ECC_E_SCENARIO, ast->span, "nobody calls %s.%s, so it can't be given", node->name, q->op->name);
+        ecc_diag_second(d, q->op->span, "declared here");
+    }
+    check_object(r, q->body, q->op->params, &ast->args, ast->span);
+}
+
+static struct ecc_request *resolve_request(struct ecc_resolver *r, const struct ecc_ast_request *ast, const struct ecc_value_scope *scope,
                                            const struct ecc_node **gateway)
 {
     struct ecc_request *q = ECC_NEW(r->arena, struct ecc_request);
-    struct ecc_node *client = ecc_lookup_kind(r, &ast->client, ECC_NODE_CLIENT);
-    struct ecc_value_scope scope = {.scenario = true, .same = same};
 
     q->let = ast->let.text;
+    q->result = &ecc_type_unknown;
+    q->times = (int)ast->times;
+    q->span = ast->span;
+    if (ast->remote) {
+        resolve_op(r, scope, ast->remote, q);
+        return q;
+    }
+    struct ecc_node *client = ecc_lookup_kind(r, &ast->client, ECC_NODE_CLIENT);
     q->client = client;
     q->method = ast->method.text;
     q->path = ast->path.text;
-    q->times = (int)ast->times;
-    q->span = ast->span;
+    q->refs = refs_in(r, scope, &ast->path, true);
     ecc_in_range(r, ast->times, 1, 1000, ast->span, "`times`");
     if (ast->body)
-        q->body = ecc_resolve_value(r, &scope, ast->body);
+        q->body = ecc_resolve_value(r, scope, ast->body);
     if (!client)
         return q;
     q->route = find_route(r, ast, client, gateway);
@@ -124,9 +189,22 @@ static struct ecc_request *resolve_request(struct ecc_resolver *r, const struct 
                 break;
             }
     } else if (ast->body && q->body->kind == ECC_SBX_OBJECT) {
-        check_object(r, q->body, q->route->body, ast->body);
+        check_object(r, q->body, q->route->body, &ast->body->u.record.inits, ast->body->span);
     }
+    if (q->route && q->route->result)
+        q->result = q->route->result;
     return q;
+}
+
+/* From here on its answer has a name. */
+static void name_answer(struct ecc_resolver *r, const void *space, const struct ecc_ast_request *ast, struct ecc_request *q)
+{
+    if (!q->let)
+        return;
+    if (strcmp(q->let, "same") == 0)
+        ecc_diag(r->diags, ECC_E_DUPLICATE, ast->let.span, "`same` is what the identity's first request sends");
+    else
+        ecc_declare(r, space, &ast->let, q, ECC_REF_REQUEST);
 }
 
 /* ------------------------------------------------------------------ identities */
@@ -175,10 +253,10 @@ static void resolve_identity(struct ecc_resolver *r, const struct ecc_ast_decl *
         return;
     id->requests = ECC_NEW_ARRAY(r->arena, struct ecc_request *, requests->n);
     for (size_t i = 0; i < requests->n; i++) {
-        id->requests[i] = resolve_request(r, requests->items[i], i ? id->requests[0] : NULL, &gateway);
+        const struct ecc_value_scope scope = {.scenario = true, .same = i ? id->requests[0] : NULL, .answers = &id->requests};
+        id->requests[i] = resolve_request(r, requests->items[i], &scope, &gateway);
         id->nrequests++;
-        if (requests->items[i]->let.text)
-            ecc_declare(r, &id->requests, &requests->items[i]->let, id, ECC_REF_REQUEST);
+        name_answer(r, &id->requests, requests->items[i], id->requests[i]);
         if (id->requests[i]->route && id->requests[i]->route->auth)
             ecc_diag(r->diags, ECC_E_IDENTITY, requests->items[i]->path.span, "this route needs the token that is only being fetched");
     }
@@ -225,7 +303,7 @@ static void resolve_assume(struct ecc_resolver *r, const struct ecc_ast_clause *
     struct ecc_assume *a = &s->assumes[s->nassumes];
     const struct ecc_node *to;
 
-    *a = (struct ecc_assume){.kind = c->u.assume.kind, .node = ecc_lookup_node(r, &c->u.assume.node), .span = c->span};
+    *a = (struct ecc_assume){.kind = c->u.assume.kind, .node = ecc_lookup_node(r, &c->u.assume.node), .after = s->ngiven, .span = c->span};
     if (!a->node)
         return;
     switch (a->kind) {
@@ -258,14 +336,17 @@ static void resolve_assume(struct ecc_resolver *r, const struct ecc_ast_clause *
     s->nassumes++;
 }
 
-static void resolve_expect(struct ecc_resolver *r, const struct ecc_ast_clause *c, struct ecc_scenario *s)
+static void resolve_expect(struct ecc_resolver *r, const struct ecc_ast_clause *c, const struct ecc_value_scope *scope,
+                           struct ecc_scenario *s)
 {
     ecc_in_range(r, c->u.expect.status, 100, 599, c->u.expect.status_span, "a status");
     s->expect_status = (int)c->u.expect.status;
     s->expect_header = c->u.expect.header.text;
     s->expect_value = c->u.expect.value.text;
-    if (s->expect_header)
+    if (s->expect_header) {
         ecc_check_header(r, &c->u.expect.header, ECC_E_EXPECT);
+        s->expect_refs = refs_in(r, scope, &c->u.expect.value, false);
+    }
     for (const char *p = s->expect_value; p && *p; p++)
         if ((unsigned char)*p < 32 || *p == 127) {
             ecc_diag(r->diags, ECC_E_EXPECT, c->u.expect.value.span, "a header's value has no control characters");
@@ -346,21 +427,24 @@ static void resolve_scenario(struct ecc_resolver *r, const struct ecc_ast_decl *
                 ecc_diag(r->diags, ECC_E_SCENARIO, clauses->items[i]->span, "a scenario has one identity");
             s->identity = ecc_lookup(r, &r->spaces->identities, &clauses->items[i]->u.identity, ECC_E_UNKNOWN_IDENTITY, "identity");
         }
-    const struct ecc_request *same = s->identity && s->identity->nrequests ? s->identity->requests[0] : NULL;
+    const struct ecc_value_scope scope = {
+        .scenario = true, .same = s->identity && s->identity->nrequests ? s->identity->requests[0] : NULL, .answers = &s->given};
     for (size_t i = 0; i < clauses->n; i++) {
         const struct ecc_ast_clause *c = clauses->items[i];
         switch (c->kind) {
         case ECC_AST_CLAUSE_SIGNED_IN:
             break;
         case ECC_AST_CLAUSE_GIVEN:
-            s->given[s->ngiven++] = resolve_request(r, c->u.request, same, &ignored);
+            s->given[s->ngiven] = resolve_request(r, c->u.request, &scope, &ignored);
+            name_answer(r, &s->given, c->u.request, s->given[s->ngiven]);
+            s->ngiven++;
             break;
         case ECC_AST_CLAUSE_WHEN:
             if (s->when) {
                 struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SCENARIO, c->span, "a scenario has one `when`");
                 ecc_diag_second(d, s->when->span, "the first one");
             }
-            s->when = resolve_request(r, c->u.request, same, &gateway);
+            s->when = resolve_request(r, c->u.request, &scope, &gateway);
             break;
         case ECC_AST_CLAUSE_ASSUME:
             resolve_assume(r, c, s);
@@ -371,13 +455,17 @@ static void resolve_scenario(struct ecc_resolver *r, const struct ecc_ast_decl *
                 ecc_diag_second(d, expect->span, "the first one");
             }
             expect = c;
-            resolve_expect(r, c, s);
+            resolve_expect(r, c, &scope, s);
             break;
         case ECC_AST_CLAUSE_SAY:
             resolve_say(r, c, s);
             break;
         }
     }
+    for (size_t i = 0; i < s->ngiven; i++)
+        if (s->given[i]->route && s->given[i]->route->auth && !s->identity)
+            ecc_diag(r->diags, ECC_E_SCENARIO, s->given[i]->span, "%s %s needs somebody signed in: given ... signed in",
+                     s->given[i]->method, s->given[i]->route->path);
     if (!s->when || !expect)
         ecc_diag(r->diags, ECC_E_SCENARIO, ast->name.span, "scenario `%s` has no `%s`", s->name, s->when ? "expect" : "when");
     else

@@ -64,11 +64,77 @@ static struct ecc_sbx_value *wrong(struct ecc_resolver *r, const struct ecc_ast_
     return v;
 }
 
+/* ------------------------------------------------------------------ answers that have a name */
+
+static const char only[] = "only literals, unique(...), same.field and the named answers of earlier requests can stand here";
+
+static struct ecc_sbx_value *of_answer(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_name *name)
+{
+    struct ecc_request *request = scope->answers ? ecc_find_name(r, scope->answers, name) : NULL;
+    struct ecc_sbx_value *v = value_new(r, request ? ECC_SBX_ANSWER : ECC_SBX_LITERAL);
+
+    v->name = name->text;
+    v->answer = request;
+    v->type = request ? request->result : NULL;
+    if (request)
+        return v;
+    struct ecc_diag *d = ecc_unknown(r, scope->answers, name, ECC_E_UNKNOWN_NAME, "earlier answer called");
+    if (!d->help)
+        ecc_diag_help(r->diags, d, "%s", only);
+    v->literal = ecc_expr_unknown(r, name->span);
+    return v;
+}
+
+static void of_field(struct ecc_resolver *r, struct ecc_sbx_value *v, const struct ecc_name *name)
+{
+    if (v->kind != ECC_SBX_ANSWER)
+        return; /* reported */
+    add_path(r, v, name->text);
+    if (ECC_IS_UNKNOWN(v->type) || v->type->kind == ECC_TYPE_JSON)
+        return;
+    const struct ecc_field *f = v->type->kind == ECC_TYPE_RECORD ? ecc_find_name(r, v->type->record, name) : NULL;
+    if (!f)
+        ecc_unknown(r, v->type->kind == ECC_TYPE_RECORD ? v->type->record : NULL, name, ECC_E_UNKNOWN_FIELD, "field of the answer called");
+    v->type = f ? f->type : &ecc_type_unknown;
+}
+
+static struct ecc_sbx_value *answer(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_expr *ast)
+{
+    if (ast->kind == ECC_AST_EXPR_NAME)
+        return of_answer(r, scope, &ast->u.name);
+    if (ast->kind != ECC_AST_EXPR_MEMBER)
+        return wrong(r, ast, only);
+    struct ecc_sbx_value *v = answer(r, scope, ast->u.member.of);
+    of_field(r, v, &ast->u.member.name);
+    return v;
+}
+
+const struct ecc_sbx_value *ecc_resolve_answer(struct ecc_resolver *r, const struct ecc_value_scope *scope, const char *text,
+                                               struct ecc_span span)
+{
+    struct ecc_sbx_value *v = NULL;
+
+    for (const char *p = text;;) {
+        size_t n = strcspn(p, ".");
+        struct ecc_span at = {span.start + (uint32_t)(p - text), span.start + (uint32_t)(p - text + (ptrdiff_t)n)};
+        struct ecc_name name = {ecc_arena_strndup(r->arena, p, n), at};
+        if (v)
+            of_field(r, v, &name);
+        else
+            v = of_answer(r, scope, &name);
+        if (!p[n])
+            return v;
+        p += n + 1;
+    }
+}
+
+/* ------------------------------------------------------------------ paths */
+
 static struct ecc_sbx_value *name_value(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_expr *ast,
                                         const struct ecc_type **type)
 {
     if (scope->scenario)
-        return wrong(r, ast, "only literals, unique(...) and same.field can stand here");
+        return of_answer(r, scope, &ast->u.name);
     const struct ecc_field *field = ecc_find_name(r, scope->request, &ast->u.name);
     if (!field && strcmp(ast->u.name.text, "reply") == 0) {
         if (!scope->reply)
@@ -146,7 +212,7 @@ static struct ecc_sbx_value *member(struct ecc_resolver *r, const struct ecc_val
         return path_value(r, scope, ast, &type);
     const struct ecc_ast_expr *of = ast->u.member.of;
     if (of->kind != ECC_AST_EXPR_NAME || strcmp(of->u.name.text, "same") != 0)
-        return wrong(r, ast, "only literals, unique(...) and same.field can stand here");
+        return answer(r, scope, ast);
     if (!scope->same || !scope->same->body)
         return wrong(r, ast, "there is no earlier request whose fields could be the same");
     const struct ecc_record *sent = scope->same->route ? scope->same->route->body : NULL;
@@ -184,15 +250,13 @@ static struct ecc_sbx_value *call_value(struct ecc_resolver *r, const struct ecc
     return v;
 }
 
-static struct ecc_sbx_value *object(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_expr *ast)
+const struct ecc_sbx_value *ecc_resolve_object(struct ecc_resolver *r, const struct ecc_value_scope *scope,
+                                               const struct ecc_ast_inits *inits)
 {
-    const struct ecc_ast_inits *inits = &ast->u.record.inits;
     struct ecc_sbx_value *v = value_new(r, ECC_SBX_OBJECT);
 
     v->keys = ECC_NEW_ARRAY(r->arena, const char *, inits->n);
     v->items = ECC_NEW_ARRAY(r->arena, struct ecc_sbx_value *, inits->n);
-    if (ast->u.record.type.text)
-        ecc_diag(r->diags, ECC_E_SANDBOX, ast->u.record.type.span, "an object here has no type: { field: value }");
     for (size_t i = 0; i < inits->n; i++) {
         const struct ecc_ast_init *f = inits->items[i];
         if (f->spread || !f->name.text) {
@@ -231,7 +295,9 @@ const struct ecc_sbx_value *ecc_resolve_value(struct ecc_resolver *r, const stru
     case ECC_AST_EXPR_CALL:
         return call_value(r, scope, ast);
     case ECC_AST_EXPR_RECORD:
-        return object(r, scope, ast);
+        if (ast->u.record.type.text)
+            ecc_diag(r->diags, ECC_E_SANDBOX, ast->u.record.type.span, "an object here has no type: { field: value }");
+        return ecc_resolve_object(r, scope, &ast->u.record.inits);
     case ECC_AST_EXPR_LIST: {
         struct ecc_sbx_value *v = value_new(r, ECC_SBX_LIST);
         v->items = ECC_NEW_ARRAY(r->arena, struct ecc_sbx_value *, ast->u.list.n);

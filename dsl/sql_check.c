@@ -315,6 +315,7 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
     out->source = trimmed(arena, ctx.source);
     out->name = "select";
     out->row = NULL;
+    out->effect = NULL;
     bool scanned = sql_scan(&ctx);
     const char *uncast = ctx.text;
     out->params = ctx.params.items;
@@ -329,6 +330,8 @@ bool ecc_sql_check(struct ecc_arena *arena, const struct ecc_sql_scope *scope, c
             check_shape(&ctx, stmt, shape, columns.n);
         if (shape != ECC_SQL_EXEC)
             out->row = make_row(&ctx, stmt, &columns);
+        if (problems->n == before)
+            out->effect = sql_effect(&ctx, stmt, out->row);
     }
     out->writes = ctx.writes;
     if (problems->n == before)

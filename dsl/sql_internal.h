@@ -148,6 +148,9 @@ void sql_write_out(struct sql_ctx *ctx, int64_t text_at, uint32_t length, const 
 void sql_finish(struct sql_ctx *ctx); /* writes the text anew, with casts and what is written out; places in it change */
 uint32_t sql_source_at(const struct sql_ctx *ctx, uint32_t text_at);
 
+/* sql_effect.c. stmt has been analysed; row: what it gives, or NULL. */
+const struct ecc_sql_effect *sql_effect(struct sql_ctx *ctx, const struct ecc_sql_node *stmt, const struct ecc_record *row);
+
 /* sql_check.c. at: in the text with $n; the length is the word's that stands there. help may be NULL. */
 void sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *format, ...) __attribute__((format(printf, 4, 5)));
 const char *sql_format(struct sql_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));

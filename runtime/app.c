@@ -227,6 +227,7 @@ static void configure_process(struct ec_config_errors *errors)
     ec_log_configure(errors);
     ec_spans_configure(errors);
     ec_app.version = ec_config_get(errors, "EC_VERSION", EC_RUNTIME_VERSION, false);
+    ec_app.development = ec_config_int(errors, "EC_DEVELOPMENT", 0, 0, 1) == 1;
     drain_ms = ec_config_int(errors, "EC_DRAIN_MS", 20000, 0, 3600000);
     ec_app.drain_delay_ms = ec_config_int(errors, "EC_DRAIN_DELAY_MS", 200, 0, 600000);
 }

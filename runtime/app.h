@@ -41,6 +41,7 @@ struct ec_app {
     bool draining;
     int64_t drain_delay_ms;   /* EC_DRAIN_DELAY_MS: how long a drain still takes in what comes */
     const char *version;      /* EC_VERSION of the environment or "dev" */
+    bool development;         /* EC_DEVELOPMENT: whoever reaches the probes may set back what a story would find */
 };
 
 extern struct ec_app ec_app;

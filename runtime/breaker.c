@@ -58,6 +58,16 @@ void ec_breaker_leave(struct ec_breaker *breaker, uint64_t now_ns, struct ec_bre
     }
 }
 
+void ec_breaker_renew(struct ec_breaker *breaker)
+{
+    if (breaker->state != EC_BREAKER_CLOSED) {
+        change(breaker, EC_BREAKER_CLOSED);
+        return;
+    }
+    breaker->epoch++;
+    breaker->consecutive = 0;
+}
+
 int ec_breaker_retry_after_s(const struct ec_breaker *breaker, uint64_t now_ns)
 {
     uint64_t left = breaker->state == EC_BREAKER_OPEN && breaker->open_until > now_ns ? breaker->open_until - now_ns : 0;

@@ -32,6 +32,8 @@ struct ec_breaker_pass { uint64_t epoch; bool probe, background; };
 /* May a call start? Then it must leave, exactly once. background: its failure does not trip a closed breaker. */
 bool ec_breaker_enter(struct ec_breaker *breaker, uint64_t now_ns, bool background, struct ec_breaker_pass *pass);
 void ec_breaker_leave(struct ec_breaker *breaker, uint64_t now_ns, struct ec_breaker_pass pass, enum ec_breaker_verdict verdict);
+/* As when it was made: closed, and nothing counted. What is on its way has no say any more. */
+void ec_breaker_renew(struct ec_breaker *breaker);
 int ec_breaker_retry_after_s(const struct ec_breaker *breaker, uint64_t now_ns); /* at least 1 */
 
 /* Each first attempt earns a tenth of a retry, so retries add at most a tenth to the load of a peer that is in trouble; ten are saved

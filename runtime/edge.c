@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "edge.h"
+#include "health.h"
 #include "random.h"
 #include "task.h"
 
 enum { MAX_DELAY_MS = 60000 };
 
+static struct ec_edge_state *states; /* of all edges */
 static int live; /* attempts and waits of all edges */
 static bool stopped;
 
@@ -30,6 +32,17 @@ static void breaker_changed(struct ec_breaker *breaker, void *data)
     ec_metric_set(state->breaker_gauge, values[breaker->state]);
     ec_metric_add(state->changes[breaker->state], 1);
     ec_log(EC_LOG_WARN, NULL, "circuit breaker", EC_L_STR("edge", state->edge->name), EC_L_STR("state", breaker_names[breaker->state]));
+}
+
+/* For who plays stories on a system of development: each begins with closed breakers and all of the budget of repeats. */
+static void renew(void)
+{
+    struct ec_edge_state *state;
+
+    for (state = states; state; state = state->next) {
+        ec_breaker_renew(&state->breaker);
+        state->budget.tokens = EC_RETRY_BUDGET_MAX;
+    }
 }
 
 /* All of them at once: a rate sees the first failure only where there was a 0 before it. */
@@ -73,6 +86,9 @@ void ec_edge_open(struct ec_edge *edge)
         abort();
     edge->state = state;
     state->edge = edge;
+    state->next = states;
+    states = state;
+    ec_health_renew = renew;
     state->breaker = (struct ec_breaker){.trip = edge->trip,
                                          .probes = edge->probes > 0 ? edge->probes : 1,
                                          .timeouts_only = edge->trip_timeouts_only,
@@ -90,6 +106,12 @@ void ec_edges_stop(void)
 
 void ec_edge_close(struct ec_edge *edge)
 {
+    struct ec_edge_state **at = &states;
+
+    while (*at && *at != edge->state)
+        at = &(*at)->next;
+    if (*at)
+        *at = (*at)->next;
     free(edge->state);
     edge->state = NULL;
 }

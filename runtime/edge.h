@@ -35,6 +35,7 @@ struct ec_edge_result {
 
 struct ec_edge_state {
     struct ec_edge *edge;
+    struct ec_edge_state *next; /* of another edge */
     struct ec_breaker breaker;
     struct ec_retry_budget budget;
     int in_flight;

@@ -1,5 +1,6 @@
 /* /livez says that the loop turns; /readyz asks every module whether it can work and lists the reasons of those that can't; /metrics is
- * everything counted, with what the process itself costs read at that moment. Answers are made in the exchange's call: nothing waits.
+ * everything counted, with what the process itself costs read at that moment. With EC_DEVELOPMENT=1, `DELETE /breakers` closes all circuit
+ * breakers and forgets what they have counted. Answers are made in the exchange's call: nothing waits.
  */
 #include "health.h"
 
@@ -131,9 +132,28 @@ static void reply_metrics(struct ec_http_exchange *exchange)
     ec_buf_free(&body);
 }
 
+void (*ec_health_renew)(void);
+
+static bool renewed(struct ec_http_exchange *exchange, const struct ec_http_request *request)
+{
+    if (!ec_app.development || !ec_str_eq(request->path, EC_STR("/breakers")))
+        return false;
+    if (!ec_str_eq(request->method, EC_STR("DELETE"))) {
+        ec_http_problem(exchange, &ec_error_method_not_allowed, NULL, NULL, EC_STR("allow: DELETE\r\n"));
+        return true;
+    }
+    if (ec_health_renew)
+        ec_health_renew();
+    ec_http_reply(exchange, 204, (struct ec_str){NULL, 0}, (struct ec_str){NULL, 0}, (struct ec_str){NULL, 0});
+    return true;
+}
+
 bool ec_health_handle(struct ec_http_exchange *exchange)
 {
     const struct ec_http_request *request = ec_http_exchange_request(exchange);
+
+    if (renewed(exchange, request))
+        return true;
     bool live = ec_str_eq(request->path, EC_STR("/livez")), ready = ec_str_eq(request->path, EC_STR("/readyz"));
 
     if (!live && !ready && !ec_str_eq(request->path, EC_STR("/metrics")))

@@ -144,6 +144,7 @@ int ecc_cmd_load(struct ecc_cli *cli)
     json_t *state;
     if ((code = ecc_audit_attach(cli, &up, &topology, &state)))
         return code;
+    load->secrets = ecc_up_path(&up, "secrets");
     code = ecc_load_plan(load, state);
     json_decref(state);
     if (!code)

@@ -219,6 +219,7 @@ COMPLETIONS = [
     ("expect 503 BankDown", "expect 503 §", "BankDown", "Trip"),
     ("assume bank down", "assume §", "bank trip-svc", "BankDown"),
     ('  expect 201\n', '  §\n  expect 201\n', "given assume say expect", "let op"),
+    ('  expect 201\n', '  given §\n  expect 201\n', "trip-svc let", "op http"),
     ('{ title: "Away" price_cents: 900 seat: 1 }\n  expect', '{ §title: "Away" price_cents: 900 seat: 1 }\n  expect',
     "title price_cents seat", ""),
     ("listen 8080\n", "listen 8080\n  §\n", "route auth limit", "op let"),

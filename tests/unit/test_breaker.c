@@ -141,6 +141,29 @@ static void the_budget(void **state)
     assert_in_range(spent, 900, 1010); /* a tenth, and what was saved */
 }
 
+static void renewed(void **state)
+{
+    struct ec_breaker b = make(3, 1, false);
+    struct ec_breaker_pass late;
+
+    (void)state;
+    run(&b, 0, false, EC_VERDICT_FAILURE);
+    run(&b, 0, false, EC_VERDICT_FAILURE);
+    assert_true(ec_breaker_enter(&b, 0, false, &late));
+    ec_breaker_renew(&b); /* counts from nothing, and hears nothing of before */
+    ec_breaker_leave(&b, 0, late, EC_VERDICT_FAILURE);
+    run(&b, 0, false, EC_VERDICT_FAILURE);
+    run(&b, 0, false, EC_VERDICT_FAILURE);
+    assert_int_equal(b.state, EC_BREAKER_CLOSED);
+    assert_int_equal(changes, 0);
+    run(&b, 0, false, EC_VERDICT_FAILURE);
+    assert_int_equal(b.state, EC_BREAKER_OPEN);
+    ec_breaker_renew(&b);
+    assert_int_equal(b.state, EC_BREAKER_CLOSED);
+    assert_int_equal(changes, 2);
+    assert_true(run(&b, 0, false, EC_VERDICT_SUCCESS));
+}
+
 static void delays(void **state)
 {
     (void)state;
@@ -155,8 +178,13 @@ static void delays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trips_on_consecutive), cmocka_unit_test(half_open),   cmocka_unit_test(late_failures_of_the_closed_time),
-        cmocka_unit_test(without_a_breaker),    cmocka_unit_test(retry_after), cmocka_unit_test(the_budget),
+        cmocka_unit_test(trips_on_consecutive),
+        cmocka_unit_test(half_open),
+        cmocka_unit_test(late_failures_of_the_closed_time),
+        cmocka_unit_test(without_a_breaker),
+        cmocka_unit_test(retry_after),
+        cmocka_unit_test(the_budget),
+        cmocka_unit_test(renewed),
         cmocka_unit_test(delays),
     };
 

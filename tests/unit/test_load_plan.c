@@ -162,6 +162,13 @@ static const char text[] =
     "  expect 402 Refused\n"
     "}\n"
     "scenario hit \"Hit\" { when web GET \"/things/a b?c=%20\"  assume memo.things holds  expect 200 header \"X-Cache\" \"hit\" }\n"
+    "scenario named \"Named\" {\n"
+    "  given someone signed in\n"
+    "  given let made = web POST \"/made\" { lines: [] mail: \"m\" note: \"n\" }\n"
+    "  given door.Enter(mail: same.mail, age: 3, size: 0.5, old: false, word: made.id)\n"
+    "  when web GET \"/things/{made.id}?c={made.id}\"\n"
+    "  expect 200 header \"X-Made\" \"<{made.id}>\"\n"
+    "}\n"
     "scenario hangs \"Hangs\" { assume shop hangs  when web GET \"/things/a\"  expect 200 }\n"
     "scenario down \"Down\" { assume bank down  when web GET \"/things/a\"  expect 200 }\n"
     "scenario open \"Open\" { assume breaker gate -> shop open  when web GET \"/things/a\"  expect 200 }\n"
@@ -212,7 +219,7 @@ static void write_message(struct written *w, const struct ecc_message *message, 
                           struct ecc_uniques *uniques)
 {
     w->head.n = w->body.n = 0;
-    ecc_message_write(message, sender, uniques, &w->head, &w->body);
+    ecc_message_write(message, sender, NULL, uniques, &w->head, &w->body);
     ec_buf_add(&w->head, "", 1);
     ec_buf_add(&w->body, "", 1);
 }
@@ -281,6 +288,45 @@ static void request_without_body(void **state)
     assert_int_equal(uniques.n, 0);
     ec_buf_free(&w.head);
     ec_buf_free(&w.body);
+}
+
+/* What earlier requests were answered stands in paths in percents, in bodies as JSON, in an expected header as it is. */
+static void named_answers(void **state)
+{
+    const struct ecc_scenario *s = scenario("named");
+    struct ecc_uniques uniques = {.run = "abcdefgh"};
+    struct ecc_answers answers = {0};
+    struct ecc_sender sender = {"tok.en", json_pack("{s:s}", "mail", "m@x.test")};
+    struct ecc_pieces expected = ecc_pieces_of_text(&cli.arena, s->expect_value, &s->expect_refs);
+    struct ecc_message when, given;
+    json_t *body = json_pack("{s:s}", "id", "a/b \"c\"");
+    struct ec_buf head = {0}, bytes = {0};
+
+    (void)state;
+    ecc_message_init(&when, &cli.arena, s->when, NULL, false);
+    ecc_message_init(&given, &cli.arena, s->given[1], s->identity->requests[0], true);
+    assert_string_equal(ecc_message_lacks(&cli.arena, &when, &answers), "made.id");
+    ecc_answers_add(&answers, &cli.arena, s->given[0], body);
+    assert_null(ecc_message_lacks(&cli.arena, &when, &answers));
+    ecc_message_write(&when, NULL, &answers, &uniques, &head, &bytes);
+    ec_buf_add(&head, "", 1);
+    assert_non_null(strstr(head.p, "GET /things/a%2Fb%20\"c\"?c=a%2Fb%20\"c\" HTTP/1.1\r\n"));
+    head.n = bytes.n = 0;
+    ecc_message_write(&given, &sender, &answers, &uniques, &head, &bytes);
+    ec_buf_add(&head, "", 1);
+    ec_buf_add(&bytes, "", 1);
+    assert_string_equal(head.p, "POST /ops/Enter HTTP/1.1\r\naccept: application/json\r\ncontent-type: application/json\r\n"
+                                "authorization: Bearer tok.en\r\nidempotency-key: abcdefgh0\r\n");
+    assert_string_equal(bytes.p, "{\"mail\":\"m@x.test\",\"age\":3,\"size\":0.5,\"old\":false,\"passWord\":\"a/b \\\"c\\\"\"}");
+    bytes.n = 0;
+    ecc_pieces_text(&expected, &answers, &bytes);
+    ec_buf_add(&bytes, "", 1);
+    assert_string_equal(bytes.p, "<a/b \"c\">");
+    json_decref(body);
+    ecc_answers_free(&answers);
+    json_decref(sender.first);
+    ec_buf_free(&head);
+    ec_buf_free(&bytes);
 }
 
 static void runs_differ(void **state)
@@ -352,8 +398,8 @@ static void planning(void **state)
     assert_int_equal(ecc_load_choose(&load, "visit", 100), 0);
     assert_int_equal(ecc_load_plan(&load, up), 0);
     assert_int_equal(load.ntargets, 2); /* each request of the identity goes to its own gateway */
-    assert_string_equal(load.pools[0].targets[0]->gateway->name, "back");
-    assert_string_equal(load.pools[0].targets[1]->gateway->name, "gate");
+    assert_string_equal(load.pools[0].targets[0]->node->name, "back");
+    assert_string_equal(load.pools[0].targets[1]->node->name, "gate");
 
     json_array_remove(json_object_get(up, "processes"), 2);
     load = (struct ecc_load){.cli = &cli, .model = model, .rate = 10};
@@ -394,7 +440,7 @@ static void judged(const struct ecc_load_part *part, int status, const char *nam
     if (name)
         snprintf(body, sizeof body, "{\"type\":\"/problems/%s\",\"status\":%d}", name, status);
     reply.body = (struct ec_str){body, strlen(body)};
-    assert_int_equal(ecc_load_judge(part, EC_HTTP_OK, &reply, told, sizeof told), verdict);
+    assert_int_equal(ecc_load_judge(part, NULL, EC_HTTP_OK, &reply, told, sizeof told), verdict);
     assert_string_equal(told, kind);
 }
 
@@ -405,6 +451,7 @@ static void answers_are_judged(void **state)
     char told[96];
 
     (void)state;
+    hit.expect = ecc_pieces_of_text(&cli.arena, hit.scenario->expect_value, &hit.scenario->expect_refs);
     judged(&make, 201, NULL, NULL, ECC_LOAD_OK, "");
     judged(&make, 202, NULL, NULL, ECC_LOAD_ACCEPTED, "");
     judged(&make, 200, NULL, NULL, ECC_LOAD_ERROR, "200");
@@ -417,9 +464,9 @@ static void answers_are_judged(void **state)
     judged(&hit, 200, NULL, "miss", ECC_LOAD_ERROR, "200, X-Cache: miss");
     judged(&hit, 200, NULL, NULL, ECC_LOAD_ERROR, "200, X-Cache: none");
     judged(&hit, 202, NULL, NULL, ECC_LOAD_ERROR, "202"); /* its route accepts nothing */
-    assert_int_equal(ecc_load_judge(&hit, EC_HTTP_REFUSED, NULL, told, sizeof told), ECC_LOAD_ERROR);
+    assert_int_equal(ecc_load_judge(&hit, NULL, EC_HTTP_REFUSED, NULL, told, sizeof told), ECC_LOAD_ERROR);
     assert_string_equal(told, "connection refused");
-    assert_int_equal(ecc_load_judge(&hit, EC_HTTP_TIMED_OUT, NULL, told, sizeof told), ECC_LOAD_ERROR);
+    assert_int_equal(ecc_load_judge(&hit, NULL, EC_HTTP_TIMED_OUT, NULL, told, sizeof told), ECC_LOAD_ERROR);
     assert_string_equal(told, "no answer");
 }
 
@@ -448,6 +495,7 @@ int main(void)
         cmocka_unit_test(first_request),
         cmocka_unit_test(signed_in_request),
         cmocka_unit_test(request_without_body),
+        cmocka_unit_test(named_answers),
         cmocka_unit_test(runs_differ),
         cmocka_unit_test(faults_are_refused),
         cmocka_unit_test(choosing),

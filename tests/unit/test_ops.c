@@ -386,10 +386,25 @@ static void health_and_metrics(void **state)
     assert_int_equal(ec_health_command("localhost", port, true), 0);
     assert_int_equal(ec_health_command("no address", port, false), 1);
     assert_int_equal(request("POST", "/readyz", "", ""), 405);
+    assert_int_equal(request("DELETE", "/breakers", "", ""), 404);
     assert_int_equal(call("Echo", "", "{\"text\":\"x\"}"), 200);
     assert_int_equal(request("GET", "/metrics", "", ""), 200);
     assert_true(has("ec_op_requests_total{op=\"Echo\",outcome=\"ok\"} ") && has("ec_op_seconds_bucket{op=\"Echo\",le=\"0.0005\"}"));
     assert_true(has("process_resident_memory_bytes ") && has("ec_info{service=\"beta\",version=\"dev\"") && has("ec_ops_in_flight 0\n"));
+}
+
+/* Breakers are set back only where it is said that this is development. */
+static void breakers_of_development(void **state)
+{
+    (void)state;
+    setenv("EC_DEVELOPMENT", "1", 1);
+    begin();
+    assert_int_equal(request("DELETE", "/breakers", "", ""), 204);
+    assert_int_equal(request("GET", "/breakers", "", ""), 405);
+    assert_true(has("allow: DELETE"));
+    kill(child, SIGINT);
+    assert_int_equal(join(), 0);
+    unsetenv("EC_DEVELOPMENT");
 }
 
 static void not_ready_with_reasons(void **state)
@@ -580,9 +595,18 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start_shared, stop_shared)
     const struct CMUnitTest tests[] = {
-        T(operations), T(the_wire), T(bodies), T(who_may_call), T(health_and_metrics),
-        cmocka_unit_test(not_ready_with_reasons), cmocka_unit_test(drain_waits_for_what_is_in_flight), cmocka_unit_test(drain_gives_up),
-        cmocka_unit_test(admission), cmocka_unit_test(several_workers), cmocka_unit_test(commands_and_mistakes),
+        T(operations),
+        T(the_wire),
+        T(bodies),
+        T(who_may_call),
+        T(health_and_metrics),
+        cmocka_unit_test(breakers_of_development),
+        cmocka_unit_test(not_ready_with_reasons),
+        cmocka_unit_test(drain_waits_for_what_is_in_flight),
+        cmocka_unit_test(drain_gives_up),
+        cmocka_unit_test(admission),
+        cmocka_unit_test(several_workers),
+        cmocka_unit_test(commands_and_mistakes),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -24,6 +24,7 @@ enum { TURN = 256, LIVE_MS = 500, LIVE_LINE_MS = 5000 };
 struct flight {
     struct engine *engine;
     struct ecc_load_part *part;
+    const struct ecc_answers *answers;
     uint64_t due;
     size_t refused;      /* replicas that could not be reached, one after the other */
     size_t replica;      /* the last one */
@@ -68,8 +69,19 @@ static void problem_name(const struct ec_http_reply *reply, char *name, size_t s
     json_decref(body);
 }
 
-enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_http_outcome outcome, const struct ec_http_reply *reply,
-                                     char *text, size_t size)
+static bool has_header(const struct ecc_load_part *part, const struct ecc_answers *answers, struct ec_str value)
+{
+    struct ec_buf wanted = {0};
+    bool same;
+
+    ecc_pieces_text(&part->expect, answers, &wanted);
+    same = value.p && value.n == wanted.n && !memcmp(value.p, wanted.p, wanted.n);
+    ec_buf_free(&wanted);
+    return same;
+}
+
+enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, const struct ecc_answers *answers, enum ec_http_outcome outcome,
+                                     const struct ec_http_reply *reply, char *text, size_t size)
 {
     static const char *const outcomes[] = {
         [EC_HTTP_REFUSED] = "connection refused", [EC_HTTP_LATE] = "no connection", [EC_HTTP_BROKEN] = "connection broken",
@@ -86,7 +98,7 @@ enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_h
         problem_name(reply, name, sizeof name);
     if (reply->status == s->expect_status && (!part->error_name || !strcmp(part->error_name, name))) {
         struct ec_str value = s->expect_header ? header(reply, s->expect_header) : (struct ec_str){NULL, 0};
-        if (!s->expect_header || (value.p && value.n == strlen(s->expect_value) && !memcmp(value.p, s->expect_value, value.n)))
+        if (!s->expect_header || has_header(part, answers, value))
             return ECC_LOAD_OK;
         snprintf(text, size, "%d, %s: %.*s", reply->status, s->expect_header, value.p ? (int)value.n : 4, value.p ? value.p : "none");
         return ECC_LOAD_ERROR;
@@ -152,12 +164,15 @@ static void send_flight(struct flight *flight)
     struct ecc_load_part *part = flight->part;
     const struct ecc_sender *sender = NULL;
 
+    flight->answers = part->answers;
     if (part->pool) {
         sender = &part->pool->senders[part->pool->next];
+        if (flight->answers)
+            flight->answers = &part->answers[part->pool->next];
         part->pool->next = (part->pool->next + 1) % part->pool->n;
     }
     e->head.n = e->body.n = 0;
-    ecc_message_write(&part->message, sender, &e->load->uniques, &e->head, &e->body);
+    ecc_message_write(&part->message, sender, flight->answers, &e->load->uniques, &e->head, &e->body);
     if (flight->refused)
         flight->replica = (flight->replica + 1) % part->target->n;
     else
@@ -178,7 +193,7 @@ static void on_done(void *data, enum ec_http_outcome outcome, const struct ec_ht
         send_flight(flight);
         return;
     }
-    enum ecc_load_verdict verdict = ecc_load_judge(part, outcome, reply, text, sizeof text);
+    enum ecc_load_verdict verdict = ecc_load_judge(part, flight->answers, outcome, reply, text, sizeof text);
     if (verdict == ECC_LOAD_ERROR)
         count_kind(part, e->gave_up ? "not waited for" : text);
     ecc_histogram_add(&part->took[verdict], us);

@@ -20,9 +20,9 @@ enum {
     ECC_LOAD_KINDS = 64,           /* of errors told apart; the rest is one kind */
 };
 
-/* A gateway with its replicas, used in turn. */
+/* A gateway, or a service that something is given by, with its replicas, used in turn. */
 struct ecc_load_target {
-    const struct ecc_node *gateway;
+    const struct ecc_node *node;
     int *ports;
     struct ec_http_client **clients;
     size_t n, next;
@@ -48,15 +48,28 @@ struct ecc_load_part { /* a scenario of the mix */
     struct ecc_load_target *target;
     struct ecc_load_pool *pool;     /* or NULL: nobody is signed in */
     const char *error_name;         /* kebab, or NULL */
+    struct ecc_pieces expect;       /* the value of the header that is expected */
+    struct ecc_load_target **given; /* where each of them goes */
+    struct ecc_answers *answers;    /* of `given`, for each sender; NULL: none has a name */
+    size_t nanswers;
     uint64_t sent, dropped;
     struct ecc_histogram *took;     /* by verdict: microseconds from when it was due */
     struct ecc_load_kind *kinds;    /* of errors */
     size_t nkinds;
 };
 
+/* Who is told of each `given`, before and after; *traceparent: a header that it is sent with, or "". Returns 0, or an exit code. */
+struct ecc_load_watch {
+    void *data;
+    int (*before)(void *data, size_t given, const char **traceparent);
+    int (*after)(void *data, size_t given);
+};
+
 struct ecc_load {
     struct ecc_cli *cli;
     const struct ecc_model *model;
+    const char *secrets;                /* the folder of the services' keys */
+    const struct ecc_load_watch *watch; /* or NULL */
     struct ecc_load_part parts[ECC_SPREAD_MOST];
     size_t nparts;
     struct ecc_load_target *targets;
@@ -93,11 +106,16 @@ size_t ecc_load_next_replica(struct ecc_load_target *target);
 
 int ecc_load_setup(struct ecc_load *load);
 
+/* ------------------------------------------------------------------ service.c */
+
+/* A token by which one of the operation's callers proves itself, good for a minute; the arena's. NULL after saying why there is none. */
+char *ecc_load_service_token(struct ecc_load *load, const struct ecc_op *op);
+
 /* ------------------------------------------------------------------ engine.c */
 
 /* What an answer is worth. text[0] is set for an error: its kind. */
-enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, enum ec_http_outcome outcome, const struct ec_http_reply *reply,
-                                     char *text, size_t size);
+enum ecc_load_verdict ecc_load_judge(const struct ecc_load_part *part, const struct ecc_answers *answers, enum ec_http_outcome outcome,
+                                     const struct ec_http_reply *reply, char *text, size_t size);
 int ecc_load_run(struct ecc_load *load);
 
 /* ------------------------------------------------------------------ report.c */

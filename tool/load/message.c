@@ -33,7 +33,8 @@ struct writer {
 static void end_piece(struct writer *w)
 {
     if (w->text.n)
-        ECC_PUSH(w->arena, &w->message->body, ((struct ecc_piece){ECC_PIECE_TEXT, ecc_arena_strndup(w->arena, w->text.p, w->text.n)}));
+        ECC_PUSH(w->arena, &w->message->body,
+                 ((struct ecc_piece){ECC_PIECE_TEXT, ecc_arena_strndup(w->arena, w->text.p, w->text.n), NULL}));
     w->text.n = 0;
 }
 
@@ -118,14 +119,18 @@ static void value(struct writer *w, const struct ecc_sbx_value *v, const struct 
         ec_buf_str(&w->text, "\"");
         escaped(w, v->name);
         end_piece(w);
-        ECC_PUSH(w->arena, &w->message->body, ((struct ecc_piece){ECC_PIECE_UNIQUE, NULL}));
+        ECC_PUSH(w->arena, &w->message->body, ((struct ecc_piece){ECC_PIECE_UNIQUE, NULL, NULL}));
         escaped(w, v->path[0]);
         ec_buf_str(&w->text, "\"");
         break;
     case ECC_SBX_REPLY: /* same.field */
         end_piece(w);
         field = field_of(w->first->route->body, v->path[0]);
-        ECC_PUSH(w->arena, &w->message->body, ((struct ecc_piece){ECC_PIECE_SAME, field ? field->wire : v->path[0]}));
+        ECC_PUSH(w->arena, &w->message->body, ((struct ecc_piece){ECC_PIECE_SAME, field ? field->wire : v->path[0], NULL}));
+        break;
+    case ECC_SBX_ANSWER:
+        end_piece(w);
+        ECC_PUSH(w->arena, &w->message->body, ((struct ecc_piece){ECC_PIECE_ANSWER, NULL, v}));
         break;
     case ECC_SBX_REQUEST:
     case ECC_SBX_STORE:
@@ -134,17 +139,31 @@ static void value(struct writer *w, const struct ecc_sbx_value *v, const struct 
     }
 }
 
-/* A path with what may not stand in a request line in percents. */
-static const char *target(struct ecc_arena *arena, const char *path)
+/* What may not stand in a request line, or in this place of it, in percents. */
+static void in_percents(struct ec_buf *out, const char *text, const char *also)
 {
-    char *text = ecc_arena_alloc(arena, 3 * strlen(path) + 1), *to = text;
-
-    for (; *path; path++)
-        if (*path > 0x20 && *path < 0x7f)
-            *to++ = *path;
+    for (; *text; text++)
+        if (*text > 0x20 && *text < 0x7f && !strchr(also, *text))
+            ec_buf_add(out, text, 1);
         else
-            to += sprintf(to, "%%%02X", (unsigned char)*path);
-    return text;
+            ec_buf_printf(out, "%%%02X", (unsigned char)*text);
+}
+
+struct ecc_pieces ecc_pieces_of_text(struct ecc_arena *arena, const char *text, const struct ecc_refs_in *refs)
+{
+    struct ecc_pieces pieces = {.n = 0};
+
+    for (size_t ref = 0; *text;) {
+        size_t n = ref < refs->n ? strcspn(text, "{") : strlen(text);
+        if (n)
+            ECC_PUSH(arena, &pieces, ((struct ecc_piece){ECC_PIECE_TEXT, ecc_arena_strndup(arena, text, n), NULL}));
+        text += n;
+        if (!*text)
+            break;
+        ECC_PUSH(arena, &pieces, ((struct ecc_piece){ECC_PIECE_ANSWER, NULL, refs->items[ref++]}));
+        text += strcspn(text, "}") + 1;
+    }
+    return pieces;
 }
 
 void ecc_message_init(struct ecc_message *message, struct ecc_arena *arena, const struct ecc_request *request,
@@ -153,14 +172,90 @@ void ecc_message_init(struct ecc_message *message, struct ecc_arena *arena, cons
     struct writer w = {.arena = arena, .message = message, .first = first};
 
     *message = (struct ecc_message){.request = request, .signed_in = signed_in, .has_body = request->body != NULL};
-    message->head = ecc_arena_printf(arena, "%s %s HTTP/1.1\r\naccept: application/json\r\n%s", request->method,
-                                     target(arena, request->path), request->body ? "content-type: application/json\r\n" : "");
+    message->target = request->op ? ecc_pieces_of_text(arena, ecc_arena_printf(arena, "/ops/%s", request->op->name), &request->refs)
+                                  : ecc_pieces_of_text(arena, request->path, &request->refs);
+    message->head = ecc_arena_printf(arena, "accept: application/json\r\n%s", request->body ? "content-type: application/json\r\n" : "");
     if (request->body && request->body->kind == ECC_SBX_OBJECT)
-        object(&w, request->body, request->route->body);
+        object(&w, request->body, request->op ? request->op->params : request->route->body);
     else if (request->body)
         value(&w, request->body, NULL);
     end_piece(&w);
     ec_buf_free(&w.text);
+}
+
+/* ------------------------------------------------------------------ answers */
+
+void ecc_answers_add(struct ecc_answers *answers, struct ecc_arena *arena, const struct ecc_request *request, struct json_t *body)
+{
+    if (request->let)
+        ECC_PUSH(arena, answers, ((struct ecc_answered){request, json_incref(body)}));
+}
+
+void ecc_answers_free(struct ecc_answers *answers)
+{
+    for (size_t i = 0; i < answers->n; i++)
+        json_decref(answers->items[i].body);
+    answers->n = 0;
+}
+
+/* Replies have the names of the wire: the field's own, or what it is written as. */
+static const json_t *answered(const struct ecc_answers *answers, const struct ecc_sbx_value *v)
+{
+    const struct ecc_type *type = v->answer->result;
+    const json_t *at = NULL;
+
+    for (size_t i = 0; answers && i < answers->n; i++)
+        if (answers->items[i].request == v->answer)
+            at = answers->items[i].body;
+    for (size_t i = 0; i < v->npath; i++) {
+        const struct ecc_field *field = field_of(type && type->kind == ECC_TYPE_RECORD ? type->record : NULL, v->path[i]);
+        at = json_object_get(at, field ? field->wire : v->path[i]);
+        type = field ? field->type : NULL;
+    }
+    return at;
+}
+
+static const char *lacks(struct ecc_arena *arena, const struct ecc_pieces *pieces, const struct ecc_answers *answers, bool body)
+{
+    for (size_t i = 0; i < pieces->n; i++) {
+        const struct ecc_sbx_value *v = pieces->items[i].value;
+        const json_t *there = v ? answered(answers, v) : NULL;
+        if (!v || (there && (body || !json_is_null(there))))
+            continue;
+        const char *name = v->name;
+        for (size_t k = 0; k < v->npath; k++)
+            name = ecc_arena_printf(arena, "%s.%s", name, v->path[k]);
+        return name;
+    }
+    return NULL;
+}
+
+const char *ecc_message_lacks(struct ecc_arena *arena, const struct ecc_message *message, const struct ecc_answers *answers)
+{
+    const char *name = lacks(arena, &message->target, answers, false);
+
+    return name ? name : lacks(arena, &message->body, answers, true);
+}
+
+/* A text without its quotes, everything else as JSON has it. */
+static void plain(struct ec_buf *out, const json_t *value, const char *escape)
+{
+    char *dump = json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+    if (escape && dump)
+        in_percents(out, dump, escape);
+    else
+        ec_buf_str(out, dump ? dump : "");
+    free(dump);
+}
+
+void ecc_pieces_text(const struct ecc_pieces *pieces, const struct ecc_answers *answers, struct ec_buf *out)
+{
+    for (size_t i = 0; i < pieces->n; i++)
+        if (pieces->items[i].kind == ECC_PIECE_TEXT)
+            ec_buf_str(out, pieces->items[i].text);
+        else
+            plain(out, answered(answers, pieces->items[i].value), NULL);
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -177,23 +272,37 @@ static void unique(struct ecc_uniques *uniques, struct ec_buf *buf)
     ec_buf_add(buf, at, (size_t)(text + sizeof text - at));
 }
 
-void ecc_message_write(const struct ecc_message *message, const struct ecc_sender *sender, struct ecc_uniques *uniques, struct ec_buf *head,
-                       struct ec_buf *body)
+static void add_json(struct ec_buf *out, const json_t *value)
 {
+    char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+    ec_buf_str(out, dump ? dump : "null");
+    free(dump);
+}
+
+void ecc_message_write(const struct ecc_message *message, const struct ecc_sender *sender, const struct ecc_answers *answers,
+                       struct ecc_uniques *uniques, struct ec_buf *head, struct ec_buf *body)
+{
+    ec_buf_printf(head, "%s ", message->request->op ? "POST" : message->request->method);
+    for (size_t i = 0; i < message->target.n; i++)
+        if (message->target.items[i].kind == ECC_PIECE_TEXT)
+            in_percents(head, message->target.items[i].text, "");
+        else
+            plain(head, answered(answers, message->target.items[i].value), "/?#&%+");
+    ec_buf_str(head, " HTTP/1.1\r\n");
     ec_buf_str(head, message->head);
     if (message->signed_in) {
         ec_buf_str(head, "authorization: Bearer ");
         ec_buf_str(head, sender->token);
         ec_buf_str(head, "\r\n");
     }
-    if (message->request->route->idempotent) {
+    if (message->request->op || message->request->route->idempotent) {
         ec_buf_str(head, "idempotency-key: ");
         unique(uniques, head);
         ec_buf_str(head, "\r\n");
     }
     for (size_t i = 0; i < message->body.n; i++) {
         const struct ecc_piece *piece = &message->body.items[i];
-        char *dump;
         switch (piece->kind) {
         case ECC_PIECE_TEXT:
             ec_buf_str(body, piece->text);
@@ -202,9 +311,10 @@ void ecc_message_write(const struct ecc_message *message, const struct ecc_sende
             unique(uniques, body);
             break;
         case ECC_PIECE_SAME:
-            dump = json_dumps(json_object_get(sender->first, piece->text), JSON_ENCODE_ANY | JSON_COMPACT);
-            ec_buf_str(body, dump ? dump : "null");
-            free(dump);
+            add_json(body, json_object_get(sender->first, piece->text));
+            break;
+        case ECC_PIECE_ANSWER:
+            add_json(body, answered(answers, piece->value));
             break;
         }
     }

@@ -103,31 +103,32 @@ static const struct ecc_node *gateway_of(const struct ecc_model *model, const st
     return NULL;
 }
 
-/* Finds or adds the gateway of a request. */
+/* Finds or adds what a request goes to. */
 static int target_of(struct ecc_load *load, const struct json_t *state, const struct ecc_request *request, struct ecc_load_target **found)
 {
-    const struct ecc_node *gateway = gateway_of(load->model, request->route);
+    const struct ecc_node *node = request->op ? request->op->service : gateway_of(load->model, request->route);
     struct ecc_arena *arena = &load->cli->arena;
     json_t *proc;
 
     for (size_t i = 0; i < load->ntargets; i++)
-        if (load->targets[i].gateway == gateway) {
+        if (load->targets[i].node == node) {
             *found = &load->targets[i];
             return 0;
         }
     struct ecc_load_target *target = *found = &load->targets[load->ntargets];
-    *target = (struct ecc_load_target){.gateway = gateway};
+    *target = (struct ecc_load_target){.node = node};
     target->ports = ECC_NEW_ARRAY(arena, int, json_array_size(json_object_get(state, "processes")));
-    if (gateway->u.gateway.tls)
-        return ecc_say_error(ECC_EXIT_FAILED, "%s listens with TLS; requests are played by plain HTTP only", gateway->name);
+    if (!request->op && node->u.gateway.tls)
+        return ecc_say_error(ECC_EXIT_FAILED, "%s listens with TLS; requests are played by plain HTTP only", node->name);
     for (size_t replica = 1;; replica++) {
-        proc = find_process(state, replica > 1 ? ecc_arena_printf(arena, "%s-%zu", gateway->name, replica) : gateway->name, "gateway");
+        proc = find_process(state, replica > 1 ? ecc_arena_printf(arena, "%s-%zu", node->name, replica) : node->name,
+                            request->op ? "service" : "gateway");
         if (!proc)
             break;
         target->ports[target->n++] = (int)json_integer_value(json_object_get(proc, "port"));
     }
     if (!target->n)
-        return ecc_say_error(ECC_EXIT_IO, "%s is not up; is this the topology that `ecomc up` runs?", gateway->name);
+        return ecc_say_error(ECC_EXIT_IO, "%s is not up; is this the topology that `ecomc up` runs?", node->name);
     load->ntargets++;
     return 0;
 }
@@ -167,7 +168,7 @@ static int pool_of(struct ecc_load *load, const struct json_t *state, struct ecc
     }
     if (part->message.signed_in) {
         pool->rate += (double)load->rate * part->percent / 100;
-        pool->limit = part->target->gateway->u.gateway.limit;
+        pool->limit = part->target->node->u.gateway.limit;
     }
     part->pool = pool;
     return 0;
@@ -204,11 +205,12 @@ static int plan_part(struct ecc_load *load, const struct json_t *state, struct e
     ecc_message_init(&part->message, arena, s->when, s->identity ? s->identity->requests[0] : NULL, s->identity && s->when->route->auth);
     if (s->identity && (code = pool_of(load, state, part)))
         return code;
-    for (size_t i = 0; i < s->ngiven; i++) {
-        struct ecc_load_target *ignored;
-        if ((code = target_of(load, state, s->given[i], &ignored)))
+    part->given = ECC_NEW_ARRAY(arena, struct ecc_load_target *, s->ngiven + 1);
+    for (size_t i = 0; i < s->ngiven; i++)
+        if ((code = target_of(load, state, s->given[i], &part->given[i])))
             return code;
-    }
+    if (s->expect_header)
+        part->expect = ecc_pieces_of_text(arena, s->expect_value, &s->expect_refs);
     part->error_name = s->expect_error ? ecc_kebab(arena, s->expect_error->name) : NULL;
     part->took = ECC_NEW_ARRAY(arena, struct ecc_histogram, ECC_LOAD_VERDICTS);
     part->kinds = ECC_NEW_ARRAY(arena, struct ecc_load_kind, ECC_LOAD_KINDS);
@@ -219,7 +221,8 @@ static int plan_part(struct ecc_load *load, const struct json_t *state, struct e
 static void warn_of_limits(const struct ecc_load *load)
 {
     for (size_t i = 0; i < load->ntargets; i++) {
-        const struct ecc_limit *limit = load->targets[i].gateway->u.gateway.limit;
+        const struct ecc_node *node = load->targets[i].node;
+        const struct ecc_limit *limit = node->kind == ECC_NODE_GATEWAY ? node->u.gateway.limit : NULL;
         double rate = 0;
         for (size_t k = 0; limit && k < load->nparts; k++) {
             const struct ecc_load_part *part = &load->parts[k];
@@ -228,7 +231,7 @@ static void warn_of_limits(const struct ecc_load *load)
         }
         if (limit && rate > limit->per_second)
             fprintf(stderr, "ecomc: note: %.0f/s are counted for one address; beyond %g/s %s answers 429\n", rate, limit->per_second,
-                    load->targets[i].gateway->name);
+                    node->name);
     }
 }
 
@@ -283,6 +286,9 @@ void ecc_load_close(struct ecc_load *load)
             free(load->pools[i].senders[k].token);
             json_decref(load->pools[i].senders[k].first);
         }
+    for (size_t i = 0; i < load->nparts; i++)
+        for (size_t k = 0; k < load->parts[i].nanswers; k++)
+            ecc_answers_free(&load->parts[i].answers[k]);
     if (!load->opened)
         return;
     for (size_t i = 0; i < load->ntargets; i++)

@@ -42,18 +42,29 @@ static void sleep_ms(struct ecc_load *load, unsigned ms)
     uv_update_time(&load->loop);
 }
 
+/* A request with all that it is made of. */
+struct asked {
+    struct ecc_load_target *target;
+    const struct ecc_message *message;
+    const struct ecc_sender *sender;
+    const struct ecc_answers *answers;
+    const char *traceparent; /* or "" */
+    const char *who;         /* as a person calls it */
+};
+
 /* Sends once and waits for the answer. *sent: the body, for `same`. */
-static void ask(struct ecc_load *load, struct ecc_load_target *target, const struct ecc_message *message, const struct ecc_sender *sender,
-                struct answer *answer, json_t **sent)
+static void ask(struct ecc_load *load, const struct asked *asked, struct answer *answer, json_t **sent)
 {
+    const struct ecc_message *message = asked->message;
     struct ec_buf head = {0}, body = {0};
 
     *answer = (struct answer){0};
-    ecc_message_write(message, sender, &load->uniques, &head, &body);
+    ecc_message_write(message, asked->sender, asked->answers, &load->uniques, &head, &body);
+    ec_buf_str(&head, asked->traceparent);
     json_decref(*sent);
     *sent = message->has_body ? json_loadb(body.p, body.n, JSON_DECODE_ANY, NULL) : NULL;
-    ec_http_send(target->clients[ecc_load_next_replica(target)], (struct ec_str){head.p, head.n}, (struct ec_str){message->has_body ? body.p : NULL, body.n},
-                 ECC_LOAD_PATIENCE_MS, false, on_answer, answer);
+    ec_http_send(asked->target->clients[ecc_load_next_replica(asked->target)], (struct ec_str){head.p, head.n},
+                 (struct ec_str){message->has_body ? body.p : NULL, body.n}, ECC_LOAD_PATIENCE_MS, false, on_answer, answer);
     while (!answer->done)
         uv_run(&load->loop, UV_RUN_ONCE);
     ec_buf_free(&head);
@@ -61,16 +72,21 @@ static void ask(struct ecc_load *load, struct ecc_load_target *target, const str
 }
 
 /* Plays a request until it is let in; answer->body and *sent are the caller's. Returns 0, or an exit code after saying what came. */
-static int play(struct ecc_load *load, struct ecc_load_target *target, const struct ecc_message *message, const struct ecc_sender *sender,
-                const char *who, struct answer *answer, json_t **sent)
+static int play(struct ecc_load *load, const struct asked *asked, struct answer *answer, json_t **sent)
 {
-    const struct ecc_limit *limit = target->gateway->u.gateway.limit;
+    const struct ecc_node *node = asked->target->node;
+    const struct ecc_limit *limit = node->kind == ECC_NODE_GATEWAY ? node->u.gateway.limit : NULL;
     unsigned pace = limit ? (unsigned)(1000 / (0.8 * limit->per_second)) : 0;
-    const struct ecc_request *request = message->request;
+    const struct ecc_request *request = asked->message->request;
+    const char *lacks = ecc_message_lacks(&load->cli->arena, asked->message, asked->answers);
+    const char *what = request->op ? ecc_arena_printf(&load->cli->arena, "%s.%s", node->name, request->op->name)
+                                   : ecc_arena_printf(&load->cli->arena, "%s %s", request->method, request->path);
     uint64_t end = uv_hrtime() / 1000000 + PATIENCE_MS;
 
+    if (lacks)
+        return ecc_say_error(ECC_EXIT_FAILED, "%s: %s needs %s, which the answer does not have", asked->who, what, lacks);
     for (;;) {
-        ask(load, target, message, sender, answer, sent);
+        ask(load, asked, answer, sent);
         sleep_ms(load, pace);
         if (answer->outcome == EC_HTTP_OK && answer->status >= 200 && answer->status < 300)
             return 0;
@@ -84,10 +100,9 @@ static int play(struct ecc_load *load, struct ecc_load_target *target, const str
     const char *type = json_string_value(json_object_get(answer->body, "type")), *name = type ? strrchr(type, '/') : NULL;
     const char *detail = json_string_value(json_object_get(answer->body, "detail"));
     if (answer->outcome != EC_HTTP_OK)
-        return ecc_say_error(ECC_EXIT_FAILED, "%s: %s %s has no answer from %s", who, request->method, request->path,
-                             target->gateway->name);
-    return ecc_say_error(ECC_EXIT_FAILED, "%s: %s %s is answered %d%s%s%s%s", who, request->method, request->path, answer->status,
-                         name ? " " : "", name ? name + 1 : "", detail ? ", " : "", detail ? detail : "");
+        return ecc_say_error(ECC_EXIT_FAILED, "%s: %s has no answer from %s", asked->who, what, node->name);
+    return ecc_say_error(ECC_EXIT_FAILED, "%s: %s is answered %d%s%s%s%s", asked->who, what, answer->status, name ? " " : "",
+                         name ? name + 1 : "", detail ? ", " : "", detail ? detail : "");
 }
 
 /* ------------------------------------------------------------------ identities */
@@ -117,13 +132,15 @@ static int sign_in(struct ecc_load *load, struct ecc_load_pool *pool, const stru
     const struct ecc_identity *identity = pool->identity;
     json_t **replies = calloc(identity->nrequests, sizeof *replies);
     const char *who = ecc_arena_printf(&load->cli->arena, "identity '%s'", identity->name);
+    struct ecc_answers answers = {0};
     int code = replies ? 0 : ecc_say_error(ECC_EXIT_INTERNAL, "out of memory");
 
     for (size_t i = 0; !code && i < identity->nrequests; i++) {
         struct answer answer = {0};
         json_t *sent = NULL;
-        code = play(load, pool->targets[i], &messages[i], sender, who, &answer, &sent);
+        code = play(load, &(struct asked){pool->targets[i], &messages[i], sender, &answers, "", who}, &answer, &sent);
         replies[i] = answer.body;
+        ecc_answers_add(&answers, &load->cli->arena, identity->requests[i], answer.body);
         if (i)
             json_decref(sent);
         else
@@ -131,6 +148,7 @@ static int sign_in(struct ecc_load *load, struct ecc_load_pool *pool, const stru
     }
     if (!code)
         code = take_token(identity, replies, sender);
+    ecc_answers_free(&answers);
     for (size_t i = 0; replies && i < identity->nrequests; i++)
         json_decref(replies[i]);
     free(replies);
@@ -160,26 +178,55 @@ static int fill_pool(struct ecc_load *load, struct ecc_load_pool *pool)
 
 /* ------------------------------------------------------------------ given */
 
-static int play_given(struct ecc_load *load, const struct ecc_load_part *part)
+/* One of them; an operation is asked in the name of one of its callers. */
+static int play_one(struct ecc_load *load, struct ecc_load_part *part, size_t i, const struct ecc_sender *sender,
+                    struct ecc_answers *answers)
 {
     const struct ecc_scenario *s = part->scenario;
-    const struct ecc_sender *sender = part->pool ? &part->pool->senders[0] : NULL;
+    const struct ecc_request *request = s->given[i];
+    struct ecc_sender caller = {.first = sender ? sender->first : NULL};
+    struct ecc_message message;
+    struct answer answer = {0};
+    json_t *sent = NULL;
+    struct asked asked = {part->given[i], &message, sender, answers, "", ecc_arena_printf(&load->cli->arena, "scenario '%s'", s->name)};
+    int code = load->watch ? load->watch->before(load->watch->data, i, &asked.traceparent) : 0;
+
+    if (code)
+        return code;
+    if (request->op) {
+        if (!(caller.token = ecc_load_service_token(load, request->op)))
+            return ECC_EXIT_FAILED;
+        asked.sender = &caller;
+    }
+    ecc_message_init(&message, &load->cli->arena, request, s->identity ? s->identity->requests[0] : NULL,
+                     request->op || (sender && request->route->auth));
+    code = play(load, &asked, &answer, &sent);
+    if (answers && !code)
+        ecc_answers_add(answers, &load->cli->arena, request, answer.body);
+    json_decref(answer.body);
+    json_decref(sent);
+    return code || !load->watch ? code : load->watch->after(load->watch->data, i);
+}
+
+/* Once, by one sender; by each where what it was answered is named. */
+static int play_given(struct ecc_load *load, struct ecc_load_part *part)
+{
+    const struct ecc_scenario *s = part->scenario;
+    size_t n = 1;
     int code = 0;
 
-    for (size_t i = 0; !code && i < s->ngiven; i++) {
-        struct ecc_load_target *target = NULL;
-        struct ecc_message message;
-        struct answer answer = {0};
-        json_t *sent = NULL;
-        ecc_message_init(&message, &load->cli->arena, s->given[i], s->identity ? s->identity->requests[0] : NULL,
-                         sender && s->given[i]->route->auth);
-        for (size_t k = 0; k < load->ntargets && !target; k++)
-            for (size_t r = 0; r < load->targets[k].gateway->u.gateway.nroutes; r++)
-                if (load->targets[k].gateway->u.gateway.routes[r] == s->given[i]->route)
-                    target = &load->targets[k];
-        code = play(load, target, &message, sender, ecc_arena_printf(&load->cli->arena, "scenario '%s'", s->name), &answer, &sent);
-        json_decref(answer.body);
-        json_decref(sent);
+    for (size_t i = 0; i < s->ngiven; i++)
+        if (s->given[i]->let && !part->answers) {
+            n = part->nanswers = part->pool ? part->pool->n : 1;
+            part->answers = ECC_NEW_ARRAY(&load->cli->arena, struct ecc_answers, n);
+        }
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; !code && i < s->ngiven; i++)
+            code = play_one(load, part, i, part->pool ? &part->pool->senders[k] : NULL, part->answers ? &part->answers[k] : NULL);
+    for (size_t k = 0; !code && k < n; k++) {
+        const char *lacks = ecc_message_lacks(&load->cli->arena, &part->message, part->answers ? &part->answers[k] : NULL);
+        if (lacks)
+            return ecc_say_error(ECC_EXIT_FAILED, "scenario '%s' needs %s, which the answer does not have", s->name, lacks);
     }
     return code;
 }

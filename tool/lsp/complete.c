@@ -166,8 +166,10 @@ static bool names_in_declaration(struct complete *c, const struct ecc_ast_decl *
     }
     if ((in == ECC_AST_DECL_SCENARIO || in == ECC_AST_DECL_IDENTITY) &&
         (word == ECC_TOK_GIVEN || word == ECC_TOK_WHEN || c->kinds[ECC_TOK_TOKEN])) {
-        if (word == ECC_TOK_GIVEN)
+        if (word == ECC_TOK_GIVEN) {
             complete_identities(c);
+            complete_nodes(c, NODES_SERVICES);
+        }
         complete_nodes(c, NODES_CLIENTS);
         return true;
     }

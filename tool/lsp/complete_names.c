@@ -190,7 +190,7 @@ static struct ecc_span body_around(struct complete *c, const struct ecc_ast_decl
 {
     if (!d)
         return (struct ecc_span){0, 0};
-    if (d->kind == ECC_AST_DECL_SAGA)
+    if (d->kind == ECC_AST_DECL_SAGA || d->kind == ECC_AST_DECL_SCENARIO || d->kind == ECC_AST_DECL_IDENTITY)
         return d->span;
     for (size_t i = 0; d->kind == ECC_AST_DECL_SERVICE && i < d->u.service.ops.n; i++)
         if (d->u.service.ops.items[i]->span.start <= c->at && c->at <= d->u.service.ops.items[i]->span.end)
@@ -203,7 +203,7 @@ static struct ecc_span body_around(struct complete *c, const struct ecc_ast_decl
 
 static bool is_variable(enum ecc_ref_kind kind)
 {
-    return kind == ECC_REF_VAR || kind == ECC_REF_PARAM || kind == ECC_REF_STEP || kind == ECC_REF_SETTING;
+    return kind == ECC_REF_VAR || kind == ECC_REF_PARAM || kind == ECC_REF_STEP || kind == ECC_REF_SETTING || kind == ECC_REF_REQUEST;
 }
 
 static void pass_token(struct scope *s, const struct ecc_tokens *tokens, size_t i)
@@ -304,6 +304,8 @@ static const struct ecc_type *type_of(const struct ecc_ref *ref)
         return ((const struct ecc_setting *)ref->entity)->type;
     case ECC_REF_STEP:
         return step->result ? step->result->type : NULL;
+    case ECC_REF_REQUEST:
+        return ((const struct ecc_request *)ref->entity)->result;
     default:
         return NULL;
     }

@@ -437,7 +437,8 @@ void lsp_describe(FILE *out, const struct lsp_view *view, const struct ecc_ref *
         line(out, "branch", ref->name, "");
         break;
     case ECC_REF_REQUEST:
-        line(out, "let", ref->name, "");
+        line(out, "let", ref->name,
+             ecc_arena_printf(arena, ": %s", lsp_type_name(view, ((const struct ecc_request *)ref->entity)->result)));
         break;
     case ECC_REF_INVARIANT:
     case ECC_REF_NONE:

@@ -87,6 +87,7 @@ static void env_common(struct ecc_up *up, struct ecc_proc *proc)
             ECC_PUSH(up->arena, &proc->env, *e);
     env(up, proc, "LANG", "C.UTF-8");
     env(up, proc, "HOST", "127.0.0.1");
+    env(up, proc, "EC_DEVELOPMENT", "1");
 }
 
 /* Spans go to studio, which hands them on. */

@@ -73,8 +73,6 @@ const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *
         return ecc_arena_printf(v->arena, "`%s` has been made true by hand; `ecomc fault --end` ends it", other);
     for (size_t i = 0; i < scenario->nassumes; i++) {
         const struct ecc_assume *a = &scenario->assumes[i];
-        if (a->kind == ECC_ASSUME_FAILS && a->op && !scenario->ngiven && !comes_by_itself(v, scenario, a))
-            return ecc_arena_printf(v->arena, "`%s` hangs on rows that nothing in the scenario makes", ecc_assume_text(v->arena, a));
         if ((a->kind == ECC_ASSUME_FAILS && a->ext) || a->kind == ECC_ASSUME_HANGS || a->kind == ECC_ASSUME_DOWN)
             if (!is_up(v, a->node))
                 return ecc_arena_printf(v->arena, "`%s` can't be made true: what is up does not run it itself",
@@ -88,7 +86,7 @@ const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *
 static int open_breaker(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_edge *edge, const char *text)
 {
     struct ecc_play play;
-    int code = ecc_play_open(v, scenario, &play);
+    int code = ecc_play_open(v, scenario, NULL, &play);
 
     if (!code)
         code = ecc_break_node(v->up, text, "verify", edge->to, edge->breaker.timeouts_only);
@@ -106,7 +104,7 @@ static int open_breaker(struct ecc_verify *v, const struct ecc_scenario *scenari
 static int fill_cache(struct ecc_verify *v, const struct ecc_scenario *scenario)
 {
     struct ecc_play play;
-    int code = ecc_play_open(v, scenario, &play);
+    int code = ecc_play_open(v, scenario, NULL, &play);
 
     if (!code)
         code = ecc_play_when(&play, 1, false);
@@ -143,32 +141,38 @@ static int leave_one_where_a_breaker_opens(struct ecc_verify *v, const struct ec
     return code;
 }
 
-int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived)
+int ecc_verify_alone(struct ecc_verify *v, const struct ecc_derived *derived)
 {
-    int code = leave_one_where_a_breaker_opens(v, &derived->hops);
+    return leave_one_where_a_breaker_opens(v, &derived->hops);
+}
+
+static int make(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_assume *a)
+{
+    switch (a->kind) {
+    case ECC_ASSUME_FAILS: /* an operation fails by rows that `given` has made */
+        return a->ext && !comes_by_itself(v, scenario, a) ? ecc_break(v->up, a, "verify") : 0;
+    case ECC_ASSUME_HANGS:
+    case ECC_ASSUME_DOWN:
+        return ecc_break(v->up, a, "verify");
+    case ECC_ASSUME_OPEN:
+        return open_breaker(v, scenario, a->edge, ecc_assume_text(v->arena, a));
+    case ECC_ASSUME_HOLDS:
+        return fill_cache(v, scenario);
+    case ECC_ASSUME_MISSES:
+        return ecc_verify_forget(v, a->keyspace);
+    }
+    return 0;
+}
+
+int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, size_t given)
+{
+    int code = 0;
 
     for (size_t i = 0; !code && i < scenario->nassumes; i++) {
         const struct ecc_assume *a = &scenario->assumes[i];
-        const char *text = ecc_assume_text(v->arena, a);
-        switch (a->kind) {
-        case ECC_ASSUME_FAILS: /* an operation fails by rows that `given` has made */
-            if (a->ext && !comes_by_itself(v, scenario, a))
-                code = ecc_break(v->up, a, "verify");
-            break;
-        case ECC_ASSUME_HANGS:
-        case ECC_ASSUME_DOWN:
-            code = ecc_break(v->up, a, "verify");
-            break;
-        case ECC_ASSUME_OPEN:
-            code = open_breaker(v, scenario, a->edge, text);
-            break;
-        case ECC_ASSUME_HOLDS:
-            code = fill_cache(v, scenario);
-            break;
-        case ECC_ASSUME_MISSES:
-            code = ecc_verify_forget(v, a->keyspace);
-            break;
-        }
+        bool found = a->kind == ECC_ASSUME_OPEN || a->kind == ECC_ASSUME_HOLDS || a->kind == ECC_ASSUME_MISSES;
+        if (found ? given == scenario->ngiven : given == a->after)
+            code = make(v, scenario, a);
     }
     return code;
 }
@@ -187,43 +191,22 @@ static bool reads(const struct ecc_hops *hops, const struct ecc_keyspace *keyspa
     return false;
 }
 
-static bool uses(const struct ecc_hops *hops, const struct ecc_edge *edge)
+int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenario)
 {
-    for (size_t i = 0; i < hops->n; i++)
-        if (hops->items[i]->edge == edge || uses(&hops->items[i]->hops, edge))
-            return true;
-    return false;
-}
-
-/* After its time somebody has to try: what goes on in the background, or else the scenario's own request. */
-static int wait_for_breaker(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_edge *edge)
-{
-    enum { STEP_MS = 100, MORE_MS = 60000, POKE_MS = 2000 };
-    struct ecc_play play = {0};
     int code = 0;
 
-    for (int64_t waited = 0; !code && ecc_verify_breaker(v, edge) != ECC_BREAKER_CLOSED_NOW; waited += STEP_MS) {
-        if (ecc_verify_interrupted)
-            code = ECC_EXIT_FAILED;
-        else if (waited > edge->breaker.open_ms + MORE_MS)
-            code = ecc_say_error(ECC_EXIT_FAILED, "the breaker of %s -> %s does not close", edge->from->name, edge->to->name);
-        else if (waited > edge->breaker.open_ms && !play.load)
-            code = ecc_play_open(v, scenario, &play);
-        else if (waited > edge->breaker.open_ms && waited % POKE_MS == 0)
-            code = ecc_play_when(&play, 1, false);
-        usleep(STEP_MS * 1000);
+    for (size_t i = 0; !code && i < v->model->nnodes; i++) {
+        const struct ecc_node *node = v->model->nodes[i];
+        bool calls = false;
+        for (size_t k = 0; k < node->nout; k++)
+            calls = calls || node->out[k]->http || node->out[k]->https;
+        for (size_t k = 0; k < scenario->nassumes; k++) {
+            const struct ecc_assume *a = &scenario->assumes[k];
+            calls = calls && (a->node != node || (a->kind != ECC_ASSUME_HANGS && a->kind != ECC_ASSUME_DOWN));
+        }
+        if (calls && (node->kind == ECC_NODE_SERVICE || node->kind == ECC_NODE_GATEWAY))
+            code = ecc_verify_renew(v, node);
     }
-    ecc_play_close(&play);
-    return code;
-}
-
-int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived)
-{
-    int code = 0;
-
-    for (size_t i = 0; !code && i < v->model->nedges; i++)
-        if (v->model->edges[i]->breaker.set && uses(&derived->hops, v->model->edges[i]))
-            code = wait_for_breaker(v, scenario, v->model->edges[i]);
     return code;
 }
 

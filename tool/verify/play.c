@@ -9,7 +9,7 @@
 
 volatile int ecc_verify_interrupted;
 
-static void random_hex(char *out, size_t bytes)
+void ecc_play_hex(char *out, size_t bytes)
 {
     unsigned char random[16];
 
@@ -20,16 +20,18 @@ static void random_hex(char *out, size_t bytes)
         snprintf(out + 2 * i, 3, "%02x", random[i]);
 }
 
-int ecc_play_open(struct ecc_verify *v, const struct ecc_scenario *scenario, struct ecc_play *play)
+int ecc_play_open(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_load_watch *watch, struct ecc_play *play)
 {
     struct ecc_load *load = ECC_NEW(v->arena, struct ecc_load);
     int code;
 
     *play = (struct ecc_play){.load = load};
-    random_hex(play->trace_id, 16);
+    ecc_play_hex(play->trace_id, 16);
     load->cli = v->cli;
     load->model = v->model;
     load->rate = load->identities = 1;
+    load->secrets = ecc_up_path(v->up, "secrets");
+    load->watch = watch;
     load->parts[load->nparts++] = (struct ecc_load_part){.scenario = scenario, .percent = 100};
     if ((code = ecc_load_plan(load, v->state)))
         return code;
@@ -58,7 +60,7 @@ static void on_answer(void *data, enum ec_http_outcome outcome, const struct ec_
     char text[96] = "";
 
     waiting->done = true;
-    if (ecc_load_judge(part, outcome, reply, text, sizeof text) == ECC_LOAD_OK)
+    if (ecc_load_judge(part, part->answers, outcome, reply, text, sizeof text) == ECC_LOAD_OK)
         waiting->play->answer = NULL;
     else
         waiting->play->answer =
@@ -80,8 +82,8 @@ static int send_one(struct ecc_play *play, bool told)
     char span[17];
     uv_timer_t tick;
 
-    random_hex(span, 8);
-    ecc_message_write(&part->message, sender, &load->uniques, &head, &body);
+    ecc_play_hex(span, 8);
+    ecc_message_write(&part->message, sender, part->answers, &load->uniques, &head, &body);
     ec_buf_printf(&head, "traceparent: 00-%s-%s-%s\r\n", play->trace_id, span, told ? "01" : "00");
     uv_timer_init(&load->loop, &tick);
     uv_timer_start(&tick, on_tick, 100, 100);

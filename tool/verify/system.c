@@ -72,9 +72,10 @@ static char *read_all(struct ecc_arena *arena, int fd, size_t *n)
     return NULL;
 }
 
-const char *ecc_verify_get(struct ecc_verify *v, int port, const char *path, int *status)
+const char *ecc_verify_ask(struct ecc_verify *v, int port, const char *method, const char *path, int *status)
 {
-    const char *request = ecc_arena_printf(v->arena, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n", path, port);
+    const char *request =
+        ecc_arena_printf(v->arena, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n", method, path, port);
     int fd = connect_to(port);
     char *text = NULL;
     size_t n;
@@ -98,12 +99,12 @@ struct values {
     bool silent; /* a process did not answer */
 };
 
-/* A gauge of all processes of a node: `ec_breaker_state{edge="a -> b"}`. One that a process does not have is 0. */
-static struct values gauge(struct ecc_verify *v, const struct ecc_node *node, const char *series)
+/* Calls on each process of a node that is there, with its probe port. */
+static void each_process(struct ecc_verify *v, const struct ecc_node *node, void (*visit)(struct ecc_verify *v, int port, void *data),
+                         void *data)
 {
     json_t *state = ecc_state_read(ecc_arena_printf(v->arena, "%s/state.json", v->up->home)), *process;
-    const char *line = ecc_arena_printf(v->arena, "\n%s ", series), *const * names;
-    struct values values = {0};
+    const char *const *names;
     size_t n, i;
 
     names = ecc_fault_processes(v->up, node, &n);
@@ -113,19 +114,54 @@ static struct values gauge(struct ecc_verify *v, const struct ecc_node *node, co
         bool its = false;
         for (size_t k = 0; k < n; k++)
             its = its || (name && !strcmp(names[k], name));
-        if (!its || !json_integer_value(json_object_get(process, "pid"))) /* held: it is not there */
-            continue;
-        int status;
-        const char *text = ecc_verify_get(v, (int)json_integer_value(json_object_get(process, "probe_port")), "/metrics", &status);
-        const char *at = text ? strstr(text, line) : NULL;
-        int value = at ? atoi(at + strlen(line)) : 0;
-        values.silent = values.silent || !text;
-        values.sum += value;
-        if (value > values.largest)
-            values.largest = value;
+        if (its && json_integer_value(json_object_get(process, "pid"))) /* else it is held: it is not there */
+            visit(v, (int)json_integer_value(json_object_get(process, "probe_port")), data);
     }
     json_decref(state);
-    return values;
+}
+
+struct gauged {
+    const char *line;
+    struct values values;
+};
+
+static void read_gauge(struct ecc_verify *v, int port, void *data)
+{
+    struct gauged *g = data;
+    int status;
+    const char *text = ecc_verify_ask(v, port, "GET", "/metrics", &status);
+    const char *at = text ? strstr(text, g->line) : NULL;
+    int value = at ? atoi(at + strlen(g->line)) : 0;
+
+    g->values.silent = g->values.silent || !text;
+    g->values.sum += value;
+    if (value > g->values.largest)
+        g->values.largest = value;
+}
+
+/* A gauge of all processes of a node: `ec_breaker_state{edge="a -> b"}`. One that a process does not have is 0. */
+static struct values gauge(struct ecc_verify *v, const struct ecc_node *node, const char *series)
+{
+    struct gauged g = {.line = ecc_arena_printf(v->arena, "\n%s ", series)};
+
+    each_process(v, node, read_gauge, &g);
+    return g.values;
+}
+
+static void renew(struct ecc_verify *v, int port, void *data)
+{
+    int *code = data, status;
+
+    if (!ecc_verify_ask(v, port, "DELETE", "/breakers", &status) || status != 204)
+        *code = ECC_EXIT_FAILED;
+}
+
+int ecc_verify_renew(struct ecc_verify *v, const struct ecc_node *node)
+{
+    int code = 0;
+
+    each_process(v, node, renew, &code);
+    return code ? ecc_say_error(code, "the breakers of %s can't be closed; `ecomc down` and `ecomc up` again", node->name) : 0;
 }
 
 enum ecc_breaker_now ecc_verify_breaker(struct ecc_verify *v, const struct ecc_edge *edge)
@@ -197,7 +233,7 @@ struct ecc_derived *ecc_verify_trace(struct ecc_verify *v, const struct ecc_scen
     const char *why;
     size_t refused;
     int status;
-    const char *body = ecc_verify_get(v, v->studio, ecc_arena_printf(v->arena, "/api/traces/%s", id), &status);
+    const char *body = ecc_verify_ask(v, v->studio, "GET", ecc_arena_printf(v->arena, "/api/traces/%s", id), &status);
 
     if (!body || status != 200)
         return NULL;

@@ -15,7 +15,7 @@
 
 #include "../audit/audit.h"
 
-enum { STEP_MS = 100, SAME_QUIET_MS = 800, DIFFERENT_QUIET_MS = 8000, MOST_MS = 40000, UNDER_WAY_MS = 60000 };
+enum { STEP_MS = 100, MOST_MS = 40000, UNDER_WAY_MS = 60000 };
 
 static uint64_t now_ms(void)
 {
@@ -34,6 +34,10 @@ static size_t count(const struct ecc_hops *hops)
     return n;
 }
 
+struct quiet {
+    uint64_t same_ms, different_ms;
+}; /* how long nothing may come before a trace is taken to be whole */
+
 /* What is waited for: hops that both have, and differences. What is only tried again is neither. */
 static void look(struct ecc_verify *v, struct ecc_verified *out, size_t *seen)
 {
@@ -49,7 +53,7 @@ static void look(struct ecc_verify *v, struct ecc_verified *out, size_t *seen)
     *seen = out->differences.matched * 1000 + out->differences.n;
 }
 
-static void wait_for_trace(struct ecc_verify *v, struct ecc_verified *out)
+static void wait_for_trace(struct ecc_verify *v, struct ecc_verified *out, struct quiet wanted)
 {
     uint64_t began = now_ms(), quiet_since = began;
     size_t seen = 0, last = (size_t)-1;
@@ -61,7 +65,7 @@ static void wait_for_trace(struct ecc_verify *v, struct ecc_verified *out)
             quiet_since = now;
         last = seen;
         uint64_t quiet = now - quiet_since;
-        if (quiet >= (out->differences.n ? DIFFERENT_QUIET_MS : SAME_QUIET_MS) || now - began > MOST_MS)
+        if (quiet >= (out->differences.n ? wanted.different_ms : wanted.same_ms) || now - began > MOST_MS)
             break;
         usleep(STEP_MS * 1000);
     }
@@ -74,23 +78,66 @@ static void wait_until_calm(struct ecc_verify *v)
         usleep(STEP_MS * 1000);
 }
 
+/* ------------------------------------------------------------------ what is given */
+
+/* Each `given` has a trace of its own, by which is seen when all that it causes has happened. */
+struct giving {
+    struct ecc_verify *v;
+    const struct ecc_scenario *scenario;
+    const struct ecc_derived *derived;
+    char trace_id[33];
+};
+
+static int before_given(void *data, size_t given, const char **traceparent)
+{
+    struct giving *g = data;
+    char span[17];
+
+    ecc_play_hex(g->trace_id, 16);
+    ecc_play_hex(span, 8);
+    *traceparent = ecc_arena_printf(g->v->arena, "traceparent: 00-%s-%s-01\r\n", g->trace_id, span);
+    return ecc_verify_assume(g->v, g->scenario, given);
+}
+
+static int after_given(void *data, size_t given)
+{
+    static const struct quiet quiet = {.same_ms = 200, .different_ms = 3000};
+    struct giving *g = data;
+    const struct ecc_derived_given *its = &g->derived->given[given];
+    struct ecc_derived wanted = {.scenario = g->scenario, .hops = its->hops};
+    struct ecc_verified seen = {.scenario = g->scenario, .derived = &wanted};
+
+    memcpy(seen.trace_id, g->trace_id, sizeof seen.trace_id);
+    wait_for_trace(g->v, &seen, quiet);
+    if (!its->held)
+        wait_until_calm(g->v);
+    return ecc_verify_interrupted ? ECC_EXIT_FAILED : 0;
+}
+
+/* ------------------------------------------------------------------ the play */
+
 static int play(struct ecc_verify *v, struct ecc_verified *out)
 {
+    static const struct quiet quiet = {.same_ms = 800, .different_ms = 8000};
     const struct ecc_scenario *scenario = out->scenario;
+    struct giving giving = {v, scenario, out->derived, ""};
+    const struct ecc_load_watch watch = {&giving, before_given, after_given};
     struct ecc_play play = {0};
     int code, mended;
 
-    if ((code = ecc_verify_consumers(v, out->derived)) || (code = ecc_verify_breakers(v, scenario, out->derived)) ||
-        (code = ecc_verify_caches(v, out->derived)))
+    if ((code = ecc_verify_consumers(v, out->derived)) || (code = ecc_verify_breakers(v, scenario)) ||
+        (code = ecc_verify_caches(v, out->derived)) || (code = ecc_verify_alone(v, out->derived)))
         return code;
-    code = ecc_play_open(v, scenario, &play);
+    code = ecc_play_open(v, scenario, &watch, &play);
     if (!code)
-        code = ecc_verify_assume(v, scenario, out->derived);
+        code = ecc_verify_breakers(v, scenario); /* the story begins here, whatever what is given has met */
+    if (!code)
+        code = ecc_verify_assume(v, scenario, scenario->ngiven);
     if (!code)
         code = ecc_play_when(&play, scenario->when->times, true);
     memcpy(out->trace_id, play.trace_id, sizeof out->trace_id);
     if (!code)
-        wait_for_trace(v, out);
+        wait_for_trace(v, out, quiet);
     if (!code && play.answer && !v->assumed) {
         const struct ecc_difference wrong = {
             .kind = ECC_DIFFERENCE_CHANGED,

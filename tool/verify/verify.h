@@ -51,8 +51,11 @@ int ecc_verify_scenario(struct ecc_verify *v, const struct ecc_scenario *scenari
 
 /* assume.c */
 const char *ecc_verify_refusal(struct ecc_verify *v, const struct ecc_scenario *scenario); /* why it can't be played here; NULL: it can */
-int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived);
-int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_derived *derived); /* all closed */
+int ecc_verify_alone(struct ecc_verify *v, const struct ecc_derived *derived);             /* one replica has the breakers of the story */
+/* What is assumed from the `given` of that number on; behind the last one: all that is left, for `when`. */
+int ecc_verify_assume(struct ecc_verify *v, const struct ecc_scenario *scenario, size_t given);
+/* All closed, and nothing counted; but of those that are or will be broken. */
+int ecc_verify_breakers(struct ecc_verify *v, const struct ecc_scenario *scenario);
 int ecc_verify_consumers(struct ecc_verify *v, const struct ecc_derived *derived); /* that hear of something are there */
 int ecc_verify_caches(struct ecc_verify *v, const struct ecc_derived *derived);    /* that are read are empty */
 
@@ -66,18 +69,21 @@ bool ecc_is_broken(struct ecc_up *up, const char *text);
 int ecc_assume_more(struct ecc_cli *cli, struct ecc_topology *topology, const struct ecc_scenario *s, const char *const *texts, size_t n);
 
 /* play.c */
-int ecc_play_open(struct ecc_verify *v, const struct ecc_scenario *scenario, struct ecc_play *play); /* signs in, plays what is given */
+/* Signs in, plays what is given; watch: who is told of that, or NULL. */
+int ecc_play_open(struct ecc_verify *v, const struct ecc_scenario *scenario, const struct ecc_load_watch *watch, struct ecc_play *play);
+void ecc_play_hex(char *out, size_t bytes); /* never all zero; 2 * bytes + 1 */
 void ecc_play_close(struct ecc_play *play);
 /* `when`, so many times; told: its trace is recorded. */
 int ecc_play_when(struct ecc_play *play, int times, bool told);
 
 /* system.c */
-/* GET of a port of this machine. The answer's text, the arena's; NULL when there is none. */
-const char *ecc_verify_get(struct ecc_verify *v, int port, const char *path, int *status);
+/* A request to a port of this machine. The answer's text, the arena's; NULL when there is none. */
+const char *ecc_verify_ask(struct ecc_verify *v, int port, const char *method, const char *path, int *status);
 enum ecc_breaker_now { ECC_BREAKER_CLOSED_NOW, ECC_BREAKER_HALF_OPEN_NOW, ECC_BREAKER_OPEN_NOW, ECC_BREAKER_UNKNOWN_NOW };
 enum ecc_breaker_now ecc_verify_breaker(struct ecc_verify *v, const struct ecc_edge *edge); /* the worst of all replicas */
 bool ecc_verify_gathered(struct ecc_verify *v, const struct ecc_node *service);             /* its consumers have all of their partitions */
 int ecc_verify_forget(struct ecc_verify *v, const struct ecc_keyspace *keyspace);           /* nothing is cached in it */
+int ecc_verify_renew(struct ecc_verify *v, const struct ecc_node *node);                    /* breakers of all of its processes */
 struct ecc_derived *ecc_verify_trace(struct ecc_verify *v, const struct ecc_scenario *scenario, const char *id);
 
 #endif
