@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The generated containers on a real engine: built, brought up by docker-compose, the four stories of the example through the published port, who
-can reach whom, down. With EC_LONG=1, or the word `swarm`, also two of each on a swarm, of which one each is killed meanwhile.
+can reach whom, down; and two of each on a swarm, of which one each is killed meanwhile. All that with EC_LONG=1, or a part by its word;
+otherwise only what docker-compose says of the files.
 
 usage: run.py ECOMC [compose|swarm]
 Where no engine can run it says so and is skipped; EC_REQUIRE_ENGINE=1 makes that a failure."""
@@ -281,6 +282,9 @@ def everything(engine, temp):
         attempt("Compose v2 understands the files", configured, engine, (v2,))
     elif lib.LONG:
         skip("Compose v2", "Go can't build it here")
+    if not lib.LONG and not ONLY:
+        skip("containers on an engine", "images, compose and swarm take minutes: ./ecom test containers --long")
+        return
     engine.start_to_build()
     if not attempt("the images are built", build, engine):
         return
