@@ -74,9 +74,18 @@ static void emit_unit(struct ecc_codegen *cg, struct ecc_shapes *shapes)
     ecc_emit_meson(cg, shapes);
 }
 
+/* For what is of no unit: all that it makes is gone when the next is made, but the content of its files. */
+static struct ecc_codegen *whole(const struct ecc_codegen *cg, struct ecc_codegen *once)
+{
+    *once = *cg;
+    once->arena = once->scratch = ecc_arena_scratch(cg->arena);
+    return once;
+}
+
 bool ecc_codegen(struct ecc_codegen *cg)
 {
     struct units units = {0};
+    struct ecc_codegen once;
 
     for (size_t i = 0; i < cg->model->nnodes; i++) {
         const struct ecc_node *node = cg->model->nodes[i];
@@ -87,16 +96,16 @@ bool ecc_codegen(struct ecc_codegen *cg)
     }
     for (size_t i = 0; i < units.n; i++)
         emit_unit(cg, units.items[i]);
-    cg->scratch = cg->arena; /* what is of no unit is written once */
-    ecc_emit_studio(cg);
-    ecc_emit_openapi(cg);
-    ecc_emit_asyncapi(cg);
-    ecc_emit_configuration(cg);
-    ecc_emit_observe(cg);
-    const struct ecc_deploy *deploy = ecc_deploy(cg->scratch, cg->model);
-    ecc_emit_docker(cg, deploy, units.items, units.n);
-    ecc_emit_compose(cg, deploy);
-    ecc_emit_k8s(cg, deploy);
+    const struct ecc_deploy *deploy = ecc_deploy(cg->arena, cg->model);
+    ecc_emit_studio(whole(cg, &once));
+    ecc_emit_openapi(whole(cg, &once));
+    ecc_emit_asyncapi(whole(cg, &once));
+    ecc_emit_configuration(whole(cg, &once), deploy);
+    ecc_emit_observe(whole(cg, &once), deploy);
+    ecc_emit_docker(whole(cg, &once), deploy, units.items, units.n);
+    ecc_emit_compose(whole(cg, &once), deploy);
+    ecc_emit_k8s(whole(cg, &once), deploy);
+    cg->scratch = cg->arena;
     ecc_emit_lock(cg);
     ecc_emit_meson_root(cg, units.items, units.n);
     if (cg->wants_lists) {

@@ -68,17 +68,17 @@ void ecc_emit_lock(struct ecc_codegen *cg);                                /* ne
 void ecc_emit_ops(struct ecc_codegen *cg, struct ecc_shapes *shapes);      /* ops/<op>.c */
 void ecc_emit_consumers(struct ecc_codegen *cg, struct ecc_shapes *shapes);
 void ecc_emit_sagas(struct ecc_codegen *cg, struct ecc_shapes *shapes);
-void ecc_emit_routes(struct ecc_codegen *cg, struct ecc_shapes *shapes);    /* routes/<route>.c of a gateway */
-void ecc_emit_clients(struct ecc_codegen *cg, struct ecc_shapes *shapes);   /* clients.c */
-void ecc_emit_service(struct ecc_codegen *cg, struct ecc_shapes *shapes);   /* main.c of a service or gateway */
-void ecc_emit_sandbox(struct ecc_codegen *cg, struct ecc_shapes *shapes);   /* main.c of a sandbox */
-void ecc_emit_meson(struct ecc_codegen *cg, struct ecc_shapes *shapes);     /* its meson.build: lists what out has for the unit */
-void ecc_emit_studio(struct ecc_codegen *cg);                               /* studio/: the picture and the scenarios */
-void ecc_emit_openapi(struct ecc_codegen *cg);                              /* openapi.yaml: what a gateway takes and answers */
-void ecc_emit_configuration(struct ecc_codegen *cg);                        /* configuration.md: the settings of the processes */
-void ecc_emit_asyncapi(struct ecc_codegen *cg);                             /* asyncapi.yaml: what is on the buses */
-void ecc_emit_observe(struct ecc_codegen *cg);                              /* observability/: Prometheus, alerts, dashboards */
-void ecc_emit_k8s(struct ecc_codegen *cg, const struct ecc_deploy *deploy); /* k8s/: what runs it in a cluster */
+void ecc_emit_routes(struct ecc_codegen *cg, struct ecc_shapes *shapes);              /* routes/<route>.c of a gateway */
+void ecc_emit_clients(struct ecc_codegen *cg, struct ecc_shapes *shapes);             /* clients.c */
+void ecc_emit_service(struct ecc_codegen *cg, struct ecc_shapes *shapes);             /* main.c of a service or gateway */
+void ecc_emit_sandbox(struct ecc_codegen *cg, struct ecc_shapes *shapes);             /* main.c of a sandbox */
+void ecc_emit_meson(struct ecc_codegen *cg, struct ecc_shapes *shapes);               /* its meson.build: lists what out has for the unit */
+void ecc_emit_studio(struct ecc_codegen *cg);                                         /* studio/: the picture and the scenarios */
+void ecc_emit_openapi(struct ecc_codegen *cg);                                        /* openapi.yaml: what a gateway takes and answers */
+void ecc_emit_configuration(struct ecc_codegen *cg, const struct ecc_deploy *deploy); /* configuration.md: the settings of the processes */
+void ecc_emit_asyncapi(struct ecc_codegen *cg);                                       /* asyncapi.yaml: what is on the buses */
+void ecc_emit_observe(struct ecc_codegen *cg, const struct ecc_deploy *deploy);       /* observability/: Prometheus, alerts, dashboards */
+void ecc_emit_k8s(struct ecc_codegen *cg, const struct ecc_deploy *deploy);           /* k8s/: what runs it in a cluster */
 void ecc_emit_docker(struct ecc_codegen *cg, const struct ecc_deploy *deploy, struct ecc_shapes *const *units, size_t n); /* Dockerfile */
 void ecc_emit_compose(struct ecc_codegen *cg, const struct ecc_deploy *deploy); /* compose.yaml, stack.yaml, and their .dev.yaml */
 void ecc_emit_meson_root(struct ecc_codegen *cg, struct ecc_shapes *const *units, size_t n); /* generated/meson.build */

@@ -28,6 +28,7 @@ struct doc {
     struct ecc_json_schemas schemas;
     const char *cloud_event; /* the schema of what all messages have in their headers */
     struct ecc_yaml *servers, *channels, *operations, *messages;
+    struct events *published; /* for each node, of the services */
     bool letters;
 };
 
@@ -130,14 +131,11 @@ static struct ecc_yaml *event_headers(struct doc *d, const struct ecc_event *eve
     ecc_yaml_put_text(property(properties, "ce_type", NULL), "const", ecc_arena_printf(d->arena, "%s.v%d", event->name, event->version));
     sources = ecc_yaml_list(d->arena);
     for (size_t i = 0; i < d->model->nnodes; i++) {
-        const struct ecc_node *node = d->model->nodes[i];
+        const struct events *events = &d->published[i];
 
-        if (node->kind != ECC_NODE_SERVICE)
-            continue;
-        struct events events = published(d->arena, &node->u.service);
-        for (size_t k = 0; k < events.n; k++)
-            if (events.items[k] == event)
-                ecc_yaml_add_text(sources, node->name);
+        for (size_t k = 0; k < events->n; k++)
+            if (events->items[k] == event)
+                ecc_yaml_add_text(sources, d->model->nodes[i]->name);
     }
     if (sources->n)
         ecc_yaml_put(property(properties, "ce_source", NULL), "enum", sources);
@@ -326,15 +324,14 @@ static int by_event(const void *a, const void *b)
     return strcmp((*(const struct ecc_consumer *const *)a)->event->id, (*(const struct ecc_consumer *const *)b)->event->id);
 }
 
-static void add_service(struct doc *d, const struct ecc_node *node)
+static void add_service(struct doc *d, const struct ecc_node *node, const struct events *events)
 {
     const struct ecc_service *service = &node->u.service;
     const struct ecc_consumer **consumers = ECC_NEW_ARRAY(d->arena, const struct ecc_consumer *, service->nconsumers);
-    struct events events = published(d->arena, service);
 
-    for (size_t i = 0; i < events.n; i++)
-        if (events.items[i]->topic)
-            add_to(d, operation(d, node, "send", events.items[i]->topic->name, NULL), events.items[i]->topic->name, events.items[i]->id);
+    for (size_t i = 0; i < events->n; i++)
+        if (events->items[i]->topic)
+            add_to(d, operation(d, node, "send", events->items[i]->topic->name, NULL), events->items[i]->topic->name, events->items[i]->id);
     for (size_t i = 0; i < service->nconsumers; i++)
         consumers[i] = service->consumers[i];
     qsort(consumers, service->nconsumers, sizeof *consumers, by_event);
@@ -369,6 +366,10 @@ void ecc_emit_asyncapi(struct ecc_codegen *cg)
     d.messages = ecc_yaml_map(cg->arena);
     ecc_json_schemas_init(&d.schemas, cg->arena);
     d.cloud_event = cloud_event(&d);
+    d.published = ECC_NEW_ARRAY(cg->arena, struct events, cg->model->nnodes);
+    for (size_t i = 0; i < cg->model->nnodes; i++)
+        if (cg->model->nodes[i]->kind == ECC_NODE_SERVICE)
+            d.published[i] = published(cg->arena, &cg->model->nodes[i]->u.service);
     for (size_t i = 0; i < cg->model->nnodes; i++)
         if (cg->model->nodes[i]->kind == ECC_NODE_BUS)
             add_bus(&d, cg->model->nodes[i]);
@@ -376,7 +377,7 @@ void ecc_emit_asyncapi(struct ecc_codegen *cg)
         return;
     for (size_t i = 0; i < cg->model->nnodes; i++)
         if (cg->model->nodes[i]->kind == ECC_NODE_SERVICE)
-            add_service(&d, cg->model->nodes[i]);
+            add_service(&d, cg->model->nodes[i], &d.published[i]);
     ecc_yaml_put_text(document, "asyncapi", "3.0.0");
     info = ecc_yaml_put_map(document, "info");
     ecc_yaml_put_text(info, "title", cg->model->title ? cg->model->title : "Events");

@@ -90,9 +90,8 @@ static void put_row(struct ecc_codegen *cg, struct ecc_writer *w, const struct e
     ecc_wl(w, " |");
 }
 
-void ecc_emit_configuration(struct ecc_codegen *cg)
+void ecc_emit_configuration(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
 {
-    const struct ecc_deploy *deploy = ecc_deploy(cg->arena, cg->model);
     size_t nprograms = 0, nservices = 0;
     struct entries entries = {0};
     struct ecc_writer w;
@@ -125,5 +124,5 @@ void ecc_emit_configuration(struct ecc_codegen *cg)
             ;
         put_row(cg, &w, &entries.items[i], n, nprograms, nservices);
     }
-    ecc_outset_add(cg->out, "configuration.md", w.data, w.n);
+    ecc_outset_add_writer(cg->out, "configuration.md", &w);
 }

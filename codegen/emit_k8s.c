@@ -1,8 +1,8 @@
 /* k8s/: what runs the topology in a cluster, as kustomize has it.
  *
  *   base/services/<process>/   a process: Deployment, Service, settings, migration, autoscaler, disruption budget (k8s_process.c)
- *   base/stores/<store>/       a database for CloudNativePG, the bus with its topics for Strimzi, Redis (k8s_stores.c)
- *   base/network/              nothing may talk, but along a conversation: one NetworkPolicy each (k8s_network.c)
+ *   base/stores/<store>.yaml   a database for CloudNativePG, the bus with its topics for Strimzi, Redis (k8s_stores.c)
+ *   base/network/<from>.yaml   nothing may talk, but along a conversation: one NetworkPolicy each (k8s_network.c)
  *   overlays/dev, prod         one of each with the sandboxes; more of each (k8s_overlays.c)
  *
  * A value of a secret is nowhere in it: pods refer to the Secret `secrets`, which has what `ecomc secrets` makes, and to those that
@@ -23,12 +23,30 @@ struct ecc_yaml *ecc_k8s_object(struct ecc_k8s *k, const char *api, const char *
     return object;
 }
 
-void ecc_k8s_write(struct ecc_k8s *k, const char *folder, const char *file, const struct ecc_yaml *object)
+struct ecc_k8s_file ecc_k8s_begin(struct ecc_k8s *k)
 {
-    struct ecc_writer *w = ecc_codegen_file(k->cg, ECC_BANNER_HASH);
+    return (struct ecc_k8s_file){.w = ecc_codegen_file(k->cg, ECC_BANNER_HASH)};
+}
 
-    ecc_yaml_write(w, object);
-    ecc_outset_add(k->cg->out, ecc_arena_printf(k->arena, "k8s/%s%s%s", folder, *folder ? "/" : "", file), ecc_arena_strndup(k->cg->arena, w->data, w->n), w->n);
+void ecc_k8s_add(struct ecc_k8s_file *file, const struct ecc_yaml *object)
+{
+    if (file->any)
+        ecc_wl(file->w, "---");
+    file->any = true;
+    ecc_yaml_write(file->w, object);
+}
+
+void ecc_k8s_end(struct ecc_k8s *k, const struct ecc_k8s_file *file, const char *path)
+{
+    ecc_outset_add_writer(k->cg->out, ecc_arena_printf(k->arena, "k8s/%s", path), file->w);
+}
+
+void ecc_k8s_write(struct ecc_k8s *k, const char *path, const struct ecc_yaml *object)
+{
+    struct ecc_k8s_file file = ecc_k8s_begin(k);
+
+    ecc_k8s_add(&file, object);
+    ecc_k8s_end(k, &file, path);
 }
 
 struct ecc_k8s ecc_k8s_scratch(const struct ecc_k8s *k)
@@ -80,15 +98,15 @@ static void write_base(struct ecc_k8s *k)
         struct ecc_k8s own = ecc_k8s_scratch(k);
         ecc_k8s_process(&own, ecc_arena_printf(own.arena, "base/services/%s", process->name), process);
     }
-    ecc_k8s_write(k, "base/services", "kustomization.yaml", folder);
+    ecc_k8s_write(k, "base/services/kustomization.yaml", folder);
     ecc_yaml_add_text(resources, "network");
     ecc_yaml_add_text(resources, "services");
     if (deploy->nstores)
         ecc_yaml_add_text(resources, "stores");
-    ecc_k8s_write(k, "base", "kustomization.yaml", base);
+    ecc_k8s_write(k, "base/kustomization.yaml", base);
     base = ecc_k8s_kustomization(k, &resources); /* whoever names the folder means the base */
     ecc_yaml_add_text(resources, "base");
-    ecc_k8s_write(k, "", "kustomization.yaml", base);
+    ecc_k8s_write(k, "kustomization.yaml", base);
 }
 
 void ecc_emit_k8s(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
@@ -104,5 +122,4 @@ void ecc_emit_k8s(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
     ecc_k8s_network(&k);
     ecc_k8s_stores(&k);
     ecc_k8s_overlays(&k);
-    cg->scratch = cg->arena;
 }

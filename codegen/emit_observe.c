@@ -123,9 +123,8 @@ static void add_yaml(struct ecc_codegen *cg, const char *path, const struct ecc_
     ecc_outset_add_writer(cg->out, path, w);
 }
 
-static void emit_prometheus(struct ecc_codegen *cg, const struct ecc_seen_list *seen)
+static void emit_prometheus(struct ecc_codegen *cg, const struct ecc_deploy *deploy, const struct ecc_seen_list *seen)
 {
-    const struct ecc_deploy *deploy = ecc_deploy(cg->arena, cg->model);
     struct ecc_yaml *document = ecc_yaml_map(cg->arena), *jobs;
 
     ecc_yaml_put_text(ecc_yaml_put_map(document, "global"), "scrape_interval", "15s");
@@ -176,7 +175,7 @@ static void emit_provisioning(struct ecc_codegen *cg)
     add_yaml(cg, "observability/grafana/provisioning/dashboards/ecom.yml", document);
 }
 
-void ecc_emit_observe(struct ecc_codegen *cg)
+void ecc_emit_observe(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
 {
     struct ecc_yaml *alerts = ecc_yaml_map(cg->arena), *tests = ecc_yaml_map(cg->arena);
     const struct ecc_node **nodes = ECC_NEW_ARRAY(cg->arena, const struct ecc_node *, cg->model->nnodes + 1);
@@ -199,7 +198,7 @@ void ecc_emit_observe(struct ecc_codegen *cg)
     }
     if (!seen.n)
         return;
-    emit_prometheus(cg, &seen);
+    emit_prometheus(cg, deploy, &seen);
     ecc_observe_alerts(&seen, alerts, tests);
     add_yaml(cg, "observability/alerts.yml", alerts);
     add_yaml(cg, "observability/alerts_test.yml", tests);

@@ -27,7 +27,17 @@ enum {
 };
 
 struct ecc_yaml *ecc_k8s_object(struct ecc_k8s *k, const char *api, const char *kind, const char *name);
-void ecc_k8s_write(struct ecc_k8s *k, const char *folder, const char *file, const struct ecc_yaml *object); /* folder: below k8s/ */
+
+/* A file of several objects: begun, filled, ended under its path below k8s/. What belongs together stands together: a folder of a thousand
+ * services has not many thousand files. */
+struct ecc_k8s_file {
+    struct ecc_writer *w;
+    bool any;
+};
+struct ecc_k8s_file ecc_k8s_begin(struct ecc_k8s *k);
+void ecc_k8s_add(struct ecc_k8s_file *file, const struct ecc_yaml *object);
+void ecc_k8s_end(struct ecc_k8s *k, const struct ecc_k8s_file *file, const char *path);
+void ecc_k8s_write(struct ecc_k8s *k, const char *path, const struct ecc_yaml *object); /* of one */
 
 /* The same, in whose arena is what lasts until this is asked for again: a folder's or an object's tree. */
 struct ecc_k8s ecc_k8s_scratch(const struct ecc_k8s *k);
@@ -47,8 +57,7 @@ void ecc_k8s_spread(struct ecc_yaml *pod, const char *app);
 void ecc_k8s_process(struct ecc_k8s *k, const char *folder, const struct ecc_process *process); /* its folder */
 void ecc_k8s_stores(struct ecc_k8s *k);                                                         /* base/stores */
 void ecc_k8s_network(struct ecc_k8s *k);                                                        /* base/network */
-void ecc_k8s_edge(struct ecc_k8s *k, const char *folder, const struct ecc_conversation *c);     /* one NetworkPolicy */
-const char *ecc_k8s_edge_file(struct ecc_k8s *k, const char *from, const char *to);
-void ecc_k8s_overlays(struct ecc_k8s *k); /* overlays/dev, overlays/prod */
+struct ecc_yaml *ecc_k8s_edge(struct ecc_k8s *k, const struct ecc_conversation *c);             /* its NetworkPolicy */
+void ecc_k8s_overlays(struct ecc_k8s *k);                                                       /* overlays/dev, overlays/prod */
 
 #endif

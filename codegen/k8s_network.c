@@ -9,18 +9,12 @@
  * addresses and no names. A database's migration takes the way of its service. What the operators' pods need beside that is what they ask
  * for in their manuals; Strimzi adds policies of its own for who may come in to a broker.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "k8s.h"
 
 enum { OTLP_PORT = 4318 };
-
-struct files {
-    const char **items;
-    size_t n, cap;
-};
 
 /* RFC 1918, 6598, 3927; RFC 4193, 4291 */
 static const char *const private4[] = {"10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"};
@@ -86,11 +80,6 @@ static void add_namespace(struct ecc_k8s *k, struct ecc_yaml *peers, const char 
 
 /* ------------------------------------------------------------------ conversations */
 
-const char *ecc_k8s_edge_file(struct ecc_k8s *k, const char *from, const char *to)
-{
-    return ecc_arena_printf(k->arena, "%s.%s.yaml", from, to);
-}
-
 static void add_world(struct ecc_yaml *peers, const char *all, const char *const *but, size_t n)
 {
     struct ecc_yaml *block = ecc_yaml_put_map(ecc_yaml_add_map(peers), "ipBlock"), *except;
@@ -130,21 +119,21 @@ static struct ecc_yaml *between(struct ecc_k8s *k, const struct ecc_conversation
     return made;
 }
 
-void ecc_k8s_edge(struct ecc_k8s *k, const char *folder, const struct ecc_conversation *c)
+struct ecc_yaml *ecc_k8s_edge(struct ecc_k8s *k, const struct ecc_conversation *c)
 {
     const char *name = ecc_arena_printf(k->arena, "%s.%s", c->from, c->to);
 
-    ecc_k8s_write(k, folder, ecc_k8s_edge_file(k, c->from, c->to), c->external ? to_world(k, c, name) : between(k, c, name));
+    return c->external ? to_world(k, c, name) : between(k, c, name);
 }
 
-static void write_client(struct ecc_k8s *k, const struct ecc_edge *edge, const char *file)
+static struct ecc_yaml *from_client(struct ecc_k8s *k, const struct ecc_edge *edge)
 {
     const char *name = ecc_arena_printf(k->arena, "%s.%s", edge->from->name, edge->to->name);
     struct ecc_yaml *made = policy(k, name, ecc_k8s_match(k, "app", edge->to->name), true, false), *ports;
 
     rule(made, "ingress", &ports);
     ecc_yaml_add(ports, ecc_k8s_port(k, edge->to->u.gateway.port));
-    ecc_k8s_write(k, "base/network", file, made);
+    return made;
 }
 
 /* ------------------------------------------------------------------ what all need */
@@ -154,7 +143,7 @@ static struct ecc_yaml *deny(struct ecc_k8s *k)
     return policy(k, "default-deny", ecc_yaml_map(k->arena), true, true);
 }
 
-static struct ecc_yaml *names(struct ecc_k8s *k)
+static struct ecc_yaml *names_of(struct ecc_k8s *k)
 {
     struct ecc_yaml *made = policy(k, "dns", ecc_yaml_map(k->arena), false, true), *ports, *way = rule(made, "egress", &ports), *udp;
 
@@ -194,46 +183,53 @@ static struct ecc_yaml *monitoring(struct ecc_k8s *k)
     return made;
 }
 
-static int by_text(const void *a, const void *b)
+/* The policies of the conversations that one begins, in one file. Returns how many there are. */
+static size_t write_from(struct ecc_k8s *k, size_t first, struct ecc_yaml *names)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const struct ecc_deploy *deploy = k->deploy;
+    const char *from = deploy->conversations[first].from;
+    struct ecc_k8s own = ecc_k8s_scratch(k);
+    struct ecc_k8s_file file = ecc_k8s_begin(&own);
+    size_t i = first;
+
+    for (; i < deploy->nconversations && strcmp(deploy->conversations[i].from, from) == 0; i++)
+        ecc_k8s_add(&file, ecc_k8s_edge(&own, &deploy->conversations[i]));
+    ecc_k8s_end(&own, &file, ecc_arena_printf(own.arena, "base/network/%s.yaml", from));
+    ecc_yaml_append(names, ecc_arena_printf(k->arena, "%s.yaml", from), NULL);
+    return i - first;
 }
 
-static void add_file(struct ecc_k8s *k, struct files *files, const char *file)
+static void write_client(struct ecc_k8s *k, const struct ecc_node *client, struct ecc_yaml *names)
 {
-    ECC_PUSH(k->arena, files, file);
-}
+    struct ecc_k8s_file file = ecc_k8s_begin(k);
+    const char *name = ecc_arena_printf(k->arena, "%s.yaml", client->name);
 
-static void write(struct ecc_k8s *k, struct files *files, const char *file, const struct ecc_yaml *object)
-{
-    ecc_k8s_write(k, "base/network", file, object);
-    add_file(k, files, file);
+    for (size_t i = 0; i < k->model->nedges; i++)
+        if (k->model->edges[i]->from == client && k->model->edges[i]->to->kind == ECC_NODE_GATEWAY)
+            ecc_k8s_add(&file, from_client(k, k->model->edges[i]));
+    if (!file.any)
+        return;
+    ecc_k8s_end(k, &file, ecc_arena_printf(k->arena, "base/network/%s", name));
+    ecc_yaml_append(names, name, NULL);
 }
 
 void ecc_k8s_network(struct ecc_k8s *k)
 {
-    const struct ecc_deploy *deploy = k->deploy;
-    struct files files = {0};
-    struct ecc_yaml *resources, *kustomization = ecc_k8s_kustomization(k, &resources);
+    struct ecc_k8s_file all = ecc_k8s_begin(k);
+    struct ecc_yaml *resources, *kustomization = ecc_k8s_kustomization(k, &resources), *names = ecc_yaml_map(k->arena);
 
-    write(k, &files, "default-deny.yaml", deny(k));
-    write(k, &files, "dns.yaml", names(k));
-    write(k, &files, "monitoring.yaml", monitoring(k));
-    for (size_t i = 0; i < deploy->nconversations; i++) {
-        const struct ecc_conversation *c = &deploy->conversations[i];
-        struct ecc_k8s own = ecc_k8s_scratch(k);
-        ecc_k8s_edge(&own, "base/network", c);
-        add_file(k, &files, ecc_k8s_edge_file(k, c->from, c->to));
-    }
-    for (size_t i = 0; i < k->model->nedges; i++) {
-        const struct ecc_edge *edge = k->model->edges[i];
-        if (edge->from->kind != ECC_NODE_CLIENT || edge->to->kind != ECC_NODE_GATEWAY)
-            continue;
-        add_file(k, &files, ecc_k8s_edge_file(k, edge->from->name, edge->to->name));
-        write_client(k, edge, ecc_k8s_edge_file(k, edge->from->name, edge->to->name));
-    }
-    qsort(files.items, files.n, sizeof files.items[0], by_text);
-    for (size_t i = 0; i < files.n; i++)
-        ecc_yaml_add_text(resources, files.items[i]);
-    ecc_k8s_write(k, "base/network", "kustomization.yaml", kustomization);
+    ecc_k8s_add(&all, deny(k));
+    ecc_k8s_add(&all, names_of(k));
+    ecc_k8s_add(&all, monitoring(k));
+    ecc_k8s_end(k, &all, "base/network/all_pods.yaml");
+    ecc_yaml_append(names, "all_pods.yaml", NULL);
+    for (size_t i = 0; i < k->deploy->nconversations;)
+        i += write_from(k, i, names);
+    for (size_t i = 0; i < k->model->nnodes; i++)
+        if (k->model->nodes[i]->kind == ECC_NODE_CLIENT)
+            write_client(k, k->model->nodes[i], names);
+    ecc_yaml_sort(names);
+    for (size_t i = 0; i < names->n; i++)
+        ecc_yaml_add_text(resources, names->keys[i]);
+    ecc_k8s_write(k, "base/network/kustomization.yaml", kustomization);
 }

@@ -84,10 +84,11 @@ static void add_caller(struct ecc_k8s *k, const struct ecc_process *process, str
                                        process->name, process->name));
 }
 
-/* Their folders, and a policy for each that calls one. */
+/* Their folders, and a policy for each conversation with one. */
 static void add_sandboxes(struct ecc_k8s *k, struct ecc_yaml *resources)
 {
     struct ecc_yaml *names = ecc_yaml_map(k->arena);
+    struct ecc_k8s_file network = ecc_k8s_begin(k);
 
     for (size_t i = 0; i < k->deploy->nprocesses; i++) {
         const struct ecc_process *process = k->deploy->processes[i];
@@ -104,8 +105,11 @@ static void add_sandboxes(struct ecc_k8s *k, struct ecc_yaml *resources)
         c.external = NULL;
         c.to = sandbox->name;
         c.port = sandbox->port;
-        ecc_k8s_edge(k, "overlays/dev", &c);
-        ecc_yaml_put_map(names, ecc_k8s_edge_file(k, c.from, c.to));
+        ecc_k8s_add(&network, ecc_k8s_edge(k, &c));
+    }
+    if (network.any) {
+        ecc_k8s_end(k, &network, "overlays/dev/network.yaml");
+        ecc_yaml_put_map(names, "network.yaml");
     }
     ecc_yaml_sort(names);
     for (size_t i = 0; i < names->n; i++)
@@ -146,7 +150,7 @@ static void write_dev(struct ecc_k8s *k)
         add_caller(k, k->deploy->processes[i], maps, patches);
     if (maps->n)
         ecc_yaml_put(made, "configMapGenerator", maps);
-    ecc_k8s_write(k, "overlays/dev", "kustomization.yaml", made);
+    ecc_k8s_write(k, "overlays/dev/kustomization.yaml", made);
 }
 
 /* ------------------------------------------------------------------ prod */
@@ -174,7 +178,7 @@ static void write_prod(struct ecc_k8s *k)
         add_patch(patches, "KafkaNodePool", NULL,
                   "- {op: replace, path: /spec/storage/volumes/0/size, value: 100Gi}\n"
                   "- {op: replace, path: /spec/resources, value: {requests: {cpu: 500m, memory: 2Gi}, limits: {memory: 4Gi}}}");
-    ecc_k8s_write(k, "overlays/prod", "kustomization.yaml", made);
+    ecc_k8s_write(k, "overlays/prod/kustomization.yaml", made);
 }
 
 void ecc_k8s_overlays(struct ecc_k8s *k)

@@ -318,24 +318,21 @@ static struct ecc_yaml *migration(struct ecc_k8s *k, const struct ecc_process *p
     return made;
 }
 
-static void add_object(struct ecc_k8s *k, struct ecc_yaml *resources, const char *folder, const char *file, const struct ecc_yaml *object)
-{
-    ecc_yaml_add_text(resources, file);
-    ecc_k8s_write(k, folder, file, object);
-}
-
 void ecc_k8s_process(struct ecc_k8s *k, const char *folder, const struct ecc_process *process)
 {
     struct ecc_yaml *resources, *kustomization = ecc_k8s_kustomization(k, &resources);
+    struct ecc_k8s_file file = ecc_k8s_begin(k);
 
-    if (process->kind != ECC_PROCESS_SANDBOX)
-        add_object(k, resources, folder, "autoscaler.yaml", autoscaler(k, process));
-    add_object(k, resources, folder, "deployment.yaml", deployment(k, process));
-    if (process->kind != ECC_PROCESS_SANDBOX)
-        add_object(k, resources, folder, "disruption.yaml", disruption(k, process));
+    ecc_k8s_add(&file, deployment(k, process));
+    ecc_k8s_add(&file, service(k, process));
     if (process->database)
-        add_object(k, resources, folder, "migration.yaml", migration(k, process));
-    add_object(k, resources, folder, "service.yaml", service(k, process));
+        ecc_k8s_add(&file, migration(k, process));
+    if (process->kind != ECC_PROCESS_SANDBOX) {
+        ecc_k8s_add(&file, autoscaler(k, process));
+        ecc_k8s_add(&file, disruption(k, process));
+    }
+    ecc_k8s_end(k, &file, ecc_arena_printf(k->arena, "%s/workload.yaml", folder));
+    ecc_yaml_add_text(resources, "workload.yaml");
     add_settings(k, kustomization, process);
-    ecc_k8s_write(k, folder, "kustomization.yaml", kustomization);
+    ecc_k8s_write(k, ecc_arena_printf(k->arena, "%s/kustomization.yaml", folder), kustomization);
 }

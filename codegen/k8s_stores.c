@@ -100,14 +100,6 @@ static struct ecc_yaml *replication(struct ecc_k8s *k, const struct ecc_store *s
     return made;
 }
 
-static void write_database(struct ecc_k8s *k, const char *folder, const struct ecc_store *store, struct ecc_yaml *resources)
-{
-    ecc_k8s_write(k, folder, "cluster.yaml", cluster(k, store));
-    ecc_k8s_write(k, folder, "replication.yaml", replication(k, store));
-    ecc_yaml_add_text(resources, "cluster.yaml");
-    ecc_yaml_add_text(resources, "replication.yaml");
-}
-
 /* ------------------------------------------------------------------ Kafka */
 
 static struct ecc_yaml *kafka(struct ecc_k8s *k, const struct ecc_store *store)
@@ -177,39 +169,27 @@ static struct ecc_yaml *topic(struct ecc_k8s *k, const struct ecc_store *store, 
     return made;
 }
 
-static void write_topic(struct ecc_k8s *k, const char *folder, const struct ecc_store *store, const struct ecc_topic *t, const char *name,
-                        struct ecc_yaml *files)
-{
-    const char *file = ecc_arena_printf(k->arena, "topic-%s.yaml", name);
-
-    ecc_k8s_write(k, folder, file, topic(k, store, t, name));
-    ecc_yaml_put_map(files, file);
-}
-
-static void write_bus(struct ecc_k8s *k, const char *folder, const struct ecc_store *store, struct ecc_yaml *resources)
+static void add_bus(struct ecc_k8s *k, struct ecc_k8s_file *file, const struct ecc_store *store)
 {
     static const int ports[] = {9090, 9091}; /* controllers, brokers */
-    struct ecc_yaml *files = ecc_yaml_map(k->arena);
+    struct ecc_yaml *topics = ecc_yaml_map(k->arena);
 
-    ecc_k8s_write(k, folder, "kafka.yaml", kafka(k, store));
-    ecc_k8s_write(k, folder, "pool.yaml", pool(k, store));
-    ecc_k8s_write(k, folder, "replication.yaml",
-                  among(k, ecc_arena_printf(k->arena, "%s.%s", store->name, store->name), CLUSTER_LABEL, store->name, ports, 2, false));
+    ecc_k8s_add(file, kafka(k, store));
+    ecc_k8s_add(file, pool(k, store));
+    ecc_k8s_add(file, among(k, ecc_arena_printf(k->arena, "%s.%s", store->name, store->name), CLUSTER_LABEL, store->name, ports, 2, false));
     for (size_t i = 0; i < k->model->nnodes; i++) {
         const struct ecc_node *node = k->model->nodes[i];
         for (size_t t = 0; node->kind == ECC_NODE_BUS && t < node->u.bus.ntopics; t++) {
             const struct ecc_topic *of = node->u.bus.topics[t];
-            write_topic(k, folder, store, of, of->name, files);
+            const char *letters = ecc_arena_printf(k->arena, "%s.dead-letter", of->name);
+            ecc_yaml_append(topics, of->name, topic(k, store, of, of->name));
             if (ecc_topic_has_letters(k->model, of))
-                write_topic(k, folder, store, of, ecc_arena_printf(k->arena, "%s.dead-letter", of->name), files);
+                ecc_yaml_append(topics, letters, topic(k, store, of, letters));
         }
     }
-    ecc_yaml_sort(files);
-    ecc_yaml_add_text(resources, "kafka.yaml");
-    ecc_yaml_add_text(resources, "pool.yaml");
-    ecc_yaml_add_text(resources, "replication.yaml");
-    for (size_t i = 0; i < files->n; i++)
-        ecc_yaml_add_text(resources, files->keys[i]);
+    ecc_yaml_sort(topics);
+    for (size_t i = 0; i < topics->n; i++)
+        ecc_k8s_add(file, topics->items[i]);
 }
 
 /* ------------------------------------------------------------------ Redis */
@@ -244,7 +224,7 @@ static struct ecc_yaml *redis(struct ecc_k8s *k, const struct ecc_store *store)
     return made;
 }
 
-static void write_cache(struct ecc_k8s *k, const char *folder, const struct ecc_store *store, struct ecc_yaml *resources)
+static void add_cache(struct ecc_k8s *k, struct ecc_k8s_file *file, const struct ecc_store *store)
 {
     struct ecc_yaml *service = ecc_k8s_object(k, "v1", "Service", store->name), *port;
 
@@ -253,10 +233,8 @@ static void write_cache(struct ecc_k8s *k, const char *folder, const struct ecc_
     ecc_yaml_put_text(port, "name", "redis");
     ecc_yaml_put(port, "port", ecc_yaml_int(k->arena, store->port));
     ecc_yaml_put_text(port, "targetPort", "redis");
-    ecc_k8s_write(k, folder, "deployment.yaml", redis(k, store));
-    ecc_k8s_write(k, folder, "service.yaml", service);
-    ecc_yaml_add_text(resources, "deployment.yaml");
-    ecc_yaml_add_text(resources, "service.yaml");
+    ecc_k8s_add(file, redis(k, store));
+    ecc_k8s_add(file, service);
 }
 
 /* ------------------------------------------------------------------ all */
@@ -268,23 +246,23 @@ void ecc_k8s_stores(struct ecc_k8s *k)
     for (size_t i = 0; i < k->deploy->nstores; i++) {
         const struct ecc_store *store = k->deploy->stores[i];
         struct ecc_k8s own = ecc_k8s_scratch(k);
-        const char *folder = ecc_arena_printf(own.arena, "base/stores/%s", store->name);
-        struct ecc_yaml *files, *kustomization = ecc_k8s_kustomization(&own, &files);
+        struct ecc_k8s_file file = ecc_k8s_begin(&own);
 
         switch (store->kind) {
         case ECC_STORE_DATABASE:
-            write_database(&own, folder, store, files);
+            ecc_k8s_add(&file, cluster(&own, store));
+            ecc_k8s_add(&file, replication(&own, store));
             break;
         case ECC_STORE_CACHE:
-            write_cache(&own, folder, store, files);
+            add_cache(&own, &file, store);
             break;
         case ECC_STORE_BUS:
-            write_bus(&own, folder, store, files);
+            add_bus(&own, &file, store);
             break;
         }
-        ecc_k8s_write(&own, folder, "kustomization.yaml", kustomization);
-        ecc_yaml_add_text(resources, store->name);
+        ecc_k8s_end(&own, &file, ecc_arena_printf(own.arena, "base/stores/%s.yaml", store->name));
+        ecc_yaml_add_text(resources, ecc_arena_printf(k->arena, "%s.yaml", store->name));
     }
     if (k->deploy->nstores)
-        ecc_k8s_write(k, "base/stores", "kustomization.yaml", all);
+        ecc_k8s_write(k, "base/stores/kustomization.yaml", all);
 }

@@ -105,7 +105,7 @@ bool ecc_outset_add(struct ecc_outset *out, const char *path, const char *conten
 
 bool ecc_outset_add_writer(struct ecc_outset *out, const char *path, const struct ecc_writer *w)
 {
-    return ecc_outset_add(out, path, w->data, w->n);
+    return ecc_outset_add(out, path, ecc_arena_strndup(out->arena, w->data, w->n), w->n);
 }
 
 const struct ecc_outfile *ecc_outset_find(const struct ecc_outset *out, const char *path)

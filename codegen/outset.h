@@ -32,7 +32,7 @@ struct ecc_outset {
 
 void ecc_outset_init(struct ecc_outset *out, struct ecc_arena *arena);
 
-/* content is not copied. A bad or repeated path sets out->error and gives false. */
+/* content is not copied, what a writer has is. A bad or repeated path sets out->error and gives false. */
 bool ecc_outset_add(struct ecc_outset *out, const char *path, const char *content, size_t length);
 bool ecc_outset_add_writer(struct ecc_outset *out, const char *path, const struct ecc_writer *w);
 const struct ecc_outfile *ecc_outset_find(const struct ecc_outset *out, const char *path);

@@ -153,21 +153,40 @@ void ecc_yaml_sort(struct ecc_yaml *map)
 
 /* ------------------------------------------------------------------ scalars */
 
-static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/* What stands in a plain scalar, and what it begins with. */
+enum { IN_PLAIN = 1, BEGINS = 2 };
+
+static const unsigned char plain[256] = {
+    ['0' ... '9'] = IN_PLAIN,
+    ['A' ... 'Z'] = IN_PLAIN | BEGINS,
+    ['a' ... 'z'] = IN_PLAIN | BEGINS,
+    ['$'] = IN_PLAIN | BEGINS,
+    ['_'] = IN_PLAIN | BEGINS,
+    ['/'] = IN_PLAIN | BEGINS,
+    ['.'] = IN_PLAIN,
+    ['+'] = IN_PLAIN,
+    ['-'] = IN_PLAIN,
+    [';'] = IN_PLAIN,
+    ['('] = IN_PLAIN,
+    [')'] = IN_PLAIN,
+    ['\''] = IN_PLAIN,
+    [' '] = IN_PLAIN,
+};
 
 /* In every version of YAML, in a block and inside brackets, as a key and as a value: itself. */
 static bool is_plain(const char *text)
 {
     static const char *const words[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}; /* in YAML 1.1 */
-    size_t n = strlen(text);
+    size_t n = 0;
 
-    if (n == 0 || text[n - 1] == ' ' || strspn(text, letters) + strspn(text, "$_/") == 0)
+    if (!(plain[(unsigned char)text[0]] & BEGINS))
+        return false;
+    while (plain[(unsigned char)text[n]])
+        n++;
+    if (text[n] || text[n - 1] == ' ')
         return false;
     for (size_t i = 0; n <= LONGEST_WORD && i < sizeof words / sizeof *words; i++)
         if (strcasecmp(words[i], text) == 0)
-            return false;
-    for (size_t i = 0; i < n; i++)
-        if (!strchr(letters, text[i]) && !strchr("0123456789$_./+-;()' ", text[i]))
             return false;
     return true;
 }
@@ -177,7 +196,7 @@ static bool is_block(const char *text)
 {
     size_t n = strlen(text);
 
-    if (!strchr(text, '\n') || text[0] == ' ' || text[0] == '\n' || text[n - 1] == '\n')
+    if (!memchr(text, '\n', n) || text[0] == ' ' || text[0] == '\n' || text[n - 1] == '\n')
         return false;
     for (size_t i = 0; i < n; i++)
         if ((text[i] != '\n' && (text[i] < ' ' || text[i] > '~')) || (text[i] == ' ' && (text[i + 1] == '\n' || !text[i + 1])))
@@ -238,8 +257,12 @@ static void put_flat(struct ecc_writer *w, const struct ecc_yaml *value)
 
 static void indent(struct ecc_writer *w, int depth)
 {
-    for (int i = 0; i < depth * INDENT; i++)
-        put(w, " ");
+    static const char spaces[] = "                                ";
+
+    for (size_t left = (size_t)depth * INDENT, n; left; left -= n) {
+        n = left < sizeof spaces ? left : sizeof spaces - 1;
+        ecc_w_text(w, spaces, n);
+    }
 }
 
 static void put_map(struct ecc_writer *w, const struct ecc_yaml *map, int depth, bool here);
