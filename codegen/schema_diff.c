@@ -338,11 +338,40 @@ static void make_not_null(struct schema_diff *d, const char *t, const struct ecc
     const char *drop = FMT(d, "ALTER TABLE %s DROP CONSTRAINT %s;\n", t, check);
 
     schema_change(d, PHASE_CHANGE, FMT(d, "alter_%s", slug), add, drop);
-    schema_change(d, PHASE_BUILD, FMT(d, "fill_%s", slug), schema_fill(d, table->name, FMT(d, "%s = DEFAULT", c), FMT(d, "%s IS NULL", c)),
-                  "");
     schema_change(d, PHASE_SETTLE, FMT(d, "validate_%s", slug),
                   FMT(d, "ALTER TABLE %s VALIDATE CONSTRAINT %s;\nALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n%s", t, check, t, c, drop),
                   FMT(d, "%sALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;\n", add, t, c));
+}
+
+static bool becomes_not_null(const struct ecc_schema_column *column, const struct ecc_schema_table *old)
+{
+    const struct ecc_schema_column *was = ecc_schema_column(old, column->name);
+
+    return was && !was->not_null && column->not_null && column->dflt;
+}
+
+/* All of a table's at once: a row that got one value and not yet the other would not hold the other's check. */
+static void fill(struct schema_diff *d, const struct ecc_schema_table *table, const struct ecc_schema_table *old)
+{
+    const struct ecc_schema_column *only = NULL;
+    const char *set = "", *where = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < table->columns.n; i++) {
+        const struct ecc_schema_column *column = &table->columns.items[i];
+        const char *c = Q(d, column->name);
+        if (!becomes_not_null(column, old))
+            continue;
+        set = FMT(d, "%s%s%s = coalesce(%s, %s)", set, n ? ", " : "", c, c, column->dflt);
+        where = FMT(d, "%s%s%s IS NULL", where, n ? " OR " : "", c);
+        only = column;
+        n++;
+    }
+    if (n == 1)
+        schema_change(d, PHASE_BUILD, FMT(d, "fill_%s_%s", table->name, only->name),
+                      schema_fill(d, table->name, FMT(d, "%s = DEFAULT", Q(d, only->name)), where), "");
+    else if (n > 1)
+        schema_change(d, PHASE_BUILD, FMT(d, "fill_%s", table->name), schema_fill(d, table->name, set, FMT(d, "(%s)", where)), "");
 }
 
 static void change_null(struct schema_diff *d, const char *t, const struct ecc_schema_table *table, const struct ecc_schema_column *column)
@@ -385,6 +414,7 @@ static void change_columns(struct schema_diff *d, const struct ecc_schema_table 
         if (was->not_null != column->not_null)
             change_null(d, t, table, column);
     }
+    fill(d, table, old);
     for (size_t i = 0; i < old->columns.n; i++) {
         if (!ecc_schema_column(table, old->columns.items[i].name))
             drop_column(d, table, &old->columns.items[i]);

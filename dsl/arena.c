@@ -91,6 +91,10 @@ static void empty(struct ecc_arena *arena)
 #else
     struct ecc_arena_block *kept = arena->head;
 
+    if (arena->scratch) { /* it stands in what is taken back */
+        ecc_arena_free(arena->scratch);
+        arena->scratch = NULL;
+    }
     if (!kept)
         return;
     memset(kept->data, 0, (size_t)(arena->next - (char *)kept->data));

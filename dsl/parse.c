@@ -48,6 +48,8 @@ static bool keyword_here(const struct ecc_token *t, const struct ecc_token *befo
         return next == ECC_TOK_RAW;
     case ECC_TOK_WAS:
         return next == ECC_TOK_LP;
+    case ECC_TOK_LET:
+        return before->kind != ECC_TOK_GIVEN || t[2].kind == ECC_TOK_ASSIGN;
     case ECC_TOK_LATE:
     case ECC_TOK_ELSE:
         return next == ECC_TOK_LBRACE;

@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; good && i < sql.nparams; i++)
             check(sql.params[i] && sql.param_names[i]);
     } else {
-        good = ecc_sql_check_constraint(&arena, &things, constraints[data[0] % 2], text, NULL, &problems);
+        good = ecc_sql_check_constraint(&arena, &things, constraints[data[0] % 2], text, (struct ecc_sql_scope){0}, &problems);
     }
     check(!good || problems.n == 0);
     for (size_t i = 0; i < problems.n; i++) { /* one at the very end has length 1, too */

@@ -32,6 +32,7 @@ def called_back(files, old, new):
         text = re.sub(rf"\b({re.escape(new)}) AS {re.escape(old)}\b", r"\1", text)
         for a, b in zip(spellings(new), spellings(old)):
             text, path = text.replace(a, b), path.replace(a, b)
+        text = re.sub(r"(KAFKA_CLUSTER:) \S+", r"\1", text)  # an identifier that is made of the bus' name
         out[path] = re.sub(r"\s+", "", text)
     return out
 
