@@ -18,11 +18,12 @@ struct ec_http_server {
     uv_tcp_t listen;
     uv_timer_t sweep;
     uv_timer_t delay;            /* of a drain */
+    uv_check_t last;             /* in whose turn the listener ends */
     uv_prepare_t flush;          /* runs right before the loop waits: writes what gathered in a turn */
     struct ec_conn *conns;
     struct ec_conn *dirty;       /* to be flushed */
     int nconns, port;
-    int open_handles;            /* of the four above */
+    int open_handles;            /* of the five above */
     bool draining, stopping, listening;
 };
 

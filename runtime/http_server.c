@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "http_conn.h"
@@ -171,8 +172,9 @@ struct ec_http_server *ec_http_server_start(uv_loop_t *loop, const struct ec_htt
     uv_timer_init(loop, &server->sweep);
     uv_prepare_init(loop, &server->flush);
     uv_timer_init(loop, &server->delay);
-    server->open_handles = 4;
-    server->listen.data = server->sweep.data = server->flush.data = server->delay.data = server;
+    uv_check_init(loop, &server->last);
+    server->open_handles = 5;
+    server->listen.data = server->sweep.data = server->flush.data = server->delay.data = server->last.data = server;
     server->listening = true;
     error = uv_tcp_open(&server->listen, fd);
     if (error != 0)
@@ -195,6 +197,13 @@ int ec_http_server_port(const struct ec_http_server *server)
     return server->port;
 }
 
+static bool has_unread(struct ec_conn *conn)
+{
+    int fd, n = 0;
+
+    return uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0 && ioctl(fd, FIONREAD, &n) == 0 && n > 0;
+}
+
 /* Its clients have closed what they had idle here, for a reply told them to: so there is hardly one left on which a request could come
  * just as it is closed. */
 static void end_listening(struct ec_http_server *server)
@@ -207,14 +216,32 @@ static void end_listening(struct ec_http_server *server)
     }
     for (conn = server->conns; conn; conn = next) {
         next = conn->next;
-        if (ec_conn_idle(conn) && conn->state == EC_CONN_HEAD)
+        if (ec_conn_idle(conn) && conn->state == EC_CONN_HEAD && (server->stopping || !has_unread(conn)))
             ec_conn_close(conn);
     }
 }
 
+static void on_last(uv_check_t *check)
+{
+    struct ec_http_server *server = check->data;
+
+    uv_check_stop(check);
+    uv_timer_stop(&server->delay);
+    end_listening(server);
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+    (void)timer; /* it is only for the loop to have a turn */
+}
+
+/* What has come while the loop was elsewhere is accepted and read first: a connection that waits in the backlog would be reset. */
 static void on_delay(uv_timer_t *timer)
 {
-    end_listening(timer->data);
+    struct ec_http_server *server = timer->data;
+
+    uv_check_start(&server->last, on_last);
+    uv_timer_start(timer, on_turn, 1, 0);
 }
 
 void ec_http_server_drain(struct ec_http_server *server, int64_t delay_ms)
@@ -252,4 +279,5 @@ void ec_http_server_stop(struct ec_http_server *server)
     uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
     uv_close((uv_handle_t *)&server->flush, on_handle_closed);
     uv_close((uv_handle_t *)&server->delay, on_handle_closed);
+    uv_close((uv_handle_t *)&server->last, on_handle_closed);
 }

@@ -62,13 +62,13 @@ def cached(system, _=None):
 
 
 def breaker(system, _=None):
-    """With several of order-svc each has a breaker of its own: orders are placed until each must have opened."""
+    """With several of order-svc each has a breaker of its own, and the one that is open answers first: orders are placed until one has opened."""
     customers = [patient(lambda: Customer(system)) for _ in range(4)]
     state = 'ec_breaker_state{edge="order-svc -> inventory-svc"}'
 
     def is_open():
         names = [name for name in system.processes() if re.fullmatch(r"order-svc(-\d+)?", name)]
-        return all(system.metrics(name).get(state) == 2 for name in names)
+        return any(system.metrics(name).get(state) == 2 for name in names)
     with system.paused("inventory-svc"):
         end = time.monotonic() + 90
         while not is_open():

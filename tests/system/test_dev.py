@@ -202,7 +202,7 @@ def test_only_what_changes():
         new = [after[n] for n in ("tariff-svc", "tariff-svc-db")]
         said = dev.does(lambda: dev.write(good))
         assert re.search(r"tariff-svc.* stopped", said), said
-        assert set(dev.pids()) == set(pids) and dev.get("/tariffs/north").status == 404
+        assert set(dev.pids()) == set(pids) and dev.get("/tariffs/north").status == 404, dev.get("/tariffs/north")
         assert not [pid for pid in new if os.path.exists(f"/proc/{pid}")]
         # And once more: it gets its data again.
         dev.edit(*WITH_TARIFFS)

@@ -45,6 +45,8 @@ def live(system):
     ada.post(f"/v1/orders/{orders[0]}/cancel")
     shipped = Customer(system, staff=True).post(f"/v1/orders/{orders[1]}/ship")
     assert shipped.status == 200, shipped
+    port = system.processes()["notify-svc"]["port"]
+    wait(lambda: b"ec_consumer_seconds_count" in system.request("GET", "/metrics", port=port).body, 30, "an event has been handled")
     return ada
 
 

@@ -70,7 +70,8 @@ def test_breakers_begin_anew(system):
         return system.metrics("order-svc").get(f'ec_breaker_state{{edge="{edge}"}}', 0)
 
     code, results = verify(system, "circuit-breaker")
-    assert code == 0 and breaker() == 2, (told(results), breaker())
+    opened = [s for s in results[0]["recorded"]["steps"] if s.get("opens") or s["status"] == "open"]
+    assert code == 0 and opened, (told(results), results[0]["recorded"]["steps"])
     begun_at = time.monotonic()
     for _ in range(3):  # one timeout each: the third would open it
         code, results = verify(system, "happy-path", "--assume", "inventory-svc hangs")
