@@ -308,19 +308,19 @@ void ec_client_requeue(struct ec_http_call *call)
     ec_client_dispatch(call->client);
 }
 
-/* The least busy origin that this call has not found closed; one that just failed for another call only when there is no other. */
+/* The least busy origin that this call has not found closed; one that just failed for another call only when there is no other,
+ * and of several such the one that has not failed for longest: it may be back. */
 static struct ec_origin *choose(struct ec_http_client *client, const struct ec_http_call *call, bool must_be_idle)
 {
     struct ec_origin *best = NULL, *origin;
-    uint64_t now = uv_now(client->loop);
-    bool avoid, best_avoid = false;
+    uint64_t now = uv_now(client->loop), avoid, best_avoid = 0;
     int i;
 
     for (i = 0; i < client->norigins; i++) {
         origin = &client->origins[i];
         if (call->tried & (1u << i) || (must_be_idle && !origin->idle))
             continue;
-        avoid = origin->avoid_until > now;
+        avoid = origin->avoid_until > now ? origin->avoid_until : 0;
         if (!best || avoid < best_avoid ||
             (avoid == best_avoid && (origin->busy < best->busy || (origin->busy == best->busy && origin->idle && !best->idle)))) {
             best = origin;
