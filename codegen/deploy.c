@@ -551,7 +551,7 @@ size_t ecc_deploy_from(const struct ecc_deploy *deploy, const char *name, const 
         else
             high = middle;
     }
-    *first = deploy->conversations + low;
+    *first = deploy->nconversations ? deploy->conversations + low : NULL;
     while (low + n < deploy->nconversations && !strcmp(deploy->conversations[low + n].from, name))
         n++;
     return n;
