@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "deploy.h"
+#include "walk.h"
 
 /* ------------------------------------------------------------------ what there is */
 
@@ -32,11 +33,6 @@ const char *ecc_seen_labels(struct ecc_arena *arena, const struct ecc_seen *seen
     if (!seen->label)
         return ecc_arena_printf(arena, "job=\"%s\"", seen->job);
     return ecc_arena_printf(arena, "job=\"%s\",%s=\"%s\"", seen->job, seen->label, seen->value);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const struct ecc_node *const *)a)->name, (*(const struct ecc_node *const *)b)->name);
 }
 
 static int by_peer(const void *a, const void *b)
@@ -183,7 +179,7 @@ void ecc_emit_observe(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
 
     for (size_t i = 0; i < cg->model->nnodes; i++)
         nodes[i] = cg->model->nodes[i];
-    qsort(nodes, cg->model->nnodes, sizeof *nodes, by_name);
+    ecc_sort_nodes(nodes, cg->model->nnodes);
     for (size_t i = 0; i < cg->model->nnodes; i++) {
         const struct ecc_node *node = nodes[i];
 

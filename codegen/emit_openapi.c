@@ -348,11 +348,6 @@ static void add_head(struct ecc_api *api, struct ecc_yaml *document)
     ecc_yaml_put_text(server, "description", ecc_arena_printf(api->arena, "%s, started by `ecomc up`", api->node->title));
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const struct ecc_node *const *)a)->name, (*(const struct ecc_node *const *)b)->name);
-}
-
 /* The services that a route leads to. */
 static void add_tags(struct ecc_api *api, struct ecc_yaml *document)
 {
@@ -372,7 +367,7 @@ static void add_tags(struct ecc_api *api, struct ecc_yaml *document)
         if (used)
             nodes[n++] = api->model->nodes[i];
     }
-    qsort(nodes, n, sizeof *nodes, by_name);
+    ecc_sort_nodes(nodes, n);
     tags = ecc_yaml_put_list(document, "tags");
     for (size_t i = 0; i < n; i++) {
         tag = ecc_yaml_add_map(tags);

@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "codegen.h"
 #include "derive.h"
+#include "walk.h"
 
 struct steps {
     struct ecc_arena *arena;
@@ -227,11 +228,6 @@ struct picture {
     size_t nlines;
 };
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const struct ecc_node *const *)a)->name, (*(const struct ecc_node *const *)b)->name);
-}
-
 static int by_ends(const void *a, const void *b)
 {
     const struct line *x = *(const struct line *const *)a, *y = *(const struct line *const *)b;
@@ -260,7 +256,7 @@ static struct picture picture_of(struct ecc_arena *arena, const struct ecc_model
         if (has_database(m->nodes[i]))
             add_line(arena, &p, m->nodes[i]->name, ecc_arena_printf(arena, "%s-db", m->nodes[i]->name), NULL);
     }
-    qsort(p.nodes, m->nnodes, sizeof *p.nodes, by_name);
+    ecc_sort_nodes(p.nodes, m->nnodes);
     qsort(p.lines, p.nlines, sizeof *p.lines, by_ends);
     return p;
 }

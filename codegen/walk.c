@@ -1,5 +1,8 @@
 #include "walk.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static void visit_sql(const struct ecc_walker *walker, const struct ecc_sql *sql)
 {
     for (size_t i = 0; i < sql->nparams; i++)
@@ -148,4 +151,14 @@ bool ecc_topic_has_letters(const struct ecc_model *model, const struct ecc_topic
                 return true;
     }
     return false;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct ecc_node *const *)a)->name, (*(const struct ecc_node *const *)b)->name);
+}
+
+void ecc_sort_nodes(const struct ecc_node **nodes, size_t n)
+{
+    qsort(nodes, n, sizeof *nodes, by_name);
 }

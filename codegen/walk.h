@@ -19,4 +19,6 @@ bool ecc_topic_has_letters(const struct ecc_model *model, const struct ecc_topic
 
 bool ecc_may_accept(const struct ecc_op *op); /* it may answer before the work is done */
 
+void ecc_sort_nodes(const struct ecc_node **nodes, size_t n); /* by name; nodes is not NULL */
+
 #endif
