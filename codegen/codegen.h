@@ -28,7 +28,7 @@ struct ecc_codegen {
     const char *crash_points, *statements; /* set where they are wanted: the lists of them, JSON, NUL-terminated */
     struct ecc_lock *locked;               /* emit_sql's: the lock as it is read and added to */
     bool lock_failed;
-    struct ecc_arena *scratch; /* of the files of the present unit, while they are written */
+    struct ecc_arena *scratch; /* of the present unit, or of what is written once, while it is written */
     size_t unit;               /* its first file in out */
 };
 
