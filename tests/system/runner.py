@@ -79,9 +79,10 @@ def in_process(folder, name):
     log = os.path.join(lib.ROOT, ".ecom", "test", os.path.basename(folder), name + ".log")
     os.makedirs(os.path.dirname(log), exist_ok=True)
     with open(log, "w+", encoding="utf-8", errors="replace") as file:
+        begun = time.monotonic()
         subprocess.run([sys.executable, os.path.join(folder, "run.py"), "--one", name], stdout=file, stderr=subprocess.STDOUT)
         file.seek(0)
-        return name, file.read()
+        return name, file.read(), time.monotonic() - begun
 
 
 def is_alone(folder, name):
@@ -103,9 +104,9 @@ def main(folder):
     for group, jobs in (([name for name in names if name not in alone], int(os.environ.get("EC_JOBS", "2"))), (alone, 1)):
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             for done in concurrent.futures.as_completed([pool.submit(in_process, folder, name) for name in group]):
-                name, out = done.result()
+                name, out, seconds = done.result()
                 counts = re.findall(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", out, re.M)
-                print(f"== {name}\n{out}", end="", flush=True)
+                print(f"== {name} ({seconds:.0f} s)\n{out}", end="", flush=True)
                 if counts:
                     passed, failed, skipped = (a + int(b) for a, b in zip((passed, failed, skipped), counts[-1]))
                 else:
