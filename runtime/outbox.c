@@ -406,7 +406,7 @@ static void lock_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
     ec_metric_set(relay.leader, relay.locked);
 }
 
-static void lock_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+static void asked(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 {
     (void)cmd;
     (void)reply;
@@ -415,14 +415,15 @@ static void lock_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
         read_batch();
 }
 
-static void try_lock(void)
+/* One statement between batches, when the connection is free. */
+static void ask(const struct ec_sql *sql, void (*answer)(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply))
 {
     if (relay.asking || !ec_pg_conn_up(relay.conn) || ec_pg_conn_busy(relay.conn))
         return;
     relay.asking = true;
-    relay.read.done = lock_answer;
-    relay.sync.done = lock_synced;
-    ec_pg_send(relay.conn, &relay.read, &sql_lock, (struct ec_pg_values){NULL, 0});
+    relay.read.done = answer;
+    relay.sync.done = asked;
+    ec_pg_send(relay.conn, &relay.read, sql, (struct ec_pg_values){NULL, 0});
     ec_pg_sync(relay.conn, &relay.sync);
     ec_pg_deadline(relay.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
 }
@@ -440,18 +441,6 @@ static void measure_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *repl
     ec_metric_set(relay.lag, age_ms > 0 ? (double)age_ms / 1e3 : 0);
 }
 
-static void measure(void)
-{
-    if (!ec_pg_ready() || !ec_pg_conn_up(relay.conn) || ec_pg_conn_busy(relay.conn))
-        return;
-    relay.asking = true;
-    relay.read.done = measure_answer;
-    relay.sync.done = lock_synced;
-    ec_pg_send(relay.conn, &relay.read, &sql_measure, (struct ec_pg_values){NULL, 0});
-    ec_pg_sync(relay.conn, &relay.sync);
-    ec_pg_deadline(relay.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     (void)timer;
@@ -459,11 +448,12 @@ static void on_tick(uv_timer_t *timer)
         return;
     if (relay.locked && ++relay.measure_ticks >= MEASURE_TICKS) {
         relay.measure_ticks = 0;
-        measure();
+        if (ec_pg_ready())
+            ask(&sql_measure, measure_answer);
     } else if (!relay.locked) {
         if (++relay.lock_ticks >= LOCK_TICKS) {
             relay.lock_ticks = 0;
-            try_lock();
+            ask(&sql_lock, lock_answer);
         }
     } else if (!relay.batch) {
         read_batch();
@@ -476,7 +466,7 @@ static void on_up(struct ec_pg_conn *conn, void *data)
     ec_pg_conn_renew(conn);
     relay.up = true;
     relay.lock_ticks = 0;
-    try_lock();
+    ask(&sql_lock, lock_answer);
 }
 
 static void on_lost(struct ec_pg_conn *conn, void *data)
