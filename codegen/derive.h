@@ -108,6 +108,7 @@ struct ecc_derived {
     struct ecc_derived_given *given; /* one for each of the scenario's */
     struct ecc_hops hops;         /* a REQUEST for each time */
     bool cut;                     /* there is no end: events cause each other */
+    uint64_t began_us;            /* recorded: when its trace began, microseconds since 1970 */
     const struct ecc_say *unsaid; /* the first narration of a hop that there is not, or NULL */
     bool cached;                  /* the last reply came from a cache */
     const bool *met;              /* each of the scenario's assumptions: its turn has come */

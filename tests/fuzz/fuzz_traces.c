@@ -48,18 +48,19 @@ static void one_trace(const struct ecc_model *model, const struct ecc_trace *tra
     json_t *otlp = ecc_trace_otlp(trace);
     char *written = json_dumps(otlp, JSON_COMPACT);
     struct ecc_arena arena;
+    uint64_t verdict_us = 0;
     const char *why;
     size_t refused;
 
     ecc_arena_init(&arena);
     const struct ecc_derived *derived = ecc_derive(&arena, model, model->scenarios[0]);
-    ecc_trace_compare(&arena, derived, ecc_trace_recorded(&arena, model, model->scenarios[0], trace), &differences);
+    ecc_trace_compare(&arena, derived, ecc_trace_recorded(&arena, model, model->scenarios[0], trace), &verdict_us, &differences);
     if (!written || ecc_otlp_read(written, strlen(written), keep, again, &refused, &why) != (int)trace->n || refused ||
         !ecc_traces_find(again, trace->id))
         abort();
     struct ecc_derived *one = ecc_trace_recorded(&arena, model, model->scenarios[0], trace);
     struct ecc_derived *two = ecc_trace_recorded(&arena, model, model->scenarios[0], ecc_traces_find(again, trace->id));
-    ecc_trace_compare(&arena, one, two, &none);
+    ecc_trace_compare(&arena, one, two, &verdict_us, &none);
     for (size_t i = 0; i < none.n; i++)
         if (none.items[i].kind == ECC_DIFFERENCE_MISSING)
             abort();

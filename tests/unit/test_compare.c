@@ -120,13 +120,14 @@ static void act_all(const struct ecc_hops *hops, const char *parent)
 static struct ecc_differences played(const struct ecc_model *model, const struct ecc_derived *derived)
 {
     struct ecc_differences differences = {0};
+    uint64_t verdict_us = 0;
 
     traces = ecc_traces_new(64 << 20);
     spans = 0;
     clock_us = 1000000;
     act_all(&derived->hops, "ffffffffffffffff");
     struct ecc_derived *recorded = ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id));
-    ecc_trace_compare(&arena, derived, recorded, &differences);
+    ecc_trace_compare(&arena, derived, recorded, &verdict_us, &differences);
     ecc_traces_free(traces);
     return differences;
 }
@@ -305,7 +306,8 @@ static void undo_again(void **state)
     traces = ecc_traces_new(64 << 20);
     act_all(&again.hops, "ffffffffffffffff");
     struct ecc_differences differences = {0};
-    ecc_trace_compare(&arena, derived, ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id)),
+    uint64_t verdict_us = 0;
+    ecc_trace_compare(&arena, derived, ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id)), &verdict_us,
                       &differences);
     ecc_traces_free(traces);
     assert_int_equal(differences.n, 0);
@@ -322,16 +324,18 @@ static void undo_again(void **state)
     act_all(&shorter.hops, "ffffffffffffffff");
     paid->hops = saved;
     differences = (struct ecc_differences){0};
-    ecc_trace_compare(&arena, other, ecc_trace_recorded(&arena, model, other->scenario, ecc_traces_find(traces, trace_id)), &differences);
+    verdict_us = 0;
+    ecc_trace_compare(&arena, other, ecc_trace_recorded(&arena, model, other->scenario, ecc_traces_find(traces, trace_id)), &verdict_us,
+                      &differences);
     ecc_traces_free(traces);
     expect_one(&differences, ECC_DIFFERENCE_EXTRA, good);
     ecc_arena_free(&arena);
 }
 
-/* The gateway may ask again who a token is, but not before its answer has run out. */
+/* The gateway may ask again who a token is, but not before its answer has run out, which it may have had before this trace. */
 static void verdict_again(void **state)
 {
-    static const uint64_t pauses[] = {0, 4000000, 5100000};
+    static const uint64_t pauses[] = {0, 4000000, 5100000}, told[] = {0, 16000000, 14900000};
     const struct ecc_model *model;
 
     (void)state;
@@ -345,6 +349,7 @@ static void verdict_again(void **state)
     for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
         struct ecc_differences differences = {0};
         struct ecc_hops saved = second->hops;
+        uint64_t verdict_us = 0;
         limit.label = "limit";
         children[0] = &limit;
         children[1] = auth;
@@ -356,9 +361,25 @@ static void verdict_again(void **state)
         act_all(&derived->hops, "ffffffffffffffff");
         second->hops = saved;
         ecc_trace_compare(&arena, derived, ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id)),
-                          &differences);
+                          &verdict_us, &differences);
         ecc_traces_free(traces);
         assert_int_equal(differences.n, i < 2 ? 3 : 0); /* another label is one more and one less; and the question */
+
+        struct ecc_derived alone = *derived;
+        alone.hops = (struct ecc_hops){&second, 1, 1};
+        begin_act();
+        clock_us = 20000000;
+        traces = ecc_traces_new(64 << 20);
+        second->hops = (struct ecc_hops){children, saved.n + 1, 16};
+        act_all(&alone.hops, "ffffffffffffffff");
+        second->hops = saved;
+        differences = (struct ecc_differences){0};
+        verdict_us = told[i];
+        ecc_trace_compare(&arena, &alone, ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id)),
+                          &verdict_us, &differences);
+        ecc_traces_free(traces);
+        assert_int_equal(differences.n, i < 2 ? 3 : 0);
+        assert_in_range(verdict_us, 20000000, 20001000);
     }
     ecc_arena_free(&arena);
 }

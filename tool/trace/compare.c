@@ -16,7 +16,8 @@
 struct comparing {
     struct ecc_arena *arena;
     struct ecc_differences *out;
-    uint64_t verdict_us; /* when the gateway's auth was asked last, end of it; 0: not yet */
+    uint64_t began_us;    /* of the trace, since 1970 */
+    uint64_t *verdict_us; /* when the gateway's auth was asked last, end of it, since 1970; 0: not yet */
 };
 
 /* A list of siblings on both sides. */
@@ -273,14 +274,17 @@ static bool asks_for_verdict(const struct ecc_auth *auth, const struct ecc_hops 
 static void look_at_verdict(struct comparing *c, struct sides *s, const struct ecc_hop *request)
 {
     const struct ecc_node *gateway = request->to;
-    uint64_t before = c->verdict_us, ignored;
+    uint64_t before = *c->verdict_us, last_us;
 
     if (!gateway || gateway->kind != ECC_NODE_GATEWAY || !gateway->u.gateway.auth || !gateway->u.gateway.auth->via)
         return;
     s->auth = gateway->u.gateway.auth;
-    if (!asks_for_verdict(s->auth, s->recorded, &c->verdict_us) || asks_for_verdict(s->auth, s->derived, &ignored))
+    if (!asks_for_verdict(s->auth, s->recorded, &last_us))
         return;
-    s->asked_again = before && request->start_us + 5000 >= before + (uint64_t)s->auth->cache_ms * 1000; /* 5 ms: clocks of two processes */
+    *c->verdict_us = c->began_us + last_us;
+    if (asks_for_verdict(s->auth, s->derived, &last_us))
+        return;
+    s->asked_again = before && c->began_us + request->start_us + 5000 >= before + (uint64_t)s->auth->cache_ms * 1000; /* 5 ms: clocks of two processes */
 }
 
 static void compare_lists(struct comparing *c, const struct ecc_hop *parent, const struct ecc_hops *derived, struct ecc_hops *recorded,
@@ -319,9 +323,9 @@ static void compare_lists(struct comparing *c, const struct ecc_hop *parent, con
 }
 
 void ecc_trace_compare(struct ecc_arena *arena, const struct ecc_derived *derived, struct ecc_derived *recorded,
-                       struct ecc_differences *out)
+                       uint64_t *verdict_us, struct ecc_differences *out)
 {
-    struct comparing c = {.arena = arena, .out = out};
+    struct comparing c = {.arena = arena, .out = out, .began_us = recorded->began_us, .verdict_us = verdict_us};
 
     compare_lists(&c, NULL, &derived->hops, &recorded->hops, NULL);
     ecc_hops_name(arena, &recorded->hops); /* what has the derivation's labels now */

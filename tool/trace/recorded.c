@@ -219,6 +219,7 @@ struct ecc_derived *ecc_trace_recorded(struct ecc_arena *arena, const struct ecc
         if (!i || trace->spans[i]->start_us < b.began_us)
             b.began_us = trace->spans[i]->start_us;
     }
+    recorded->began_us = b.began_us;
     qsort_r(b.order, trace->n, sizeof *b.order, in_time, &b);
     find_parents(&b);
     for (size_t i = 0; i < trace->n; i++)

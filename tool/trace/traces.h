@@ -123,9 +123,9 @@ struct ecc_differences {
 
 /* Holds a recorded trace against what is derived, as a partial order: siblings come one after another but for those of other branches,
  * those that nobody waits for and those of loops. What a recorded hop is there for (phase, saga, step, narration) it has from its derived
- * one. */
+ * one. verdict_us: when the gateway was last told whose the token is (us since 1970, as in spans; 0: never), before this trace and after it. */
 void ecc_trace_compare(struct ecc_arena *arena, const struct ecc_derived *derived, struct ecc_derived *recorded,
-                       struct ecc_differences *out);
+                       uint64_t *verdict_us, struct ecc_differences *out);
 const char *ecc_difference_name(enum ecc_difference_kind kind);
 
 #endif

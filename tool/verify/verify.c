@@ -39,7 +39,7 @@ struct quiet {
 }; /* how long nothing may come before a trace is taken to be whole */
 
 /* What is waited for: hops that both have, and differences. What is only tried again is neither. */
-static void look(struct ecc_verify *v, struct ecc_verified *out, size_t *seen)
+static void look(struct ecc_verify *v, struct ecc_verified *out, uint64_t *verdict_us, size_t *seen)
 {
     struct ecc_derived *recorded = ecc_verify_trace(v, out->scenario, out->trace_id);
 
@@ -49,17 +49,19 @@ static void look(struct ecc_verify *v, struct ecc_verified *out, size_t *seen)
     }
     out->recorded = recorded;
     out->differences = (struct ecc_differences){0};
-    ecc_trace_compare(v->arena, out->derived, recorded, &out->differences);
+    ecc_trace_compare(v->arena, out->derived, recorded, verdict_us, &out->differences);
     *seen = out->differences.matched * 1000 + out->differences.n;
 }
 
-static void wait_for_trace(struct ecc_verify *v, struct ecc_verified *out, struct quiet wanted)
+/* verdict_us: as ecc_trace_compare has it. */
+static void wait_for_trace(struct ecc_verify *v, struct ecc_verified *out, uint64_t *verdict_us, struct quiet wanted)
 {
-    uint64_t began = now_ms(), quiet_since = began;
+    uint64_t began = now_ms(), quiet_since = began, before_us = *verdict_us;
     size_t seen = 0, last = (size_t)-1;
 
     while (!ecc_verify_interrupted) {
-        look(v, out, &seen);
+        *verdict_us = before_us;
+        look(v, out, verdict_us, &seen);
         uint64_t now = now_ms();
         if (seen != last)
             quiet_since = now;
@@ -85,6 +87,7 @@ struct giving {
     struct ecc_verify *v;
     const struct ecc_scenario *scenario;
     const struct ecc_derived *derived;
+    uint64_t verdict_us; /* as ecc_trace_compare has it */
     char trace_id[33];
 };
 
@@ -108,7 +111,7 @@ static int after_given(void *data, size_t given)
     struct ecc_verified seen = {.scenario = g->scenario, .derived = &wanted};
 
     memcpy(seen.trace_id, g->trace_id, sizeof seen.trace_id);
-    wait_for_trace(g->v, &seen, quiet);
+    wait_for_trace(g->v, &seen, &g->verdict_us, quiet);
     if (!its->held)
         wait_until_calm(g->v);
     return ecc_verify_interrupted ? ECC_EXIT_FAILED : 0;
@@ -120,7 +123,7 @@ static int play(struct ecc_verify *v, struct ecc_verified *out)
 {
     static const struct quiet quiet = {.same_ms = 800, .different_ms = 8000};
     const struct ecc_scenario *scenario = out->scenario;
-    struct giving giving = {v, scenario, out->derived, ""};
+    struct giving giving = {.v = v, .scenario = scenario, .derived = out->derived};
     const struct ecc_load_watch watch = {&giving, before_given, after_given};
     struct ecc_play play = {0};
     int code, mended;
@@ -137,7 +140,7 @@ static int play(struct ecc_verify *v, struct ecc_verified *out)
         code = ecc_play_when(&play, scenario->when->times, true);
     memcpy(out->trace_id, play.trace_id, sizeof out->trace_id);
     if (!code)
-        wait_for_trace(v, out, quiet);
+        wait_for_trace(v, out, &giving.verdict_us, quiet);
     if (!code && play.answer && !v->assumed) {
         const struct ecc_difference wrong = {
             .kind = ECC_DIFFERENCE_CHANGED,
