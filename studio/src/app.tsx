@@ -6,11 +6,12 @@ import { Canvas } from "./canvas";
 import type { Checked, Example, ExampleEntry, LiveRun, Scenario } from "./data";
 import { Details, type Selection } from "./details";
 import { Dock, playerKey } from "./dock";
+import * as early from "./first";
 import { beatAt, buildModel, restOf } from "./frame";
 import { NARROW, useMedia } from "./hooks";
 import { Icon } from "./icons";
 import { layout as arrange } from "./layout";
-import { lazy } from "./lazy";
+import { fetchSoon, lazy } from "./lazy";
 import { marksOf, useLive, useTraffic, Verdict } from "./live";
 import { Menu } from "./menu";
 import { pressing, timeOfStep, typing, useModel, useOnePlayer } from "./player-view";
@@ -35,8 +36,8 @@ export function App() {
   const roomy = useMedia("(min-width: 1700px)");
   const player = useOnePlayer();
   const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));
-  const [examples, setExamples] = useState<ExampleEntry[]>([]);
-  const [loaded, setLoaded] = useState<{ id: string; data: Example }>();
+  const [examples, setExamples] = useState<ExampleEntry[]>(early.first.examples ?? []);
+  const [loaded, setLoaded] = useState<{ id: string; data: Example } | undefined>(early.first.loaded);
   const [draft, setDraft] = useState<Checked>();
   const [problem, setProblem] = useState("");
   const [selection, setSelection] = useState<Selection>();
@@ -84,7 +85,7 @@ export function App() {
   // ---------------------------------------------------------------- what the server sends
 
   useEffect(() => {
-    api.examples().then(setExamples, (error: Error) => setProblem(error.message));
+    early.examples.then(setExamples, (error: Error) => setProblem(error.message));
   }, []);
   const known = examples.some(({ id }) => id === route.example);
   useEffect(() => {
@@ -95,8 +96,8 @@ export function App() {
 
   const load = useCallback(async (id: string) => {
     try {
-      const data = await api.example(id);
-      setLoaded({ id, data });
+      const data = await early.example(id);
+      setLoaded((old) => (old?.data === data ? old : { id, data }));
       setProblem("");
     } catch (error) {
       setProblem((error as Error).message);
@@ -118,6 +119,8 @@ export function App() {
   }, [loaded, draft, route.example]);
   const topology = data?.topology;
   const layout = useMemo(() => (topology && topology.nodes.length > 0 ? arrange(topology) : undefined), [topology]);
+
+  useEffect(() => void (layout && fetchSoon()), [layout]);
 
   // ---------------------------------------------------------------- what plays
 

@@ -70,7 +70,7 @@ async function metrics(page) {
 }
 
 /** Clients, a gateway, services with databases, a bus: n nodes. */
-function crowd(n) {
+export function crowd(n) {
   const nodes = [{ id: "app", kind: "client", title: "App" }, { id: "door", kind: "gateway", title: "Door" }, { id: "bus", kind: "bus", title: "Bus" }, { id: "out", kind: "external", title: "Outside" }];
   const edges = [{ from: "app", to: "door", protocol: "http" }];
   for (let i = 0; nodes.length < n; i++) {
@@ -84,7 +84,7 @@ function crowd(n) {
 }
 
 /** Rounds of n messages that go beside each other. */
-function steps({ edges }, n) {
+export function steps({ edges }, n) {
   const list = [];
   for (let round = 0; round < 12; round++) {
     for (let i = 0; i < n; i++) {
