@@ -128,6 +128,7 @@ export function App() {
   const switches = useMemo(() => (data?.switches ?? []).filter((one) => one.scenarios.includes(route.scenario ?? "")), [data, route.scenario]);
   const on = switches.filter(({ id }) => route.switches.includes(id));
   const assume = on.map((one) => one.assume);
+  const unreal = on.find(({ real }) => real === "never");
   const derivedKey = route.scenario && assume.length > 0 ? JSON.stringify([route.example, route.scenario, assume]) : "";
   useEffect(() => {
     setRun(undefined);
@@ -262,7 +263,7 @@ export function App() {
   const flip = async (id: string, to: boolean) => {
     const ids = to ? [...route.switches, id] : route.switches.filter((other) => other !== id);
     go({ ...parseRoute(location.hash), switches: ids }, false);
-    if (isLive) await api.liveSwitch(id, to).catch((error: Error) => say(error.message));
+    if (isLive && switches.find((one) => one.id === id)?.real === "now") await api.liveSwitch(id, to).catch((error: Error) => say(error.message));
   };
   const runForReal = async () => {
     say("Running it on the live system …");
@@ -426,6 +427,7 @@ export function App() {
                   example={route.example!}
                   topology={topology}
                   selection={selection}
+                  scenario={route.scenario}
                   onSelect={select}
                   onClose={unselect}
                   heading={heading}
@@ -449,12 +451,18 @@ export function App() {
             switches={<SwitchedOn switches={switches} on={route.switches} onFlip={flip} />}
           >
             {isLive && (
-              <button type="button" class="tool wide" onClick={() => void runForReal()} title="Run the scenario on the live system and compare">
+              <button
+                type="button"
+                class="tool wide"
+                onClick={() => void runForReal()}
+                disabled={unreal !== undefined}
+                title={unreal ? `${unreal.label}: this changes only the derivation` : "Run the scenario on the live system and compare"}
+              >
                 <Icon name="live" />
                 <span>Run for real</span>
               </button>
             )}
-            {switches.length > 0 && <Switches switches={switches} on={route.switches} live={isLive} onFlip={flip} />}
+            {switches.length > 0 && <Switches switches={switches} nodes={topology!.nodes} on={route.switches} live={isLive} onFlip={flip} />}
             <Menu
               label="Export"
               icon="more"

@@ -1,6 +1,6 @@
 // Writes a frame into a drawing (diagram.tsx): where messages are, how edges, nodes and breakers look. It touches only what differs from what it
 // wrote before, and never asks the page for a measure, so that a frame costs what moves. Owns the groups of messages and rates.
-import { boxAt, CHIP, shared, sides, type Side, type Spot } from "./chips";
+import { boxAt, CHIP, shared, sides, type Obstacle, type Side, type Spot } from "./chips";
 import { pointAt, type Point, type Way } from "./curve";
 import type { Traffic } from "./data";
 import { BEAT, frame as frameAt, REST, type Frame, type Message, type Model, type State } from "./frame";
@@ -118,7 +118,8 @@ export class Stage {
   private frame: Frame | undefined;
   private sides: Side[] = [];
   private sidesOf = "";
-  private fixed: Box[];
+  private small: Box[]; // breakers
+  private legible: Obstacle[]; // what texts of messages should leave to be read
   private messages: Element;
   private rates: SVGGElement;
 
@@ -139,7 +140,9 @@ export class Stage {
       this.kinds.set(group, group.getAttribute("class")!.split(" ").slice(0, 2).join(" "));
     }
     const breakers = layout.edges.filter(({ edge }) => edge.breaker).map(({ way }) => pointAt(way, BREAKER_AT));
-    this.fixed = [...layout.nodes, ...breakers.map(({ x, y }) => ({ x: x - 20, y: y - 9, w: 40, h: 18 }))];
+    this.small = breakers.map(({ x, y }) => ({ x: x - 20, y: y - 9, w: 40, h: 18 }));
+    const names = layout.nodes.map(({ x, y, w, h }) => ({ x: x + 12, y: y + h / 2 - 16, w: w - 24, h: 34, weight: 1 }));
+    this.legible = [...names, ...this.small.map((box) => ({ ...box, weight: 3 }))];
     this.messages = float ?? svg.querySelector<SVGGElement>(".messages")!;
     this.rates = svg.querySelector<SVGGElement>(".rates")!;
     this.messages.replaceChildren();
@@ -219,7 +222,7 @@ export class Stage {
         upright: Math.abs(pointAt(way, 0).x - pointAt(way, 1).x) < 1,
       };
     });
-    this.sides = sides(spots, this.fixed, k, this.layout.width);
+    this.sides = sides(spots, this.legible, k, this.layout.width);
   }
 
   private paint(group: Element, extra: string) {
@@ -266,7 +269,7 @@ export class Stage {
     for (const group of [...this.edges.values(), ...this.nodes.values()]) group.removeAttribute("data-live");
     if (!traffic) return;
     for (const { node, state } of traffic.nodes) this.nodes.get(node)?.setAttribute("data-live", state === "ready" ? "up" : "down");
-    const boxes = [...this.fixed];
+    const boxes: Box[] = [...this.layout.nodes, ...this.small];
     for (const { edge, rate, errors, p50_ms, breaker } of traffic.edges) {
       const way = this.ways.get(edge);
       if (!way) continue;

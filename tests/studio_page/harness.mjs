@@ -36,13 +36,14 @@ export async function open(base, hash, { viewport = WIDE, expected, ...options }
 
 /** Runs a test on a page, which is closed behind it. */
 export async function step(name, page, work) {
+  const begun = performance.now();
   let opened;
   try {
     opened = await page;
     await work(opened);
     if (opened?.problems) assert.deepEqual(opened.problems, [], "the console is empty");
     passed++;
-    console.log(`ok   ${name}`);
+    console.log(`ok   ${name} (${((performance.now() - begun) / 1000).toFixed(1)} s)`);
   } catch (error) {
     failed++;
     console.log(`FAIL ${name}: ${error.stack}`);

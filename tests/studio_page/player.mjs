@@ -165,7 +165,7 @@ export async function player(base, shop) {
     await page.locator(`.step:nth-child(${entry + 1}) button`).click();
     const details = page.locator(".details");
     await details.getByText("topology.ecom:").waitFor();
-    assert.match(await details.locator(".listing").first().innerText(), /edge order-svc\s+-> inventory-svc/);
+    assert.match(await details.locator(".listing").first().innerText(), /step reserve\s+do\s+inventory-svc\.Reserve\(/, "the step's own lines");
     assert.match(await details.innerText(), /breaker[^]*3 timeouts/);
     await details.locator("figcaption", { hasText: /generated\/.*\.c/ }).first().waitFor();
     await page.locator("[data-edge='payment-svc -> stripe'] .reach").dispatchEvent("click");
