@@ -46,7 +46,7 @@ const EDGE = 16; // around everything
 const textWidth = (text: string) => 7.3 * text.length;
 
 /** What a node's outline leaves free of its text at both sides together. */
-const slack = ({ kind }: TopologyNode) => (kind === "gateway" ? 44 : kind === "bus" || kind === "cache" ? 40 : 30);
+const slack = ({ kind }: TopologyNode) => (kind === "gateway" ? 56 : kind === "bus" || kind === "cache" ? 40 : 30);
 
 interface Entry {
   node: TopologyNode;

@@ -263,8 +263,9 @@ void studio_switch_live(struct studio_request *r)
         return;
     }
     if (s->real != STUDIO_REAL_NOW) {
-        studio_problem(r, &studio_error_invalid, s->real == STUDIO_REAL_IN_RUN ? "`%s` is made true when a scenario is run"
-                                                                                : "`%s` changes only the derivation: it can't be made true of what is up",
+        studio_problem(r, &studio_error_invalid,
+                       s->real == STUDIO_REAL_IN_RUN ? "`%s` is made true when a scenario is run"
+                                                     : "`%s` changes only the derivation: it can't be made true of what is up",
                        s->assume);
         return;
     }

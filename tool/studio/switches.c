@@ -1,5 +1,6 @@
-/* Switches: what the language can assume of a topology's parts, as a person would flip it. One is offered for a scenario in which it would be
- * noticed, which derive knows: with it assumed as well, other messages are sent, or they end otherwise. What is made lives in the view's memory.
+/* Switches: what the language can assume of a topology's parts, as a person would flip it. One is offered for a scenario in which it would
+ * be noticed, which derive knows: with it assumed as well, other messages are sent, or they end otherwise. What is made lives in the view's
+ * memory.
  */
 #include <string.h>
 
@@ -16,8 +17,8 @@ static const char *called(const struct ecc_node *node)
 }
 
 /* id, what, assume: kept by the list. Two of one id, of statuses that are one error, are one. */
-static void add(struct ecc_arena *arena, struct switches *list, const char *id, const char *what, const char *assume,
-                enum studio_real real, struct ecc_assume clause)
+static void add(struct ecc_arena *arena, struct switches *list, const char *id, const char *what, const char *assume, enum studio_real real,
+                struct ecc_assume clause)
 {
     struct studio_switch new = {
         .id = id,
@@ -139,7 +140,8 @@ static bool same(const struct ecc_hops *a, const struct ecc_hops *b)
     for (size_t i = 0; i < a->n; i++) {
         const struct ecc_hop *x = a->items[i], *y = b->items[i];
         if (x->kind != y->kind || x->outcome != y->outcome || x->phase != y->phase || x->from != y->from || x->to != y->to ||
-            x->error != y->error || x->status != y->status || x->opens != y->opens || x->maybe != y->maybe || strcmp(x->label, y->label) != 0)
+            x->error != y->error || x->status != y->status || x->opens != y->opens || x->maybe != y->maybe ||
+            strcmp(x->label, y->label) != 0)
             return false;
         if (!same(&x->hops, &y->hops))
             return false;
@@ -148,7 +150,8 @@ static bool same(const struct ecc_hops *a, const struct ecc_hops *b)
 }
 
 /* What an operation's text never comes to is not offered: it would be forced. */
-static bool is_noticed(struct ecc_arena *arena, const struct ecc_model *model, const struct studio_switch *s, const struct ecc_derived *derived)
+static bool is_noticed(struct ecc_arena *arena, const struct ecc_model *model, const struct studio_switch *s,
+                       const struct ecc_derived *derived)
 {
     struct ecc_scenario more = *derived->scenario;
 

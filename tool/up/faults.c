@@ -248,8 +248,7 @@ static json_t *freed(json_t *list, const json_t *mended)
         {
             if (fault == mended || is(fault, "kind", "scripted"))
                 continue;
-            json_array_foreach(json_object_get(fault, "processes"), m, other)
-                broken = broken || json_equal(name, other);
+            json_array_foreach(json_object_get(fault, "processes"), m, other) broken = broken || json_equal(name, other);
         }
         if (!broken)
             json_array_append(names, name);
