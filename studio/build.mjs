@@ -25,6 +25,14 @@ const common = {
   logLevel: "warning",
 };
 
+/** What comes later stands on the page as a whole: then what they share is one file, and not one for each set of them. */
+const together = {
+  name: "together",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/src\/(editor|sequence|help|exports)\.tsx$/ }, ({ path }) => ({ contents: `import "./app";\n${readFileSync(path, "utf8")}`, loader: "tsx" }));
+  },
+};
+
 if (args[0] === "--test") {
   const out = mkdtempSync(join(tmpdir(), "studio-test-"));
   try {
@@ -64,17 +72,19 @@ async function page(target) {
   const main = await build({
     ...common,
     ...naming,
-    entryPoints: ["src/main.tsx"],
+    entryPoints: ["src/early.ts", "src/main.tsx"],
     format: "esm",
     splitting: true,
+    plugins: [together],
     define: { STYLE_URL: JSON.stringify(`/assets/${styleFile}`), ALONE_URL: JSON.stringify(`/assets/${named(alone, "src/alone.tsx")}`) },
   });
   const icon = await build({ ...common, ...naming, entryPoints: ["src/icon.svg"], loader: { ".svg": "copy" } });
-  const entry = Object.values(main.metafile.outputs).find(({ entryPoint }) => entryPoint === "src/main.tsx");
-  const chunks = entry.imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
+  const entries = ["src/early.ts", "src/main.tsx"].map((source) => Object.values(main.metafile.outputs).find(({ entryPoint }) => entryPoint === source));
+  const imports = entries.flatMap((entry) => entry.imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path.slice(path.lastIndexOf("/") + 1)));
+  const chunks = [...new Set(imports)];
   const preload = chunks.map((chunk) => `<link rel="modulepreload" href="/assets/${chunk}" />`).join("\n    ");
   const html = readFileSync(join(here, "src/index.html"), "utf8");
-  writeFileSync(join(out, "index.html"), html.replace("PRELOAD", preload).replace("ICON", named(icon, "src/icon.svg")).replace("STYLE", styleFile).replace("SCRIPT", named(main, "src/main.tsx")));
+  writeFileSync(join(out, "index.html"), html.replace("PRELOAD", preload).replace("ICON", named(icon, "src/icon.svg")).replace("STYLE", styleFile).replace("EARLY", named(main, "src/early.ts")).replace("SCRIPT", named(main, "src/main.tsx")));
   licenses(out, [style, alone, main]);
   writeFileSync(join(out, "sources.txt"), `${sources()}\n`);
   rmSync(target, { recursive: true, force: true });

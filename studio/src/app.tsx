@@ -6,11 +6,12 @@ import { Canvas } from "./canvas";
 import type { Checked, Example, ExampleEntry, LiveRun, Scenario } from "./data";
 import { Details, type Selection } from "./details";
 import { Dock, playerKey } from "./dock";
+import * as early from "./first";
 import { beatAt, buildModel, restOf } from "./frame";
 import { NARROW, useMedia } from "./hooks";
 import { Icon } from "./icons";
 import { layout as arrange } from "./layout";
-import { lazy } from "./lazy";
+import { fetchSoon, lazy } from "./lazy";
 import { marksOf, useLive, useTraffic, Verdict } from "./live";
 import { Menu } from "./menu";
 import { pressing, timeOfStep, typing, useModel, useOnePlayer } from "./player-view";
@@ -35,8 +36,8 @@ export function App() {
   const roomy = useMedia("(min-width: 1700px)");
   const player = useOnePlayer();
   const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));
-  const [examples, setExamples] = useState<ExampleEntry[]>([]);
-  const [loaded, setLoaded] = useState<{ id: string; data: Example }>();
+  const [examples, setExamples] = useState<ExampleEntry[]>(early.first.examples ?? []);
+  const [loaded, setLoaded] = useState<{ id: string; data: Example } | undefined>(early.first.loaded);
   const [draft, setDraft] = useState<Checked>();
   const [problem, setProblem] = useState("");
   const [selection, setSelection] = useState<Selection>();
@@ -84,7 +85,7 @@ export function App() {
   // ---------------------------------------------------------------- what the server sends
 
   useEffect(() => {
-    api.examples().then(setExamples, (error: Error) => setProblem(error.message));
+    early.examples.then(setExamples, (error: Error) => setProblem(error.message));
   }, []);
   const known = examples.some(({ id }) => id === route.example);
   useEffect(() => {
@@ -95,8 +96,8 @@ export function App() {
 
   const load = useCallback(async (id: string) => {
     try {
-      const data = await api.example(id);
-      setLoaded({ id, data });
+      const data = await early.example(id);
+      setLoaded((old) => (old?.data === data ? old : { id, data }));
       setProblem("");
     } catch (error) {
       setProblem((error as Error).message);
@@ -117,7 +118,16 @@ export function App() {
     return { ...loaded.data, ...draft };
   }, [loaded, draft, route.example]);
   const topology = data?.topology;
-  const layout = useMemo(() => (topology && topology.nodes.length > 0 ? arrange(topology) : undefined), [topology]);
+  const layout = useMemo(() => {
+    if (!topology || topology.nodes.length === 0) return undefined;
+    const start = performance.now();
+    const made = arrange(topology);
+    performance.clearMeasures("layout");
+    performance.measure("layout", { start }); // of the tests
+    return made;
+  }, [topology]);
+
+  useEffect(() => void (layout && fetchSoon()), [layout]);
 
   // ---------------------------------------------------------------- what plays
 
@@ -125,6 +135,7 @@ export function App() {
   const switches = useMemo(() => (data?.switches ?? []).filter((one) => one.scenarios.includes(route.scenario ?? "")), [data, route.scenario]);
   const on = switches.filter(({ id }) => route.switches.includes(id));
   const assume = on.map((one) => one.assume);
+  const unreal = on.find(({ real }) => real === "never");
   const derivedKey = route.scenario && assume.length > 0 ? JSON.stringify([route.example, route.scenario, assume]) : "";
   useEffect(() => {
     setRun(undefined);
@@ -259,7 +270,7 @@ export function App() {
   const flip = async (id: string, to: boolean) => {
     const ids = to ? [...route.switches, id] : route.switches.filter((other) => other !== id);
     go({ ...parseRoute(location.hash), switches: ids }, false);
-    if (isLive) await api.liveSwitch(id, to).catch((error: Error) => say(error.message));
+    if (isLive && switches.find((one) => one.id === id)?.real === "now") await api.liveSwitch(id, to).catch((error: Error) => say(error.message));
   };
   const runForReal = async () => {
     say("Running it on the live system …");
@@ -423,6 +434,7 @@ export function App() {
                   example={route.example!}
                   topology={topology}
                   selection={selection}
+                  scenario={route.scenario}
                   onSelect={select}
                   onClose={unselect}
                   heading={heading}
@@ -446,12 +458,18 @@ export function App() {
             switches={<SwitchedOn switches={switches} on={route.switches} onFlip={flip} />}
           >
             {isLive && (
-              <button type="button" class="tool wide" onClick={() => void runForReal()} title="Run the scenario on the live system and compare">
+              <button
+                type="button"
+                class="tool wide"
+                onClick={() => void runForReal()}
+                disabled={unreal !== undefined}
+                title={unreal ? `${unreal.label}: this changes only the derivation` : "Run the scenario on the live system and compare"}
+              >
                 <Icon name="live" />
                 <span>Run for real</span>
               </button>
             )}
-            {switches.length > 0 && <Switches switches={switches} on={route.switches} live={isLive} onFlip={flip} />}
+            {switches.length > 0 && <Switches switches={switches} nodes={topology!.nodes} on={route.switches} live={isLive} onFlip={flip} />}
             <Menu
               label="Export"
               icon="more"

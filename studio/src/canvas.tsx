@@ -69,7 +69,9 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
     const first = layout.nodes.reduce((a, b) => (b.x < a.x ? b : a));
     if (!narrow || all.scale >= READABLE) return all;
     const view = holder.current!.getBoundingClientRect();
-    return centred(READABLE, view.width / 2 / READABLE, first.y + first.h / 2);
+    const half = view.height / 2 / READABLE; // where all of its height has room, it stands in the middle
+    const y = 2 * half >= layout.height ? layout.height / 2 : Math.min(Math.max(first.y + first.h / 2, half), layout.height - half);
+    return centred(READABLE, view.width / 2 / READABLE, y);
   };
   /** One way for all changes of the view but the user's own: each frame of it is told to the Stage, too. */
   const go = (to: View, animate: boolean) => {

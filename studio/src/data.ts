@@ -77,7 +77,12 @@ export interface Scenario {
 export interface Switch {
   id: string;
   label: string;
+  /** The label without the node's name. */
+  what: string;
   assume: string;
+  node: string;
+  /** It is made true of a system that is up at once, while a scenario is run, or it changes the derivation alone. */
+  real: "now" | "run" | "never";
   /** In which it changes something. */
   scenarios: string[];
 }

@@ -13,6 +13,8 @@ interface Props {
   example: string;
   topology: Topology;
   selection: Selection;
+  /** What plays. */
+  scenario?: string;
   onSelect: (selection: Selection) => void;
   onClose: () => void;
   heading: Ref<HTMLHeadingElement>;
@@ -22,16 +24,18 @@ interface Props {
   draft: boolean;
 }
 
-function query(selection: Selection): Record<string, string> {
+function query(selection: Selection, scenario: string | undefined): Record<string, string> {
   if (selection.kind === "node") return { node: selection.id };
   if (selection.kind === "edge") return { edge: selection.name };
-  return { edge: selection.entry.step.edge, label: selection.entry.step.label };
+  // A step that there is only by a switch is known by its edge and label alone.
+  const { id, parent, kind, edge, label } = selection.entry.step;
+  return { ...(scenario ? { scenario, step: kind === "reply" ? (parent ?? id) : id } : {}), edge, label };
 }
 
-export function Details({ example, topology, selection, onSelect, onClose, heading, onLine, draft }: Props) {
+export function Details({ example, topology, selection, scenario, onSelect, onClose, heading, onLine, draft }: Props) {
   const [code, setCode] = useState<Code | undefined>();
   const [problem, setProblem] = useState("");
-  const asked = JSON.stringify(query(selection));
+  const asked = JSON.stringify(query(selection, scenario));
   useEffect(() => {
     let stale = false;
     setCode(undefined);

@@ -7,7 +7,7 @@ import { schedule, type Schedule } from "./schedule";
 export const BEAT = 1000;
 /** The part of a beat in which messages travel; in the rest they stand where they arrived, to be read. */
 export const TRAVEL = 0.7;
-const REST = 0.85;
+export const REST = 0.85;
 
 export interface EdgeLook {
   used: boolean;
@@ -51,6 +51,8 @@ export interface Message {
 export interface Frame {
   beat: number;
   arrived: boolean;
+  /** Nothing travels. */
+  still: boolean;
   messages: Message[];
   state: State;
 }
@@ -171,7 +173,7 @@ function progress(step: Step, u: number): number {
 export function frame(model: Model, t: number, still = false): Frame {
   const count = model.plan.beats.length;
   const time = Math.min(Math.max(t, 0), model.length);
-  if (count === 0 || time >= model.length) return { beat: Math.max(count - 1, 0), arrived: true, messages: [], state: model.before[count]! };
+  if (count === 0 || time >= model.length) return { beat: Math.max(count - 1, 0), arrived: true, still, messages: [], state: model.before[count]! };
   const beat = Math.min(Math.floor(time / BEAT), count - 1);
   const u = time / BEAT - beat;
   const arrived = still || u >= TRAVEL;
@@ -193,7 +195,7 @@ export function frame(model: Model, t: number, still = false): Frame {
       maybe: step.maybe === true,
     };
   });
-  return { beat, arrived, messages, state: model.before[arrived ? beat + 1 : beat]! };
+  return { beat, arrived, still, messages, state: model.before[arrived ? beat + 1 : beat]! };
 }
 
 /** The time at which a beat is best looked at: its messages have arrived. */

@@ -34,6 +34,7 @@ export interface Layout {
 }
 
 const HEIGHT = 50;
+const CLIENT_HEIGHT = 56; // with its bar
 const DATABASE_HEIGHT = 36;
 const DATABASE_GAP = 30;
 const PORT = 15; // between two ports of a side, where there is room
@@ -43,6 +44,9 @@ const EDGE = 16; // around everything
 
 /** An estimate that needs no font: letters at 13.5 px, half bold. */
 const textWidth = (text: string) => 7.3 * text.length;
+
+/** What a node's outline leaves free of its text at both sides together. */
+const slack = ({ kind }: TopologyNode) => (kind === "gateway" ? 56 : kind === "bus" || kind === "cache" ? 40 : 30);
 
 interface Entry {
   node: TopologyNode;
@@ -96,10 +100,10 @@ export function layout(topology: Topology): Layout {
   const entries = new Map<string, Entry>();
   for (const node of topology.nodes) {
     if (attached(node.id)) continue;
-    const h = Math.max(HEIGHT, (degree(node.id) - 1) * PORT + 24);
+    const h = Math.max(node.kind === "client" ? CLIENT_HEIGHT : HEIGHT, (degree(node.id) - 1) * PORT + 24);
     entries.set(node.id, { node, h, databases: topology.nodes.filter((other) => other.kind === "database" && other.of === node.id) });
   }
-  const width = Math.min(Math.max(...topology.nodes.map((node) => Math.max(textWidth(node.title), textWidth(node.id) * 0.9) + 30), 136), 220);
+  const width = Math.min(Math.max(...topology.nodes.map((node) => Math.max(textWidth(node.title), textWidth(node.id) * 0.9) + slack(node)), 136), 220);
   const pairs: TopologyEdge[] = [];
   for (const edge of topology.edges) {
     if (attached(edge.to) || !entries.has(edge.from) || !entries.has(edge.to)) continue;

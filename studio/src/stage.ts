@@ -1,13 +1,14 @@
 // Writes a frame into a drawing (diagram.tsx): where messages are, how edges, nodes and breakers look. It touches only what differs from what it
 // wrote before, and never asks the page for a measure, so that a frame costs what moves. Owns the groups of messages and rates.
-import { pointAt, type Way } from "./curve";
+import { boxAt, CHIP, shared, sides, type Obstacle, type Side, type Spot } from "./chips";
+import { pointAt, type Point, type Way } from "./curve";
 import type { Traffic } from "./data";
-import type { Frame, Message, Model, State } from "./frame";
+import { BEAT, frame as frameAt, REST, type Frame, type Message, type Model, type State } from "./frame";
 import type { Box, Layout } from "./layout";
 import { BREAKER_AT, SIGNS } from "./shapes";
 
 const SVG = "http://www.w3.org/2000/svg";
-const CHIP = 20; // its height
+const MOMENTS = [0.1, 0.35, REST]; // of a beat: at which texts beside messages are not to cover anything
 
 function element<K extends keyof SVGElementTagNameMap>(name: K, className: string, parent: Element): SVGElementTagNameMap[K] {
   const made = document.createElementNS(SVG, name);
@@ -29,6 +30,9 @@ export function measure(text: string): number {
   }
   return width;
 }
+
+const labelOf = (message: Message) => `${message.number}  ${message.text}`;
+const widthOf = (message: Message) => measure(labelOf(message)) + 16;
 
 /** A message: its sign and the chip beside it. On the page each floats in a layer of its own over the drawing, which is then not painted anew. */
 class Sign {
@@ -77,7 +81,7 @@ class Sign {
       this.body.setAttribute("d", sign.body);
       this.mark.setAttribute("d", sign.mark);
     }
-    const label = `${message.number}  ${message.text}`;
+    const label = labelOf(message);
     if (label !== this.label) {
       this.label = label;
       this.text.textContent = label;
@@ -96,15 +100,6 @@ class Sign {
   }
 }
 
-interface Chip {
-  x: number;
-  y: number;
-  width: number;
-}
-
-/** The area that two boxes have in common. */
-const shared = (a: Box, b: Box) => Math.max(Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x), 0) * Math.max(Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y), 0);
-
 export class Stage {
   private ways = new Map<string, Way>();
   private ends = new Map<string, [string, string]>();
@@ -121,6 +116,10 @@ export class Stage {
   private marked: Set<string> | undefined;
   private view = { scale: 1, x: 0, y: 0 };
   private frame: Frame | undefined;
+  private sides: Side[] = [];
+  private sidesOf = "";
+  private small: Box[]; // breakers
+  private legible: Obstacle[]; // what texts of messages should leave to be read
   private messages: Element;
   private rates: SVGGElement;
 
@@ -140,6 +139,10 @@ export class Stage {
     for (const group of [...this.edges.values(), ...this.nodes.values(), ...this.breakers.values()]) {
       this.kinds.set(group, group.getAttribute("class")!.split(" ").slice(0, 2).join(" "));
     }
+    const breakers = layout.edges.filter(({ edge }) => edge.breaker).map(({ way }) => pointAt(way, BREAKER_AT));
+    this.small = breakers.map(({ x, y }) => ({ x: x - 20, y: y - 9, w: 40, h: 18 }));
+    const names = layout.nodes.map(({ x, y, w, h }) => ({ x: x + 12, y: y + h / 2 - 16, w: w - 24, h: 34, weight: 1 }));
+    this.legible = [...names, ...this.small.map((box) => ({ ...box, weight: 3 }))];
     this.messages = float ?? svg.querySelector<SVGGElement>(".messages")!;
     this.rates = svg.querySelector<SVGGElement>(".rates")!;
     this.messages.replaceChildren();
@@ -149,6 +152,7 @@ export class Stage {
   setScope(model: Model | undefined) {
     this.scope = model;
     this.state = undefined;
+    this.sidesOf = "";
     if (!model) this.clear();
   }
 
@@ -182,27 +186,43 @@ export class Stage {
       this.lit = lit;
       this.repaint(frame.state, lit);
     }
-    const chips: Chip[] = [];
+    const sidesOf = `${frame.beat} ${frame.still} ${Math.round(k * 4)}`;
+    if (frame.messages.length > 0 && sidesOf !== this.sidesOf) {
+      this.sidesOf = sidesOf;
+      this.choose(frame, k);
+    }
+    const { x: dx, y: dy } = this.view;
     frame.messages.forEach((message, i) => {
       const way = this.ways.get(message.edge);
       const sign = (this.signs[i] ??= new Sign(this.messages, this.float !== undefined));
       if (!way) return sign.hide();
-      // At a node's border the sign would cover the head of the edge.
-      const margin = Math.min((15 * k) / way.length, 0.3);
-      const { x, y } = pointAt(way, margin + message.at * (1 - 2 * margin));
-      const own = measure(`${message.number}  ${message.text}`) + 16;
-      const width = own * k;
-      const upright = Math.abs(pointAt(way, 0).x - pointAt(way, 1).x) < 1; // beside it, or it would cover the node above
-      const left = upright ? x + 16 * k : Math.min(Math.max(x - width / 2, 4), Math.max(this.layout.width - width - 4, 4));
-      let top = upright ? y - (CHIP / 2) * k : y - (CHIP + 13) * k;
-      const meets = () => chips.some((c) => left < c.x + c.width + 4 && c.x < left + width + 4 && Math.abs(c.y - top) < (CHIP + 3) * k);
-      if (meets()) top = y + 13 * k;
-      while (meets()) top += (CHIP + 4) * k;
-      chips.push({ x: left, y: top, width });
-      const { x: dx, y: dy } = this.view;
-      sign.show(message, (x + dx) * scale, (y + dy) * scale, k * scale, { dx: (left - x) / k, dy: Math.round((top - y) / k), width: own });
+      const point = this.pointOf(way, message.at, k);
+      const width = widthOf(message);
+      const box = boxAt(point, width, this.sides[i]!, k, this.layout.width);
+      sign.show(message, (point.x + dx) * scale, (point.y + dy) * scale, k * scale, { dx: (box.x - point.x) / k, dy: Math.round(this.sides[i]!.dy), width });
     });
     for (let i = frame.messages.length; i < this.signs.length; i++) this.signs[i]!.hide();
+  }
+
+  /** At a node's border the sign would cover the head of the edge. */
+  private pointOf(way: Way, at: number, k: number): Point {
+    const margin = Math.min((15 * k) / way.length, 0.3);
+    return pointAt(way, margin + at * (1 - 2 * margin));
+  }
+
+  private choose(frame: Frame, k: number) {
+    const moments = this.scope && !frame.still ? MOMENTS.map((part) => frameAt(this.scope!, (frame.beat + part) * BEAT).messages) : [frame.messages];
+    const nowhere = { at: [{ x: -1e6, y: -1e6 }], width: 0, upright: false };
+    const spots = frame.messages.map((message, i): Spot => {
+      const way = this.ways.get(message.edge);
+      if (!way) return { ...nowhere, at: moments.map(() => nowhere.at[0]!) };
+      return {
+        at: moments.map((messages) => this.pointOf(way, messages[i]!.at, k)),
+        width: Math.max(...moments.map((messages) => widthOf(messages[i]!))),
+        upright: Math.abs(pointAt(way, 0).x - pointAt(way, 1).x) < 1,
+      };
+    });
+    this.sides = sides(spots, this.legible, k, this.layout.width);
   }
 
   private paint(group: Element, extra: string) {
@@ -249,8 +269,7 @@ export class Stage {
     for (const group of [...this.edges.values(), ...this.nodes.values()]) group.removeAttribute("data-live");
     if (!traffic) return;
     for (const { node, state } of traffic.nodes) this.nodes.get(node)?.setAttribute("data-live", state === "ready" ? "up" : "down");
-    const breakers = [...this.breakers.keys()].map((name) => pointAt(this.ways.get(name)!, BREAKER_AT)).map(({ x, y }) => ({ x: x - 20, y: y - 9, w: 40, h: 18 }));
-    const boxes: Box[] = [...this.layout.nodes, ...breakers];
+    const boxes: Box[] = [...this.layout.nodes, ...this.small];
     for (const { edge, rate, errors, p50_ms, breaker } of traffic.edges) {
       const way = this.ways.get(edge);
       if (!way) continue;

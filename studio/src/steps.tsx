@@ -1,5 +1,6 @@
 // The steps as a list: for reading, for choosing one, for screen readers.
-import { useEffect, useRef } from "preact/hooks";
+import type { VNode } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Player } from "./clock";
 import { restOf, toneOf, type Model } from "./frame";
 import { usePlayer } from "./hooks";
@@ -34,17 +35,21 @@ export function Steps({ model, player, marks, times, onOpen }: Props) {
       box.scrollTo({ top: top - box.clientHeight / 3, behavior: atOnce ? "auto" : "smooth" });
     }
   };
+  // What was made for a step stays as long as it looks the same: a beat makes anew what begins and what ends, not the whole list.
+  const made = useMemo(() => new Map<number, { when: string; item: VNode }>(), [model, marks, times, player, onOpen]);
   return (
     <ol class="steps" ref={list} aria-label="Steps">
       {model.plan.steps.map((entry) => {
+        const when = entry.beat === beat ? " now" : entry.beat < beat ? " past" : "";
+        const kept = made.get(entry.number);
+        if (kept?.when === when) return kept.item;
         const { step, number } = entry;
-        const now = entry.beat === beat;
         const notes = remarks(step);
         const together = besides(model.plan, entry) > 1;
         const mark = marks?.get(step.id);
         const time = times?.get(step.id);
-        return (
-          <li key={number} class={`step t-${toneOf(step)}${now ? " now" : entry.beat < beat ? " past" : ""}${together ? " together" : ""}`} aria-current={now ? "step" : undefined}>
+        const item = (
+          <li key={number} class={`step t-${toneOf(step)}${when}${together ? " together" : ""}`} aria-current={when === " now" ? "step" : undefined}>
             <button
               type="button"
               onClick={() => {
@@ -74,6 +79,8 @@ export function Steps({ model, player, marks, times, onOpen }: Props) {
             </button>
           </li>
         );
+        made.set(number, { when, item });
+        return item;
       })}
     </ol>
   );

@@ -1,16 +1,20 @@
-// Failure switches: each adds an assumption to the scenario, which is derived anew; with the system up it is made real, too.
+// Failure switches, by what they are of: each adds an assumption to the scenario, which is derived anew; with the system up it is made real, too,
+// where that can be.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Switch } from "./data";
+import type { Switch, TopologyNode } from "./data";
 import { Icon } from "./icons";
 
 interface Props {
   switches: Switch[];
+  nodes: TopologyNode[];
   on: string[];
   live: boolean;
   onFlip: (id: string, to: boolean) => void;
 }
 
-export function Switches({ switches, on, live, onFlip }: Props) {
+const REALITY: Record<Switch["real"], string> = { now: "", run: "when it is run", never: "derivation only" };
+
+export function Switches({ switches, nodes, on, live, onFlip }: Props) {
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
@@ -35,15 +39,26 @@ export function Switches({ switches, on, live, onFlip }: Props) {
         <span>Failures{on.length > 0 ? ` (${on.length})` : ""}</span>
       </button>
       {open && (
-        <fieldset class="menu-list switches">
-          <legend>{live ? "Also of the running system" : "The scenario is derived anew"}</legend>
-          {switches.map(({ id, label, assume }) => (
-            <label key={id} class="switch" title={`assume ${assume}`}>
-              <input type="checkbox" role="switch" checked={on.includes(id)} onChange={(event) => onFlip(id, event.currentTarget.checked)} />
-              <span>{label}</span>
-            </label>
-          ))}
-        </fieldset>
+        <div class="menu-list switches" role="group" aria-label="Failures">
+          <p>{live ? "The scenario is derived anew, and it is so in the running system." : "The scenario is derived anew."}</p>
+          {nodes
+            .map((node) => ({ node, its: switches.filter((one) => one.node === node.id) }))
+            .filter(({ its }) => its.length > 0)
+            .map(({ node, its }) => (
+              <fieldset key={node.id}>
+                <legend>
+                  {node.title} <code>{node.id}</code>
+                </legend>
+                {its.map(({ id, label, what, assume, real }) => (
+                  <label key={id} class="switch" title={`assume ${assume}`}>
+                    <input type="checkbox" role="switch" aria-label={label} checked={on.includes(id)} onChange={(event) => onFlip(id, event.currentTarget.checked)} />
+                    <span>{what}</span>
+                    {live && REALITY[real] && <small>{REALITY[real]}</small>}
+                  </label>
+                ))}
+              </fieldset>
+            ))}
+        </div>
       )}
     </div>
   );

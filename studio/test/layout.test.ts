@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pointAt, way } from "../src/curve";
+import { boxAt, shared, sides, type Obstacle, type Spot } from "../src/chips";
 import { layout, type Box } from "../src/layout";
 import { sequence } from "../src/sequence";
 import { buildModel } from "../src/frame";
@@ -112,4 +113,23 @@ test("the sequence has a row for each step, and a lane for each node but databas
     const last = lanes.findIndex(({ kind }) => kind === "external");
     if (last >= 0) assert.ok(lanes.slice(last).every(({ kind }) => kind === "external"));
   }
+});
+
+test("texts beside messages: none covers another, a name or a breaker where there is room, and each stays near", () => {
+  const at = (x: number, y: number) => ({ at: [{ x: x - 60, y }, { x: x - 30, y }, { x, y }], width: 90, upright: false });
+  const boxes = (spots: Spot[], obstacles: Obstacle[]) => sides(spots, obstacles, 1, 2000).map((side, i) => boxAt(spots[i]!.at[2]!, spots[i]!.width, side, 1, 2000));
+  const together = boxes([at(500, 300), at(500, 300), at(510, 305), at(520, 290)], []);
+  for (const [i, a] of together.entries()) for (const b of together.slice(i + 1)) assert.equal(shared(a, b), 0);
+  const name = { x: 460, y: 260, w: 90, h: 34, weight: 1 };
+  const breaker = { x: 440, y: 315, w: 40, h: 18, weight: 3 };
+  const [beside] = boxes([at(500, 300)], [name, breaker]);
+  assert.equal(shared(beside!, name) + shared(beside!, breaker), 0);
+  const [plain] = boxes([at(500, 300)], []);
+  assert.deepEqual(plain, { x: 455, y: 267, w: 90, h: 20 }, "above it, in the middle");
+  const [crowded] = boxes([at(500, 300)], [{ x: 0, y: 0, w: 2000, h: 2000, weight: 1 }]);
+  assert.ok(Math.abs(crowded!.y - 300) < 40, "where all is covered it stays where it belongs");
+  const [edge] = boxes([at(10, 300)], []);
+  assert.ok(edge!.x >= 4, "nothing is cut off");
+  const up = sides([{ ...at(500, 300), upright: true }], [], 1, 2000)[0]!;
+  assert.ok(up.dx > 0 && up.part === 0, "beside what goes up or down");
 });

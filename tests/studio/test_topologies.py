@@ -173,22 +173,23 @@ def test_check_follows_the_text(studio):
 
 
 def test_assumptions(studio):
-    """A switch changes the derivation as the clause in the text does."""
+    """A switch changes the derivation as the clause in the text does, and is offered where that is noticed."""
     text = studio.topology.read_text()
     plain = studio.good("/api/examples/ecommerce")
-    for clause in (s["assume"] for s in plain["switches"]):
+    for i, switch in enumerate(plain["switches"]):
+        clause, offered = switch["assume"], "happy-path" in switch["scenarios"]
         at = text.index('scenario happy-path "')
         written = text[:at] + text[at:].replace("  expect 201\n", f"  assume {clause}\n  expect 201\n", 1)
         expected = next(s for s in studio.post(CHECK, {"text": written}).json["scenarios"] if s["name"] == "happy-path")
         derived = studio.post(DERIVE, {"scenario": "happy-path", "assume": [clause]})
         assert derived.status == 200 and valid(derived.json, "scenario") == expected, clause
+        assert expected != plain["scenarios"][0] if offered else expected == plain["scenarios"][0] or switch["real"] == "never", clause
+        if i % 4:
+            continue  # to check is to derive once more
         checked = studio.post(CHECK, {"text": text, "scenario": "happy-path", "assume": [clause]}).json
         assert checked["diagnostics"] == [] and checked["scenarios"][0] == expected and checked["scenarios"][1:] == plain["scenarios"][1:], clause
         assert set(checked["places"]["steps"]["happy-path"]) == {s["id"] for s in expected["steps"] if s["kind"] != "reply"}
         assert checked["places"]["edges"] == plain["places"]["edges"], "no place moves"
-        switch = next(s for s in plain["switches"] if s["assume"] == clause)
-        if hops(expected) != hops(plain["scenarios"][0]):
-            assert "happy-path" in switch["scenarios"], f"{clause} is noticed"
     declined = studio.post(DERIVE, {"scenario": "happy-path", "assume": ["stripe.CreatePayment fails CardDeclined"]}).json
     assert any(s.get("error") == "CardDeclined" for s in declined["steps"]) and any(s["phase"] == "undo" for s in declined["steps"])
     both = studio.post(DERIVE, {"scenario": "happy-path", "assume": ["redis down", "kafka down"]}).json
@@ -224,6 +225,14 @@ def test_switches(studio):
     assert "happy-path" in card["scenarios"] and "payment-failure" not in card["scenarios"] and "cache-hit" not in card["scenarios"], card
     assert "circuit-breaker" not in switches["inventory-svc.hangs"]["scenarios"] and "circuit-breaker" in switches["inventory-svc.down"]["scenarios"]
     assert {"kafka.down", "redis.down", "inventory-svc.hangs", "inventory-svc.down", "stripe.hangs", "stripe.down"} <= set(switches)
+    assert card["what"] == "CreatePayment fails with CardDeclined" and card["real"] == "now", card
+    stock, open_, miss, session = (switches[f"{name}"] for name in (
+        "inventory-svc.Reserve.OutOfStock", "order-svc.inventory-svc.open", "redis.products.misses", "redis.sessions.holds"))
+    assert stock["assume"] == "inventory-svc.Reserve fails OutOfStock" and stock["real"] == "never" and "happy-path" in stock["scenarios"], stock
+    assert open_["assume"] == "breaker order-svc -> inventory-svc open" and open_["real"] == "run" and open_["node"] == "inventory-svc", open_
+    assert miss["assume"] == "redis.products misses" and miss["real"] == "run" and miss["scenarios"] == ["cache-hit"], miss
+    assert session["real"] == "never", "who fills a cache of identities is somebody else"
+    assert "redis.products.holds" not in switches, "where it would be noticed it is assumed"
     assert not {"mobile.down", "api-gateway.down"} & set(switches), "without them there is no scenario"
     assert studio.good("/api/examples/parcel")["switches"], "of any topology"
 

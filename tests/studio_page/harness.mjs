@@ -15,10 +15,11 @@ export const launch = async () => {
 };
 
 export const WIDE = { width: 1440, height: 900 };
+export const BEAT = 1000; // ms that a step takes at speed 1
 export const NARROW = { width: 390, height: 844 };
 
-/** A page of its own; `expected`: what the console may say. */
-export async function open(base, hash, { viewport = WIDE, expected, ...options } = {}) {
+/** A page of its own; `expected`: what the console may say; `driven`: its time goes on as fast as it is told to (page.clock), and by itself. */
+export async function open(base, hash, { viewport = WIDE, expected, driven = false, ...options } = {}) {
   const context = await browser.newContext({ viewport, acceptDownloads: true, reducedMotion: "no-preference", ...options });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const page = await context.newPage();
@@ -29,6 +30,7 @@ export async function open(base, hash, { viewport = WIDE, expected, ...options }
     if (["error", "warning"].includes(message.type()) && !expected?.test(message.text())) page.problems.push(message.text());
   });
   page.on("pageerror", (error) => page.problems.push(error.stack));
+  if (driven) await page.clock.install();
   await page.goto(`${base}/${hash}`);
   await page.locator("svg.diagram .node, .sequence").first().waitFor();
   return page;
@@ -36,13 +38,14 @@ export async function open(base, hash, { viewport = WIDE, expected, ...options }
 
 /** Runs a test on a page, which is closed behind it. */
 export async function step(name, page, work) {
+  const begun = performance.now();
   let opened;
   try {
     opened = await page;
     await work(opened);
     if (opened?.problems) assert.deepEqual(opened.problems, [], "the console is empty");
     passed++;
-    console.log(`ok   ${name}`);
+    console.log(`ok   ${name} (${((performance.now() - begun) / 1000).toFixed(1)} s)`);
   } catch (error) {
     failed++;
     console.log(`FAIL ${name}: ${error.stack}`);
@@ -58,6 +61,13 @@ export async function until(what, condition) {
     if (value) return value;
     assert.ok(Date.now() < end, `not within ${patience / 1000} s: ${what}`);
   }
+}
+
+const LEAP = 100; // ms: as far as the player goes in one frame
+
+/** Lets a driven page's time go on, frame by frame, as far as it can go in each. */
+export async function pass(page, ms) {
+  for (let gone = 0; gone < ms; gone += LEAP) await page.clock.fastForward(LEAP);
 }
 
 /** A few at a time: each is a process, and the machine has few cores. */

@@ -67,9 +67,17 @@ export async function live(base, shop) {
     await until("the stand-in is held", ask);
     await page.getByRole("switch", { name: "Twilio hangs" }).uncheck();
     await until("it answers again", async () => !(await ask()));
+    await page.getByRole("switch", { name: /Reserve fails with OutOfStock/ }).check();
     await page.keyboard.press("Escape");
+    await until("it can't be run", async () => page.getByRole("button", { name: "Run for real" }).isDisabled());
+    await page.getByRole("button", { name: /Switch off: Inventory Service: Reserve/ }).click();
+    await page.getByRole("button", { name: "Failures" }).click();
+    await page.getByRole("switch", { name: /breaker of Order Service is open/ }).check();
+    await page.keyboard.press("Escape");
+    await until("the derivation", async () => /circuit/i.test(await page.locator(".steps").innerText()));
     await page.getByRole("button", { name: "Run for real" }).click();
     await page.getByText("Recorded as derived").waitFor();
+    assert.match(await page.locator(".steps").innerText(), /circuit/i, "the breaker was open in what ran");
     assert.ok(await said(page));
   });
 }

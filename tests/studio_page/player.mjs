@@ -1,6 +1,6 @@
 // The diagram and the player: played to the end, sought, stepped, by keys alone, by address, with reduced motion.
 import assert from "node:assert/strict";
-import { all, NARROW, open, position, said, step, stepOf, until } from "./harness.mjs";
+import { all, BEAT, NARROW, open, pass, position, said, step, stepOf, until } from "./harness.mjs";
 
 export async function player(base, shop) {
   const { topology, scenarios } = shop;
@@ -37,7 +37,7 @@ export async function player(base, shop) {
   });
 
   const plays = scenarios.map((scenario) => () =>
-    step(`${scenario.name} plays to its end, message by message`, open(base, `#/${topology.name}/${scenario.name}`), async (page) => {
+    step(`${scenario.name} plays to its end, message by message`, open(base, `#/${topology.name}/${scenario.name}`, { driven: true }), async (page) => {
       await page.locator(".speed select").selectOption("4");
       await page.evaluate(() => {
         window.seen = new Set();
@@ -48,6 +48,7 @@ export async function player(base, shop) {
         watch();
       });
       await page.getByRole("button", { name: "Play", exact: true }).click();
+      await pass(page, (BEAT * scenario.steps.length) / 4);
       await until("the end", async () => (await position(page)) === `${scenario.steps.length} steps played`);
       const numbers = new Set((await page.evaluate(() => [...window.seen])).map((text) => Number(text.split(" ")[0])));
       assert.deepEqual([...numbers].sort((a, b) => a - b), scenario.steps.map((_, i) => i + 1), "each step was seen travelling");
@@ -165,7 +166,7 @@ export async function player(base, shop) {
     await page.locator(`.step:nth-child(${entry + 1}) button`).click();
     const details = page.locator(".details");
     await details.getByText("topology.ecom:").waitFor();
-    assert.match(await details.locator(".listing").first().innerText(), /edge order-svc\s+-> inventory-svc/);
+    assert.match(await details.locator(".listing").first().innerText(), /step reserve\s+do\s+inventory-svc\.Reserve\(/, "the step's own lines");
     assert.match(await details.innerText(), /breaker[^]*3 timeouts/);
     await details.locator("figcaption", { hasText: /generated\/.*\.c/ }).first().waitFor();
     await page.locator("[data-edge='payment-svc -> stripe'] .reach").dispatchEvent("click");
@@ -202,7 +203,7 @@ export async function player(base, shop) {
     assert.match(await position(page), /^Steps \d+–\d+ of/);
   });
 
-  await step("reduced motion: nothing travels; the edge and its number say where one is", open(base, `#/${topology.name}/payment-failure`, { reducedMotion: "reduce" }), async (page) => {
+  await step("reduced motion: nothing travels; the edge and its number say where one is", open(base, `#/${topology.name}/payment-failure`, { reducedMotion: "reduce", driven: true }), async (page) => {
     await page.locator(".speed select").selectOption("4");
     await page.evaluate(() => {
       window.moves = [];
@@ -220,6 +221,7 @@ export async function player(base, shop) {
       watch();
     });
     await page.keyboard.press("Space");
+    await pass(page, (BEAT * count("payment-failure")) / 4);
     await until("the end", async () => / steps played$/.test(await position(page)));
     assert.deepEqual(await page.evaluate(() => window.moves), []);
     assert.equal((await page.evaluate(() => window.texts)).length, count("payment-failure"));

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -105,13 +106,20 @@ def first_load(files):
 
 
 def drive(base, *args):
-    done = run(["node", HERE / "page.mjs", base, *args], cwd=HERE, timeout=1200, PICTURES=str(PICTURES))
-    print(done.stdout, end="")
-    counts = re.findall(r"^(\d+) passed, (\d+) failed$", done.stdout, re.M)
-    if not counts:
-        print(done.stderr[-3000:])
-    passed, failed = map(int, counts[-1]) if counts else (0, 1)
-    results.extend([True] * passed + [False] * (failed or (1 if done.returncode else 0)))
+    argv = ["node", HERE / "page.mjs", base, *args]
+    passed, failed = 0, 1
+    with subprocess.Popen([str(arg) for arg in argv], cwd=HERE, env={**os.environ, "PICTURES": str(PICTURES)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as driver:
+        limit = threading.Timer(1200, driver.kill)
+        limit.start()
+        for line in driver.stdout:
+            counts = re.fullmatch(r"(\d+) passed, (\d+) failed\n", line)
+            if counts:
+                passed, failed = map(int, counts.groups())
+            else:
+                print(line, end="", flush=True)
+        limit.cancel()
+    results.extend([True] * passed + [False] * (failed or (1 if driver.returncode else 0)))
 
 
 def page(temp, part):

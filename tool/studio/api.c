@@ -97,6 +97,7 @@ void studio_check(struct studio_request *r)
     if (!e || !(text = studio_sent_text(r, &n)))
         return;
     studio_view_make(&view, &r->arena, e->path, text, n, e->view.lock, e->view.lock_length);
+    studio_view_switches(&view);
     if (studio_scenario(&view, scenario) && !(assumed = studio_assume(r, &view, scenario, json_object_get(r->body, "assume"))))
         return;
     ecc_writer_init(&w, &r->arena);

@@ -176,6 +176,7 @@ static void look(struct studio_request *r, struct studio_example *e)
     e->failed = content ? e->failed : errno;
     e->tag = studio_tag(&e->arena, content ? content : "", n);
     studio_view_make(&e->view, &e->arena, e->path, content ? content : "", n, locked, lock_length);
+    studio_view_switches(&e->view);
     e->arena.oom = NULL; /* nobody takes more of it */
     e->compiled = true;
 }

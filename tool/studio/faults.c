@@ -159,15 +159,21 @@ static struct studio_example *running(struct studio_request *r)
     return NULL;
 }
 
-static const struct studio_switch *switch_named(struct studio_request *r, const struct studio_view *view, const char *id)
+static const struct studio_switch *switch_named(const struct studio_view *view, const char *id)
 {
-    size_t n;
-    const struct studio_switch *list = studio_switches(&r->arena, view->model, &n);
-
-    for (size_t i = 0; id && i < n; i++)
-        if (!strcmp(list[i].id, id))
-            return &list[i];
+    for (size_t i = 0; id && i < view->nswitches; i++)
+        if (!strcmp(view->switches[i].id, id))
+            return &view->switches[i];
     return NULL;
+}
+
+static size_t place_of(const struct studio_view *view, const struct ecc_scenario *scenario)
+{
+    size_t k = 0;
+
+    while (view->model->scenarios[k] != scenario)
+        k++;
+    return k;
 }
 
 static const char *file_of(const struct studio_example *e)
@@ -208,7 +214,8 @@ void studio_run(struct studio_request *r)
 
     if (!e)
         return;
-    if (!scenario || !studio_scenario(&e->view, scenario)) {
+    const struct ecc_scenario *played = studio_scenario(&e->view, scenario);
+    if (!played) {
         studio_problem(r, &studio_error_not_found, "there is no such scenario in what is up");
         return;
     }
@@ -216,13 +223,17 @@ void studio_run(struct studio_request *r)
     words[n++] = "--format=json";
     json_array_foreach(switches, i, id)
     {
-        const struct studio_switch *s = switch_named(r, &e->view, json_string_value(id));
+        const struct studio_switch *s = switch_named(&e->view, json_string_value(id));
         if (!s || n + 3 > WORDS || i >= 16) {
             studio_problem(r, &studio_error_invalid, "%s", s ? "these are too many switches" : "there is no such switch");
             return;
         }
-        if (!studio_switch_applies(s, ecc_derive(&r->arena, e->view.model, studio_scenario(&e->view, scenario))))
+        if (!s->noticed[place_of(&e->view, played)])
             continue; /* it would be the same: assumed already, or nobody goes there */
+        if (s->real == STUDIO_REAL_NEVER) {
+            studio_problem(r, &studio_error_invalid, "`%s` changes only the derivation: it can't be made true of what is up", s->assume);
+            return;
+        }
         words[n++] = "--assume";
         words[n++] = s->assume;
     }
@@ -246,9 +257,16 @@ void studio_switch_live(struct studio_request *r)
 
     if (!e)
         return;
-    const struct studio_switch *s = switch_named(r, &e->view, studio_text(r, "id"));
+    const struct studio_switch *s = switch_named(&e->view, studio_text(r, "id"));
     if (!s || !json_is_boolean(on)) {
         studio_problem(r, &studio_error_invalid, "%s", s ? "say whether it is to be on: true or false" : "there is no such switch");
+        return;
+    }
+    if (s->real != STUDIO_REAL_NOW) {
+        studio_problem(r, &studio_error_invalid,
+                       s->real == STUDIO_REAL_IN_RUN ? "`%s` is made true when a scenario is run"
+                                                     : "`%s` changes only the derivation: it can't be made true of what is up",
+                       s->assume);
         return;
     }
     const char *words[WORDS] = {NULL, "fault", s->assume, file_of(e), json_is_true(on) ? NULL : "--end"};
@@ -258,27 +276,26 @@ void studio_switch_live(struct studio_request *r)
 void studio_live_switches(struct studio_request *r)
 {
     const struct studio_example *e = running(r);
-    const struct studio_switch *list;
     struct ecc_writer w;
-    size_t n, i, k;
+    size_t i, k;
     json_t *faults, *fault;
 
     if (!e)
         return;
     const char *slash = strrchr(e->path, '/');
     faults = ecc_faults_read(slash ? ecc_arena_printf(&r->arena, "%.*s/.ecom", (int)(slash - e->path), e->path) : ".ecom");
-    list = studio_switches(&r->arena, e->view.model, &n);
     ecc_writer_init(&w, &r->arena);
     ecc_w(&w, "{\"switches\": [");
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < e->view.nswitches; i++) {
+        const struct studio_switch *s = &e->view.switches[i];
         bool on = false;
         json_array_foreach(faults, k, fault)
         {
             const char *text = json_string_value(json_object_get(fault, "text"));
-            on = on || (text && !strcmp(text, list[i].assume));
+            on = on || (text && !strcmp(text, s->assume));
         }
-        ecc_w(&w, "%s\n {\"id\": %s, \"label\": %s, \"on\": %s}", i ? "," : "", ecc_quote_json(&r->arena, list[i].id),
-              ecc_quote_json(&r->arena, list[i].label), on ? "true" : "false");
+        ecc_w(&w, "%s\n {\"id\": %s, \"label\": %s, \"real\": \"%s\", \"on\": %s}", i ? "," : "", ecc_quote_json(&r->arena, s->id),
+              ecc_quote_json(&r->arena, s->label), studio_real_name(s->real), on ? "true" : "false");
     }
     ecc_wl(&w, "]}");
     json_decref(faults);

@@ -112,6 +112,8 @@ struct studio_view {
     const struct ecc_derived **derived; /* of each scenario; NULL: there are errors */
     const char *lock;                /* the text of ecom.lock beside it, or NULL */
     size_t lock_length;
+    const struct studio_switch *switches; /* none before studio_view_switches */
+    size_t nswitches;
 };
 
 /* Compiles. path is what diagnostics call it; text and lock are copied or live as long as the view. */
@@ -135,17 +137,22 @@ bool studio_node_lines(const struct studio_view *view, const char *node, struct 
 bool studio_edge_lines(const struct studio_view *view, const char *from, const char *to, struct studio_lines *lines);
 struct studio_lines studio_span_lines(const struct studio_view *view, struct ecc_span span);
 
-/* What can go wrong on purpose: what sandboxes can refuse, what hangs and what is down. switches.c */
+/* Can it be made true of the running system: by itself, as a scenario is played (`ecomc verify` arranges it), or not at all? */
+enum studio_real { STUDIO_REAL_NOW, STUDIO_REAL_IN_RUN, STUDIO_REAL_NEVER };
+
+/* What can be assumed of a part: what fails, hangs and is down, whose breaker is open, what a cache holds. switches.c */
 struct studio_switch {
     const char *id, *label, *assume; /* assume: the text of a clause */
-    enum ecc_assume_kind kind;
-    const struct ecc_node *node;
-    const struct ecc_ext_call *ext; /* FAILS */
-    const struct ecc_error *error;  /* FAILS */
+    const char *what;                /* the label without the node's name */
+    const struct ecc_node *node;     /* whose it is: a breaker's, who is called */
+    enum studio_real real;
+    struct ecc_assume clause;
+    bool *noticed; /* in each of the model's scenarios */
 };
-const struct studio_switch *studio_switches(struct ecc_arena *arena, const struct ecc_model *model, size_t *n);
-/* Would it be noticed: does the scenario send anything there, and not assume it anyway? */
-bool studio_switch_applies(const struct studio_switch *s, const struct ecc_derived *derived);
+
+/* Finds what can be assumed in the view's scenarios. */
+void studio_view_switches(struct studio_view *view);
+const char *studio_real_name(enum studio_real real);
 
 /* ------------------------------------------------------------------ the topologies that there are: examples.c */
 

@@ -148,18 +148,15 @@ void studio_write_diags(struct ecc_writer *w, const struct studio_view *view)
 
 static void write_switches(struct ecc_writer *w, const struct studio_view *view)
 {
-    size_t n;
-    const struct studio_switch *switches = studio_switches(w->arena, view->model, &n);
-
     ecc_w(w, "[");
-    for (size_t i = 0; i < n; i++) {
-        const struct studio_switch *s = &switches[i];
+    for (size_t i = 0; i < view->nswitches; i++) {
+        const struct studio_switch *s = &view->switches[i];
         const char *sep = "";
-        ecc_w(w, "%s\n  {\"id\": %s, \"label\": %s, \"assume\": %s, \"node\": %s, \"scenarios\": [", i ? "," : "",
-              ecc_quote_json(w->arena, s->id), ecc_quote_json(w->arena, s->label), ecc_quote_json(w->arena, s->assume),
-              ecc_quote_json(w->arena, s->node->name));
+        ecc_w(w, "%s\n  {\"id\": %s, \"label\": %s, \"what\": %s, \"assume\": %s, \"node\": %s, \"real\": \"%s\", \"scenarios\": [",
+              i ? "," : "", ecc_quote_json(w->arena, s->id), ecc_quote_json(w->arena, s->label), ecc_quote_json(w->arena, s->what),
+              ecc_quote_json(w->arena, s->assume), ecc_quote_json(w->arena, s->node->name), studio_real_name(s->real));
         for (size_t k = 0; k < view->model->nscenarios; k++) {
-            if (!studio_switch_applies(s, view->derived[k]))
+            if (!s->noticed[k])
                 continue;
             ecc_w(w, "%s%s", sep, ecc_quote_json(w->arena, view->model->scenarios[k]->name));
             sep = ", ";

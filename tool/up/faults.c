@@ -235,19 +235,41 @@ static bool is(const json_t *fault, const char *member, const char *text)
     return its && !strcmp(its, text);
 }
 
+/* Those that no other fault stops or holds: two may be of one process. The caller's. */
+static json_t *freed(json_t *list, const json_t *mended)
+{
+    json_t *names = json_array(), *name, *fault, *other;
+    size_t i, k, m;
+
+    json_array_foreach(json_object_get(mended, "processes"), i, name)
+    {
+        bool broken = false;
+        json_array_foreach(list, k, fault)
+        {
+            if (fault == mended || is(fault, "kind", "scripted"))
+                continue;
+            json_array_foreach(json_object_get(fault, "processes"), m, other) broken = broken || json_equal(name, other);
+        }
+        if (!broken)
+            json_array_append(names, name);
+    }
+    return names;
+}
+
 static int mend(struct ecc_up *up, json_t *list, size_t i)
 {
-    json_t *fault = json_incref(json_array_get(list, i)), *names = json_object_get(fault, "processes");
+    json_t *fault = json_incref(json_array_get(list, i)), *names = freed(list, fault);
     int code = 0, written;
 
     if (is(fault, "kind", "stopped"))
         signal_all(up, names, SIGCONT);
     else if (is(fault, "kind", "scripted"))
-        code = tell_sandbox(up, json_string_value(json_array_get(names, 0)), "");
+        code = tell_sandbox(up, json_string_value(json_array_get(json_object_get(fault, "processes"), 0)), "");
     json_array_remove(list, i);
     written = write_down(up, list);
     if (!code && !written && !is(fault, "kind", "scripted"))
         code = wait_until(up, names, true);
+    json_decref(names);
     json_decref(fault);
     return code ? code : written;
 }

@@ -1,0 +1,1 @@
+import"./chunk-TWX2YBZY.js";

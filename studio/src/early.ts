@@ -1,0 +1,2 @@
+// Runs before main.tsx, whose modules are larger.
+import "./first";
