@@ -44,7 +44,7 @@ static void write_nodes(struct ecc_writer *w, const json_t *state)
         const char *name = json_string_value(json_object_get(process, "name")), *how = json_string_value(json_object_get(process, "state"));
         const char *kind = json_string_value(json_object_get(process, "kind"));
         static const char sandbox[] = "-sandbox";
-        if (!name || !how || !kind || !strcmp(kind, "migration") || !strcmp(kind, "studio"))
+        if (!name || !how || !kind || !strcmp(kind, "migration") || !strcmp(kind, "studio") || !strcmp(how, "deployed"))
             continue;
         size_t n = strlen(name), tail = sizeof sandbox - 1;
         if (!strcmp(kind, "sandbox") && n > tail && !strcmp(name + n - tail, sandbox))
