@@ -64,7 +64,8 @@ static void put_setting(struct ecc_compose *o, struct ecc_yaml *service, struct 
 
 static void add_migration(struct ecc_compose *o, const struct ecc_process *process)
 {
-    struct ecc_yaml *service = ecc_compose_service(o, ecc_arena_printf(o->arena, "%s-migrate", process->name), image_of(o, process->name)), *env;
+    struct ecc_yaml *service = ecc_compose_service(o, ecc_arena_printf(o->arena, "%s-migrate", process->name), image_of(o, process->name)),
+                    *env;
 
     ecc_compose_depend(o, service, process->database->name, "service_healthy");
     if (o->swarm) /* where a second file adds its words to a command */
@@ -208,10 +209,10 @@ static void add_studio(struct ecc_compose *o)
     ecc_compose_join(service, STUDIO "_public");
     ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"),
                       ecc_arena_printf(o->arena, "127.0.0.1:${STUDIO_PORT:-%d}:%d", ECC_DEPLOY_STUDIO_PORT, ECC_DEPLOY_STUDIO_PORT));
-    ecc_compose_health(service,
-                       ECC_WORDS(o->arena, "CMD", "bash", "-c",
-                                 ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", ECC_DEPLOY_STUDIO_PORT)),
-                       "60s");
+    ecc_compose_health(
+        service,
+        ECC_WORDS(o->arena, "CMD", "bash", "-c", ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", ECC_DEPLOY_STUDIO_PORT)),
+        "60s");
     ECC_TMPFS(o, service, "/tmp");
     ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_watcher, NULL, false);
 }

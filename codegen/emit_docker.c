@@ -1,5 +1,6 @@
-/* Dockerfile: one image for each process, from one build of all of them, and studio's, whose program the image has that they are built in. Each has its binary and, by apt (so that
- * a bill of materials finds them), the libraries that it is linked with, and no more; processes with the same libraries share that layer.
+/* Dockerfile: one image for each process, from one build of all of them, and studio's, whose program the image has that they are built in.
+ * Each has its binary and, by apt (so that a bill of materials finds them), the libraries that it is linked with, and no more; processes
+ * with the same libraries share that layer.
  *
  * Stages have a dot in their names, which a process can't have. It is read by the classic builder and by BuildKit alike.
  */

@@ -21,7 +21,8 @@ static void check_length(struct ecc_resolver *r, const char *what, const char *n
 /* The file of a secret is called as its variable is. */
 void ecc_check_env(struct ecc_resolver *r, const struct ecc_name *name)
 {
-    static const char *const taken[] = {"PORT", "ADMIN_PORT", "HOST", "DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "LOG_LEVEL", "PATH", "HOME"};
+    static const char *const taken[] = {"PORT",          "ADMIN_PORT", "HOST", "DATABASE_URL", "REDIS_URL",
+                                        "KAFKA_BROKERS", "LOG_LEVEL",  "PATH", "HOME"};
     bool found = name->text && strncmp(name->text, "EC_", 3) == 0;
 
     for (size_t i = 0; name->text && !found && i < sizeof taken / sizeof *taken; i++)
@@ -37,9 +38,9 @@ static const struct {
     enum ecc_node_kind kind;
     const char *suffix, *what;
 } beside[] = {
-    {ECC_NODE_SERVICE, "-db", "the database"},      {ECC_NODE_SERVICE, "-db-r", "the database"},
-    {ECC_NODE_SERVICE, "-db-ro", "the database"},   {ECC_NODE_SERVICE, "-db-rw", "the database"},
-    {ECC_NODE_SERVICE, "-migrate", "the migration"}, {ECC_NODE_EXTERNAL, "-sandbox", "the sandbox"},
+    {ECC_NODE_SERVICE, "-db", "the database"},        {ECC_NODE_SERVICE, "-db-r", "the database"},
+    {ECC_NODE_SERVICE, "-db-ro", "the database"},     {ECC_NODE_SERVICE, "-db-rw", "the database"},
+    {ECC_NODE_SERVICE, "-migrate", "the migration"},  {ECC_NODE_EXTERNAL, "-sandbox", "the sandbox"},
     {ECC_NODE_BUS, "-kafka-bootstrap", "the broker"}, {ECC_NODE_BUS, "-kafka-brokers", "the broker"},
 };
 
@@ -97,8 +98,7 @@ void ecc_check_names(struct ecc_resolver *r)
         const struct ecc_node *node = r->model->nodes[i];
         if (node->kind == ECC_NODE_CLIENT) /* nobody deploys it */
             continue;
-        check_length(r, "the name of what is deployed", node->name, LONGEST_NODE, node->span,
-                     "hosts, labels and secrets are made of it");
+        check_length(r, "the name of what is deployed", node->name, LONGEST_NODE, node->span, "hosts, labels and secrets are made of it");
         check_taken(r, node);
         if (node->kind == ECC_NODE_SERVICE)
             check_tables(r, &node->u.service);

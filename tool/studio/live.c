@@ -1,4 +1,5 @@
-/* What runs: read from where `up` leaves it. And what goes on in it just now, told to each page that asks, once a second, for as long as it stays. */
+/* What runs: read from where `up` leaves it. And what goes on in it just now, told to each page that asks, once a second, for as long as it
+ * stays. */
 #include <stdlib.h>
 #include <string.h>
 

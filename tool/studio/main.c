@@ -57,7 +57,8 @@ static int serve(int port)
 
 static int usage(const char *what)
 {
-    fprintf(stderr, "ecom-studio: %s\nusage: ecom-studio [FILE] [--port N] [--deployed HOST:PORT,...]\n       ecom-studio --version\n", what);
+    fprintf(stderr, "ecom-studio: %s\nusage: ecom-studio [FILE] [--port N] [--deployed HOST:PORT,...]\n       ecom-studio --version\n",
+            what);
     return EXIT_USAGE;
 }
 

@@ -314,13 +314,12 @@ static void handle(struct ec_http_exchange *exchange, void *data)
 const char *studio_listen(struct studio *studio, int port)
 {
     const char *why = NULL;
-    const struct ec_http_server_options options = {
-        .host = studio->names ? "0.0.0.0" : "127.0.0.1",
-        .port = port,
-        .max_body = STUDIO_MAX_BODY,
-        .max_connections = 512,
-        .handle = handle,
-        .data = studio};
+    const struct ec_http_server_options options = {.host = studio->names ? "0.0.0.0" : "127.0.0.1",
+                                                   .port = port,
+                                                   .max_body = STUDIO_MAX_BODY,
+                                                   .max_connections = 512,
+                                                   .handle = handle,
+                                                   .data = studio};
 
     studio->server = ec_http_server_start(&studio->loop, &options, &why);
     if (studio->server)
