@@ -5,6 +5,7 @@ otherwise only what docker-compose says of the files.
 
 usage: run.py ECOMC [compose|swarm]
 Where no engine can run it says so and is skipped; EC_REQUIRE_ENGINE=1 makes that a failure."""
+import http.client
 import json
 import os
 import re
@@ -31,6 +32,8 @@ GENERATED = os.path.join(ROOT, "generated")
 COMPOSE = ["-p", PROJECT, "-f", os.path.join(GENERATED, "compose.yaml"), "-f", os.path.join(GENERATED, "compose.dev.yaml")]
 COMPOSE_V2 = "v2.17.3"  # for Go 1.19 and on
 WATCHERS = {"prometheus", "grafana"}  # nobody has their images here
+PUBLISHED = {"api-gateway", "studio"}
+STUDIO_PORT = 13000
 STORIES = (stories.happy, stories.declined, stories.cached, stories.breaker)
 passed = failed = skipped = 0
 
@@ -92,8 +95,10 @@ def configured(engine, program):
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
         assert not str(service["user"]).startswith(("0:", "root")), service["user"]
         assert service["mem_limit"] and service["cpus"] and service["pids_limit"], name
-        assert name == "api-gateway" or "ports" not in service, f"{name} is published"
+        assert name in PUBLISHED or "ports" not in service, f"{name} is published"
         assert name.endswith("-migrate") or service["healthcheck"]["test"], name
+    published = services["studio"]["ports"][0]  # docker-compose tells it as text, Compose v2 as an object
+    assert (published if isinstance(published, str) else published["host_ip"]).startswith("127.0.0.1"), published
     assert services["order-svc"]["depends_on"]["order-svc-migrate"]["condition"] == "service_completed_successfully", services["order-svc"]["depends_on"]
 
 
@@ -104,15 +109,25 @@ def yaml_load(text):
 
 def build(engine):
     """The images, by docker-compose, with the machine's network, from which apt takes packages."""
-    images.base(engine)
-    images.stand_ins(engine)
-    engine.docker("build", "--network", "host", "-t", "ecom-runtime", "-f", os.path.join(ROOT, "runtime", "Dockerfile"), ROOT)
+    took = {}
+
+    def timed(name, function, *args, **kw):
+        begun = time.monotonic()
+        function(*args, **kw)
+        took[name] = time.monotonic() - begun
+    timed("Debian", images.base, engine)
+    timed("PostgreSQL, Redis, Kafka", images.stand_ins, engine)
+    timed("what services are built in", engine.docker, "build", "--network", "host", "-t", "ecom-runtime", "-f",
+          os.path.join(ROOT, "runtime", "Dockerfile"), ROOT)
     services = yaml_load(compose(engine, "config"))["services"]
     over = {"version": "3.8", "services": {name: {"build": {"context": GENERATED, "network": "host"}} for name, s in services.items() if "build" in s}}
     with tempfile.NamedTemporaryFile("w", suffix=".json", dir=HOME) as file:
         json.dump(over, file)
         file.flush()
-        compose(engine, "build", files=["-f", file.name])
+        for target in ("ecom.build", "ecom.base"):  # what all have in common, or each would build it for itself
+            timed(target, engine.docker, "build", "--network", "host", "--target", target, "-f", os.path.join(GENERATED, "Dockerfile"), GENERATED)
+        timed("the images", compose, engine, "build", "--parallel", files=["-f", file.name])
+    print("measured: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items()), flush=True)
     for name in over["services"]:
         (found,) = json.loads(engine.docker("inspect", f"{name}:latest"))
         assert found["Config"]["User"] == "10001:10001", found["Config"]
@@ -137,7 +152,8 @@ def no_secret_is_told(engine, secrets):
 
 def isolated(system):
     """From order-svc: those whom the topology lets it talk to, and nobody else."""
-    friends = [("order-svc-db", 5432), ("kafka", 9092), ("inventory-svc", 8080), ("payment-svc", 8080), ("shipping-svc", 8080), ("catalog-svc", 8080)]
+    friends = [("order-svc-db", 5432), ("kafka", 9092), ("inventory-svc", 8080), ("payment-svc", 8080), ("shipping-svc", 8080), ("catalog-svc", 8080),
+               ("studio", 3000)]
     strangers = [("notify-svc", 8080), ("user-svc", 8080), ("payment-svc-db", 5432), ("user-svc-db", 5432), ("redis", 6379), ("stripe-sandbox", 8443)]
     addresses = {name: p["address"] for name, p in system.processes().items()}
     lib.wait(lambda: system.reaches("payment-svc", OUTSIDE, 80), 20, "payment-svc reaches the outside, where its provider is")
@@ -151,7 +167,7 @@ def isolated(system):
 
 def confined(system):
     """What the kernel says of a process in a container."""
-    for name in ("order-svc", "api-gateway", "order-svc-db", "redis", "kafka", "stripe-sandbox"):
+    for name in ("order-svc", "api-gateway", "order-svc-db", "redis", "kafka", "stripe-sandbox", "studio"):
         status = open(f"/proc/{system.processes()[name]['pid']}/status").read()
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         assert "0" not in fields["Uid"].split(), f"{name} is root"
@@ -159,6 +175,42 @@ def confined(system):
         assert fields["NoNewPrivs"].strip() == "1", name
         mounts = open(f"/proc/{system.processes()[name]['pid']}/mounts").read()
         assert re.search(r"^\S+ / \S+ ro,", mounts, re.M), f"{name} may write its root"
+
+
+def studio_watches(system):
+    """Its page, by the port that is published to the machine alone; what the system tells it; and that it holds nothing of it."""
+    def ask(method, path, body=None, address="127.0.0.1", host=f"127.0.0.1:{STUDIO_PORT}", **headers):
+        connection = http.client.HTTPConnection(address, STUDIO_PORT, timeout=20)
+        connection.request(method, path, body=json.dumps(body) if body else None, headers={"host": host, "content-type": "application/json"} | headers)
+        reply = connection.getresponse()
+        reply.content = reply.read()
+        return reply
+
+    page = ask("GET", "/", host=f"localhost:{STUDIO_PORT}")
+    assert page.status == 200 and page.content == open(os.path.join(ROOT, "studio", "dist", "index.html"), "rb").read(), page.status
+    assert ask("GET", "/", host=f"elsewhere.example:{STUDIO_PORT}").status == 421
+    assert ask("GET", "/api/live", origin="http://elsewhere.example").status == 403
+    live = json.loads(ask("GET", "/api/live").content)
+    assert live["up"] and "order-svc" in {p["name"] for p in live["processes"]}, live
+    try:
+        reply = ask("GET", "/", address=HERE_IS, host=f"{HERE_IS}:{STUDIO_PORT}")
+        raise AssertionError(f"studio is published to others: {reply.status}")
+    except OSError:
+        pass
+    (shop,) = [e for e in json.loads(ask("GET", "/api/examples").content)["examples"]]
+    source = json.loads(ask("GET", f"/api/examples/{shop['id']}/source").content)
+    assert source["text"] == open(os.path.join(ROOT, "topology.ecom")).read()
+    written = ask("PUT", f"/api/examples/{shop['id']}/source", {"text": source["text"]}, **{"if-match": source["etag"]})
+    assert written.status == 409, (written.status, written.content)
+    assert ask("POST", "/api/live/run", {"scenario": "happy-path"}).status == 409
+    trace = f"{time.time_ns():032x}"
+    placed = system.request("GET", "/v1/products/mug", headers={"traceparent": f"00-{trace}-00000000000000a1-01"})
+    assert placed.status == 200, placed
+
+    def spans():
+        told = ask("GET", f"/api/traces/{trace}")
+        return told.status == 200 and told.content.count(b'"spanId"')
+    assert lib.wait(spans, 20, "the request's spans are in studio") >= 1
 
 
 def strict_stories(system):
@@ -169,7 +221,7 @@ def strict_stories(system):
 
 
 def on_compose(engine, secrets, folder):
-    engine.env |= {"EC_SECRETS": secrets, "API_GATEWAY_PORT": "18080"}
+    engine.env |= {"EC_SECRETS": secrets, "API_GATEWAY_PORT": "18080", "STUDIO_PORT": str(STUDIO_PORT)}
     services = [name for name in compose(engine, "config", "--services").split() if name not in WATCHERS]
     system = Containers(engine, "compose", secrets, folder, 18080)
     try:
@@ -183,6 +235,7 @@ def on_compose(engine, secrets, folder):
         engine.hosts({"kafka": system.processes()["kafka"]["address"]})
         with system.following():
             strict_stories(system)
+        attempt("studio shows the page and the traffic, and holds nothing", studio_watches, system)
         attempt("only what is declared can be reached", isolated, system)
         attempt("no root, no capability, nothing to write", confined, system)
         attempt("no secret is told", no_secret_is_told, engine, secrets)
