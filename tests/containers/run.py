@@ -10,11 +10,9 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
@@ -23,6 +21,7 @@ import lib  # noqa: E402
 import images  # noqa: E402
 import stories  # noqa: E402
 from engine import HERE_IS, HOME, OUTSIDE, ROOT, CannotRun, Engine, run  # noqa: E402
+from each import Results  # noqa: E402
 from shop import at_once  # noqa: E402
 from system import PROJECT, Containers  # noqa: E402
 
@@ -35,29 +34,8 @@ WATCHERS = {"prometheus", "grafana"}  # nobody has their images here
 PUBLISHED = {"api-gateway", "studio"}
 STUDIO_PORT = 13000
 STORIES = (stories.happy, stories.declined, stories.cached, stories.breaker)
-passed = failed = skipped = 0
-
-
-def attempt(name, function, *args):
-    global passed, failed
-    begun = time.monotonic()
-    try:
-        result = function(*args)
-    except CannotRun:
-        raise
-    except Exception:  # every failure is shown, and the rest still runs
-        failed += 1
-        print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-        return None
-    passed += 1
-    print(f"ok   {name} ({time.monotonic() - begun:.1f} s)", flush=True)
-    return result if result is not None else True
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print(f"skip: {name}: {why}", flush=True)
+results = Results(lets=CannotRun)
+attempt = results.attempt
 
 
 def compose(engine, *args, program=("docker-compose",), files=(), **kw):
@@ -334,9 +312,9 @@ def everything(engine, temp):
     if v2:
         attempt("Compose v2 understands the files", configured, engine, (v2,))
     elif lib.LONG:
-        skip("Compose v2", "Go can't build it here")
+        results.skip("Compose v2", "Go can't build it here")
     if not lib.LONG and not ONLY:
-        skip("containers on an engine", "images, compose and swarm take minutes: ./ecom test containers --long")
+        results.skip("containers on an engine", "images, compose and swarm take minutes: ./ecom test containers --long")
         return
     engine.start_to_build()
     if not attempt("the images are built", build, engine):
@@ -350,7 +328,6 @@ def everything(engine, temp):
 
 
 def main():
-    global failed
     temp = tempfile.mkdtemp(prefix="ecom-containers-")
     engine = None
     try:
@@ -358,16 +335,14 @@ def main():
         everything(engine, temp)
     except CannotRun as why:
         if os.environ.get("EC_REQUIRE_ENGINE"):
-            failed += 1
-            print(f"FAIL no engine: {why}")
+            results.fail("no engine", why)
         else:
-            skip("containers", why)
+            results.skip("containers", why)
     finally:
         if engine:
             engine.close()
         shutil.rmtree(temp, ignore_errors=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    sys.exit(results.end())
 
 
 if __name__ == "__main__":

@@ -254,7 +254,7 @@ def main():
 if __name__ == "__main__":
     try:
         tools.get()
-    except tools.providers.Skip as skip:
+    except tools.providers.fetched.Skip as skip:
         print(f"skip: {skip}\n0 passed, 0 failed, 1 skipped")
         sys.exit(0)
     if sys.prefix != tools.VENV:  # the packages that it needs are there
