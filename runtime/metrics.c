@@ -41,7 +41,7 @@ struct teller {
     struct family *families, **end;
     size_t used;
 };
-enum { SHARE = 64 * 1024 * 1024 }; /* bytes of a worker, of which only what is used is there */
+enum { SHARE = 16 * 1024 * 1024 }; /* bytes of a worker, of which only what is used is there */
 
 static struct teller alone, *own = &alone;
 static char *shared; /* SHARE for each worker, a struct teller first; NULL: there are none */
