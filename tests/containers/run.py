@@ -22,7 +22,7 @@ import images  # noqa: E402
 import stories  # noqa: E402
 from engine import HERE_IS, HOME, OUTSIDE, ROOT, CannotRun, Engine, run  # noqa: E402
 from each import Results  # noqa: E402
-from shop import at_once  # noqa: E402
+from shop import at_once, money  # noqa: E402
 from system import PROJECT, Containers  # noqa: E402
 
 ECOMC = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(ROOT, ".ecom", "build", "tool", "ecomc")
@@ -241,7 +241,12 @@ PROGRAMS = ["user-svc", "catalog-svc", "inventory-svc", "payment-svc", "shipping
 
 
 def one_effect_each(system, orders, declined):
-    """Of every order exactly one reservation, payment and shipment; of a declined one nothing that lasts."""
+    """Of every order exactly one reservation, payment and shipment, and one charge at the provider; of a declined one nothing that lasts."""
+    ledger = system.ledger("stripe-sandbox")
+    for order in orders:
+        captured, refunded = money(system, order, ledger)
+        assert len(captured) == 1 and not refunded, (order, captured, refunded)
+    assert not [order for order in declined if any(money(system, order, ledger))]
     ids = ",".join(f"'{order}'" for order in orders)
     for service, table, state in (("inventory-svc", "reservations", "held"), ("payment-svc", "payments", "captured"), ("shipping-svc", "shipments", "scheduled")):
         rows = system.sql(service, f"SELECT order_id, status FROM {table} WHERE order_id IN ({ids})")
