@@ -352,7 +352,6 @@ static void add_tunings(struct making *m, const struct ecc_process *process)
     add_tuning(m, "EC_TRACES_A_SECOND", "0", "how many of them a second at most; 0: all");
     add_tuning(m, "EC_DRAIN_DELAY_MS", "200", "milliseconds that a stop still takes in what comes, until balancers know of it");
     add_tuning(m, "EC_DRAIN_MS", "20000", "milliseconds that a stop waits for what is in flight");
-    add_tuning(m, "EC_DRAIN_DELAY_MS", "200", "milliseconds that a stop is told before nobody is let in any more");
     add_tuning(m, "LOG_LEVEL", "info", "debug, info, warn or error");
 }
 

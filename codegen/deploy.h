@@ -21,6 +21,7 @@ enum {
     ECC_DEPLOY_DATABASE_PORT = 5432,
     ECC_DEPLOY_CACHE_PORT = 6379,
     ECC_DEPLOY_BUS_PORT = 9092,
+    ECC_DEPLOY_STUDIO_PORT = 3000, /* the page, and what processes tell of their messages */
 };
 
 /* X(name, what it is): where the value of a setting comes from */

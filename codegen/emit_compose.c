@@ -6,6 +6,8 @@
  * tried again until its database is there. What is written here is understood by docker-compose 1.29 and Compose v2, and by the stack
  * files' version 3.8.
  *
+ * compose.yaml has studio, too, which collects spans; it is told of the topology by the file itself, which no other node of a swarm has.
+ *
  * A container sees whom it talks to by the networks of networks.h; `<process>_outside` leads to the providers, and a gateway's
  * `<gateway>_public` to those who ask. Values of secrets are nowhere: files, by `ecomc secrets`. Text with a $ of its own is written $$.
  */
@@ -16,16 +18,17 @@
 #include "cnames.h"
 #include "compose.h"
 
+#define STUDIO "studio"
 static const struct ecc_size size_program = {"1.0", "256M", "256"}, size_watcher = {"0.5", "512M", "256"};
 
 /* ------------------------------------------------------------------ processes */
 
-static const char *image_of(struct ecc_compose *o, const struct ecc_process *process)
+static const char *image_of(struct ecc_compose *o, const char *name)
 {
-    return ecc_arena_printf(o->arena, "${EC_REGISTRY:-}%s:${EC_VERSION:-latest}", process->name);
+    return ecc_arena_printf(o->arena, "${EC_REGISTRY:-}%s:${EC_VERSION:-latest}", name);
 }
 
-static void put_build(struct ecc_compose *o, struct ecc_yaml *service, const struct ecc_process *process)
+static void put_build(struct ecc_compose *o, struct ecc_yaml *service, const char *target)
 {
     const char *context = ecc_docker_context(o->model);
 
@@ -34,7 +37,7 @@ static void put_build(struct ecc_compose *o, struct ecc_yaml *service, const str
     struct ecc_yaml *build = ecc_yaml_put_map(service, "build");
     ecc_yaml_put_text(build, "context", context);
     ecc_yaml_put_text(build, "dockerfile", strcmp(context, ".") ? "generated/Dockerfile" : "Dockerfile");
-    ecc_yaml_put_text(build, "target", process->name);
+    ecc_yaml_put_text(build, "target", target);
     struct ecc_yaml *args = ecc_yaml_put_map(build, "args");
     ecc_yaml_put_text(args, "BASE_IMAGE", "${BASE_IMAGE:-debian:bookworm-slim}");
     ecc_yaml_put_text(args, "RUNTIME_IMAGE", "${RUNTIME_IMAGE:-ecom-runtime}");
@@ -61,7 +64,8 @@ static void put_setting(struct ecc_compose *o, struct ecc_yaml *service, struct 
 
 static void add_migration(struct ecc_compose *o, const struct ecc_process *process)
 {
-    struct ecc_yaml *service = ecc_compose_service(o, ecc_arena_printf(o->arena, "%s-migrate", process->name), image_of(o, process)), *env;
+    struct ecc_yaml *service = ecc_compose_service(o, ecc_arena_printf(o->arena, "%s-migrate", process->name), image_of(o, process->name)),
+                    *env;
 
     ecc_compose_depend(o, service, process->database->name, "service_healthy");
     if (o->swarm) /* where a second file adds its words to a command */
@@ -127,18 +131,28 @@ static void join_own(struct ecc_compose *o, struct ecc_yaml *service, const stru
     ecc_compose_join(service, name);
 }
 
+/* Spans go to studio, which hands them on to where OTEL_EXPORTER_OTLP_ENDPOINT says: from most networks there is no way to a collector. */
+static void put_spans(struct ecc_compose *o, struct ecc_yaml *env)
+{
+    ecc_yaml_put_text(env, "EC_TRACES_A_SECOND", "${EC_TRACES_A_SECOND:-100}");
+    ecc_yaml_put_text(env, "OTEL_EXPORTER_OTLP_ENDPOINT", ecc_arena_printf(o->arena, "http://" STUDIO ":%d", ECC_DEPLOY_STUDIO_PORT));
+}
+
 static struct ecc_yaml *add_process(struct ecc_compose *o, const struct ecc_process *process)
 {
-    struct ecc_yaml *service = ecc_compose_service(o, process->name, image_of(o, process)), *env, *deploy;
+    struct ecc_yaml *service = ecc_compose_service(o, process->name, image_of(o, process->name)), *env, *deploy;
 
-    put_build(o, service, process);
+    put_build(o, service, process->name);
     if (process->kind != ECC_PROCESS_SANDBOX)
         put_dependencies(o, service, process);
     env = ecc_yaml_put_map(service, "environment");
     for (size_t i = 0; i < process->nsettings; i++)
         put_setting(o, service, env, &process->settings[i]);
-    if (process->kind != ECC_PROCESS_SANDBOX)
+    if (process->kind != ECC_PROCESS_SANDBOX) {
         ecc_yaml_put_text(env, "EC_VERSION", "${EC_VERSION:-}");
+        if (!o->swarm)
+            put_spans(o, env);
+    }
     ecc_compose_join_all(o, service, process->name);
     if (goes_outside(o, process))
         join_own(o, service, process, "outside");
@@ -157,6 +171,50 @@ static struct ecc_yaml *add_process(struct ecc_compose *o, const struct ecc_proc
     ECC_TMPFS(o, service, "/tmp");
     ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_program, "30s", false);
     return service;
+}
+
+/* ------------------------------------------------------------------ studio, Prometheus */
+
+/* Joins of each process one network that is there, so that nobody meets anybody new but who joins here. */
+static void join_each(struct ecc_compose *o, struct ecc_yaml *service)
+{
+    bool *joined = ECC_NEW_ARRAY(o->arena, bool, o->nets.n + 1);
+
+    for (size_t i = 0; i < o->deploy->nprocesses; i++) {
+        const struct ecc_place_in *first = ecc_compose_place(o, o->deploy->processes[i]->name), *place = first; /* a sandbox has none */
+        while (place && !joined[place->network])
+            place = ecc_compose_last_place(o, place) ? NULL : place + 1;
+        if (first && !place) {
+            joined[first->network] = true;
+            ecc_compose_join(service, o->nets.items[first->network].name);
+        }
+    }
+}
+
+/* Watches: it has the topology and nothing else of the machine, and is published to the machine itself alone. */
+static void add_studio(struct ecc_compose *o)
+{
+    struct ecc_yaml *service = ecc_compose_service(o, STUDIO, image_of(o, STUDIO)), *env;
+
+    put_build(o, service, STUDIO);
+    ecc_yaml_put(service, "command",
+                 ECC_WORDS(o->arena, "/srv/topology.ecom", "--port", ecc_arena_printf(o->arena, "%d", ECC_DEPLOY_STUDIO_PORT), "--deployed",
+                           ecc_arena_printf(o->arena, STUDIO ":%d,localhost:${STUDIO_PORT:-%d},127.0.0.1:${STUDIO_PORT:-%d}",
+                                            ECC_DEPLOY_STUDIO_PORT, ECC_DEPLOY_STUDIO_PORT, ECC_DEPLOY_STUDIO_PORT)));
+    env = ecc_yaml_put_map(service, "environment");
+    ecc_yaml_put_text(env, "OTEL_EXPORTER_OTLP_ENDPOINT", "${OTEL_EXPORTER_OTLP_ENDPOINT:-}");
+    ecc_yaml_add_text(ecc_yaml_put_list(service, "volumes"), "${EC_TOPOLOGY:-../topology.ecom}:/srv/topology.ecom:ro");
+    join_each(o, service);
+    ecc_compose_declare_network(o, STUDIO "_public", false); /* what is published can't be internal alone */
+    ecc_compose_join(service, STUDIO "_public");
+    ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"),
+                      ecc_arena_printf(o->arena, "127.0.0.1:${STUDIO_PORT:-%d}:%d", ECC_DEPLOY_STUDIO_PORT, ECC_DEPLOY_STUDIO_PORT));
+    ecc_compose_health(
+        service,
+        ECC_WORDS(o->arena, "CMD", "bash", "-c", ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", ECC_DEPLOY_STUDIO_PORT)),
+        "60s");
+    ECC_TMPFS(o, service, "/tmp");
+    ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_watcher, NULL, false);
 }
 
 /* ------------------------------------------------------------------ the files */
@@ -207,6 +265,8 @@ static void emit_system(struct ecc_codegen *cg, struct ecc_compose *o, const cha
             add_migration(o, process);
         add_process(o, process);
     }
+    if (!o->swarm)
+        add_studio(o);
     end(cg, o, root, file, about);
 }
 
@@ -250,7 +310,6 @@ static void mount(struct ecc_yaml *service, const char *from, const char *to)
     ecc_yaml_add_text(ecc_yaml_get(service, "volumes"), ecc_arena_printf(service->arena, "./observability/%s:%s:ro", from, to));
 }
 
-/* Prometheus joins of each process one network that is there, so that nobody meets anybody new but Prometheus. */
 static void add_prometheus(struct ecc_compose *o)
 {
     struct ecc_yaml *service = ecc_compose_service(o, "prometheus", "${PROMETHEUS_IMAGE:-prom/prometheus:v2.53.4}");
@@ -261,16 +320,7 @@ static void add_prometheus(struct ecc_compose *o)
     ecc_yaml_put_list(service, "volumes");
     mount(service, "prometheus.yml", "/etc/prometheus/prometheus.yml");
     mount(service, "alerts.yml", "/etc/prometheus/alerts.yml");
-    bool *joined = ECC_NEW_ARRAY(o->arena, bool, o->nets.n + 1);
-    for (size_t i = 0; i < o->deploy->nprocesses; i++) {
-        const struct ecc_place_in *first = ecc_compose_place(o, o->deploy->processes[i]->name), *place = first; /* a sandbox has none */
-        while (place && !joined[place->network])
-            place = ecc_compose_last_place(o, place) ? NULL : place + 1;
-        if (first && !place) {
-            joined[first->network] = true;
-            ecc_compose_join(service, o->nets.items[first->network].name);
-        }
-    }
+    join_each(o, service);
     ecc_compose_declare_network(o, "watch", false);
     ecc_compose_join(service, "watch"); /* what is published can't be internal alone */
     ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"), "127.0.0.1:${PROMETHEUS_PORT:-9090}:9090");

@@ -1,5 +1,6 @@
-/* Dockerfile: one image for each process, from one build of all of them. Each has its binary and, by apt (so that
- * a bill of materials finds them), the libraries that it is linked with, and no more; processes with the same libraries share that layer.
+/* Dockerfile: one image for each process, from one build of all of them, and studio's, whose program the image has that they are built in.
+ * Each has its binary and, by apt (so that a bill of materials finds them), the libraries that it is linked with, and no more; processes
+ * with the same libraries share that layer.
  *
  * Stages have a dot in their names, which a process can't have. It is read by the classic builder and by BuildKit alike.
  */
@@ -35,6 +36,9 @@ static bool has_setting(const struct ecc_process *process, enum ecc_source_kind 
             return true;
     return false;
 }
+
+/* What the program of studio is linked with. */
+#define STUDIO_PACKAGES "libjansson4 libpg-query1504.0"
 
 /* What runtime/meson.build links, by the modules that a process names; Debian 12's packages. */
 static struct words packages_of(struct ecc_arena *arena, const struct ecc_process *process, const struct ecc_shapes *unit)
@@ -152,6 +156,13 @@ void ecc_emit_docker(struct ecc_codegen *cg, const struct ecc_deploy *deploy, st
         ecc_wl(w, "ENTRYPOINT [\"%s\"]", name);
         ecc_wl(w, "CMD [\"serve\"]");
     }
+    ecc_w_blank(w);
+    ecc_wl(w, "FROM ecom.base AS studio");
+    emit_install(w, STUDIO_PACKAGES);
+    ecc_wl(w, "COPY --from=ecom.build /usr/bin/ecom-studio /usr/local/bin/");
+    ecc_wl(w, "RUN [\"ecom-studio\", \"--version\"]");
+    ecc_wl(w, "USER 10001:10001");
+    ecc_wl(w, "ENTRYPOINT [\"ecom-studio\"]");
     ecc_outset_add_writer(cg->out, "Dockerfile", w);
     if (has_custom(cg->model))
         ecc_outset_add(cg->out, "Dockerfile.dockerignore", "*\n!generated\n!custom\n", 21);

@@ -171,6 +171,35 @@ static void emit_provisioning(struct ecc_codegen *cg)
     add_yaml(cg, "observability/grafana/provisioning/dashboards/ecom.yml", document);
 }
 
+static struct ecc_yaml *add_map(struct ecc_yaml *list, const char *name, const char *file)
+{
+    struct ecc_yaml *map = ecc_yaml_add_map(list);
+
+    ecc_yaml_put_text(map, "name", name);
+    ecc_yaml_add_text(ecc_yaml_put_list(map, "files"), file);
+    return map;
+}
+
+/* A dashboard each, because `kubectl apply` takes 256 KiB; the label is the one that Grafana's chart looks for. */
+static void emit_config_maps(struct ecc_codegen *cg)
+{
+    static const char *const dashboards[] = {"overview", "services"};
+    struct ecc_yaml *document = ecc_yaml_map(cg->arena), *maps, *options;
+
+    ecc_yaml_put_text(document, "apiVersion", "kustomize.config.k8s.io/v1beta1");
+    ecc_yaml_put_text(document, "kind", "Kustomization");
+    maps = ecc_yaml_put_list(document, "configMapGenerator");
+    add_map(maps, "prometheus-alerts", "alerts.yml");
+    for (size_t i = 0; i < sizeof dashboards / sizeof dashboards[0]; i++) {
+        struct ecc_yaml *map = add_map(maps, ecc_arena_printf(cg->arena, "dashboard-%s", dashboards[i]),
+                                       ecc_arena_printf(cg->arena, "dashboards/%s.json", dashboards[i]));
+        ecc_yaml_put_text(ecc_yaml_at(map, "options.labels"), "grafana_dashboard", "1");
+    }
+    options = ecc_yaml_put_map(document, "generatorOptions");
+    ecc_yaml_put_raw(options, "disableNameSuffixHash", "true"); /* who mounts them stands elsewhere, and looks for changes */
+    add_yaml(cg, "observability/kustomization.yaml", document);
+}
+
 void ecc_emit_observe(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
 {
     struct ecc_yaml *alerts = ecc_yaml_map(cg->arena), *tests = ecc_yaml_map(cg->arena);
@@ -200,4 +229,5 @@ void ecc_emit_observe(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
     add_yaml(cg, "observability/alerts_test.yml", tests);
     ecc_observe_dashboards(cg, &seen);
     emit_provisioning(cg);
+    emit_config_maps(cg);
 }

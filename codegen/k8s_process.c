@@ -5,8 +5,9 @@
  * pod that is started by chance runs none. Nobody has to wait for it: a process is not ready while its database lacks a migration that it
  * knows, so a rollout stops at the first new pod and the old ones go on serving until the Job is through.
  *
- * A pod that ends is taken out of its Service while it gets its signal, and neither waits for the other. So it is sent the signal
- * LEAVE_S later, and then has its EC_DRAIN_MS and some more before it is killed.
+ * A pod that ends is taken out of its Service while it gets its signal, and neither waits for the other. So it still takes in what comes
+ * for EC_DRAIN_DELAY_MS, and says meanwhile to whoever is connected that it goes; a hook that delayed the signal would let them be met by
+ * a connection that is closed. Then it has its EC_DRAIN_MS, and some more before it is killed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "arena.h"
 #include "k8s.h"
 
-enum { LEAVE_S = 5, MORE_S = 10 };
+enum { LEAVE_MS = 5000, MORE_S = 10 };
 
 static const char *drain_ms(const struct ecc_process *process)
 {
@@ -150,6 +151,8 @@ static void add_settings(struct ecc_k8s *k, struct ecc_yaml *kustomization, cons
             add_literal(literals, setting->name, setting->value);
         else if (strcmp(setting->name, "EC_DRAIN_MS") == 0) /* the pod's time to end is made of it */
             add_literal(literals, setting->name, setting->dflt);
+        else if (strcmp(setting->name, "EC_DRAIN_DELAY_MS") == 0)
+            add_literal(literals, setting->name, ecc_arena_printf(k->arena, "%d", LEAVE_MS));
     }
 }
 
@@ -206,7 +209,7 @@ static struct ecc_yaml *deployment(struct ecc_k8s *k, const struct ecc_process *
     struct ecc_yaml *made = ecc_k8s_object(k, "apps/v1", "Deployment", process->name), *spec = ecc_yaml_put_map(made, "spec"), *strategy,
                     *meta, *pod, *container, *ports, *from;
     const char *health = admin ? "admin" : port_name(process);
-    int drain_s = (atoi(drain_ms(process)) + 999) / 1000;
+    int end_s = ((sandbox ? 0 : LEAVE_MS) + atoi(drain_ms(process)) + 999) / 1000 + MORE_S;
 
     ecc_yaml_put(spec, "selector", ecc_k8s_match(k, "app", process->name));
     strategy = ecc_yaml_put_map(spec, "strategy");
@@ -233,12 +236,10 @@ static struct ecc_yaml *deployment(struct ecc_k8s *k, const struct ecc_process *
     add_probe(container, "startupProbe", "/livez", health, 1, 60);
     add_probe(container, "livenessProbe", "/livez", health, 10, 3);
     add_probe(container, "readinessProbe", "/readyz", health, 2, 2);
-    if (!sandbox)
-        ecc_yaml_put_raw(ecc_yaml_at(container, "lifecycle.preStop.sleep"), "seconds", ecc_arena_printf(k->arena, "%d", LEAVE_S));
     ecc_k8s_resources(container, ecc_arena_printf(k->arena, "%dm", 250 * process->workers),
                       ecc_arena_printf(k->arena, "%dMi", 64 * process->workers),
                       ecc_arena_printf(k->arena, "%dMi", 512 * process->workers));
-    ecc_yaml_put(pod, "terminationGracePeriodSeconds", ecc_yaml_int(k->arena, LEAVE_S + drain_s + MORE_S));
+    ecc_yaml_put(pod, "terminationGracePeriodSeconds", ecc_yaml_int(k->arena, end_s));
     ecc_k8s_confine(pod, container, ECC_K8S_USER);
     mount_secrets(k, pod, container, process, false);
     if (!sandbox)

@@ -48,6 +48,7 @@ X(118, ECC_ERROR, E_EMPTY, "part that has nothing in it")
 X(119, ECC_ERROR, E_RESERVED, "name that is taken")
 X(120, ECC_ERROR, E_RANGE, "number out of range")
 X(121, ECC_ERROR, E_PATH, "malformed path")
+X(122, ECC_ERROR, E_TOO_LONG, "name that is too long")
 
 X(150, ECC_ERROR, E_BOUNDED, "bounds on a type that has none")
 X(151, ECC_ERROR, E_LIST_ITEM, "type that can't be in a list")

@@ -93,17 +93,6 @@ void ecc_check_header(struct ecc_resolver *r, const struct ecc_text *name, enum 
         ecc_diag(r->diags, code, name->span, "this is no name of a header");
 }
 
-void ecc_check_env(struct ecc_resolver *r, const struct ecc_name *name)
-{
-    static const char *const taken[] = {"PORT", "ADMIN_PORT", "HOST", "DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "LOG_LEVEL", "PATH", "HOME"};
-    bool found = name->text && strncmp(name->text, "EC_", 3) == 0;
-
-    for (size_t i = 0; name->text && !found && i < sizeof taken / sizeof *taken; i++)
-        found = strcmp(name->text, taken[i]) == 0;
-    if (found)
-        ecc_diag(r->diags, ECC_E_RESERVED, name->span, "every process has %s for itself", name->text);
-}
-
 const char *ecc_node_kind_name(enum ecc_node_kind kind)
 {
     static const char *const names[] = {
@@ -406,6 +395,7 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     EACH(EXTERNAL, ecc_resolve_sandbox(r, d, r->made[i]));
     EACH(INVARIANT, ecc_resolve_invariant(r, d)); /* after the sandboxes, whose ledgers they may ask */
     ecc_resolve_scenarios(r);
+    ecc_check_names(r);
     ecc_check_edges(r);
     ecc_check_events(r);
     ecc_check_sagas(r);

@@ -270,6 +270,7 @@ bool ecc_op_reads(struct ecc_resolver *r, const struct ecc_op *op); /* changes n
 /* The call of a provider behind op that would have its effect twice when op is repeated under its key, or NULL. Services remember a key,
  * and so do providers that have a header for it. */
 const struct ecc_stmt *ecc_op_doubles(struct ecc_resolver *r, const struct ecc_op *op);
+void ecc_check_names(struct ecc_resolver *r);
 void ecc_check_edges(struct ecc_resolver *r);
 void ecc_check_events(struct ecc_resolver *r);
 void ecc_check_sagas(struct ecc_resolver *r);

@@ -1,9 +1,9 @@
 /* The process: ec_main.
  *
  * `serve` configures every module, so that all mistakes are told at once (exit 78), starts them in order, and turns the loop until a signal
- * asks it to end: then it is not ready, says so in each reply for EC_DRAIN_DELAY_MS, takes no new work, waits until nothing is in flight (at
- * most EC_DRAIN_MS), stops the modules in reverse and exits 0. A second signal ends the wait. With several workers this happens in each child of a parent that only watches
- * them (workers.c). Other commands belong to modules: only the one that has it is configured.
+ * asks it to end: then it is not ready, says so in each reply for EC_DRAIN_DELAY_MS, takes no new work, waits until nothing is in flight
+ * (at most EC_DRAIN_MS), stops the modules in reverse and exits 0. A second signal ends the wait. With several workers this happens in each
+ * child of a parent that only watches them (workers.c). Other commands belong to modules: only the one that has it is configured.
  */
 #include "app.h"
 
@@ -22,10 +22,10 @@
 #define EC_RUNTIME_VERSION "dev"
 #endif
 
-enum { EXIT_USAGE = 64, EXIT_START = 69, EXIT_CONFIG = 78, DRAIN_POLL_MS = 10, READY_POLL_MS = 20, CLOSE_MS = 2000 };
+enum { EXIT_USAGE = 64, EXIT_START = 69, EXIT_CONFIG = 78, DRAIN_POLL_MS = 10, READY_POLL_MS = 20, MEASURE_MS = 1000, CLOSE_MS = 2000 };
 
 static uv_signal_t on_term, on_int;
-static uv_timer_t poll_timer, give_up_timer;
+static uv_timer_t poll_timer, give_up_timer, measure_timer;
 static int64_t drain_ms;
 static bool ended;
 
@@ -89,6 +89,7 @@ static void end(void)
     ec_spans_stop();
     uv_close((uv_handle_t *)&poll_timer, NULL);
     uv_close((uv_handle_t *)&give_up_timer, NULL);
+    uv_close((uv_handle_t *)&measure_timer, NULL);
     uv_close((uv_handle_t *)&on_term, NULL);
     uv_close((uv_handle_t *)&on_int, NULL);
     uv_stop(ec_app.loop);
@@ -151,6 +152,12 @@ static void poll_ready(uv_timer_t *timer)
     ec_buf_free(&reasons);
 }
 
+static void measure(uv_timer_t *timer)
+{
+    (void)timer;
+    ec_health_measure();
+}
+
 static int start_modules(void)
 {
     const char *why = "no reason given";
@@ -196,7 +203,10 @@ static int serve_here(void)
     uv_timer_init(&loop, &poll_timer);
     uv_timer_start(&poll_timer, poll_ready, 0, READY_POLL_MS);
     uv_timer_init(&loop, &give_up_timer);
-    ec_metric_set(ec_metric(EC_GAUGE, "process_start_time_seconds", "Start of the process, of the Unix epoch", NULL),
+    uv_timer_init(&loop, &measure_timer);
+    if (ec_metrics_shared())
+        uv_timer_start(&measure_timer, measure, 0, MEASURE_MS);
+    ec_metric_set(ec_metric(EC_GAUGE_LEAST, "process_start_time_seconds", "Start of the process, of the Unix epoch", NULL),
                   (double)ec_now() / 1e6);
     ec_log(EC_LOG_INFO, NULL, "started", EC_L_STR("version", ec_app.version), EC_L_INT("pid", uv_os_getpid()));
     while (!ended)

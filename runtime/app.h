@@ -82,7 +82,8 @@ void ec_panic(const char *why) __attribute__((noreturn)); /* a broken rule of th
 
 /* ------------------------------------------------------------------ metrics: Prometheus text at /metrics */
 
-enum ec_metric_type { EC_COUNTER, EC_GAUGE, EC_HISTOGRAM };
+/* What several workers tell is added up; of a gauge that is EC_GAUGE_MOST or _LEAST, the highest or the lowest counts. */
+enum ec_metric_type { EC_COUNTER, EC_GAUGE, EC_GAUGE_MOST, EC_GAUGE_LEAST, EC_HISTOGRAM };
 struct ec_metric; /* one time series */
 /* Finds or makes the series of a family with these labels (label string ready-made: `edge="a -> b",outcome="ok"`, values escaped by
  * ec_metric_label). Look up once, keep the pointer. help is the family's. Histogram buckets: 0.5 ms to 60 s, seconds. */
@@ -93,5 +94,12 @@ void ec_metric_observe(struct ec_metric *metric, double seconds);
 double ec_metric_value(const struct ec_metric *metric);
 void ec_metric_label(struct ec_buf *buf, const char *name, const char *value); /* adds name="value", after a comma when buf has some */
 void ec_metrics_write(struct ec_buf *buf);
+/* Workers of one process, which all write what all of them have counted. The parent shares before it forks n of them, a worker joins as one
+ * of 0 to n - 1 before it has any series, and takes up the counters of who was that before; the parent leaves for one that has died, whose
+ * gauges end with it. */
+void ec_metrics_share(int n);
+void ec_metrics_join(int worker);
+void ec_metrics_leave(int worker);
+bool ec_metrics_shared(void);
 
 #endif

@@ -290,7 +290,7 @@ static struct bus_group *group_of(const char *name)
     ec_buf_add(&labels, "", 1);
     group->lag = ec_metric(EC_GAUGE, "ec_consumer_lag", "Messages in the assigned partitions that are not handled yet", labels.p);
     group->age =
-        ec_metric(EC_GAUGE, "ec_consumer_lag_seconds", "Age of the oldest message that was fetched and is not handled yet", labels.p);
+        ec_metric(EC_GAUGE_MOST, "ec_consumer_lag_seconds", "Age of the oldest message that was fetched and is not handled yet", labels.p);
     group->assigned = ec_metric(EC_GAUGE, "ec_consumer_partitions", "Partitions assigned to this process", labels.p);
     group->waiting = ec_metric(EC_GAUGE, "ec_dead_letters_waiting", "Partitions that wait until the bus has their dead letter", labels.p);
     ec_buf_free(&labels);

@@ -57,7 +57,7 @@ static void count_series(struct ec_edge_state *state)
     state->retries = ec_metric(EC_COUNTER, "ec_edge_retries_total", "Attempts that repeated an earlier one", labels.p);
     if (edge->trip > 0)
         state->breaker_gauge =
-            ec_metric(EC_GAUGE, "ec_breaker_state", "Circuit breaker of an edge; 0: closed, 1: half open, 2: open", labels.p);
+            ec_metric(EC_GAUGE_MOST, "ec_breaker_state", "Circuit breaker of an edge; 0: closed, 1: half open, 2: open", labels.p);
     for (i = 0; i < EC_BREAKER_STATES && edge->trip > 0; i++) {
         labels.n = 0;
         ec_metric_label(&labels, "edge", edge->name);

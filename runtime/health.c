@@ -77,7 +77,7 @@ static void make_series(void)
     of.most_descriptors = ec_metric(EC_GAUGE, "process_max_fds", "File descriptors that may be open", NULL);
     of.cpu = ec_metric(EC_COUNTER, "process_cpu_seconds_total", "Processor time, user and system", NULL);
     of.tasks = ec_metric(EC_GAUGE, "ec_tasks", "Tasks that are alive", NULL);
-    of.ready = ec_metric(EC_GAUGE, "ec_ready", "1 while the process can work, as /readyz says", NULL);
+    of.ready = ec_metric(EC_GAUGE_LEAST, "ec_ready", "1 while the process can work, as /readyz says", NULL);
     ec_uuid_format(ec_app.instance, id);
     ec_metric_label(&labels, "service", ec_app.service ? ec_app.service->name : "");
     ec_metric_label(&labels, "version", ec_app.version ? ec_app.version : "");
@@ -101,8 +101,9 @@ static void measure_memory(void)
     fclose(file);
 }
 
-static void measure_process(void)
+void ec_health_measure(void)
 {
+    static double told;
     struct ec_buf reasons = {NULL, 0, 0};
     struct rusage usage;
     struct rlimit files;
@@ -110,9 +111,13 @@ static void measure_process(void)
     if (!of.info)
         make_series();
     measure_memory();
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
-        ec_metric_set(of.cpu, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                                  (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6);
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        double used =
+            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+
+        ec_metric_add(of.cpu, used - told); /* beyond what a worker before has used */
+        told = used;
+    }
     ec_metric_set(of.descriptors, open_descriptors());
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
         ec_metric_set(of.most_descriptors, (double)files.rlim_cur);
@@ -125,7 +130,7 @@ static void reply_metrics(struct ec_http_exchange *exchange)
 {
     struct ec_buf body = {NULL, 0, 0};
 
-    measure_process();
+    ec_health_measure();
     ec_metrics_write(&body);
     ec_http_reply(exchange, 200, EC_STR("text/plain; version=0.0.4; charset=utf-8"), (struct ec_str){NULL, 0},
                   (struct ec_str){body.p, body.n});

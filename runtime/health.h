@@ -14,6 +14,9 @@ extern void (*ec_health_renew)(void);
  * drain. */
 bool ec_health_ready(struct ec_buf *reasons);
 
+/* Reads what the process itself costs into its metrics, as a scrape of it does: the other workers tell it of all. */
+void ec_health_measure(void);
+
 /* The command `health`: is the process that listens there ready? 0, or 1 with the reason on stderr, or its answer on stdout.
  * listens_only: a TCP connection is enough. ec_health_of_service takes host and port from the configuration of ec_app.service; 78. */
 int ec_health_command(const char *host, int port, bool listens_only);

@@ -485,7 +485,7 @@ static void count_series(void)
 {
     relay.leader = ec_metric(EC_GAUGE, "ec_outbox_leader", "1 where this process relays", NULL);
     relay.lag =
-        ec_metric(EC_GAUGE, "ec_outbox_lag_seconds", "Age of the oldest event that the bus has not taken, where this process relays", NULL);
+        ec_metric(EC_GAUGE_MOST, "ec_outbox_lag_seconds", "Age of the oldest event that the bus has not taken, where this process relays", NULL);
     relay.waiting =
         ec_metric(EC_GAUGE, "ec_outbox_rows", "Events that the bus has not taken, where this process relays; at most 10000", NULL);
     for (const struct ec_topic *const *topic = ec_app.service->topics; topic && *topic; topic++)

@@ -5,7 +5,7 @@
 
 void ec_redis_counts_open(struct ec_redis_counts *counts, const struct ec_service *service)
 {
-    counts->up = ec_metric(EC_GAUGE, "ec_redis_up", "1 while the connection to Redis is up", "");
+    counts->up = ec_metric(EC_GAUGE_LEAST, "ec_redis_up", "1 while the connection to Redis is up", "");
     counts->sent = ec_metric(EC_COUNTER, "ec_redis_commands_total", "Commands to Redis", "");
     counts->lost = ec_metric(EC_COUNTER, "ec_redis_unanswered_total", "Commands to Redis that got no answer", "");
     counts->errors = ec_metric(EC_COUNTER, "ec_redis_errors_total", "Commands that Redis has refused", "");

@@ -235,7 +235,7 @@ void ec_saga_take_over(const struct ec_service *service)
     if (take.ticks++ % COUNT_EVERY || take.counting)
         return;
     if (!take.unknown)
-        take.unknown = ec_metric(EC_GAUGE, "ec_saga_unknown", "Sagas in flight whose version this binary does not have, and nobody runs", NULL);
+        take.unknown = ec_metric(EC_GAUGE_MOST, "ec_saga_unknown", "Sagas in flight whose version this binary does not have, and nobody runs", NULL);
     take.counting = true;
     arena = ec_arena_new();
     known_lists(arena, &names, &versions);

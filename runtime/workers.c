@@ -1,5 +1,5 @@
 /* The parent of workers: forks before any loop or thread is there, hands signals on, and starts a worker again that has died, after a
- * second. A worker asks the kernel to be ended when its parent is gone.
+ * second. What they count they share (metrics.c). A worker asks the kernel to be ended when its parent is gone.
  */
 #include "workers.h"
 
@@ -14,7 +14,7 @@
 
 #include "app.h"
 
-static pid_t fork_worker(int (*work)(void), const sigset_t *before)
+static pid_t fork_worker(int worker, int (*work)(void), const sigset_t *before)
 {
     pid_t parent = getpid(), pid = fork();
 
@@ -24,6 +24,7 @@ static pid_t fork_worker(int (*work)(void), const sigset_t *before)
     if (getppid() != parent) /* it died before the line above */
         _exit(0);
     sigprocmask(SIG_SETMASK, before, NULL);
+    ec_metrics_join(worker);
     exit(work());
 }
 
@@ -44,8 +45,10 @@ static int reap(pid_t *pids, int n, int start_failed, int *code, bool *ending)
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         for (i = 0; i < n; i++)
-            if (pids[i] == pid)
+            if (pids[i] == pid) {
                 pids[i] = 0;
+                ec_metrics_leave(i);
+            }
         if (WIFEXITED(status) && WEXITSTATUS(status) == start_failed && !*ending) {
             *code = start_failed;
             *ending = true;
@@ -79,8 +82,9 @@ int ec_workers_run(int n, int (*work)(void), int start_failed)
     sigaddset(&waited, SIGCHLD);
     sigprocmask(SIG_BLOCK, &waited, &before);
     ec_log_flush();
+    ec_metrics_share(n);
     for (i = 0; i < n; i++)
-        pids[i] = fork_worker(work, &before);
+        pids[i] = fork_worker(i, work, &before);
     do {
         int number = sigtimedwait(&waited, NULL, &second);
 
@@ -92,7 +96,7 @@ int ec_workers_run(int n, int (*work)(void), int start_failed)
         if (number < 0 && errno == EAGAIN && !ending)
             for (i = 0; i < n; i++)
                 if (pids[i] <= 0)
-                    pids[i] = fork_worker(work, &before);
+                    pids[i] = fork_worker(i, work, &before);
     } while (left > 0 || !ending);
     free(pids);
     return code;

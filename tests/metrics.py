@@ -29,6 +29,7 @@ def declared():
         if len(calls) != len(re.findall(r"\bec_metric\(", text)):
             odd.append(os.path.basename(path))
         for kind, name, what in calls:
+            kind = kind.partition("_")[0]  # of several workers the most, the least or all: a gauge
             if out.setdefault(name, (kind.lower(), what)) != (kind.lower(), what):
                 odd.append(f"{name} has two types or two texts")
     return out, odd

@@ -5,15 +5,14 @@ otherwise only what docker-compose says of the files.
 
 usage: run.py ECOMC [compose|swarm]
 Where no engine can run it says so and is skipped; EC_REQUIRE_ENGINE=1 makes that a failure."""
+import http.client
 import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
@@ -22,7 +21,8 @@ import lib  # noqa: E402
 import images  # noqa: E402
 import stories  # noqa: E402
 from engine import HERE_IS, HOME, OUTSIDE, ROOT, CannotRun, Engine, run  # noqa: E402
-from shop import at_once  # noqa: E402
+from each import Results  # noqa: E402
+from shop import at_once, money  # noqa: E402
 from system import PROJECT, Containers  # noqa: E402
 
 ECOMC = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(ROOT, ".ecom", "build", "tool", "ecomc")
@@ -31,30 +31,11 @@ GENERATED = os.path.join(ROOT, "generated")
 COMPOSE = ["-p", PROJECT, "-f", os.path.join(GENERATED, "compose.yaml"), "-f", os.path.join(GENERATED, "compose.dev.yaml")]
 COMPOSE_V2 = "v2.17.3"  # for Go 1.19 and on
 WATCHERS = {"prometheus", "grafana"}  # nobody has their images here
+PUBLISHED = {"api-gateway", "studio"}
+STUDIO_PORT = 13000
 STORIES = (stories.happy, stories.declined, stories.cached, stories.breaker)
-passed = failed = skipped = 0
-
-
-def attempt(name, function, *args):
-    global passed, failed
-    begun = time.monotonic()
-    try:
-        result = function(*args)
-    except CannotRun:
-        raise
-    except Exception:  # every failure is shown, and the rest still runs
-        failed += 1
-        print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-        return None
-    passed += 1
-    print(f"ok   {name} ({time.monotonic() - begun:.1f} s)", flush=True)
-    return result if result is not None else True
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print(f"skip: {name}: {why}", flush=True)
+results = Results(lets=CannotRun)
+attempt = results.attempt
 
 
 def compose(engine, *args, program=("docker-compose",), files=(), **kw):
@@ -92,8 +73,10 @@ def configured(engine, program):
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
         assert not str(service["user"]).startswith(("0:", "root")), service["user"]
         assert service["mem_limit"] and service["cpus"] and service["pids_limit"], name
-        assert name == "api-gateway" or "ports" not in service, f"{name} is published"
+        assert name in PUBLISHED or "ports" not in service, f"{name} is published"
         assert name.endswith("-migrate") or service["healthcheck"]["test"], name
+    published = services["studio"]["ports"][0]  # docker-compose tells it as text, Compose v2 as an object
+    assert (published if isinstance(published, str) else published["host_ip"]).startswith("127.0.0.1"), published
     assert services["order-svc"]["depends_on"]["order-svc-migrate"]["condition"] == "service_completed_successfully", services["order-svc"]["depends_on"]
 
 
@@ -104,15 +87,25 @@ def yaml_load(text):
 
 def build(engine):
     """The images, by docker-compose, with the machine's network, from which apt takes packages."""
-    images.base(engine)
-    images.stand_ins(engine)
-    engine.docker("build", "--network", "host", "-t", "ecom-runtime", "-f", os.path.join(ROOT, "runtime", "Dockerfile"), ROOT)
+    took = {}
+
+    def timed(name, function, *args, **kw):
+        begun = time.monotonic()
+        function(*args, **kw)
+        took[name] = time.monotonic() - begun
+    timed("Debian", images.base, engine)
+    timed("PostgreSQL, Redis, Kafka", images.stand_ins, engine)
+    timed("what services are built in", engine.docker, "build", "--network", "host", "-t", "ecom-runtime", "-f",
+          os.path.join(ROOT, "runtime", "Dockerfile"), ROOT)
     services = yaml_load(compose(engine, "config"))["services"]
     over = {"version": "3.8", "services": {name: {"build": {"context": GENERATED, "network": "host"}} for name, s in services.items() if "build" in s}}
     with tempfile.NamedTemporaryFile("w", suffix=".json", dir=HOME) as file:
         json.dump(over, file)
         file.flush()
-        compose(engine, "build", files=["-f", file.name])
+        for target in ("ecom.build", "ecom.base"):  # what all have in common, or each would build it for itself
+            timed(target, engine.docker, "build", "--network", "host", "--target", target, "-f", os.path.join(GENERATED, "Dockerfile"), GENERATED)
+        timed("the images", compose, engine, "build", "--parallel", files=["-f", file.name])
+    print("measured: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items()), flush=True)
     for name in over["services"]:
         (found,) = json.loads(engine.docker("inspect", f"{name}:latest"))
         assert found["Config"]["User"] == "10001:10001", found["Config"]
@@ -137,7 +130,8 @@ def no_secret_is_told(engine, secrets):
 
 def isolated(system):
     """From order-svc: those whom the topology lets it talk to, and nobody else."""
-    friends = [("order-svc-db", 5432), ("kafka", 9092), ("inventory-svc", 8080), ("payment-svc", 8080), ("shipping-svc", 8080), ("catalog-svc", 8080)]
+    friends = [("order-svc-db", 5432), ("kafka", 9092), ("inventory-svc", 8080), ("payment-svc", 8080), ("shipping-svc", 8080), ("catalog-svc", 8080),
+               ("studio", 3000)]
     strangers = [("notify-svc", 8080), ("user-svc", 8080), ("payment-svc-db", 5432), ("user-svc-db", 5432), ("redis", 6379), ("stripe-sandbox", 8443)]
     addresses = {name: p["address"] for name, p in system.processes().items()}
     lib.wait(lambda: system.reaches("payment-svc", OUTSIDE, 80), 20, "payment-svc reaches the outside, where its provider is")
@@ -151,7 +145,7 @@ def isolated(system):
 
 def confined(system):
     """What the kernel says of a process in a container."""
-    for name in ("order-svc", "api-gateway", "order-svc-db", "redis", "kafka", "stripe-sandbox"):
+    for name in ("order-svc", "api-gateway", "order-svc-db", "redis", "kafka", "stripe-sandbox", "studio"):
         status = open(f"/proc/{system.processes()[name]['pid']}/status").read()
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         assert "0" not in fields["Uid"].split(), f"{name} is root"
@@ -159,6 +153,42 @@ def confined(system):
         assert fields["NoNewPrivs"].strip() == "1", name
         mounts = open(f"/proc/{system.processes()[name]['pid']}/mounts").read()
         assert re.search(r"^\S+ / \S+ ro,", mounts, re.M), f"{name} may write its root"
+
+
+def studio_watches(system):
+    """Its page, by the port that is published to the machine alone; what the system tells it; and that it holds nothing of it."""
+    def ask(method, path, body=None, address="127.0.0.1", host=f"127.0.0.1:{STUDIO_PORT}", **headers):
+        connection = http.client.HTTPConnection(address, STUDIO_PORT, timeout=20)
+        connection.request(method, path, body=json.dumps(body) if body else None, headers={"host": host, "content-type": "application/json"} | headers)
+        reply = connection.getresponse()
+        reply.content = reply.read()
+        return reply
+
+    page = ask("GET", "/", host=f"localhost:{STUDIO_PORT}")
+    assert page.status == 200 and page.content == open(os.path.join(ROOT, "studio", "dist", "index.html"), "rb").read(), page.status
+    assert ask("GET", "/", host=f"elsewhere.example:{STUDIO_PORT}").status == 421
+    assert ask("GET", "/api/live", origin="http://elsewhere.example").status == 403
+    live = json.loads(ask("GET", "/api/live").content)
+    assert live["up"] and "order-svc" in {p["name"] for p in live["processes"]}, live
+    try:
+        reply = ask("GET", "/", address=HERE_IS, host=f"{HERE_IS}:{STUDIO_PORT}")
+        raise AssertionError(f"studio is published to others: {reply.status}")
+    except OSError:
+        pass
+    (shop,) = [e for e in json.loads(ask("GET", "/api/examples").content)["examples"]]
+    source = json.loads(ask("GET", f"/api/examples/{shop['id']}/source").content)
+    assert source["text"] == open(os.path.join(ROOT, "topology.ecom")).read()
+    written = ask("PUT", f"/api/examples/{shop['id']}/source", {"text": source["text"]}, **{"if-match": source["etag"]})
+    assert written.status == 409, (written.status, written.content)
+    assert ask("POST", "/api/live/run", {"scenario": "happy-path"}).status == 409
+    trace = f"{time.time_ns():032x}"
+    placed = system.request("GET", "/v1/products/mug", headers={"traceparent": f"00-{trace}-00000000000000a1-01"})
+    assert placed.status == 200, placed
+
+    def spans():
+        told = ask("GET", f"/api/traces/{trace}")
+        return told.status == 200 and told.content.count(b'"spanId"')
+    assert lib.wait(spans, 20, "the request's spans are in studio") >= 1
 
 
 def strict_stories(system):
@@ -169,7 +199,7 @@ def strict_stories(system):
 
 
 def on_compose(engine, secrets, folder):
-    engine.env |= {"EC_SECRETS": secrets, "API_GATEWAY_PORT": "18080"}
+    engine.env |= {"EC_SECRETS": secrets, "API_GATEWAY_PORT": "18080", "STUDIO_PORT": str(STUDIO_PORT)}
     services = [name for name in compose(engine, "config", "--services").split() if name not in WATCHERS]
     system = Containers(engine, "compose", secrets, folder, 18080)
     try:
@@ -183,6 +213,7 @@ def on_compose(engine, secrets, folder):
         engine.hosts({"kafka": system.processes()["kafka"]["address"]})
         with system.following():
             strict_stories(system)
+        attempt("studio shows the page and the traffic, and holds nothing", studio_watches, system)
         attempt("only what is declared can be reached", isolated, system)
         attempt("no root, no capability, nothing to write", confined, system)
         attempt("no secret is told", no_secret_is_told, engine, secrets)
@@ -210,7 +241,12 @@ PROGRAMS = ["user-svc", "catalog-svc", "inventory-svc", "payment-svc", "shipping
 
 
 def one_effect_each(system, orders, declined):
-    """Of every order exactly one reservation, payment and shipment; of a declined one nothing that lasts."""
+    """Of every order exactly one reservation, payment and shipment, and one charge at the provider; of a declined one nothing that lasts."""
+    ledger = system.ledger("stripe-sandbox")
+    for order in orders:
+        captured, refunded = money(system, order, ledger)
+        assert len(captured) == 1 and not refunded, (order, captured, refunded)
+    assert not [order for order in declined if any(money(system, order, ledger))]
     ids = ",".join(f"'{order}'" for order in orders)
     for service, table, state in (("inventory-svc", "reservations", "held"), ("payment-svc", "payments", "captured"), ("shipping-svc", "shipments", "scheduled")):
         rows = system.sql(service, f"SELECT order_id, status FROM {table} WHERE order_id IN ({ids})")
@@ -281,9 +317,9 @@ def everything(engine, temp):
     if v2:
         attempt("Compose v2 understands the files", configured, engine, (v2,))
     elif lib.LONG:
-        skip("Compose v2", "Go can't build it here")
+        results.skip("Compose v2", "Go can't build it here")
     if not lib.LONG and not ONLY:
-        skip("containers on an engine", "images, compose and swarm take minutes: ./ecom test containers --long")
+        results.skip("containers on an engine", "images, compose and swarm take minutes: ./ecom test containers --long")
         return
     engine.start_to_build()
     if not attempt("the images are built", build, engine):
@@ -297,7 +333,6 @@ def everything(engine, temp):
 
 
 def main():
-    global failed
     temp = tempfile.mkdtemp(prefix="ecom-containers-")
     engine = None
     try:
@@ -305,16 +340,14 @@ def main():
         everything(engine, temp)
     except CannotRun as why:
         if os.environ.get("EC_REQUIRE_ENGINE"):
-            failed += 1
-            print(f"FAIL no engine: {why}")
+            results.fail("no engine", why)
         else:
-            skip("containers", why)
+            results.skip("containers", why)
     finally:
         if engine:
             engine.close()
         shutil.rmtree(temp, ignore_errors=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    sys.exit(results.end())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """One service's migrations, applied by its own binary and by other people's tools: the same catalog comes of each, up and down. And what
 must hold of `migrate` itself: several at once, a changed one, one that was killed, a table that somebody holds."""
-import contextlib
-import fcntl
 import glob
 import os
 import shutil
@@ -16,7 +14,8 @@ import pg
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
-import providers
+import providers  # noqa: E402
+from fetched import Skip, fetch, need, npm, store, without  # noqa: E402
 GOLANG_MIGRATE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.1"
 FLYWAY = [("org.flywaydb", "flyway-commandline", "10.20.1"), ("org.flywaydb", "flyway-database-postgresql", "10.20.1"), ("org.postgresql", "postgresql", "42.7.4"),
           ("com.fasterxml.jackson.dataformat", "jackson-dataformat-xml", "2.15.2")]
@@ -41,60 +40,25 @@ ROWS = """INSERT INTO things (id, name, note, size) SELECT gen_random_uuid(), 'n
 INSERT INTO tags SELECT id, name FROM things"""
 
 
-class Skip(Exception):
-    """Raised where a tool can't be had; the text is the reason."""
-
-
-def without(reason):
-    if os.environ.get("EC_REQUIRE_PROVIDERS"):
-        raise AssertionError(reason)
-    raise Skip(reason)
-
-
-@contextlib.contextmanager
-def store(name):
-    """A folder that is kept for the next time; one at a time on this checkout."""
-    folder = os.path.join(ROOT, ".ecom", name)
-    os.makedirs(folder, exist_ok=True)
-    with open(folder + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
-
-
 def golang_migrate():
     with store("go") as home:
         program = os.path.join(home, "bin", "migrate")
         if not os.path.exists(program):
-            env = {k: v for k, v in os.environ.items() if k not in ("GOROOT", "GOBIN", "GOTOOLCHAIN")}
-            env.update(GOPATH=home, GOFLAGS="-modcacherw")
-            try:
-                providers.fetch([providers.modern_go(env), "install", "-tags", "postgres", GOLANG_MIGRATE], "golang-migrate", env=env, cwd="/")
-            except providers.Skip as skip:
-                raise Skip(str(skip)) from skip
+            env = providers.go_environment(home)
+            fetch([providers.modern_go(env), "install", "-tags", "postgres", GOLANG_MIGRATE], "golang-migrate", env=env, cwd="/")
         return program
 
 
 def dbmate():
     """The program, as package-lock.json names it."""
-    if not shutil.which("npm"):
-        without("there is no npm")
     if os.uname().machine != "x86_64":
         without("package-lock.json has dbmate for x86_64")
-    with store("dbmate") as folder:
-        program = os.path.join(folder, "node_modules", "@dbmate", "linux-x64", "bin", "dbmate")
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(os.path.join(HERE, name), folder)
-        if not os.path.exists(program):
-            done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, timeout=600)
-            if done.returncode:
-                without(f"dbmate could not be fetched: {done.stderr.strip().splitlines()[-1:]}")
-        return program
+    return os.path.join(npm(HERE, "dbmate", "dbmate"), "node_modules", "@dbmate", "linux-x64", "bin", "dbmate")
 
 
 def flyway():
     """The class path."""
-    if not shutil.which("mvn") or not shutil.which("java"):
-        without("there is no mvn or no java")
+    need("mvn", "java")
     with store("flyway") as folder:
         libs = os.path.join(folder, "libs")
         if not os.path.isdir(libs):
@@ -103,13 +67,7 @@ def flyway():
                 file.write('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>ecom</groupId><artifactId>flyway</artifactId>'
                            f"<version>1</version><packaging>pom</packaging><dependencies>{dependencies}</dependencies></project>\n")
             shutil.rmtree(libs + ".new", ignore_errors=True)
-            try:
-                done = subprocess.run(["mvn", "-q", "-B", "-f", os.path.join(folder, "pom.xml"), "dependency:copy-dependencies", f"-DoutputDirectory={libs}.new"],
-                                      capture_output=True, text=True, timeout=900)
-            except subprocess.TimeoutExpired:
-                without("Flyway could not be fetched within 900 s")
-            if done.returncode:
-                without(f"Flyway could not be fetched: {(done.stdout + done.stderr).strip().splitlines()[-1:]}")
+            fetch(["mvn", "-q", "-B", "-f", os.path.join(folder, "pom.xml"), "dependency:copy-dependencies", f"-DoutputDirectory={libs}.new"], "Flyway")
             os.rename(libs + ".new", libs)
         return os.path.join(libs, "*")
 

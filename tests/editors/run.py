@@ -4,11 +4,10 @@
 usage: run.py [--bless] ECOMC WORDS      WORDS: the program of words.c
 
 --bless writes the snapshots of the grammar (grammar/*.snap). What npm provides is fetched once, by the locks, into editors/vscode and
-.ecom/workbench; where it can't be, what needs it is skipped and says why, and with EC_REQUIRE_PROVIDERS that is a failure.
+.ecom/workbench (tests/fetched.py).
 """
 import base64
 import fcntl
-import filecmp
 import hashlib
 import json
 import os
@@ -21,6 +20,9 @@ import tempfile
 import zipfile
 
 import snippets
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+from fetched import Skip, fetch, install, need, without  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -35,10 +37,6 @@ ECOMC, WORDS = (str(pathlib.Path(path).resolve()) for path in sys.argv[-2:])
 VSIX = ROOT / ".ecom" / "test" / "editors" / "ecom.vsix"
 results = []
 skipped = 0
-
-
-class Without(Exception):
-    pass
 
 
 def check(name, good, why=""):
@@ -69,31 +67,6 @@ def script(name, argv, **kwargs):
 
 # ------------------------------------------------------------------ what is fetched
 
-def need(program):
-    if not shutil.which(program):
-        raise Without(f"there is no {program}")
-
-
-def fetch(argv, what, cwd):
-    try:
-        done = run(argv, cwd=cwd, timeout=900)
-    except subprocess.TimeoutExpired:
-        raise Without(f"{what} could not be fetched within 900 s") from None
-    if done.returncode:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip() and "complete log" not in line]
-        raise Without(f"{what} could not be fetched: {' / '.join(lines[:2])}")
-    return done.stdout
-
-
-def install(folder, what):
-    """What folder/package-lock.json names, unless it is there."""
-    lock, mark = folder / "package-lock.json", folder / "node_modules" / ".installed"
-    if mark.exists() and filecmp.cmp(lock, mark, False):
-        return
-    fetch(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], what, folder)
-    shutil.copy(lock, mark)
-
-
 def workbench():
     STORE.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
@@ -105,7 +78,7 @@ def workbench():
     shutil.rmtree(code, ignore_errors=True)
     code.mkdir()
     with tempfile.TemporaryDirectory() as temp:
-        fetch(["npm", "pack", CODE_SERVER], "VS Code's workbench", temp)
+        fetch(["npm", "pack", CODE_SERVER], "VS Code's workbench", cwd=temp)
         archive, = pathlib.Path(temp).glob("*.tgz")
         found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
         assert found == CODE_SERVER_HASH, f"{CODE_SERVER} has the hash {found}"
@@ -181,8 +154,6 @@ def main():
         snippets.run(ECOMC, VSCODE / "snippets" / "ecom.json", check)
         configuration()
         try:
-            need("node")
-            need("npm")
             install(VSCODE, "what the extension is made with")
             grammar()
             if package(temp):
@@ -191,19 +162,16 @@ def main():
                 if os.environ.get("EC_LONG"):
                     version = run(["node", "--version"]).stdout
                     if int(re.match(r"v(\d+)", version)[1]) < 20:
-                        raise Without(f"VS Code's server needs Node.js 20, this is {version.strip()}")
+                        without(f"VS Code's server needs Node.js 20, this is {version.strip()}")
                     need("chromium")
                     workbench()
                     folder = VSIX.parent / "workbench"  # stays, with a picture of the page when it fails
                     shutil.rmtree(folder, ignore_errors=True)
                     folder.mkdir()
                     script("workbench", ["node", HERE / "workbench.mjs", STORE, VSIX, ECOMC, folder], timeout=1800)
-        except Without as reason:
-            if os.environ.get("EC_REQUIRE_PROVIDERS"):
-                check("npm and the browser", False, str(reason))
-            else:
-                skipped += 1
-                print(f"skip: editors: {reason}")
+        except Skip as reason:
+            skipped += 1
+            print(f"skip: editors: {reason}")
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed, {skipped} skipped")
     return 0 if all(results) else 1
 

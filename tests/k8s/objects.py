@@ -147,9 +147,11 @@ def deployments(objects, maps):
             continue  # told by references
         if [container[p]["httpGet"]["path"] for p in ("startupProbe", "livenessProbe", "readinessProbe")] != ["/livez", "/livez", "/readyz"]:
             yield f"Deployment {name}: probes ask something else"
-        leave = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-        if leave <= 0 or pod["terminationGracePeriodSeconds"] * 1000 <= leave * 1000 + int(values["EC_DRAIN_MS"]):
+        leave, ready = int(values["EC_DRAIN_DELAY_MS"]), container["readinessProbe"]
+        if pod["terminationGracePeriodSeconds"] * 1000 <= leave + int(values["EC_DRAIN_MS"]):
             yield f"Deployment {name}: is killed before it has drained"
+        if leave <= ready["periodSeconds"] * ready["failureThreshold"] * 1000:
+            yield f"Deployment {name}: closes before a balancer has seen that it is not ready"
         if spec["strategy"].get("rollingUpdate", {}).get("maxUnavailable") != 0:
             yield f"Deployment {name}: a rollout takes pods away"
         spread = pod.get("topologySpreadConstraints", [])

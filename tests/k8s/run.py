@@ -57,6 +57,20 @@ class Built:
         whole, base = (tools.render(os.path.join(self.generated, *path)) for path in (("k8s",), ("k8s", "base")))
         assert whole == base and "kind: Deployment" in whole, "generated/k8s is the base"
 
+    def watches(self, objects):
+        """What Prometheus and Grafana are given is what stands in the files."""
+        wanted = {"prometheus-alerts": "alerts.yml", "dashboard-overview": "dashboards/overview.json", "dashboard-services": "dashboards/services.json"}
+        found = {o["metadata"]["name"]: o for o in objects}
+        if set(found) != set(wanted):
+            yield f"{sorted(found)}, not {sorted(wanted)}"
+            return
+        for name, path in wanted.items():
+            with open(os.path.join(self.generated, "observability", path)) as file:
+                if found[name]["data"] != {os.path.basename(path): file.read()}:
+                    yield f"{name} has something else than {path}"
+            if name.startswith("dashboard") and found[name]["metadata"].get("labels") != {"grafana_dashboard": "1"}:
+                yield f"{name}: Grafana does not find it"
+
     def cache(self, objects):
         """The cache runs as it does in containers: an entrypoint of the image has no say."""
         for name, service in self.compose.items():
@@ -177,6 +191,7 @@ MEANT = {  # of prod: what is done to it, and what has to be said
     "a token": (of("Deployment", "order-svc", without("spec.template.spec.automountServiceAccountToken")), "has a token"),
     "no limit": (container("resources", {"requests": {"cpu": "1", "memory": "1Gi"}}), "has no resources"),
     "killed while it drains": (config("EC_DRAIN_MS", "60000"), "killed before it has drained"),
+    "closed before anybody knows": (config("EC_DRAIN_DELAY_MS", "1000"), "closes before a balancer"),
     "pods that go before others come": (of("Deployment", "order-svc", put("spec.strategy.rollingUpdate.maxUnavailable", 1)), "takes pods away"),
     "not spread": (of("Deployment", "order-svc", without("spec.template.spec.topologySpreadConstraints")), "is not spread"),
     "a budget that holds every node": (of("PodDisruptionBudget", "order-svc", put("spec.minAvailable", 3)), "no pod may ever go"),
@@ -227,6 +242,8 @@ def main():
             for overlay, objects in built.overlays.items():
                 check(f"{name}, {overlay}: schemas", (f"{o.get('kind')} {o['metadata']['name']}: {line}" for o in objects for line in known.mistakes(o)))
                 check(f"{name}, {overlay}: meaning", built.semantic(overlay, objects))
+            watched = schemas.documents(tools.render(os.path.join(built.generated, "observability")))
+            check(f"{name}: alerts and dashboards as ConfigMaps", [*(f"{o['metadata']['name']}: {line}" for o in watched for line in known.mistakes(o)), *built.watches(watched)])
             if number == 0:
                 spoil_schemas(known, built)
                 spoil_meaning(built)
@@ -237,7 +254,7 @@ def main():
 if __name__ == "__main__":
     try:
         tools.get()
-    except tools.providers.Skip as skip:
+    except tools.providers.fetched.Skip as skip:
         print(f"skip: {skip}\n0 passed, 0 failed, 1 skipped")
         sys.exit(0)
     if sys.prefix != tools.VENV:  # the packages that it needs are there

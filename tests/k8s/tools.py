@@ -1,11 +1,9 @@
 """What the manifests are held against: kustomize, and the schemas of Kubernetes and of the operators' resources, each of the version that
-stands here. All of it is fetched once, into .ecom/k8s; after that nothing asks the network. Where it can't be fetched, whoever asks for it
-says why; EC_REQUIRE_PROVIDERS makes that a failure.
+stands here. All of it is fetched once, into .ecom/k8s (tests/fetched.py); after that nothing asks the network.
 
 Kubernetes and CloudNativePG have their schemas in their Go modules. Strimzi has them in its Java classes, of which its own generator makes
 CustomResourceDefinitions; that needs Java 21, which comes as a wheel.
 """
-import fcntl
 import glob
 import hashlib
 import json
@@ -18,8 +16,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 STORE = os.path.join(ROOT, ".ecom", "k8s")
 VENV = os.path.join(STORE, "venv")
-sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
-import providers
+sys.path[:0] = [os.path.join(ROOT, "tests", "system"), os.path.join(ROOT, "tests")]
+import providers  # noqa: E402
+from fetched import fetch, need, store  # noqa: E402
 
 # module, version, and the sum that go.sum would have
 KUBERNETES = ("k8s.io/kubernetes", "v1.37.2", "h1:A2VDEiObzkYqFTKhSsn0ZEb0RlLEXpHWj93gi2HqEwE=")
@@ -37,15 +36,6 @@ def version():
     return KUBERNETES[1].lstrip("v").rsplit(".", 1)[0]
 
 
-def fetch(argv, what, **kwargs):
-    return providers.fetch(argv, what, **kwargs)
-
-
-def go_environment(home):
-    env = {k: v for k, v in os.environ.items() if k not in ("GOROOT", "GOBIN", "GOTOOLCHAIN")}
-    return dict(env, GOPATH=home, GOBIN=STORE, GOFLAGS="-modcacherw")
-
-
 def module(go, env, name):
     """The folder with the module's files, when its sum is the one that stands here."""
     path, version_, wanted = name
@@ -57,7 +47,7 @@ def module(go, env, name):
 
 def make_go():
     home = os.path.join(STORE, "go")
-    env = go_environment(home)
+    env = providers.go_environment(home, GOBIN=STORE)
     go = providers.modern_go(env)
     schemas, resources = (os.path.join(STORE, name) for name in ("kubernetes.json", "resources"))
     os.makedirs(resources, exist_ok=True)
@@ -70,9 +60,7 @@ def make_go():
 
 
 def make_strimzi():
-    for program in ("mvn",):
-        if not shutil.which(program):
-            providers.without(f"there is no {program}")
+    need("mvn")
     fetch([sys.executable, "-m", "venv", VENV], "Python's venv")
     python = os.path.join(VENV, "bin", "python")
     fetch([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", os.path.join(HERE, "requirements.txt")], "the Python packages for manifests")
@@ -92,12 +80,10 @@ def make_strimzi():
 
 def get():
     """Makes what the files here name, unless it is there; one at a time on this checkout."""
-    os.makedirs(STORE, exist_ok=True)
     with open(__file__, "rb") as file, open(os.path.join(HERE, "requirements.txt"), "rb") as lock:
         wanted = hashlib.sha256(file.read() + lock.read()).hexdigest()
     mark = os.path.join(STORE, "made")
-    with open(os.path.join(STORE, ".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with store("k8s"):
         if os.path.exists(mark) and open(mark).read() == wanted:
             return
         for path in glob.glob(os.path.join(STORE, "*")):

@@ -45,19 +45,21 @@ class Reply:
 
 
 class Studio:
-    def __init__(self, file="topology.ecom"):
+    def __init__(self, file="topology.ecom", names=None):
+        """names: it watches a system that is deployed, and is asked by them, too."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ecom-studio-"))
         for name in ("topology.ecom", "ecom.lock"):
             shutil.copy(ROOT / name, self.folder)
         for name in ("parcel", "rooms"):
             (self.folder / "examples" / name).mkdir(parents=True)
             shutil.copy(ROOT / "tests" / "topologies" / f"{name}.ecom", self.folder / "examples" / name / "topology.ecom")
+        program = pathlib.Path(ECOMC).with_name("ecom-studio")
+        self.command = [ECOMC, "studio", file, "--port", "0"] if names is None else [program, file, "--port", "0", "--deployed", names]
         self.file, self.topology = file, self.folder / "topology.ecom"
 
     def __enter__(self):
         self.errors = open(self.folder / "stderr", "w+")
-        self.process = subprocess.Popen([ECOMC, "studio", self.file, "--port", "0"], cwd=self.folder, stdout=subprocess.PIPE,
-                                        stderr=self.errors, text=True)
+        self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=subprocess.PIPE, stderr=self.errors, text=True)
         line = self.process.stdout.readline()
         found = re.fullmatch(r"studio is at http://127\.0\.0\.1:(\d+)\n", line)
         assert found, (line, self.said())

@@ -131,8 +131,29 @@ def test_command_line():
         assert done.returncode == 74 and "is in use" in done.stderr and "--port" in done.stderr and done.stderr.count("\n") == 1, done
 
 
+def listens_at(studio):
+    bound = [line.split() for line in pathlib.Path(f"/proc/{studio.process.pid}/net/tcp").read_text().splitlines()[1:]]
+    return [row[1] for row in bound if row[3] == "0A" and row[1].endswith(f":{studio.port:04X}")]
+
+
 def test_only_loopback():
     with Studio() as studio:
-        bound = [line.split() for line in pathlib.Path(f"/proc/{studio.process.pid}/net/tcp").read_text().splitlines()[1:]]
-        ours = [row[1] for row in bound if row[3] == "0A" and row[1].endswith(f":{studio.port:04X}")]
-        assert ours == [f"0100007F:{studio.port:04X}"], ours
+        assert listens_at(studio) == [f"0100007F:{studio.port:04X}"]
+
+
+def test_deployed():
+    """Beside a system that somebody else runs: asked by its names, shown as up, and neither played nor broken."""
+    with Studio(names="studio:3000,localhost:3999") as studio:
+        for host in ("studio:3000", "localhost:3999", f"localhost:{studio.port}"):
+            assert studio.get("/", host=host).status == 200, host
+            assert studio.get("/api/examples", host=host, origin=f"http://{host}").status == 200, host
+        for host in ("studio:3001", "studio", "studio:300", "localhost:3998"):
+            assert studio.get("/", host=host).problem == "misdirected", host
+        assert studio.get("/", origin="http://studio:3001").problem == "forbidden"
+        live = studio.good("/api/live")
+        assert live["up"] and live["ready"] and {"order-svc", "api-gateway"} <= {p["name"] for p in live["processes"]}, live
+        assert [e["live"] for e in studio.good("/api/examples")["examples"]] == [True, False, False]
+        for path, body in (("/api/live/run", {"scenario": "happy-path"}), ("/api/live/switches", {"id": "redis.down", "on": True})):
+            reply = studio.post(path, body)
+            assert reply.problem == "conflict" and "deployed" in reply.json["detail"], reply
+        assert listens_at(studio) == [f"00000000:{studio.port:04X}"]

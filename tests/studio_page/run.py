@@ -4,11 +4,9 @@
 usage: run.py ECOM_STUDIO [PART]      PART: one of page.mjs
        run.py --live BASE             what it shows of a system that is up, whose studio is at BASE
 
-What npm provides is fetched once, by the locks, into studio and tests/studio_page; where it can't be, what needs it is skipped and says why, and
-with EC_REQUIRE_PROVIDERS that is a failure. Pictures of what failed are in .ecom/test/studio_page; with PICTURES_ALL=1 of each state.
+What npm provides is fetched once, by the locks, into studio and tests/studio_page (tests/fetched.py). Pictures of what failed are in .ecom/test/studio_page; with PICTURES_ALL=1 of each state.
 """
 import fcntl
-import filecmp
 import gzip
 import os
 import pathlib
@@ -21,15 +19,14 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.append(str(HERE.parent))
+from fetched import Skip, install, need  # noqa: E402
+
 STUDIO = ROOT / "studio"
 PICTURES = ROOT / ".ecom" / "test" / "studio_page"
 BASE_LIMIT = 60_000  # bytes of the page without the editor, as gzip
 PROGRAM, *REST = sys.argv[1:]
 results = []
-
-
-class Without(Exception):
-    pass
 
 
 def check(name, good, why=""):
@@ -39,26 +36,6 @@ def check(name, good, why=""):
 
 def run(argv, cwd=STUDIO, timeout=600, **env):
     return subprocess.run([str(arg) for arg in argv], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=timeout)
-
-
-def need(program):
-    if not shutil.which(program):
-        raise Without(f"there is no {program}")
-
-
-def install(folder, what):
-    """What folder/package-lock.json names, unless it is there."""
-    lock, mark = folder / "package-lock.json", folder / "node_modules" / ".installed"
-    if mark.exists() and filecmp.cmp(lock, mark, False):
-        return
-    try:
-        done = run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, timeout=900)
-    except subprocess.TimeoutExpired:
-        raise Without(f"{what} could not be fetched within 900 s") from None
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip() and "complete log" not in line]
-        raise Without(f"{what} could not be fetched: {' / '.join(lines[:2])}")
-    shutil.copy(lock, mark)
 
 
 def tree(folder):
@@ -148,8 +125,6 @@ def main():
         fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time on this checkout
         temp = pathlib.Path(temp)
         try:
-            need("node")
-            need("npm")
             if not REST:
                 install(STUDIO, "what the page is made with")
                 built(temp)
@@ -161,12 +136,9 @@ def main():
                 drive(*REST, "-", "live")
             else:
                 page(temp, REST)
-        except Without as why:
-            if os.environ.get("EC_REQUIRE_PROVIDERS"):
-                check("what the tests need is there", False, str(why))
-            else:
-                skipped = 1
-                print(f"skip: {why}")
+        except Skip as why:
+            skipped = 1
+            print(f"skip: {why}")
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed, {skipped} skipped")
     return 0 if all(results) else 1
 

@@ -19,6 +19,8 @@ import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.append(os.path.join(ROOT, "tests"))
+from each import Skip  # noqa: E402, F401: who tests takes it from here
 SANITIZED = os.path.join(ROOT, ".ecom", "test", "asan")
 RELEASE = os.path.join(ROOT, ".ecom", "build")  # what `./ecom up` runs
 BUILDS = {"asan": SANITIZED, "release": RELEASE}
@@ -35,10 +37,6 @@ def choice(variable, words):
 
 
 BUILD, KAFKA = choice("EC_BUILD", BUILDS), choice("EC_KAFKA", ("embedded", "apache"))
-
-
-class Skip(Exception):
-    """Raised by a test that can't run here; the text is the reason."""
 
 
 def free_base():

@@ -1,8 +1,6 @@
 """What the providers make themselves and the tests use: their SDKs for node, and Stripe's mock. Both are fetched once, into .ecom/; without
-the network, or without node or Go, whoever asks for them is skipped and says why. EC_REQUIRE_PROVIDERS makes that a failure."""
+the network, or without node or Go, whoever asks for them is skipped (tests/fetched.py)."""
 import base64
-import fcntl
-import filecmp
 import glob
 import http.server
 import json
@@ -14,7 +12,8 @@ import subprocess
 import tempfile
 import threading
 
-from lib import ROOT, Skip, wait
+import fetched
+from lib import ROOT, wait
 
 SCRIPTS = os.path.join(ROOT, "tests", "providers")
 MOCK = os.path.join(ROOT, ".ecom", "go", "bin", "stripe-mock")
@@ -22,55 +21,10 @@ MOCK_MODULE = "github.com/stripe/stripe-mock@v0.197.0"
 TOOLCHAIN = "golang.org/toolchain@v0.0.1-go1.22.12.linux-"  # the mock asks for Go 1.22; Debian 12 has 1.19
 
 
-def without(reason):
-    if os.environ.get("EC_REQUIRE_PROVIDERS"):
-        raise AssertionError(reason)
-    raise Skip(reason)
-
-
-def fetch(argv, what, **kwargs):
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=900, **kwargs)
-    except subprocess.TimeoutExpired:
-        without(f"{what} could not be fetched within 900 s")
-    if done.returncode:
-        without(f"{what} could not be fetched: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
-    return done.stdout
-
-
-def locked(function):
-    """One at a time on this checkout."""
-    def call():
-        os.makedirs(os.path.join(ROOT, ".ecom"), exist_ok=True)
-        with open(os.path.join(ROOT, ".ecom", "providers.lock"), "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            return function()
-    return call
-
-
 # ------------------------------------------------------------------ the SDKs
 
-def npm(scripts, store, what):
-    """The folder .ecom/<store> with the files of `scripts` and, beside them, what its package-lock.json names."""
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            without(f"there is no {program}")
-    store = os.path.join(ROOT, ".ecom", store)
-    os.makedirs(store, exist_ok=True)
-    done = os.path.join(store, "node_modules", ".package-lock.json")
-    pairs = [(os.path.join(scripts, f), os.path.join(store, f)) for f in ("package.json", "package-lock.json")]
-    same = os.path.exists(done) and all(os.path.exists(b) and filecmp.cmp(a, b, False) for a, b in pairs)
-    for path in glob.glob(os.path.join(scripts, "*.*")):
-        shutil.copy(path, store)
-    if not same:
-        shutil.rmtree(os.path.join(store, "node_modules"), ignore_errors=True)
-        fetch(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], what, cwd=store)
-    return store
-
-
-@locked
 def sdks():
-    return npm(SCRIPTS, "providers", "the providers' SDKs")
+    return fetched.npm(SCRIPTS, "providers", "the providers' SDKs")
 
 
 def run_sdk(system, provider, secret, ca=True, **env):
@@ -89,28 +43,29 @@ def run_sdk(system, provider, secret, ca=True, **env):
 
 def modern_go(env):
     """A go that can build the mock. From 1.21 on it fetches the toolchain that a module asks for by itself; an older one is told to."""
+    fetched.need("go")
     go = shutil.which("go")
-    if not go:
-        without("there is no go")
     found = re.search(r"go(\d+)\.(\d+)", subprocess.run([go, "version"], env=env, capture_output=True, text=True).stdout)
     if found and (int(found[1]), int(found[2])) >= (1, 21):
         return go
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     with tempfile.TemporaryDirectory() as empty:
-        folder = json.loads(fetch([go, "mod", "download", "-json", TOOLCHAIN + machine], "Go's toolchain", env=env, cwd=empty))["Dir"]
+        folder = json.loads(fetched.fetch([go, "mod", "download", "-json", TOOLCHAIN + machine], "Go's toolchain", env=env, cwd=empty))["Dir"]
     for pattern in ("bin/*", "pkg/tool/*/*"):  # a module has no executable files
         for path in glob.glob(os.path.join(folder, pattern)):
             os.chmod(path, 0o755)
     return os.path.join(folder, "bin", "go")
 
 
-@locked
+def go_environment(home, **more):
+    return {k: v for k, v in os.environ.items() if k not in ("GOROOT", "GOBIN", "GOTOOLCHAIN")} | {"GOPATH": home, "GOFLAGS": "-modcacherw"} | more
+
+
 def stripe_mock():
-    if not os.path.exists(MOCK):
-        home = os.path.join(ROOT, ".ecom", "go")
-        env = {k: v for k, v in os.environ.items() if k not in ("GOROOT", "GOBIN", "GOTOOLCHAIN")}
-        env.update(GOPATH=home, GOFLAGS="-modcacherw")
-        fetch([modern_go(env), "install", MOCK_MODULE], "stripe-mock", env=env, cwd="/")
+    with fetched.store("go") as home:
+        if not os.path.exists(MOCK):
+            env = go_environment(home)
+            fetched.fetch([modern_go(env), "install", MOCK_MODULE], "stripe-mock", env=env, cwd="/")
     return MOCK
 
 

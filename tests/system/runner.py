@@ -11,34 +11,15 @@ import os
 import re
 import subprocess
 import sys
-import time
-import traceback
 
 import lib
+import each
 
-passed = failed = skipped = 0
-
-
-def attempt(name, function, *args):
-    global passed, failed, skipped
-    begun = time.monotonic()
-    try:
-        function(*args)
-    except lib.Skip as why:
-        skipped += 1
-        print(f"skip: {name}: {why}", flush=True)
-        return True
-    except Exception:  # every failure is shown, and the rest still runs
-        failed += 1
-        print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-        return False
-    passed += 1
-    print(f"ok   {name} ({time.monotonic() - begun:.1f} s)", flush=True)
-    return True
+results = each.Results()
+attempt = results.attempt
 
 
 def run_module(name):
-    global failed, skipped
     module = importlib.import_module(name)
     tests = [(n, f) for n, f in inspect.getmembers(module, inspect.isfunction) if n.startswith("test_")]
     tests.sort(key=lambda pair: (pair[1].__module__ == name, pair[1].__module__, pair[1].__code__.co_firstlineno))
@@ -58,11 +39,9 @@ def run_module(name):
             system.__enter__()
         except Exception as error:
             if kafka == "apache" and "could not be fetched" in str(error) and not os.environ.get("EC_REQUIRE_KAFKA"):
-                skipped += len(shared)
-                print(f"skip: {name} on Apache Kafka: Maven can't fetch it here")
+                results.skip(f"{name} on Apache Kafka", "Maven can't fetch it here", len(shared))
                 continue
-            failed += len(shared)
-            print(f"FAIL {name} on {where}: {error}", flush=True)
+            results.fail(f"{name} on {where}", error, len(shared))
             continue
         print(f"{name} on the {kafka} broker, {build} build: up in {system.seconds:.1f} s", flush=True)
         good = []
@@ -93,11 +72,9 @@ def is_alone(folder, name):
 def main(folder):
     """Modules run side by side, EC_JOBS (2) at once, each in a process of its own, for much of their time is waiting. Those that measure say
     ALONE = True and come last, one by one."""
-    global passed, failed, skipped
     if sys.argv[1:2] == ["--one"]:
         run_module("test_" + sys.argv[2])
-        print(f"{passed} passed, {failed} failed, {skipped} skipped")
-        sys.exit(1 if failed else 0)
+        sys.exit(results.end())
     names = sys.argv[1:] or sorted((f[5:-3] for f in os.listdir(folder) if f.startswith("test_") and f.endswith(".py")),
                                    key=lambda name: -os.path.getsize(os.path.join(folder, f"test_{name}.py")))  # large ones tend to take long: not last
     alone = [name for name in names if is_alone(folder, name)]
@@ -108,9 +85,7 @@ def main(folder):
                 counts = re.findall(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", out, re.M)
                 print(f"== {name} ({seconds:.0f} s)\n{out}", end="", flush=True)
                 if counts:
-                    passed, failed, skipped = (a + int(b) for a, b in zip((passed, failed, skipped), counts[-1]))
+                    results.add(map(int, counts[-1]))
                 else:
-                    failed += 1
-                    print(f"FAIL {name}: it ended without its counts", flush=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+                    results.fail(name, "it ended without its counts")
+    sys.exit(results.end())

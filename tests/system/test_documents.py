@@ -10,20 +10,11 @@ import shutil
 import subprocess
 import sys
 
-from lib import LONG, ROOT, Skip, wait
+from lib import LONG, ROOT, wait
 from shop import Customer
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "documents"))
 import tools  # noqa: E402
-
-
-def fetched(what):
-    try:
-        return what()
-    except tools.Without as reason:
-        if os.environ.get("EC_REQUIRE_PROVIDERS"):
-            raise AssertionError(str(reason)) from None
-        raise Skip(str(reason)) from None
 
 
 def document(system):
@@ -45,7 +36,7 @@ def strict(system):
 
 def test_typed_client(system):
     """openapi-typescript's types and openapi-fetch, held to them by tsc --strict: tests/documents/client.ts."""
-    folder = fetched(tools.node)
+    folder = tools.node()
     work = os.path.join(system.folder, "client")
     os.makedirs(work)
     os.symlink(os.path.join(folder, "node_modules"), os.path.join(work, "node_modules"))
@@ -64,7 +55,7 @@ def test_typed_client(system):
 
 def test_events_are_what_asyncapi_says(system):
     """Messages as they stand in the topics, against the document: headers, key and payload."""
-    folder = fetched(tools.node)
+    folder = tools.node()
     customer = Customer(system)
     assert customer.order("mug").status == 201
     placed = "OrderPlaced.v1"
@@ -88,7 +79,7 @@ def ask(system, path, *args):
     base = f"http://127.0.0.1:{system.gateway}"
     env = dict(os.environ, SCHEMATHESIS_HOOKS=os.path.join(tools.HERE, "hooks.py"), BASE=base, MAIL=staff.email, PASSWORD=staff.password,
                SEEN=seen, PYTHONDONTWRITEBYTECODE="1")
-    argv = [fetched(tools.schemathesis), "--config-file", os.path.join(tools.HERE, "schemathesis.toml"), "run", path, "--url", base,
+    argv = [tools.schemathesis(), "--config-file", os.path.join(tools.HERE, "schemathesis.toml"), "run", path, "--url", base,
             "--generation-database", "none", "--no-color", *args]
     done = subprocess.run(argv, cwd=system.folder, env=env, capture_output=True, text=True, timeout=3600 if LONG else 900)
     counts = {}

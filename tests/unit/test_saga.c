@@ -449,7 +449,7 @@ static void test_unknown_definition(void **state)
                              "(gen_random_uuid(), 'other', 1, 'running', 0, '{}', NULL, now() - interval '1 h')");
     db_pass(1500);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'running' AND fence = 0"), 2);
-    DB_UNTIL(ec_metric_value(ec_metric(EC_GAUGE, "ec_saga_unknown", "", NULL)) == 2);
+    DB_UNTIL(ec_metric_value(ec_metric(EC_GAUGE_MOST, "ec_saga_unknown", "", NULL)) == 2);
     fake->let_go = true;
     DB_UNTIL(ec_module_saga.idle(&ec_app));
     db_close();

@@ -144,6 +144,11 @@ static void complain(struct command *c)
 /* The example whose system is up, with *state; NULL after an answer. */
 static struct studio_example *running(struct studio_request *r)
 {
+    if (r->studio->names) {
+        studio_problem(r, &studio_error_conflict,
+                       "the system is deployed and only watched from here: send requests to its gateway, and break parts where they run");
+        return NULL;
+    }
     for (struct studio_example *e = studio_examples(r); e; e = e->next) {
         json_t *state = studio_state(r, e);
         if (!state)

@@ -1,4 +1,5 @@
-/* What runs: read from where `up` leaves it. And what goes on in it just now, told to each page that asks, once a second, for as long as it stays. */
+/* What runs: read from where `up` leaves it. And what goes on in it just now, told to each page that asks, once a second, for as long as it
+ * stays. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ static void write_nodes(struct ecc_writer *w, const json_t *state)
         const char *name = json_string_value(json_object_get(process, "name")), *how = json_string_value(json_object_get(process, "state"));
         const char *kind = json_string_value(json_object_get(process, "kind"));
         static const char sandbox[] = "-sandbox";
-        if (!name || !how || !kind || !strcmp(kind, "migration") || !strcmp(kind, "studio"))
+        if (!name || !how || !kind || !strcmp(kind, "migration") || !strcmp(kind, "studio") || !strcmp(how, "deployed"))
             continue;
         size_t n = strlen(name), tail = sizeof sandbox - 1;
         if (!strcmp(kind, "sandbox") && n > tail && !strcmp(name + n - tail, sandbox))

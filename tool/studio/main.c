@@ -1,4 +1,7 @@
-/* ecom-studio [FILE] [--port N]: serves until it is told to stop. `ecomc studio` and `ecomc up` start it.
+/* ecom-studio [FILE] [--port N] [--deployed HOST:PORT,...]: serves until it is told to stop. `ecomc studio` and `ecomc up` start it.
+ *
+ * --deployed is for a container beside a system that somebody else runs: it listens on every address, is asked by these names, and watches;
+ * it neither plays scenarios nor breaks anything there, because it holds none of the processes.
  *
  * Exit 0 after SIGTERM or SIGINT, 64 on a mistake of the command line, 74 when the port or the file can't be had.
  */
@@ -54,7 +57,8 @@ static int serve(int port)
 
 static int usage(const char *what)
 {
-    fprintf(stderr, "ecom-studio: %s\nusage: ecom-studio [FILE] [--port N]\n", what);
+    fprintf(stderr, "ecom-studio: %s\nusage: ecom-studio [FILE] [--port N] [--deployed HOST:PORT,...]\n       ecom-studio --version\n",
+            what);
     return EXIT_USAGE;
 }
 
@@ -64,11 +68,17 @@ int main(int argc, char **argv)
 
     studio.file = NULL;
     for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--version")) {
+            puts("ecom-studio " ECC_VERSION);
+            return EXIT_SUCCESS;
+        }
         if (!strcmp(argv[i], "--port") && i + 1 < argc) {
             char *end;
             port = strtol(argv[++i], &end, 10);
             if (end == argv[i] || *end || port < 0 || port > 65535)
                 return usage("--port takes a number from 0 to 65535; 0: any that is free");
+        } else if (!strcmp(argv[i], "--deployed") && i + 1 < argc) {
+            studio.names = argv[++i];
         } else if (argv[i][0] == '-' || studio.file) {
             return usage("this is not understood");
         } else {

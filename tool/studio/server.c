@@ -157,6 +157,16 @@ static bool is_text(struct ec_str s, const char *text)
     return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
 }
 
+static bool is_listed(const char *names, struct ec_str host)
+{
+    for (const char *end; *names; names = *end ? end + 1 : end) {
+        end = strchrnul(names, ',');
+        if (host.n && host.n == (size_t)(end - names) && !memcmp(host.p, names, host.n))
+            return true;
+    }
+    return false;
+}
+
 /* host: "localhost:3000"; several ways to write where we are. */
 static bool is_ours(const struct studio *studio, struct ec_str host)
 {
@@ -168,7 +178,7 @@ static bool is_ours(const struct studio *studio, struct ec_str host)
         if (is_text(host, ours) || (studio->port == 80 && is_text(host, names[i])))
             return true;
     }
-    return false;
+    return studio->names && is_listed(studio->names, host);
 }
 
 static size_t count(const struct ec_http_request *http, const char *name)
@@ -304,8 +314,12 @@ static void handle(struct ec_http_exchange *exchange, void *data)
 const char *studio_listen(struct studio *studio, int port)
 {
     const char *why = NULL;
-    const struct ec_http_server_options options = {
-        .host = "127.0.0.1", .port = port, .max_body = STUDIO_MAX_BODY, .max_connections = 512, .handle = handle, .data = studio};
+    const struct ec_http_server_options options = {.host = studio->names ? "0.0.0.0" : "127.0.0.1",
+                                                   .port = port,
+                                                   .max_body = STUDIO_MAX_BODY,
+                                                   .max_connections = 512,
+                                                   .handle = handle,
+                                                   .data = studio};
 
     studio->server = ec_http_server_start(&studio->loop, &options, &why);
     if (studio->server)

@@ -34,6 +34,7 @@ struct studio {
     struct ec_http_server *server;
     int port;
     const char *file; /* the topology that it was started for, as given */
+    const char *names; /* HOST:PORT,... by which it is asked beside its own; or NULL. With names it watches a system that somebody else runs */
     struct studio_example *examples; /* a list, the file's own first */
     struct ecc_traces *traces;
     struct ecc_forward *forward; /* or NULL */
@@ -96,7 +97,7 @@ const char *studio_query(struct studio_request *r, const char *name);
 /* A text of the body; NULL when it is not there or is no text. */
 const char *studio_text(const struct studio_request *r, const char *name);
 
-/* Starts the listener. Returns NULL, or why it could not be. port 0: any. */
+/* Starts the listener: of this machine alone, with names of everybody. Returns NULL, or why it could not be. port 0: any. */
 const char *studio_listen(struct studio *studio, int port);
 
 /* ------------------------------------------------------------------ one topology: view.c */
@@ -173,7 +174,7 @@ struct studio_example *studio_examples(struct studio_request *r);
 struct studio_example *studio_example_named(struct studio_request *r);
 void studio_examples_free(struct studio *studio);
 
-/* What `up` tells of the example's system; NULL: it is not up. The caller's. */
+/* What `up` tells of the example's system, or what the topology says of one that is deployed; NULL: it is not up. The caller's. */
 json_t *studio_state(struct studio_request *r, const struct studio_example *e);
 /* The member "text" of a request; NULL after an answer. */
 const char *studio_sent_text(const struct studio_request *r, size_t *n);
