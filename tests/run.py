@@ -216,8 +216,9 @@ def suite_scale():
 
 
 def suite_guard():
-    """How many instructions parse, route, JSON, JWT, a saga and a compile take, against what is kept."""
-    return script("bench/guard.py")
+    """How many instructions parse, route, JSON, JWT, a saga and a compile take, against what is kept; with --long the load generator against wrk."""
+    counts = script("bench/guard.py")
+    return tuple(map(sum, zip(counts, script("bench/load_test.py")))) if LONG else counts
 
 
 def suite_system(only=None):
@@ -250,8 +251,8 @@ def suite_fuzz():
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans, "documents": suite_documents, "k8s": suite_k8s,
           "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "studio": suite_studio, "editors": suite_editors,
-          "database": suite_database, "memory": suite_memory, "checks": suite_checks, "guard": suite_guard, "scale": suite_scale, "page": suite_page, "fuzz": suite_fuzz,
-          "system": suite_system, "containers": suite_containers, "chaos": suite_chaos}
+          "database": suite_database, "memory": suite_memory, "checks": suite_checks, "guard": suite_guard, "scale": suite_scale, "page": suite_page,
+          "fuzz": suite_fuzz, "system": suite_system, "containers": suite_containers, "chaos": suite_chaos}
 # In a run of everything: each keeps one processor busy, so they go side by side, each in a process of its own; the long ones first. What the page
 # is measured at has head room for that, but not with --long.
 LIGHT = ["database", "fmt", *(() if LONG else ("page",)), "k8s", "plans", "documents", "lsp", "ui", "editors", "studio", "golden", "scenarios", "tool",

@@ -2,8 +2,8 @@
  *
  * usage: uv_static PORT BODY_FILE [STATUS_LINE]
  *
- * One loop, one thread; pipelined requests of one read are answered in one write. A connection owns its buffer; what a socket does not take
- * at once ends the connection, which the load counts as broken. */
+ * One loop, one thread, one write for each reply. A connection owns its buffer; what a socket does not take
+ * at once is handed to uv_write, whose request owns itself until it is done. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +31,24 @@ static void gone(uv_handle_t *handle)
     free(handle);
 }
 
+static void written(uv_write_t *rest, int status)
+{
+    (void)status; /* one that is broken is read as broken, too */
+    free(rest);
+}
+
+static int answer(uv_stream_t *stream)
+{
+    uv_buf_t out = uv_buf_init(reply, (unsigned)reply_n);
+    int n = uv_stream_get_write_queue_size(stream) ? 0 : uv_try_write(stream, &out, 1);
+
+    if (n == (int)reply_n)
+        return 0;
+    uv_write_t *rest = malloc(sizeof *rest);
+    out = uv_buf_init(reply + (n > 0 ? n : 0), (unsigned)(reply_n - (size_t)(n > 0 ? n : 0)));
+    return rest ? uv_write(rest, stream, &out, 1, written) : UV_ENOMEM;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     static const char end[] = "\r\n\r\n";
@@ -42,8 +60,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         if (conn->seen < 4)
             continue;
         conn->seen = 0;
-        uv_buf_t out = uv_buf_init(reply, (unsigned)reply_n);
-        if (uv_try_write(stream, &out, 1) != (int)reply_n)
+        if (answer(stream))
             n = -1;
     }
     if (n < 0 && !uv_is_closing((uv_handle_t *)stream))
