@@ -15,11 +15,12 @@ import sys
 import method
 import peers
 import report
+import work_data
 import work_http
 import workload
 import world
 
-MODULES = (work_http,)
+MODULES = (work_http, work_data)
 LEAST_ROUNDS = 9
 
 

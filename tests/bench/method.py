@@ -32,6 +32,14 @@ class Subject:
     processes: object  # () -> pids whose time is the server's
     status: int = 200
     length: int = -1  # of each body; -1: any
+    drive: object = None  # (seconds, connections) -> what load() tells: something else than HTTP. With "cpu" in it that is the time that counts
+    spread: bool = False  # it may use all processors, as may what drives it
+    facts: dict = dataclasses.field(default_factory=dict)  # {what: value with unit}, told beside the table
+
+
+def server(subject):
+    """The pids of one that has its own core."""
+    return [] if subject.spread else subject.processes()
 
 
 @dataclasses.dataclass
@@ -85,14 +93,16 @@ def pin(pids, core):
 
 
 def cpu(pids):
-    """Seconds of processor time, to the nanosecond (the clock of clock_getcpuclockid(3)); of a process that is gone none."""
+    """Seconds of processor time of these, to the nanosecond (the clock of clock_getcpuclockid(3)), and of their children that have ended."""
     out = 0
     for pid in pids:
         try:
-            out += time.clock_gettime_ns((~pid << 3) | 2)
+            out += time.clock_gettime_ns((~pid << 3) | 2) / 1e9
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                out += sum(map(int, file.read().rpartition(")")[2].split()[13:15])) / TICK
         except OSError:
             continue
-    return out / 1e9
+    return out
 
 
 def busy(which):
@@ -114,14 +124,14 @@ def write_requests(path, requests):
 
 
 def load(program, subject, seconds, connections, core, rate=0, warm=0):
-    """What the load generator tells; raises Lost."""
+    """What the load generator tells, on a core or, with None, anywhere; raises Lost."""
     with tempfile.NamedTemporaryFile(prefix="ecom-bench-") as file:
         write_requests(file.name, subject.requests())
         argv = [program, "-c", str(connections), "-t", str(seconds), "-w", str(warm), "-s", str(subject.status), "-q", file.name]
         argv += ["-r", str(rate)] if rate else []
         argv += ["-n", str(subject.length)] if subject.length >= 0 else []
         done = subprocess.run([*argv, "127.0.0.1", str(subject.port)], capture_output=True, text=True, timeout=seconds + warm + 60,
-                              preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+                              preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}))
     if done.returncode:
         raise Lost(done.stderr.strip())
     told = json.loads(done.stdout)
@@ -138,15 +148,21 @@ class Run:
         self.server_core, self.load_core, self.behind_core = cores()
         self.slices = self.thrown = self.kept_noisy = 0
 
+    def told(self, subject, seconds, connections, rate=0):
+        if subject.drive:
+            return subject.drive(seconds, connections)
+        return load(self.program, subject, seconds, connections, None if subject.spread else self.load_core, rate)
+
     def slice(self, subject, connections, rate=0):
         """One, as it came; the caller decides whether it counts."""
         watched = {self.server_core, self.load_core, self.behind_core}
         own = set(below(*self.roots()))
         of_server = set(subject.processes())
         used, all_used, (was_busy, was_steal) = cpu(of_server), cpu(own | of_server), busy(watched)
-        told = load(self.program, subject, self.seconds, connections, self.load_core, rate)
+        told = self.told(subject, self.seconds, connections, rate)
         now_busy, now_steal = busy(watched)
-        spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used + told["own_cpu"]
+        spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
+        spent = told.get("cpu", spent)
         others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / self.seconds
         return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)
 
@@ -167,7 +183,7 @@ class Run:
         """n rounds, {name: [Slice]}: fewer, when the machine is not quiet for long enough."""
         out = {name: [] for name in subjects}
         for subject in subjects.values():  # warm: files, caches, compilers that compile while they run
-            load(self.program, subject, min(1, self.seconds), connections, self.load_core)
+            self.told(subject, min(1, self.seconds), connections)
         for _ in range(3 * n):
             got = {}
             for name in random.sample(list(subjects), len(subjects)):

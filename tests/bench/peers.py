@@ -10,8 +10,9 @@ import world
 from method import Subject
 from world import HERE, STORE, Missing
 
-# Not tried: what no registry has got.
-ABSENT = {"KrakenD": "the Go module proxy serves no version of github.com/krakend/krakend-ce"}
+# Not tried.
+ABSENT = {"KrakenD": "the Go module proxy serves no version of github.com/krakend/krakend-ce", "DBOS": "not written yet", "dtm": "not written yet",
+          "Temporal": "not written yet"}
 MANY = 2000000000  # requests of one connection: never the reason to close
 
 

@@ -50,7 +50,7 @@ def grid(head, lines):
 
 def table(result):
     base = result["base"]
-    head = ["server", "requests/s", f"of {base}", "us of CPU", f"for each CPU second, of {base}", "p50 ms", "p99 ms"]
+    head = ["", f"{result['of']}/s", f"of {base}", "us of CPU", f"for each CPU second, of {base}", "p50 ms", "p99 ms"]
     lines = []
     for point in result["points"]:
         for row in rows(result, point):
@@ -58,9 +58,12 @@ def table(result):
             lines.append([point["label"], *row] if result["axis"] else [name, *row[1:]])
     out = [grid([result["axis"], *head] if result["axis"] else head, lines)]
     for target in result["targets"]:
-        of = "requests" if target["figure"] == "per_second" else "requests for each CPU second"
+        of = result["of"] if target["figure"] == "per_second" else f"{result['of']} for each CPU second"
         met = "met" if target["got"][0] >= target["least"] else "not met"
         out.append(f"- {target['name']} of {target['base']}, {of}: {ratio(target['got'])}; the target is {target['least']}: {met}.")
+    facts = {(name, what): value for point in result["points"] for name, got in point["subjects"].items() for what, value in got["facts"].items()}
+    for what in dict.fromkeys(what for _, what in facts):
+        out.append(f"- {what}: " + ", ".join(f"{name} {value}" for (name, each), value in facts.items() if each == what) + ".")
     for name, why in result["missing"].items():
         out.append(f"- Without {name}: {why}.")
     points = result["points"]

@@ -31,6 +31,7 @@ class Workload:
     base: str  # the subject that the others are held against
     targets: list
     axis: str = ""  # of the points, when they are one: then it is drawn
+    of: str = "requests"  # what is counted
     absent: list = dataclasses.field(default_factory=list)  # peers that can't be had anywhere
 
 
@@ -51,12 +52,13 @@ def run_point(run, w, point, base, rounds, missing):
     if base not in subjects:
         raise SystemExit(f"bench: without {base} there is nothing to compare with: {missing.get(base)}")
     for subject in subjects.values():  # of ours only one is on the server's core
-        method.pin(subject.processes(), w.server_core)
+        method.pin(method.server(subject), w.server_core)
     got = run.rounds(subjects, point.connections, rounds, point.rate)
     told = {"label": point.label, "connections": point.connections, "rate": point.rate, "rounds": len(got[base]), "subjects": {}, "got": got}
     for name, slices in got.items():
         told["subjects"][name] = {figure: method.spread([getattr(s, figure) for s in slices]) for figure in FIGURES}
         told["subjects"][name]["ratio"] = {figure: method.spread(method.ratios(got, name, base, figure)) for figure in ("per_second", "per_cpu")}
+        told["subjects"][name]["facts"] = subjects[name].facts
         cpu = told["subjects"][name]["cpu_us"][0]
         ratio = told["subjects"][name]["ratio"]
         run.say(f"  {point.label:>16} {name:22} {told['subjects'][name]['per_second'][0]:9.0f}/s {cpu:7.1f} us  {ratio['per_second'][0]:.2f} of {base}, "
@@ -77,5 +79,5 @@ def run(method_run, w, workload, rounds):
                 break
     for told in points:
         del told["got"]
-    return {"name": workload.name, "title": workload.title, "about": workload.about, "base": workload.base, "axis": workload.axis, "points": points,
+    return {"name": workload.name, "title": workload.title, "about": workload.about, "base": workload.base, "axis": workload.axis, "of": workload.of, "points": points,
             "targets": targets, "missing": missing}

@@ -149,16 +149,17 @@ class World:
 
     # -------------------------------------------------------------- ours
 
-    def ours(self, topology="bench.ecom", env=None, args=()):
-        """The running system of a topology, in the build that `./ecom up` runs, nothing traced; everything behind the server pinned there."""
+    def ours(self, topology="bench.ecom", env=None, spread=False):
+        """The running system of a topology, in the build that `./ecom up` runs, nothing traced; everything pinned behind the server, or spread."""
         key = topology, tuple(sorted((env or {}).items()))
         if key not in self.systems:
             full = {"OTEL_TRACES_SAMPLER_ARG": "0", "LOG_LEVEL": "warn", **(env or {})}
             path = topology if os.path.isabs(topology) else os.path.join(HERE, topology)
-            system = lib.System(path, build=lib.RELEASE, env=full, args=args)
+            system = lib.System(path, build=lib.RELEASE, env=full)
             system.__enter__()
             self.systems[key] = system
-            method.pin(method.below(supervisor(system)), self.behind_core)
+            if not spread:
+                method.pin(method.below(supervisor(system)), self.behind_core)
         return self.systems[key]
 
     def our_server(self, system, *names):
