@@ -17,10 +17,11 @@ import peers
 import report
 import work_data
 import work_http
+import work_tool
 import workload
 import world
 
-MODULES = (work_http, work_data)
+MODULES = (work_http, work_data, work_tool)
 LEAST_ROUNDS = 9
 
 

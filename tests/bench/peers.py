@@ -80,23 +80,26 @@ hosts:
     return port, w.spawn([program("h2o", "h2o"), "-m", "worker", "-c", w.write(f"h2o-{port}.yaml", text)], w.server_core, port)
 
 
-def node(w, script, *args):
-    """A script of peers/node, its packages fetched once."""
-    folder = os.path.join(STORE, "node")
-    lock = os.path.join(HERE, "peers", "node", "package-lock.json")
-    mark = os.path.join(folder, "installed.json")
+def node_packages():
+    """The folder with peers/node and its packages, which are fetched once."""
+    source, folder = os.path.join(HERE, "peers", "node"), os.path.join(STORE, "node")
+    lock, mark = os.path.join(source, "package-lock.json"), os.path.join(folder, "installed.json")
     if not shutil.which("npm"):
         raise Missing("npm is not installed (apt-get install nodejs npm)")
-    if not os.path.exists(mark) or open(mark).read() != open(lock).read():
-        os.makedirs(folder, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(os.path.join(HERE, "peers", "node", name), folder)
+    os.makedirs(folder, exist_ok=True)
+    for name in os.listdir(source):
+        shutil.copy(os.path.join(source, name), folder)
+    if not os.path.exists(mark) or open(mark, "rb").read() != open(lock, "rb").read():
         done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True)
         if done.returncode:
             raise Missing(f"npm could not install its packages: {done.stderr.strip()[-300:]}")
         shutil.copy(lock, mark)
-    shutil.copy(os.path.join(HERE, "peers", "node", script), folder)
-    port = world.free_port()
+    return folder
+
+
+def node(w, script, *args):
+    """A script of peers/node."""
+    folder, port = node_packages(), world.free_port()
     return port, w.spawn([shutil.which("node"), os.path.join(folder, script), str(port), *args], w.server_core, port, cwd=folder)
 
 
