@@ -29,7 +29,7 @@ def ratio(three):
 
 
 def thousands(n):
-    return f"{n:,.0f}"
+    return f"{n:,.0f}" if n >= 100 else f"{n:.3g}"
 
 
 def rows(result, point):

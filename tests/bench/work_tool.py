@@ -108,13 +108,15 @@ def stripped(path):
         return os.path.getsize(file.name) if done.returncode == 0 else os.path.getsize(path)
 
 
-def proportional(pids):
-    """Kilobytes: shared pages are each sharer's part (Pss)."""
-    out = 0
+def resident(pids):
+    """Kilobytes: the resident set of the largest of them, and what the others have to themselves."""
+    sets = []
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
-            out += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-    return out
+            got = dict(line.split()[:2] for line in file if line.startswith(("Rss:", "Private_")))
+        sets.append((int(got["Rss:"]), int(got["Private_Clean:"]) + int(got["Private_Dirty:"])))
+    sets.sort(reverse=True)
+    return sets[0][0] + sum(private for _, private in sets[1:])
 
 
 def starts(w, make, binary):
@@ -138,7 +140,7 @@ def starts(w, make, binary):
                     time.sleep(0.0005)
             times.append((time.monotonic() - at) * 1e6)
             pids = method.below(process.pid)
-            facts["memory"] = f"{proportional(pids) / 1024:.1f} MB"
+            facts["memory"] = f"{resident(pids) / 1024:.1f} MB"
             cpu += method.cpu(pids)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -189,7 +191,7 @@ WORKLOADS = [
              "that is checked, with three SQL statements a service; protoc and buf build descriptors of messages and services.",
              [Point(lines(n), compilers(n)) for n in SIZES], "protoc",
              [Target("ours, parse", "protoc", "per_second", 1), Target("ours, check", "buf", "per_second", 1)], axis="lines", of="runs"),
-    Workload("start", "A process", "From its start to its first answer; then its memory (Pss) and the size of its binary without debugging symbols.",
+    Workload("start", "A process", "From its start to its first answer; then its resident memory and the size of its binary without debugging symbols.",
              [Point("", {"nginx": nginx_process, "ours, gateway": our_process("bare"), "ours, service with a database": our_process("item-svc"),
                          "Go net/http": go_process, "fastify": node_process})], "nginx", [], of="starts"),
 ]
