@@ -14,7 +14,8 @@
 
 enum { AGAIN_MS = 250 };
 
-/* $1 is named again where a step is updated: of a table without statistics PostgreSQL takes the join for cheap without the key, and reads all steps. */
+/* $1 is named again where a step is updated: of a table without statistics PostgreSQL takes the join for cheap without the key, and reads
+ * all steps. */
 #define FENCED " WHERE id = $1::uuid AND fence = $2::bigint AND state IN ('running', 'compensating') RETURNING id)"
 #define ANSWER(step, phase, state, reply, error)                                                                                       \
     ", a AS (UPDATE ec.saga_step t SET state = " state ", reply = coalesce(" reply "::jsonb, t.reply), error = " error ", at = now() " \

@@ -94,7 +94,7 @@ def svg(result):
 
     def at(x, y):
         return left + width * (math.log10(x) - math.log10(min(xs))) / span, top + height * (1 - (math.log10(y) - low) / (high - low))
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 340" font-family="sans-serif" font-size="12" role="img">',
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 340" font-family="sans-serif" font-size="12" role="img">',
            f"<title>{result['title']}: microseconds of CPU for each reply</title>", '<rect width="720" height="340" fill="#fff"/>']
     for power in range(low, high + 1):
         y = at(min(xs), 10.0**power)[1]

@@ -1,5 +1,5 @@
-/* What a system call costs here, in nanoseconds: getppid, which does nothing, the least of twenty runs. Without it no figure of a server can be
- * compared with one of another machine. */
+/* What a system call costs here, in nanoseconds: getppid, which does nothing, the least of twenty runs. Without it no figure of a server
+ * can be compared with one of another machine. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/syscall.h>

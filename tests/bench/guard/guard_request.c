@@ -38,7 +38,8 @@ static const char request_text[] =
 
 static void count_parse(struct ec_http_head *head)
 {
-    GUARD("parse", TIMES, TIMES, must(ec_http_parse_request(request_text, sizeof request_text - 1, head) == EC_PARSE_DONE, "the head is refused"));
+    GUARD("parse", TIMES, TIMES,
+          must(ec_http_parse_request(request_text, sizeof request_text - 1, head) == EC_PARSE_DONE, "the head is refused"));
 }
 
 /* ------------------------------------------------------------------ a route with two parameters among twelve */
@@ -55,19 +56,21 @@ static const struct ec_record ids_record = {
     .name = "path",
     .size = sizeof(struct ids),
     .nfields = 2,
-    .fields = (const struct ec_field[]){
-        {.name = "shelf", .kind = EC_INT, .offset = offsetof(struct ids, shelf)},
-        {.name = "thing", .kind = EC_UUID, .offset = offsetof(struct ids, thing)},
-    },
+    .fields =
+        (const struct ec_field[]){
+            {.name = "shelf", .kind = EC_INT, .offset = offsetof(struct ids, shelf)},
+            {.name = "thing", .kind = EC_UUID, .offset = offsetof(struct ids, thing)},
+        },
 };
 static const struct ec_record page_record = {
     .name = "query",
     .size = sizeof(struct page),
     .nfields = 2,
-    .fields = (const struct ec_field[]){
-        {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 100, .offset = offsetof(struct page, limit)},
-        {.name = "after", .kind = EC_TEXT, .offset = offsetof(struct page, after)},
-    },
+    .fields =
+        (const struct ec_field[]){
+            {.name = "limit", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 100, .offset = offsetof(struct page, limit)},
+            {.name = "after", .kind = EC_TEXT, .offset = offsetof(struct page, after)},
+        },
 };
 struct route_frame {
     struct ids path;
@@ -78,11 +81,17 @@ static void never_run(struct ec_task *task)
 {
     (void)task;
 }
-static const struct ec_program program = {.name = "GET /v1/shelves/{shelf}/things/{thing}", .run = never_run, .frame_size = sizeof(struct route_frame)};
+static const struct ec_program program = {
+    .name = "GET /v1/shelves/{shelf}/things/{thing}", .run = never_run, .frame_size = sizeof(struct route_frame)};
 static const struct ec_route other = {.method = "GET", .path = "/v1/others", .program = &program, .status = 200};
-static const struct ec_route wanted = {
-    .method = "GET", .path = "/v1/shelves/{shelf}/things/{thing}", .program = &program, .path_params = &ids_record, .query = &page_record,
-    .path_offset = offsetof(struct route_frame, path), .query_offset = offsetof(struct route_frame, query), .status = 200};
+static const struct ec_route wanted = {.method = "GET",
+                                       .path = "/v1/shelves/{shelf}/things/{thing}",
+                                       .program = &program,
+                                       .path_params = &ids_record,
+                                       .query = &page_record,
+                                       .path_offset = offsetof(struct route_frame, path),
+                                       .query_offset = offsetof(struct route_frame, query),
+                                       .status = 200};
 static const struct ec_route *const others[] = {&other, NULL};
 static const struct ec_route *const here[] = {&wanted, NULL};
 static const struct ec_route_node nodes[] = {
@@ -143,25 +152,27 @@ static const struct ec_record line_record = {
     .name = "Line",
     .size = sizeof(struct line),
     .nfields = 3,
-    .fields = (const struct ec_field[]){
-        {.name = "name", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct line, name)},
-        {.name = "count", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 1000, .offset = offsetof(struct line, count)},
-        {.name = "weight", .kind = EC_FLOAT, .offset = offsetof(struct line, weight)},
-    },
+    .fields =
+        (const struct ec_field[]){
+            {.name = "name", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 1, .max = 64, .offset = offsetof(struct line, name)},
+            {.name = "count", .kind = EC_INT, .flags = EC_BOUNDED, .min = 1, .max = 1000, .offset = offsetof(struct line, count)},
+            {.name = "weight", .kind = EC_FLOAT, .offset = offsetof(struct line, weight)},
+        },
 };
 static const struct ec_record parcel_record = {
     .name = "Parcel",
     .size = sizeof(struct parcel),
     .nfields = 7,
-    .fields = (const struct ec_field[]){
-        {.name = "id", .kind = EC_UUID, .offset = offsetof(struct parcel, id)},
-        {.name = "owner", .kind = EC_TEXT, .offset = offsetof(struct parcel, owner)},
-        {.name = "note", .kind = EC_TEXT, .offset = offsetof(struct parcel, note)},
-        {.name = "urgent", .kind = EC_BOOL, .offset = offsetof(struct parcel, urgent)},
-        {.name = "at", .kind = EC_TIME, .offset = offsetof(struct parcel, at)},
-        {.name = "total", .kind = EC_INT, .offset = offsetof(struct parcel, total)},
-        {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &line_record, .offset = offsetof(struct parcel, lines)},
-    },
+    .fields =
+        (const struct ec_field[]){
+            {.name = "id", .kind = EC_UUID, .offset = offsetof(struct parcel, id)},
+            {.name = "owner", .kind = EC_TEXT, .offset = offsetof(struct parcel, owner)},
+            {.name = "note", .kind = EC_TEXT, .offset = offsetof(struct parcel, note)},
+            {.name = "urgent", .kind = EC_BOOL, .offset = offsetof(struct parcel, urgent)},
+            {.name = "at", .kind = EC_TIME, .offset = offsetof(struct parcel, at)},
+            {.name = "total", .kind = EC_INT, .offset = offsetof(struct parcel, total)},
+            {.name = "lines", .kind = EC_RECORD, .flags = EC_LIST, .of = &line_record, .offset = offsetof(struct parcel, lines)},
+        },
 };
 static const char parcel_text[] =
     "{\"id\":\"0190b5b2-7d6c-7aaa-8bbb-0123456789ab\",\"owner\":\"somebody@example.test\",\"note\":\"to be left with the neighbours, who "
@@ -176,7 +187,9 @@ static void read_json(void)
     struct ec_json_error error;
     struct parcel parcel;
 
-    must(ec_json_read(arena, (struct ec_str){parcel_text, sizeof parcel_text - 1}, &parcel_record, &parcel, 0, &error) == EC_JSON_OK && parcel.lines.n == 5, error.message);
+    must(ec_json_read(arena, (struct ec_str){parcel_text, sizeof parcel_text - 1}, &parcel_record, &parcel, 0, &error) == EC_JSON_OK &&
+             parcel.lines.n == 5,
+         error.message);
     ec_arena_free(arena);
 }
 
@@ -196,7 +209,8 @@ static void count_json(void)
     struct parcel parcel;
 
     GUARD("json-read", TIMES, TIMES, read_json());
-    must(ec_json_read(arena, (struct ec_str){parcel_text, sizeof parcel_text - 1}, &parcel_record, &parcel, 0, &error) == EC_JSON_OK, error.message);
+    must(ec_json_read(arena, (struct ec_str){parcel_text, sizeof parcel_text - 1}, &parcel_record, &parcel, 0, &error) == EC_JSON_OK,
+         error.message);
     GUARD("json-write", TIMES, TIMES, write_json(&parcel));
     ec_arena_free(arena);
 }
@@ -215,7 +229,8 @@ static void count_jwt(void)
 {
     struct ec_jws_key *key = ec_jws_key_secret(EC_STR("a secret of more than thirty-two bytes"));
     struct ec_buf token = {0};
-    static const char claims[] = "{\"iss\":\"guard\",\"aud\":\"guard\",\"sub\":\"0190b5b2-7d6c-7aaa-8bbb-0123456789ab\",\"jti\":\"1\",\"iat\":1,\"exp\":4102444800}";
+    static const char claims[] =
+        "{\"iss\":\"guard\",\"aud\":\"guard\",\"sub\":\"0190b5b2-7d6c-7aaa-8bbb-0123456789ab\",\"jti\":\"1\",\"iat\":1,\"exp\":4102444800}";
 
     must(key && ec_jws_sign(key, "JWT", NULL, (struct ec_str){claims, sizeof claims - 1}, &token), "the token can't be signed");
     GUARD("jwt", TIMES, TIMES, verify(key, (struct ec_str){token.p, token.n}));

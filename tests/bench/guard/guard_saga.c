@@ -1,6 +1,6 @@
 /* What a saga of three steps takes in the service that has it, from its start to its end, on a real PostgreSQL and with steps that are
- * answered at once: engine, group commit, libpq. One at a time, so that each commit has the same in it; how often the loop turns while it waits is
- * chance, so the least of several counts stands. tests/bench/guard.py counts.
+ * answered at once: engine, group commit, libpq. One at a time, so that each commit has the same in it; how often the loop turns while it
+ * waits is chance, so the least of several counts stands. tests/bench/guard.py counts.
  */
 #include "guard.h"
 
