@@ -32,7 +32,7 @@ class Subject:
     processes: object  # () -> pids whose time is the server's
     status: int = 200
     length: int = -1  # of each body; -1: any
-    drive: object = None  # (seconds, connections) -> what load() tells: something else than HTTP. With "cpu" in it that is the time that counts
+    drive: object = None  # (seconds, connections) -> what load() tells: not HTTP. "cpu" in it is the time that counts
     spread: bool = False  # it may use all processors, as may what drives it
     facts: dict = dataclasses.field(default_factory=dict)  # {what: value with unit}, told beside the table
 
@@ -164,6 +164,7 @@ class Run:
         spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
         spent = told.get("cpu", spent)
         others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / self.seconds
+        others = max(others, told.get("unsent", 0) / told["good"])  # of what was due and had no connection nothing is known: its times flatter
         return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)
 
     def quiet(self, subject, connections, rate=0):

@@ -75,7 +75,8 @@ def table(result):
     elif few < result["asked"]:
         note += f" **Not to be counted: of {result['asked']} rounds that were asked for, {few} were quiet.**"
     machine = result["machine"]
-    return out[0] + "\n\n" + "\n".join(out[1:] + [f"- {note} {machine['date']} UTC, {machine['commit']}; a system call took {machine['syscall_ns']} ns."])
+    note += f" {machine['date']} UTC, {machine['commit']}; a system call took {machine['syscall_ns']} ns."
+    return out[0] + "\n\n" + "\n".join(out[1:] + ["- " + note])
 
 
 def svg(result):
@@ -116,9 +117,8 @@ def body(results, folder, shown):
     machine = results[0]["machine"] if results else None
     out = []
     if machine:
-        out.append(f"Measured on {machine['cpus']} processors ({machine['cpu']}), {machine['memory_gb']} GB, Linux {machine['kernel']}, gcc {machine['gcc']}. "
-                   "The server has one core, the load and what stands behind the server another. A ratio is the median over the rounds of the ratio within a round, "
-                   "in brackets the quartiles.\n")
+        out.append(f"Measured on {machine['cpus']} processors ({machine['cpu']}), {machine['memory_gb']} GB, Linux {machine['kernel']}, "
+                   f"gcc {machine['gcc']}. A ratio is the median over the rounds of the ratio within a round, in brackets the quartiles.\n")
     for result in results:
         out.append(f"### {result['title']}\n\n    ./ecom bench {result['name']}\n\n{result['about']}\n\n{table(result)}\n")
         drawing = svg(result) if result["axis"] else ""

@@ -155,7 +155,8 @@ def our_breaker(w):
     for _ in range(4):
         status, body = world.get(bare, "/silent")
         assert status == 503, (status, body)
-    world.lib.wait(lambda: any(key.startswith("ec_breaker") and value for key, value in system.metrics("bare").items()), 5, "the breaker is open")
+    world.lib.wait(lambda: 2 in [value for key, value in system.metrics("bare").items() if key.startswith("ec_breaker_state")], 5,
+                   "the breaker is open")
     return peers.Subject(bare, lambda: [world.request("GET", "/silent")], w.our_server(system, "bare"), status=503)
 
 
@@ -194,22 +195,30 @@ WORKLOADS = [
              "`ours, the server` is a probe of a service, `ours, an operation` a generated program that is called with a service token.",
              [Point("", {**STATIC, "h2o": h2o_static, "Go net/http": go_static})], "nginx",
              [Target("ours, the server", "raw libuv", "per_cpu", 0.92), Target("ours, the server", "nginx", "per_cpu", 1.12)]),
-    Workload("hop", "One proxy hop", "A gateway in front of a service. The peers stand in front of the raw libuv server, and hand bytes on; our gateway "
-             "calls an operation: it reads the route, signs, sets a deadline, and reads and writes JSON by its type.",
+    Workload("hop", "One proxy hop",
+             "A gateway in front of a service. The peers stand in front of the raw libuv server, and hand bytes on; our gateway calls "
+             "an operation: it reads the route, signs, sets a deadline, and reads and writes JSON by its type.",
              [Point("", {"nginx proxy_pass": nginx_hop, "ours": our_hop, "haproxy": haproxy_hop, "h2o": h2o_hop, "Go ReverseProxy": go_hop})],
              "nginx proxy_pass", [Target("ours", "nginx proxy_pass", "per_cpu", 1.25)], absent=["KrakenD"]),
-    Workload("read", "Cached read", "JWT checked (a verified token is known for five seconds), a limit per identity counted in Redis, the item read from Redis.",
-             [Point("64 connections", {"nginx, static": nginx_static, "ours": our_read, "nginx with Lua": lua_read, "fastify with ioredis": fastify_read,
-                                       "Go net/http": go_read}),
+    Workload("read", "Cached read",
+             "JWT checked (a verified token is known for five seconds), a limit per identity counted in Redis, the item read from Redis.",
+             [Point("64 connections", {"nginx, static": nginx_static, "ours": our_read, "nginx with Lua": lua_read,
+                                       "fastify with ioredis": fastify_read, "Go net/http": go_read}),
               Point("256 connections", {"nginx, static": nginx_static, "ours": our_read, "nginx with Lua": lua_read}, connections=256)],
              "nginx, static",
              [Target("ours", "nginx, static", "per_second", 0.62), Target("ours", "nginx with Lua", "per_second", 3.3),
               Target("ours", "fastify with ioredis", "per_second", 3)]),
-    Workload("breaker", "An open breaker", "The service behind the gateway is stopped; the breaker is open, and each request is refused with 503 at once.",
+    Workload("breaker", "An open breaker",
+             "The service behind the gateway is stopped; the breaker is open, and each request is refused with 503 at once.",
              [Point("", {"nginx return 503": nginx_refuses, "ours": our_breaker, "haproxy, server down": haproxy_refuses})], "nginx return 503", []),
+    Workload("latency", "Latency of a cached read",
+             "In an open loop: each request is due at its time whatever the server does, and its time counts from then.",
+             [Point(f"{rate}/s", {"nginx, static": nginx_static, "ours": our_read}, connections=256, rate=rate) for rate in (2000, 20000)],
+             "nginx, static", []),
     Workload("connections", "From 1 to 256 connections", "Static JSON.",
              [Point(f"{n}", STATIC, connections=n) for n in (1, 4, 16, 64, 256)], "nginx", [], axis="connections"),
-    Workload("payload", "From 200 bytes to a megabyte", "An operation that takes a text of this size and gives it back, checked as text of a length; the raw "
-             "server reads as many bytes and writes as many.",
+    Workload("payload", "From 200 bytes to a megabyte",
+             "An operation that takes a text of this size and gives it back, checked as text of a length; the raw server "
+             "reads as many bytes and writes as many.",
              [Point(f"{n}", {"raw libuv": uv_of(n), "ours": echo(n)}, connections=16) for n in SIZES], "raw libuv", [], axis="bytes each way"),
 ]

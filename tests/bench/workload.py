@@ -61,7 +61,8 @@ def run_point(run, w, point, base, rounds, missing):
         told["subjects"][name]["facts"] = subjects[name].facts
         cpu = told["subjects"][name]["cpu_us"][0]
         ratio = told["subjects"][name]["ratio"]
-        run.say(f"  {point.label:>16} {name:22} {told['subjects'][name]['per_second'][0]:9.0f}/s {cpu:7.1f} us  {ratio['per_second'][0]:.2f} of {base}, "
+        rate = told["subjects"][name]["per_second"][0]
+        run.say(f"  {point.label:>16} {name:22} {rate:9.0f}/s {cpu:7.1f} us  {ratio['per_second'][0]:.2f} of {base}, "
                 f"for each CPU second {ratio['per_cpu'][0]:.2f}")
     return told
 
@@ -75,9 +76,10 @@ def run(method_run, w, workload, rounds):
     for target in workload.targets:
         for told in points:
             if target.name in told["got"] and target.base in told["got"]:
-                targets.append({**dataclasses.asdict(target), "got": method.spread(method.ratios(told["got"], target.name, target.base, target.figure))})
+                reached = method.ratios(told["got"], target.name, target.base, target.figure)
+                targets.append({**dataclasses.asdict(target), "got": method.spread(reached)})
                 break
     for told in points:
         del told["got"]
-    return {"name": workload.name, "title": workload.title, "about": workload.about, "base": workload.base, "axis": workload.axis, "of": workload.of, "points": points,
-            "targets": targets, "missing": missing}
+    return {"name": workload.name, "title": workload.title, "about": workload.about, "base": workload.base, "axis": workload.axis, "of": workload.of,
+            "points": points, "targets": targets, "missing": missing}
