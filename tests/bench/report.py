@@ -59,8 +59,9 @@ def table(result):
     out = [grid([result["axis"], *head] if result["axis"] else head, lines)]
     for target in result["targets"]:
         of = result["of"] if target["figure"] == "per_second" else f"{result['of']} for each CPU second"
-        met = "met" if target["got"][0] >= target["least"] else "not met"
-        out.append(f"- {target['name']} of {target['base']}, {of}: {ratio(target['got'])}; the target is {target['least']}: {met}.")
+        got = target["got"]
+        met = "not measured" if math.isnan(got[0]) else "met" if got[0] >= target["least"] else "not met"
+        out.append(f"- {target['name']} of {target['base']}, {of}: {ratio(got)}; the target is {target['least']}: {met}.")
     facts = {(name, what): value for point in result["points"] for name, got in point["subjects"].items() for what, value in got["facts"].items()}
     for what in dict.fromkeys(what for _, what in facts):
         out.append(f"- {what}: " + ", ".join(f"{name} {value}" for (name, each), value in facts.items() if each == what) + ".")
