@@ -45,16 +45,16 @@ function M.answer(key, port)
   local window = "limit:" .. who .. ":" .. math.floor(ngx.now())
   conn:init_pipeline()
   conn:incr(window)
-  conn:expire(window, 2)
   conn:get("peer:items:" .. ngx.var.id)
   local got = conn:commit_pipeline()
   if not got then return ngx.exit(502) end
+  if got[1] == 1 then conn:expire(window, 2) end
   conn:set_keepalive(60000, 256)
   if got[1] > 1000000 then return ngx.exit(429) end
-  if got[3] == ngx.null then return ngx.exit(404) end
+  if got[2] == ngx.null then return ngx.exit(404) end
   ngx.header["X-Cache"] = "hit"
-  ngx.header["Content-Length"] = #got[3]
-  ngx.print(got[3])
+  ngx.header["Content-Length"] = #got[2]
+  ngx.print(got[2])
 end
 
 return M

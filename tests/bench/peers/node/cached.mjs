@@ -31,7 +31,8 @@ app.get('/items/:id', async (request, reply) => {
   const who = subject(request.headers.authorization)
   if (!who) return reply.code(401).send({ title: 'The token is not valid' })
   const window = `limit:${who}:${Math.floor(Date.now() / 1000)}`
-  const [[, count], , [, item]] = await redis.pipeline().incr(window).expire(window, 2).get(`peer:items:${request.params.id}`).exec()
+  const [[, count], [, item]] = await redis.pipeline().incr(window).get(`peer:items:${request.params.id}`).exec()
+  if (count === 1) redis.expire(window, 2)
   if (count > 1000000) return reply.code(429).send({ title: 'Too many requests' })
   if (!item) return reply.code(404).send({ title: 'There is no such item' })
   return reply.header('x-cache', 'hit').type('application/json').send(item)

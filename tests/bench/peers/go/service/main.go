@@ -70,11 +70,13 @@ func (s *server) item(w http.ResponseWriter, r *http.Request) {
 	window := fmt.Sprintf("limit:%s:%d", who, time.Now().Unix())
 	pipe := s.redis.Pipeline()
 	count := pipe.Incr(r.Context(), window)
-	pipe.Expire(r.Context(), window, 2*time.Second)
 	cached := pipe.Get(r.Context(), "peer:items:"+id)
 	if _, err := pipe.Exec(r.Context()); err != nil && err != redis.Nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
+	}
+	if count.Val() == 1 {
+		s.redis.Expire(r.Context(), window, 2*time.Second)
 	}
 	if count.Val() > 1000000 {
 		http.Error(w, `{"title":"Too many requests"}`, http.StatusTooManyRequests)
