@@ -14,10 +14,12 @@
 
 enum { AGAIN_MS = 250 };
 
+/* $1 is named again where a step is updated: of a table without statistics PostgreSQL takes the join for cheap without the key, and reads
+ * all steps. */
 #define FENCED " WHERE id = $1::uuid AND fence = $2::bigint AND state IN ('running', 'compensating') RETURNING id)"
 #define ANSWER(step, phase, state, reply, error)                                                                                       \
     ", a AS (UPDATE ec.saga_step t SET state = " state ", reply = coalesce(" reply "::jsonb, t.reply), error = " error ", at = now() " \
-    "FROM s WHERE t.saga_id = s.id AND t.step = " step " AND t.phase = " phase ")"
+    "FROM s WHERE t.saga_id = s.id AND t.saga_id = $1::uuid AND t.step = " step " AND t.phase = " phase ")"
 #define SEND(step, phase)                                                                                                        \
     ", n AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT id, " step ", " phase ", 'sent', 1 FROM s " \
     "WHERE " step "::text IS NOT NULL ON CONFLICT (saga_id, step, phase) DO NOTHING)"
@@ -43,7 +45,7 @@ static const struct ec_sql sql_repeat = {
     .text =
         "WITH s AS (UPDATE ec.saga SET attempts = $3::int, next_at = now() + $4::bigint * interval '1 ms', last_error = $7" FENCED
         ", a AS (UPDATE ec.saga_step t SET state = 'unknown', attempts = $3::int + 1, error = split_part($7, ':', 1), at = now() FROM s "
-        "WHERE t.saga_id = s.id AND t.step = $5 AND t.phase = $6)" TOUCHED,
+        "WHERE t.saga_id = s.id AND t.saga_id = $1::uuid AND t.step = $5 AND t.phase = $6)" TOUCHED,
 };
 
 /* The last answer is stored, and only the end is left to do. */

@@ -215,6 +215,12 @@ def suite_scale():
     return script("bench/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), "--long" if LONG else "--guard")
 
 
+def suite_guard():
+    """How many instructions parse, route, JSON, JWT, a saga and a compile take, against what is kept; with --long the load generator against wrk."""
+    counts = script("bench/guard.py")
+    return tuple(map(sum, zip(counts, script("bench/load_test.py")))) if LONG else counts
+
+
 def suite_system(only=None):
     """The whole system on real servers."""
     if not asan_build():
@@ -245,12 +251,12 @@ def suite_fuzz():
 
 SUITES = {"unit": suite_unit, "clang": suite_clang, "ui": suite_ui, "golden": suite_golden, "plans": suite_plans, "documents": suite_documents, "k8s": suite_k8s,
           "fmt": suite_fmt, "scenarios": suite_scenarios, "tool": suite_tool, "lsp": suite_lsp, "studio": suite_studio, "editors": suite_editors,
-          "database": suite_database, "memory": suite_memory, "checks": suite_checks, "scale": suite_scale, "page": suite_page, "fuzz": suite_fuzz,
-          "system": suite_system, "containers": suite_containers, "chaos": suite_chaos}
+          "database": suite_database, "memory": suite_memory, "checks": suite_checks, "guard": suite_guard, "scale": suite_scale, "page": suite_page,
+          "fuzz": suite_fuzz, "system": suite_system, "containers": suite_containers, "chaos": suite_chaos}
 # In a run of everything these go beside the others, two at once, each in a process of its own that gives way: what the others, who mostly wait,
 # leave of the processors is enough for them. None looks at a clock; what scale measures has head room, but not with --long. The long ones come first.
 BESIDE = ["fuzz", "database", "fmt", "clang", "k8s", "plans", "documents", "lsp", "ui", "editors", *(() if LONG else ("scale",)), "studio", "golden",
-          "scenarios", "tool", "memory", "checks"]
+          "scenarios", "tool", "memory", "guard", "checks"]
 
 
 def in_process(name):

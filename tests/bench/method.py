@@ -1,0 +1,212 @@
+"""How servers are compared on a machine that is not theirs alone.
+
+The one that is measured has a core of its own, the load and what stands behind the server another (or two, where there are more). A slice is
+one of them under load for some seconds: replies, each checked by the load, and the processor time of the server's processes, which the kernel
+counts exactly. A round is one slice of each, in random order; what is told is the median over the rounds of the ratio within a round, so a
+machine that gets faster or slower in the meantime changes nothing. A slice in which others had more than DISTURBED of a core's time (processes
+that are not of the run, or the machine below: steal) is thrown away and taken again, and counted. A reply that is lost or wrong ends the run.
+"""
+import dataclasses
+import json
+import os
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+
+DISTURBED = 0.04
+TRIES = 4  # of a slice; then the round is given up
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Lost(Exception):
+    """A reply that did not come, or was another: no figure of such a run counts."""
+
+
+@dataclasses.dataclass
+class Subject:
+    """Something that answers requests. `requests` is asked before each slice: what it gives may hold a token that runs out."""
+    port: int
+    requests: object  # () -> [bytes]
+    processes: object  # () -> pids whose time is the server's
+    status: int = 200
+    length: int = -1  # of each body; -1: any
+    drive: object = None  # (seconds, connections) -> what load() tells: not HTTP. "cpu" in it is the time that counts
+    spread: bool = False  # it may use all processors, as may what drives it
+    facts: dict = dataclasses.field(default_factory=dict)  # {what: value with unit}, told beside the table
+
+
+def server(subject):
+    """The pids of one that has its own core."""
+    return [] if subject.spread else subject.processes()
+
+
+@dataclasses.dataclass
+class Slice:
+    per_second: float
+    per_cpu: float  # replies for each second of the server's processes
+    cpu_us: float  # of one reply
+    p50_us: float
+    p99_us: float
+    others: float  # share of one core
+
+
+def cores():
+    """Of the server, of the load, and of what stands behind the server."""
+    mine = sorted(os.sched_getaffinity(0))
+    if len(mine) < 2:
+        raise SystemExit("bench: two processors are needed, one of them for the load")
+    return mine[0], mine[1], mine[2] if len(mine) > 2 else mine[1]
+
+
+def children():
+    """Pids by parent."""
+    out = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                out.setdefault(int(file.read().rpartition(")")[2].split()[1]), []).append(int(pid))
+        except OSError:
+            continue
+    return out
+
+
+def below(*roots):
+    """The processes and all below them."""
+    tree, out, todo = children(), [], list(roots)
+    while todo:
+        pid = todo.pop()
+        out.append(pid)
+        todo += tree.get(pid, [])
+    return out
+
+
+def pin(pids, core):
+    """Each thread of them; what they start later is there, too."""
+    for pid in pids:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), {core})
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
+def cpu(pids):
+    """Seconds of processor time of these, to the nanosecond (the clock of clock_getcpuclockid(3)), and of their children that have ended."""
+    out = 0
+    for pid in pids:
+        try:
+            out += time.clock_gettime_ns((~pid << 3) | 2) / 1e9
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                out += sum(map(int, file.read().rpartition(")")[2].split()[13:15])) / TICK
+        except OSError:
+            continue
+    return out
+
+
+def busy(which):
+    """Seconds that these cores have not been idle, and of these the ones that another machine had (steal)."""
+    idle = steal = 0
+    with open("/proc/stat", encoding="utf-8") as file:
+        for line in file:
+            words = line.split()
+            if words[0] in [f"cpu{core}" for core in which]:
+                idle += int(words[4]) + int(words[5])
+                steal += int(words[8])
+    return time.monotonic() * len(which) - idle / TICK, steal / TICK
+
+
+def write_requests(path, requests):
+    with open(path, "wb") as file:
+        for request in requests:
+            file.write(b"%d\n%s" % (len(request), request))
+
+
+def load(program, subject, seconds, connections, core, rate=0, warm=0):
+    """What the load generator tells, on a core or, with None, anywhere; raises Lost."""
+    with tempfile.NamedTemporaryFile(prefix="ecom-bench-") as file:
+        write_requests(file.name, subject.requests())
+        argv = [program, "-c", str(connections), "-t", str(seconds), "-w", str(warm), "-s", str(subject.status), "-q", file.name]
+        argv += ["-r", str(rate)] if rate else []
+        argv += ["-n", str(subject.length)] if subject.length >= 0 else []
+        done = subprocess.run([*argv, "127.0.0.1", str(subject.port)], capture_output=True, text=True, timeout=seconds + warm + 60,
+                              preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}))
+    if done.returncode:
+        raise Lost(done.stderr.strip())
+    told = json.loads(done.stdout)
+    if told["good"] != told["sent"] or not told["good"] or told["wrong_status"] or told["wrong_body"] or told["broken"]:
+        raise Lost(f"of {told['sent']} requests {told['good']} were answered as they must be: {done.stdout.strip()}")
+    return told
+
+
+class Run:
+    """What one run shares: its cores, its load generator, and which processes are its own."""
+
+    def __init__(self, program, roots, seconds, noisy, say=print):
+        self.program, self.roots, self.seconds, self.noisy, self.say = program, roots, seconds, noisy, say
+        self.server_core, self.load_core, self.behind_core = cores()
+        self.slices = self.thrown = self.kept_noisy = 0
+
+    def told(self, subject, seconds, connections, rate=0):
+        if subject.drive:
+            return subject.drive(seconds, connections)
+        return load(self.program, subject, seconds, connections, None if subject.spread else self.load_core, rate)
+
+    def slice(self, subject, connections, rate=0):
+        """One, as it came; the caller decides whether it counts."""
+        watched = {self.server_core, self.load_core, self.behind_core}
+        own = set(below(*self.roots()))
+        of_server = set(subject.processes())
+        used, all_used, (was_busy, was_steal) = cpu(of_server), cpu(own | of_server), busy(watched)
+        told = self.told(subject, self.seconds, connections, rate)
+        now_busy, now_steal = busy(watched)
+        spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
+        spent = told.get("cpu", spent)
+        others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / self.seconds
+        others = max(others, told.get("unsent", 0) / told["good"])  # of what was due and had no connection nothing is known: its times flatter
+        return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)
+
+    def quiet(self, subject, connections, rate=0):
+        """A slice that nobody disturbed, or None."""
+        for _ in range(TRIES):
+            self.slices += 1
+            got = self.slice(subject, connections, rate)
+            if got.others <= DISTURBED:
+                return got
+            if self.noisy:
+                self.kept_noisy += 1
+                return got
+            self.thrown += 1
+        return None
+
+    def rounds(self, subjects, connections, n, rate=0):
+        """n rounds, {name: [Slice]}: fewer, when the machine is not quiet for long enough."""
+        out = {name: [] for name in subjects}
+        for subject in subjects.values():  # warm: files, caches, compilers that compile while they run
+            self.told(subject, min(1, self.seconds), connections)
+        for _ in range(3 * n):
+            got = {}
+            for name in random.sample(list(subjects), len(subjects)):
+                got[name] = self.quiet(subjects[name], connections, rate)
+                if not got[name]:
+                    break
+            if len(got) == len(subjects) and all(got.values()):
+                for name, each in got.items():
+                    out[name].append(each)
+            if len(next(iter(out.values()))) == n:
+                break
+        return out
+
+
+def spread(values):
+    """Median, lower and upper quartile."""
+    if len(values) < 2:
+        return (values[0],) * 3 if values else (float("nan"),) * 3
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return middle, low, high
+
+
+def ratios(rounds, name, base, figure):
+    """Of one to another in each round."""
+    return [getattr(a, figure) / getattr(b, figure) for a, b in zip(rounds[name], rounds[base])]

@@ -1,0 +1,188 @@
+"""Workloads on a database: sagas by themselves, whole orders of the shop, and what recording traces costs."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import method
+import peers
+import work_http
+import world
+from workload import Point, Target, Workload
+
+# What a saga of four steps is without an engine that shares commits: begun, each step written before it is called, ended, with what it tells.
+SIX_COMMITS = """\\set id random(1, 9000000000000000000)
+BEGIN;
+INSERT INTO bench.saga (id, state, step) VALUES (:id, 'running', 0);
+INSERT INTO bench.job (id, state) VALUES (:id, 'begun');
+COMMIT;
+UPDATE bench.saga SET step = 1 WHERE id = :id;
+UPDATE bench.saga SET step = 2 WHERE id = :id;
+UPDATE bench.saga SET step = 3 WHERE id = :id;
+UPDATE bench.saga SET step = 4 WHERE id = :id;
+BEGIN;
+UPDATE bench.saga SET state = 'done' WHERE id = :id;
+INSERT INTO bench.told (id, what) VALUES (:id, 'done');
+COMMIT;
+"""
+TABLES = """CREATE SCHEMA IF NOT EXISTS bench;
+CREATE TABLE IF NOT EXISTS bench.saga (id bigint PRIMARY KEY, state text NOT NULL, step int NOT NULL);
+CREATE TABLE IF NOT EXISTS bench.job (id bigint PRIMARY KEY, state text NOT NULL);
+CREATE TABLE IF NOT EXISTS bench.told (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint NOT NULL, what text NOT NULL);
+"""
+CLIENTS = 32  # of pgbench: more are no quicker, and the server has 60 connections
+
+
+def databases(system):
+    return [p["pid"] for p in system.processes().values() if p["kind"] == "database"]
+
+
+def processes(system, *names):
+    """These of ours and all databases, with those below them."""
+    pids = [p["pid"] for name, p in system.processes().items() if name in names]
+    assert len(pids) == len(names), (names, list(system.processes()))
+    return lambda: method.below(*pids, *databases(system))
+
+
+def synchronous(system, service):
+    """What is measured is durable, or it is not counted."""
+    got = [system.sql(service, f"SHOW {name}")[0][0] for name in ("synchronous_commit", "fsync", "full_page_writes")]
+    if got != ["on", "on", "on"]:
+        raise method.Lost(f"the database is not durable: synchronous_commit, fsync, full_page_writes are {got}")
+
+
+def sagas(w):
+    return w.ours("sagas.ecom", spread=True)
+
+
+def our_sagas(w):
+    """A request is a saga, answered when it has ended."""
+    system = sagas(w)
+    synchronous(system, "engine-svc")
+    subject = peers.Subject(system.gateway, lambda: [world.request("POST", "/jobs", b"{}")],
+                            processes(system, "engine-svc", "step-svc", "door"), status=201, spread=True)
+    seen = [0]
+
+    def drive(seconds, connections):
+        told = method.load(world.compiled("load", "load.c"), subject, seconds, connections, None)
+        # Who was answered has a saga that is done, and each of those a job that is done.
+        done, jobs, left = (int(system.sql("engine-svc", text)[0][0]) for text in (
+            "SELECT count(*) FROM ec.saga WHERE state = 'done'", "SELECT count(*) FROM jobs WHERE state = 'done'",
+            "SELECT count(*) FROM ec.saga WHERE state <> 'done'"))
+        if done - seen[0] < told["good"] or done != jobs or left:
+            raise method.Lost(f"{told['good']} were answered, {done - seen[0]} sagas are done, {jobs} jobs of {done}, {left} not done")
+        seen[0] = done
+        return told
+    return method.Subject(subject.port, subject.requests, subject.processes, drive=drive, spread=True)
+
+
+def pgbench(system, service, script, seconds, clients):
+    """What pgbench tells of a script, in the form of load()."""
+    folder = os.path.realpath(os.path.join(system.folder, ".ecom", "pg", service))
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file, tempfile.TemporaryDirectory() as logs:
+        file.write(script)
+        file.flush()
+        program = shutil.which("pgbench") or "/usr/lib/postgresql/15/bin/pgbench"
+        options = ["-n", "-j", "1", "-M", "prepared", "-c", str(clients), "-T", str(max(1, round(seconds)))]
+        log = ["-l", "--log-prefix", os.path.join(logs, "l")]
+        done = subprocess.run([program, *options, *log, "-h", folder, "-U", "postgres", "-f", file.name, "postgres"], capture_output=True,
+                              text=True, timeout=seconds + 60)
+        if done.returncode:
+            raise method.Lost(f"pgbench: {done.stderr.strip()[-500:]}")
+        times = sorted(int(line.split()[2]) for name in os.listdir(logs) for line in open(os.path.join(logs, name), encoding="utf-8"))
+    rate = float(re.search(r"^tps = ([\d.]+)", done.stdout, re.M)[1])
+    middle, late = times[len(times) // 2], times[len(times) * 99 // 100]
+    return {"per_second": rate, "good": len(times), "sent": len(times), "p50_us": middle, "p99_us": late}
+
+
+def six_commits(w):
+    """On the same database as ours."""
+    system = sagas(w)
+    system.sql("engine-svc", TABLES)
+
+    def drive(seconds, _):
+        before = int(system.sql("engine-svc", "SELECT count(*) FROM bench.told")[0][0])
+        told = pgbench(system, "engine-svc", SIX_COMMITS, seconds, CLIENTS)
+        after = int(system.sql("engine-svc", "SELECT count(*) FROM bench.told")[0][0])
+        if after - before != told["good"]:
+            raise method.Lost(f"pgbench says {told['good']}, the table {after - before}")
+        return told
+    return method.Subject(0, list, lambda: method.below(*databases(system)), drive=drive, spread=True)
+
+
+# ---------------------------------------------------------------- whole orders
+
+def shop(w):
+    """The topology of the repository, without the limit that would refuse the load."""
+    with open(os.path.join(world.ROOT, "topology.ecom"), encoding="utf-8") as file:
+        text, n = re.subn(r"limit 100/s burst 200", "limit 1000000/s burst 1000000", file.read())
+    assert n == 1
+    return w.ours(w.write("shop.ecom", text), spread=True)
+
+
+def our_orders(w):
+    """Gateway, saga, three services, a provider's stand-in over TLS, the outbox; all that runs is counted, the brokers and stand-ins, too."""
+    system = shop(w)
+    email, password = world.lib.unique_email(), "correct horse battery"
+    assert system.request("POST", "/v1/users", {"email": email, "password": password, "name": "Bench"}).status == 201
+    token = system.request("POST", "/v1/sessions", {"email": email, "password": password}).json["token"]
+    body = b'{"lines":[{"sku":"kettle","qty":1}],"payment_method":"pm_card_visa"}'
+    requests = [world.request("POST", "/v1/orders", body, [("Authorization", "Bearer " + token)])]
+    subject = peers.Subject(system.gateway, lambda: requests, lambda: method.below(world.supervisor(system)), status=201, spread=True)
+    seen = [0]
+
+    def drive(seconds, connections):
+        told = method.load(world.compiled("load", "load.c"), subject, seconds, connections, None)
+        world.lib.wait(lambda: system.sql("order-svc", "SELECT count(*) FROM ec.outbox") == [["0"]], 60, "the outbox is empty")
+        rows = dict(system.sql("order-svc", "SELECT status, count(*) FROM orders GROUP BY status"))
+        confirmed = int(rows.pop("confirmed", 0))
+        if confirmed - seen[0] < told["good"] or rows:
+            raise method.Lost(f"{told['good']} orders were answered, {confirmed - seen[0]} are confirmed; others: {rows}")
+        seen[0] = confirmed
+        return told
+    w.at_end.append(lambda: invariants(system))
+    return method.Subject(system.gateway, list, subject.processes, drive=drive, spread=True)
+
+
+def invariants(system):
+    done = system.ecomc("invariants")
+    if done.returncode:
+        raise method.Lost(f"an invariant does not hold: {(done.stdout + done.stderr)[-1000:]}")
+
+
+def six_commits_of_shop(w):
+    """The script against the database of the orders."""
+    system = shop(w)
+    system.sql("order-svc", TABLES)
+    return method.Subject(0, list, lambda: method.below(*databases(system)), spread=True,
+                          drive=lambda seconds, _: pgbench(system, "order-svc", SIX_COMMITS, seconds, CLIENTS))
+
+
+# ---------------------------------------------------------------- traces
+
+def hop_with(**env):
+    """The proxy hop, in a system of its own."""
+    def start(w):
+        system = w.ours(env={**work_http.GATEWAYS, **env})
+        return peers.Subject(system.processes()["bare"]["port"], lambda: work_http.GET, w.our_server(system, "bare"), length=len(work_http.BODY))
+    return start
+
+
+SAGAS = {"six commits, pgbench": six_commits, "ours": our_sagas}
+WORKLOADS = [
+    Workload("sagas", "Durable sagas of four steps",
+             "A request starts a saga and is answered when it has ended; its steps call an operation that answers at once. Beside it a script "
+             "for pgbench on the same database that does what an engine without shared commits would: six commits, three INSERT, five UPDATE. "
+             "Both have all processors; of ours the gateway and both services are counted, of both the database. synchronous_commit and fsync are on.",
+             [Point("64 connections", SAGAS), Point("256 connections", SAGAS, connections=256)], "six commits, pgbench",
+             [Target("ours", "six commits, pgbench", "per_second", 4)], of="sagas", absent=["DBOS", "dtm", "Temporal"]),
+    Workload("orders", "Whole orders of the shop",
+             "POST /v1/orders: the gateway with its limit and token, a saga over three services, a provider's stand-in over TLS, an event. All "
+             "processes share all processors with the load, and all are counted. After each slice every order that was answered is confirmed and "
+             "the outbox is empty, at the end the topology's invariants hold.",
+             [Point("64 connections", {"six commits, pgbench": six_commits_of_shop, "ours": our_orders})], "six commits, pgbench", [], of="orders"),
+    Workload("tracing", "Traces", "The proxy hop with no trace recorded, a hundred a second (what `up` does), and all.",
+             [Point("", {"none": work_http.our_hop, "100 a second": hop_with(OTEL_TRACES_SAMPLER_ARG="1", EC_TRACES_A_SECOND="100"),
+                         "all": hop_with(OTEL_TRACES_SAMPLER_ARG="1", EC_TRACES_A_SECOND="0")})], "none", []),
+]

@@ -1,0 +1,199 @@
+"""Workloads without load: what the compiler takes beside protoc and buf, and how long a process takes to be there, and how much of the machine."""
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import gen_topology
+import method
+import peers
+import work_http
+import world
+from workload import Point, Target, Workload
+
+ECOMC = os.path.join(world.lib.RELEASE, "tool", "ecomc")
+LEAST_RUNS = 3
+
+
+def command(argv, cwd=None, good=(0,)):
+    """Of a command that is run again and again: what Subject.drive gives. A run counts only when it ends as it must."""
+    def drive(seconds, _):
+        times, cpu, begun = [], 0, time.monotonic()
+        while time.monotonic() - begun < seconds or len(times) < LEAST_RUNS:
+            at = time.monotonic()
+            process = subprocess.Popen(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            said = process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode not in good:
+                raise method.Lost(f"{argv[0]} ended with {process.returncode}: {said[-300:].decode(errors='replace')}")
+            times.append((time.monotonic() - at) * 1e6)
+            cpu += usage.ru_utime + usage.ru_stime
+        return times_told(times, cpu)
+    return method.Subject(0, list, list, drive=drive, spread=True)
+
+
+def times_told(times, cpu):
+    times.sort()
+    middle, late = times[len(times) // 2], times[len(times) * 99 // 100]
+    return {"per_second": len(times) / (sum(times) / 1e6), "good": len(times), "cpu": cpu, "p50_us": middle, "p99_us": late}
+
+
+# ---------------------------------------------------------------- the compiler
+
+@functools.lru_cache(None)
+def topology(services):
+    return gen_topology.topology(services)
+
+
+def proto(lines):
+    """A schema of as many lines: services with operations and their messages."""
+    out = ['syntax = "proto3";', "package bench;"]
+    for i in range(lines // 16):
+        out += [f"// What service {i} takes and gives.", f"message Request{i} {{", "  string id = 1;", "  string label = 2;", "  int64 amount = 3;",
+                "  repeated string parts = 4;", "}", f"message Reply{i} {{", "  string id = 1;", "  bool done = 2;", "  optional string place = 3;", "}",
+                f"service Service{i} {{", f"  rpc Get(Request{i}) returns (Reply{i});", f"  rpc Put(Request{i}) returns (Reply{i});", "}"]
+    return "\n".join(out) + "\n"
+
+
+def folder(w, services):
+    path = os.path.join(w.folder, f"compile-{services}")
+    if not os.path.exists(path):
+        os.makedirs(path)
+        text = topology(services)
+        for name, content in (("topology.ecom", text), ("bench.proto", proto(len(text.splitlines())))):
+            with open(os.path.join(path, name), "w", encoding="utf-8") as file:
+                file.write(content)
+    return path
+
+
+def our_check(services):
+    return lambda w: command([ECOMC, "check"], folder(w, services))
+
+
+def our_parse(services):
+    """Lexer, grammar and the canonical form, which is only compared: the generator's text is not in it, and the command says so with 2."""
+    return lambda w: command([ECOMC, "fmt", "--check", "topology.ecom"], folder(w, services), (0, 2))
+
+
+def protoc(services):
+    return lambda w: command([peers.program("protoc", "protobuf-compiler"), "--descriptor_set_out=/dev/null", "bench.proto"], folder(w, services))
+
+
+def buf(services):
+    def start(w):
+        path = os.path.join(peers.node_packages(), "node_modules", "@bufbuild", "buf-linux-x64", "bin", "buf")
+        if not os.path.exists(path):
+            raise world.Missing("npm has no buf for this machine")
+        return command([path, "build", "-o", "/dev/null"], folder(w, services))
+    return start
+
+
+def compilers(services):
+    return {"protoc": protoc(services), "ours, parse": our_parse(services), "ours, check": our_check(services), "buf": buf(services)}
+
+
+def lines(services):
+    return str(len(topology(services).splitlines()))
+
+
+# ---------------------------------------------------------------- a process
+
+def stripped(path):
+    """Bytes of a binary without what is for a debugger."""
+    with tempfile.NamedTemporaryFile() as file:
+        done = subprocess.run(["strip", "-o", file.name, path], capture_output=True)
+        return os.path.getsize(file.name) if done.returncode == 0 else os.path.getsize(path)
+
+
+def resident(pids):
+    """Kilobytes: the resident set of the largest of them, and what the others have to themselves."""
+    sets = []
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
+            got = dict(line.split()[:2] for line in file if line.startswith(("Rss:", "Private_")))
+        sets.append((int(got["Rss:"]), int(got["Private_Clean:"]) + int(got["Private_Dirty:"])))
+    sets.sort(reverse=True)
+    return sets[0][0] + sum(private for _, private in sets[1:])
+
+
+def starts(w, make, binary):
+    """make(port) -> argv, environment: started, asked until it answers, ended; and how large it is then."""
+    facts = {}
+
+    def once(seconds, _):
+        times, cpu, begun = [], 0, time.monotonic()
+        while time.monotonic() - begun < seconds or len(times) < LEAST_RUNS:
+            port = world.free_port()
+            argv, env = make(port)
+            at = time.monotonic()
+            process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=w.folder)
+            while True:
+                try:
+                    world.get(port, "/")
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() - at > 20:
+                        raise method.Lost(f"{argv[0]} does not start") from None
+                    time.sleep(0.0005)
+            times.append((time.monotonic() - at) * 1e6)
+            pids = method.below(process.pid)
+            facts["memory"] = f"{resident(pids) / 1024:.1f} MB"
+            cpu += method.cpu(pids)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return times_told(times, cpu)
+    facts["binary"] = f"{stripped(binary) / 1e6:.1f} MB"
+    return method.Subject(0, list, list, drive=once, spread=True, facts=facts)
+
+
+def our_process(name):
+    def start(w):
+        system = work_http.ours(w)
+        pid = system.pid(name)
+        binary = os.path.realpath(f"/proc/{pid}/exe")
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            environ = dict(item.partition(b"=")[::2] for item in file.read().split(b"\0") if item)
+
+        def make(port):
+            return [binary], {**environ, b"PORT": b"%d" % port, b"ADMIN_PORT": b"%d" % world.free_port()}
+        return starts(w, make, binary)
+    return start
+
+
+def nginx_process(w):
+    program = peers.program("nginx", "nginx-light")
+
+    def make(port):
+        text = f"daemon off; worker_processes 1; pid {w.folder}/n{port}.pid; error_log /dev/null; events {{}} http {{ access_log off; " \
+               f"client_body_temp_path {w.folder}/b; proxy_temp_path {w.folder}/p; fastcgi_temp_path {w.folder}/f; uwsgi_temp_path {w.folder}/u; " \
+               f"scgi_temp_path {w.folder}/s; server {{ listen 127.0.0.1:{port}; location / {{ return 200 'ok'; }} }} }}"
+        return [program, "-e", "/dev/null", "-c", w.write("start.conf", text)], dict(os.environ)
+    return starts(w, make, program)
+
+
+def go_process(w):
+    program = peers.go_program("service")
+    return starts(w, lambda port: ([program, str(port), "1", "1", "-", "postgres://127.0.0.1/none"], dict(os.environ)), program)
+
+
+def node_process(w):
+    script = os.path.join(peers.node_packages(), "cached.mjs")
+    program = shutil.which("node")
+    return starts(w, lambda port: ([program, script, str(port), str(work_http.redis_of(w)), work_http.KEY], dict(os.environ)), program)
+
+
+SIZES = (10, 100, 1000)
+WORKLOADS = [
+    Workload("compile", "The compiler beside protoc and buf",
+             "Texts of equal numbers of lines: `ours, parse` is lexer, grammar and canonical form, `ours, check` everything "
+             "that is checked, with three SQL statements a service; protoc and buf build descriptors of messages and services.",
+             [Point(lines(n), compilers(n)) for n in SIZES], "protoc",
+             [Target("ours, parse", "protoc", "per_second", 1), Target("ours, check", "buf", "per_second", 1)], axis="lines", of="runs"),
+    Workload("start", "A process", "From its start to its first answer; then its resident memory and the size of its binary without debugging symbols.",
+             [Point("", {"nginx": nginx_process, "ours, gateway": our_process("bare"), "ours, service with a database": our_process("item-svc"),
+                         "Go net/http": go_process, "fastify": node_process})], "nginx", [], of="starts"),
+]
