@@ -2,7 +2,7 @@
  *
  * The arena is not alone: libpg_query, jansson, libuv and the C library allocate, too, and not each of them lives through a failure. So the
  * allocator of the whole process is put behind one that does not return without memory. Whatever is written to the disk is written
- * without asking for any (codegen/outset.c), so nothing is half-written then. Under a sanitizer, which has an allocator of its own, only the
+ * without asking for any (codegen/outset_write.c), so nothing is half-written then. Under a sanitizer, which has an allocator of its own, only the
  * arena's failures come here.
  */
 #include "cli.h"
