@@ -29,7 +29,7 @@ void ecc_codegen_add(struct ecc_codegen *cg, const struct ecc_shapes *shapes, co
     n = w->n;
     while (n > 1 && w->data[n - 1] == '\n' && w->data[n - 2] == '\n')
         n--;
-    ecc_outset_add(cg->out, ecc_arena_printf(cg->arena, "%s/%s", shapes->folder, name), ecc_arena_strndup(cg->arena, w->data, n), n);
+    ecc_outset_add_copy(cg->out, ecc_arena_printf(cg->scratch, "%s/%s", shapes->folder, name), w->data, n);
 }
 
 const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *call)

@@ -137,7 +137,8 @@ const char *sql_function_like(struct sql_ctx *ctx, const char *name); /* or NULL
 
 /* sql_params.c */
 bool sql_scan(struct sql_ctx *ctx);
-char *sql_numbered(struct ecc_arena *arena, const char *source, size_t length); /* what the text is after sql_scan, without a look at names */
+/* What the text is after sql_scan, without a look at names. Takes arena's scratch. */
+char *sql_numbered(struct ecc_arena *arena, const char *source, size_t length);
 /* A choice that was made with the parameters' own types: would it be the same, had they none? Where not, they get their casts. */
 void sql_settle_params(struct sql_ctx *ctx, const struct sql_value *values, size_t n, const struct sql_choice *without, enum sql_found found);
 /* There is no choice with the parameters' own types, but one without: what to write, or NULL. */

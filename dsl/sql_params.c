@@ -250,7 +250,7 @@ char *sql_numbered(struct ecc_arena *arena, const char *source, size_t length)
 {
     struct found found = {0};
 
-    find(arena, source, &found);
+    find(ecc_arena_scratch(arena), source, &found);
     return replace(arena, source, length, &found.pieces, NULL);
 }
 

@@ -74,7 +74,10 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
     size_t said = topology->diags.n;
 
     ecc_outset_init(&out, &cli->arena);
+    ecc_outset_begin(&out, folder, check);
     bool good = ecc_codegen(&cg);
+    if (topology->diags.errors || !good || out.error)
+        ecc_outset_drop(&out);
     if (topology->diags.n > said)
         ecc_topology_report(cli, topology);
     if (topology->diags.errors)

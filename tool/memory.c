@@ -1,9 +1,9 @@
 /* The end of memory: one line, exit 70, whoever asked for it.
  *
- * The arena is not alone: libpg_query, jansson, libuv and the C library allocate, too, and not each of them lives through a failure. So the
- * allocator of the whole process is put behind one that does not return without memory. Whatever is written to the disk is written
- * without asking for any (codegen/outset.c), so nothing is half-written then. Under a sanitizer, which has an allocator of its own, only the
- * arena's failures come here.
+ * The arena is not alone: libpg_query, jansson, libuv and the C library allocate, too, and not each of them lives through a failure. So
+ * the allocator of the whole process is put behind one that does not return without memory. What stands on the disk is changed without
+ * asking for any, and a new folder gets its name when it is whole (codegen/outset_write.c): nothing is half-written then. Under a
+ * sanitizer, which has an allocator of its own, only the arena's failures come here.
  */
 #include "cli.h"
 

@@ -68,11 +68,13 @@ def test_build(memory, every):
         done = memory.run(folder, ["build"], n)
         assert done.returncode == 70 and done.stderr == "ecomc: out of memory\n", (n, done)
         left = tree(folder)
+        beside = [path for path in left if path.startswith(".generated.new/")]  # not yet in its place: the next build removes it
+        left = {path: content for path, content in left.items() if path not in beside}
         assert all(whole[path] == content for path, content in left.items()), (n, [path for path in left if whole.get(path) != left[path]])
         generated = [path for path in left if path.startswith("generated/")]
         assert not generated or len(generated) == len(whole) - 2, (n, generated)
         after_writing += bool(generated)
-        if generated:
+        if generated or beside:
             assert memory.run(folder, ["build"]).returncode == 0 and tree(folder) == whole, n
         shutil.rmtree(folder)
     assert after_writing < 10, f"{after_writing} allocations come after the files are written"

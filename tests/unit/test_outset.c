@@ -134,7 +134,7 @@ static void test_edited(void **state)
     assert_null(strchr(report.error, '\n'));
     assert_string_equal(slurp("generated/a.c"), "mine\n");
     assert_string_equal(slurp("generated/b.c"), "two\n"); /* nothing was written */
-    assert_false(build(false, "b.c", "two\n", NULL));    /* nor is it removed */
+    assert_false(build(false, "b.c", "two\n", NULL));     /* nor is it removed */
     assert_string_equal(slurp("generated/a.c"), "mine\n");
     spill("generated/a.c", "three\n"); /* what would be written anyhow */
     assert_true(build(false, "a.c", "three\n", "b.c", "four\n", NULL));
@@ -147,9 +147,85 @@ static void test_edited(void **state)
     assert_string_equal(slurp("generated/a.c"), "three\n");
 }
 
+enum { LOTS = 3000 };
+
+/* LOTS of files in many folders, made while other threads look at them; `odd` has other content. */
+static bool build_lots(bool drop, int odd)
+{
+    struct ecc_outset out;
+
+    ecc_outset_init(&out, &arena);
+    ecc_outset_begin(&out, in("generated"), false);
+    for (int i = 0; i < LOTS; i++) {
+        const char *content = ecc_arena_printf(&arena, "file %d%s\n", i, i == odd ? ", another" : "");
+        ecc_outset_add_copy(&out, ecc_arena_printf(&arena, "f%d/%d/x%d.c", i % 7, i % 50, i), content, strlen(content));
+    }
+    if (!drop)
+        return ecc_outset_write(&out, in("generated"), false, &report);
+    ecc_outset_drop(&out);
+    return true;
+}
+
+static void test_lots(void **state)
+{
+    (void)state;
+    assert_true(build_lots(true, 0));
+    assert_int_not_equal(access(in("generated"), F_OK), 0);
+    assert_int_not_equal(access(in(".generated.new"), F_OK), 0);
+
+    assert_int_equal(mkdir(in(".generated.new"), 0777), 0); /* of a build that was killed */
+    assert_int_equal(mkdir(in(".generated.new/f0"), 0777), 0);
+    spill(".generated.new/f0/left", "half");
+    assert_true(build_lots(false, -1));
+    assert_int_equal(report.n, LOTS);
+    assert_int_not_equal(access(in(".generated.new"), F_OK), 0);
+    assert_int_not_equal(access(in("generated/f0/left"), F_OK), 0);
+    for (int i = 0; i < LOTS; i++)
+        assert_string_equal(slurp(ecc_arena_printf(&arena, "generated/f%d/%d/x%d.c", i % 7, i % 50, i)),
+                            ecc_arena_printf(&arena, "file %d\n", i));
+
+    assert_true(build_lots(false, -1));
+    assert_int_equal(report.n, 0);
+    assert_true(build_lots(false, 2222));
+    assert_string_equal(changes(), "~f3/22/x2222.c");
+    assert_string_equal(slurp("generated/f3/22/x2222.c"), "file 2222, another\n");
+    spill("generated/f3/22/x2222.c", "mine\n");
+    assert_false(build_lots(false, -1));
+    assert_non_null(strstr(report.error, "/generated/f3/22/x2222.c is not as it was generated"));
+    assert_string_equal(slurp("generated/f3/22/x2222.c"), "mine\n");
+}
+
+/* While one build makes the folder, another says so and leaves it alone. */
+static void test_two(void **state)
+{
+    struct ecc_outset first, second;
+
+    (void)state;
+    ecc_outset_init(&first, &arena);
+    ecc_outset_begin(&first, in("generated"), false);
+    ecc_outset_init(&second, &arena);
+    ecc_outset_add(&second, "a.c", "two\n", 4);
+    assert_false(ecc_outset_write(&second, in("generated"), false, &report));
+    assert_non_null(strstr(report.error, "another build is making it"));
+    ecc_outset_add(&first, "a.c", "one\n", 4);
+    assert_true(ecc_outset_write(&first, in("generated"), false, &report));
+    assert_string_equal(slurp("generated/a.c"), "one\n");
+
+    ecc_outset_init(&first, &arena); /* somebody else puts something there meanwhile: it stays */
+    ecc_outset_begin(&first, in("other"), false);
+    ecc_outset_add(&first, "a.c", "one\n", 4);
+    assert_int_equal(mkdir(in("other"), 0777), 0);
+    spill("other/own.c", "mine\n");
+    assert_false(ecc_outset_write(&first, in("other"), false, &report));
+    assert_string_equal(slurp("other/own.c"), "mine\n");
+    assert_int_not_equal(access(in("other/a.c"), F_OK), 0);
+    assert_int_not_equal(access(in(".other.new"), F_OK), 0);
+}
+
 static void test_paths(void **state)
 {
-    static const char *const bad[] = {"../x", "/etc/x", "a/../x", "a//x", "", "a/", "./x", "a b", "x;y", "-rf", "a\nb", "MANIFEST", "a/..", "~x", "\xc3\xa4"};
+    static const char *const bad[] = {"../x", "/etc/x", "a/../x", "a//x",     "",     "a/", "./x",     "a b",
+                                      "x;y",  "-rf",    "a\nb",   "MANIFEST", "a/..", "~x", "\xc3\xa4"};
     struct ecc_outset out;
 
     (void)state;
@@ -211,10 +287,9 @@ static void test_single_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_life, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_edited, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_paths, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_life, setup, teardown),        cmocka_unit_test_setup_teardown(test_edited, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lots, setup, teardown),        cmocka_unit_test_setup_teardown(test_two, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_paths, setup, teardown),       cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_single_file, setup, teardown),
     };
 
