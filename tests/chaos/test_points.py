@@ -18,7 +18,7 @@ import lib
 import stories
 from crash import BUILD, Points
 from invariants import calm, check
-from lib import LONG, wait
+from lib import LONG
 
 CUSTOMERS = 8
 AT_ONCE = 3      # armed a service, of those that fire soon

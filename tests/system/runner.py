@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import lib
 import each

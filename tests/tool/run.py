@@ -3,7 +3,6 @@
 
 usage: run.py ECOMC
 """
-import os
 import pathlib
 import re
 import shutil
