@@ -16,12 +16,13 @@ import method
 import peers
 import report
 import work_data
+import work_drain
 import work_http
 import work_tool
 import workload
 import world
 
-MODULES = (work_http, work_data, work_tool)
+MODULES = (work_http, work_data, work_drain, work_tool)
 LEAST_ROUNDS = 9
 
 

@@ -159,11 +159,13 @@ class Run:
         own = set(below(*self.roots()))
         of_server = set(subject.processes())
         used, all_used, (was_busy, was_steal) = cpu(of_server), cpu(own | of_server), busy(watched)
+        begun = time.monotonic()
         told = self.told(subject, self.seconds, connections, rate)
+        took = max(self.seconds, time.monotonic() - begun)  # what can't be cut short takes longer than it was given
         now_busy, now_steal = busy(watched)
         spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
         spent = told.get("cpu", spent)
-        others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / self.seconds
+        others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / took
         others = max(others, told.get("unsent", 0) / told["good"])  # of what was due and had no connection nothing is known: its times flatter
         return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)
 

@@ -117,6 +117,12 @@ def go_program(name):
     return path
 
 
+def database_url(system, service):
+    """Of a database of ours, over its socket, for pgx and node-postgres."""
+    folder = os.path.realpath(os.path.join(system.folder, ".ecom", "pg", service))
+    return f"postgres://postgres@localhost/postgres?host={folder}"
+
+
 def go_service(w, upstream=1, redis=1, key="-", database="postgres://127.0.0.1/none"):
     """The service by hand, on one core: one for a workload, that has its own upstream and Redis."""
     port = world.free_port()

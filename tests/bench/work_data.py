@@ -38,10 +38,16 @@ def databases(system):
     return [p["pid"] for p in system.processes().values() if p["kind"] == "database"]
 
 
-def processes(system, *names):
-    """These of ours and all databases, with those below them."""
-    pids = [p["pid"] for name, p in system.processes().items() if name in names]
-    assert len(pids) == len(names), (names, list(system.processes()))
+def replicas(system, *services):
+    """The names of the processes of these services."""
+    names = [name for service in services for name in system.replicas(service)]
+    assert len(names) >= len(services), (services, names)
+    return names
+
+
+def processes(system, *services):
+    """All processes of these of ours, and all databases, with those below them."""
+    pids = [system.processes()[name]["pid"] for name in replicas(system, *services)]
     return lambda: method.below(*pids, *databases(system))
 
 
