@@ -123,14 +123,14 @@ def write_requests(path, requests):
             file.write(b"%d\n%s" % (len(request), request))
 
 
-def load(program, subject, seconds, connections, core, rate=0, warm=0):
+def load(program, subject, seconds, connections, core, rate=0, warm=0, drain=10):
     """What the load generator tells, on a core or, with None, anywhere; raises Lost."""
     with tempfile.NamedTemporaryFile(prefix="ecom-bench-") as file:
         write_requests(file.name, subject.requests())
-        argv = [program, "-c", str(connections), "-t", str(seconds), "-w", str(warm), "-s", str(subject.status), "-q", file.name]
+        argv = [program, "-c", str(connections), "-t", str(seconds), "-w", str(warm), "-d", str(drain), "-s", str(subject.status), "-q", file.name]
         argv += ["-r", str(rate)] if rate else []
         argv += ["-n", str(subject.length)] if subject.length >= 0 else []
-        done = subprocess.run([*argv, "127.0.0.1", str(subject.port)], capture_output=True, text=True, timeout=seconds + warm + 60,
+        done = subprocess.run([*argv, "127.0.0.1", str(subject.port)], capture_output=True, text=True, timeout=seconds + warm + drain + 60,
                               preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}))
     if done.returncode:
         raise Lost(done.stderr.strip())
@@ -148,19 +148,25 @@ class Run:
         self.server_core, self.load_core, self.behind_core = cores()
         self.slices = self.thrown = self.kept_noisy = 0
 
-    def told(self, subject, seconds, connections, rate=0):
+    def told(self, name, subject, seconds, connections, rate=0):
+        try:
+            return self.driven(subject, seconds, connections, rate)
+        except Lost as why:
+            raise Lost(f"{name}: {why}") from None
+
+    def driven(self, subject, seconds, connections, rate):
         if subject.drive:
             return subject.drive(seconds, connections)
         return load(self.program, subject, seconds, connections, None if subject.spread else self.load_core, rate)
 
-    def slice(self, subject, connections, rate=0):
+    def slice(self, name, subject, connections, rate=0):
         """One, as it came; the caller decides whether it counts."""
         watched = {self.server_core, self.load_core, self.behind_core}
         own = set(below(*self.roots()))
         of_server = set(subject.processes())
         used, all_used, (was_busy, was_steal) = cpu(of_server), cpu(own | of_server), busy(watched)
         begun = time.monotonic()
-        told = self.told(subject, self.seconds, connections, rate)
+        told = self.told(name, subject, self.seconds, connections, rate)
         took = max(self.seconds, time.monotonic() - begun)  # what can't be cut short takes longer than it was given
         now_busy, now_steal = busy(watched)
         spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
@@ -169,11 +175,11 @@ class Run:
         others = max(others, told.get("unsent", 0) / told["good"])  # of what was due and had no connection nothing is known: its times flatter
         return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)
 
-    def quiet(self, subject, connections, rate=0):
+    def quiet(self, name, subject, connections, rate=0):
         """A slice that nobody disturbed, or None."""
         for _ in range(TRIES):
             self.slices += 1
-            got = self.slice(subject, connections, rate)
+            got = self.slice(name, subject, connections, rate)
             if got.others <= DISTURBED:
                 return got
             if self.noisy:
@@ -185,12 +191,12 @@ class Run:
     def rounds(self, subjects, connections, n, rate=0):
         """n rounds, {name: [Slice]}: fewer, when the machine is not quiet for long enough."""
         out = {name: [] for name in subjects}
-        for subject in subjects.values():  # warm: files, caches, compilers that compile while they run
-            self.told(subject, min(1, self.seconds), connections)
+        for name, subject in subjects.items():  # warm: files, caches, compilers that compile while they run
+            self.told(name, subject, min(1, self.seconds), connections)
         for _ in range(3 * n):
             got = {}
             for name in random.sample(list(subjects), len(subjects)):
-                got[name] = self.quiet(subjects[name], connections, rate)
+                got[name] = self.quiet(name, subjects[name], connections, rate)
                 if not got[name]:
                     break
             if len(got) == len(subjects) and all(got.values()):

@@ -3,8 +3,8 @@
  * usage: publish BROKERS TOPIC TYPE N
  *
  * N messages of {"id": uuid, "n": number}, keyed by the id, in the binary mode of CloudEvents. One in ten is the message of three before it
- * once more, with the same id, as a producer repeats what it has no answer for. Prints how many different ones there are once the broker has
- * all of them; ends with 1 and a line when it has not taken each.
+ * once more, with the same id, as a producer repeats what it has no answer for. Prints how many different ones there are once the broker
+ * has all of them; ends with 1 and a line when it has not taken each.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -71,7 +71,8 @@ int main(int argc, char **argv)
         fail("no random number");
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     if (rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], said, sizeof(said)) ||
-        rd_kafka_conf_set(conf, "enable.idempotence", "true", said, sizeof(said)) || rd_kafka_conf_set(conf, "linger.ms", "5", said, sizeof(said)))
+        rd_kafka_conf_set(conf, "enable.idempotence", "true", said, sizeof(said)) ||
+        rd_kafka_conf_set(conf, "linger.ms", "5", said, sizeof(said)))
         fail(said);
     rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, said, sizeof(said));
     if (!rk)

@@ -108,7 +108,7 @@ class World:
             file.write(text)
         return path
 
-    def spawn(self, argv, core, port=None, env=None, ready="/", cwd=None):
+    def spawn(self, argv, core, port=None, env=None, ready="/", cwd=None, patience=30):
         """A process on a core or, with None, anywhere, waited for until it answers at its port."""
         self.logs += 1
         path = os.path.join(self.folder, f"{self.logs}-{os.path.basename(argv[0])}.log")
@@ -122,7 +122,7 @@ class World:
             process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=before, cwd=cwd or self.folder,
                                        env={**os.environ, **(env or {})})
         self.started.append(process)
-        end = time.monotonic() + 30
+        end = time.monotonic() + patience
         while port:
             with contextlib.suppress(OSError):
                 if ready is None:

@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -62,9 +63,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// The embedded broker answers newer ApiVersions and ListOffsets so that the client can not read them.
+	// The embedded broker answers newer ApiVersions and ListOffsets so that the client can not read them, and an empty fetch only after its
+	// wait, whatever comes meanwhile: it is what ours has.
 	client, err := kgo.NewClient(kgo.SeedBrokers(os.Args[1]), kgo.ConsumeTopics(os.Args[2]), kgo.ConsumerGroup(os.Args[3]),
-		kgo.MaxVersions(kversion.V2_0_0()))
+		kgo.MaxVersions(kversion.V2_0_0()), kgo.FetchMaxWait(20*time.Millisecond))
 	if err != nil {
 		log.Fatal(err)
 	}

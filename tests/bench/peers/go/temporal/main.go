@@ -69,20 +69,35 @@ func count(ctx context.Context, c client.Client, query string) (int64, error) {
 	return got.Count, nil
 }
 
-func main() {
-	port, url, address := os.Args[1], os.Args[2], os.Args[3]
-	quiet := sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 256
-	steps = &http.Client{Transport: transport}
+func work(address string, quiet sdklog.Logger) (client.Client, error) {
 	c, err := client.Dial(client.Options{HostPort: address, Logger: quiet})
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
 	w := worker.New(c, queue, worker.Options{MaxConcurrentWorkflowTaskPollers: 16, MaxConcurrentActivityTaskPollers: 16})
 	w.RegisterActivity(Step)
 	w.RegisterWorkflow(Saga)
 	if err := w.Start(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func main() {
+	if len(os.Args) != 4 {
+		log.Fatal("usage: temporal PORT STEPS_URL SERVER_ADDRESS")
+	}
+	port, url, address := os.Args[1], os.Args[2], os.Args[3]
+	quiet := sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 256
+	steps = &http.Client{Transport: transport}
+	c, err := work(address, quiet)
+	for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); c, err = work(address, quiet) {
+		time.Sleep(200 * time.Millisecond) // the server makes its tables and the namespace
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
