@@ -29,8 +29,10 @@ def counted(port, processes, books):
     seen = [books()[0]]
 
     def drive(seconds, connections):
-        # A saga may take a second and more: what has not ended within the slice counts for nothing, so a slice must be far longer.
+        # A saga may take as long as a slice: those that have ended within it would say little. In a closed loop whose requests wait for nothing
+        # the rate is the number of connections over the mean time (Little's law).
         told = method.load(world.compiled("load", "load.c"), subject, max(seconds, LEAST), connections, None, drain=PATIENCE)
+        told["per_second"] = connections / told["mean_us"] * 1e6
         for _ in range(100):  # a reply may be a moment before the books
             done, others = books()
             if not others and done - seen[0] >= told["good"]:

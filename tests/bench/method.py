@@ -168,6 +168,8 @@ class Run:
         begun = time.monotonic()
         told = self.told(name, subject, self.seconds, connections, rate)
         took = max(self.seconds, time.monotonic() - begun)  # what can't be cut short takes longer than it was given
+        if not told["per_second"]:
+            raise Lost(f"{name}: no reply came within a slice; --seconds takes a longer one")
         now_busy, now_steal = busy(watched)
         spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
         spent = told.get("cpu", spent)

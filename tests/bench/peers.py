@@ -124,10 +124,12 @@ def database_url(system, service):
     return f"postgres://postgres@localhost/postgres?host={folder}"
 
 
-def go_service(w, upstream=1, redis=1, key="-", database="postgres://127.0.0.1/none"):
-    """The service by hand, on one core: one for a workload, that has its own upstream and Redis."""
+def go_service(w, upstream=1, redis=1, key="-", database="postgres://127.0.0.1/none", spread=False):
+    """The service by hand, on one core or, spread, on all: one for a workload, that has its own upstream and Redis."""
     port = world.free_port()
     argv = [go_program("service"), str(port), str(upstream), str(redis), key, database]
+    if spread:
+        return port, w.spawn(argv, None, port)
     return port, w.spawn(argv, w.server_core, port, env={"GOMAXPROCS": "1"})
 
 

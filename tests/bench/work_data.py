@@ -59,13 +59,13 @@ def synchronous(system, service):
         raise method.Lost(f"the database is not durable: synchronous_commit, fsync, full_page_writes are {got}")
 
 
-def sagas(w):
-    return w.ours("sagas.ecom", spread=True)
+def sagas(w, n=1):
+    return w.ours("sagas.ecom", spread=True, replicas=n)
 
 
-def our_sagas(w):
-    """A request is a saga, answered when it has ended."""
-    system = sagas(w)
+def our_sagas(w, n=1):
+    """A request is a saga, answered when it has ended; n processes of each."""
+    system = sagas(w, n)
     synchronous(system, "engine-svc")
     subject = peers.Subject(system.gateway, lambda: [world.request("POST", "/jobs", b"{}")],
                             processes(system, "engine-svc", "step-svc", "door"), status=201, spread=True)
@@ -103,9 +103,9 @@ def pgbench(system, service, script, seconds, clients):
     return {"per_second": rate, "good": len(times), "sent": len(times), "p50_us": middle, "p99_us": late}
 
 
-def six_commits(w):
+def six_commits(w, n=1):
     """On the same database as ours."""
-    system = sagas(w)
+    system = sagas(w, n)
     system.sql("engine-svc", TABLES)
 
     def drive(seconds, _):

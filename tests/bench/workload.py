@@ -20,6 +20,7 @@ class Point:
     subjects: dict  # {name: function(world) -> Subject, or raises Missing}
     connections: int = 64
     rate: int = 0  # requests a second of an open loop; 0: a closed one
+    large: bool = False  # only with --large
 
 
 @dataclasses.dataclass
