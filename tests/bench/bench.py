@@ -3,9 +3,10 @@
 
 usage: ./ecom bench [NAME ...] [--rounds N] [--seconds S] [--noisy] [--large] [--write] [--list]
 
-Without a name all workloads are run, 9 rounds of slices of 2 s each. What comes of it is printed, and stands in .ecom/bench/report.md with its
-drawings; --write puts it into docs/performance.md and docs/performance/, when each figure has 9 quiet rounds. --noisy counts slices that others
-have disturbed, too: to try the tool, never for a figure. `method.py` has the method, `peers.py` where the peers come from."""
+Without a name all workloads are run, 9 rounds of slices of 2 s each. What comes of it is printed, and stands in .ecom/bench/report.md
+with its drawings; --write puts it into docs/performance.md and docs/performance/, when each figure has 9 quiet rounds. --noisy counts
+slices that others have disturbed, too: to try the tool, never for a figure. `method.py` has the method, `peers.py` where the peers come
+from."""
 import dataclasses
 import datetime
 import json
@@ -60,7 +61,8 @@ def arguments(known):
             print(__doc__)
             sys.exit(0)
         elif word.startswith("-") or word not in known:
-            sys.exit(f"bench: there is no '{word}'; workloads: {' '.join(known)}; options: --rounds N --seconds S --noisy --large --write --list")
+            options = "--rounds N --seconds S --noisy --large --write --list"
+            sys.exit(f"bench: there is no '{word}'; workloads: {' '.join(known)}; options: {options}")
         else:
             names.append(word)
     return names or list(known), values, flags

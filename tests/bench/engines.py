@@ -1,8 +1,9 @@
-"""Other engines for durable sagas, told to do what ours does: a request is a saga of four steps and is answered when it has ended; each step asks
-a server over HTTP that answers at once, and is durable before the next begins. After each slice the engine's own books are asked.
+"""Other engines for durable sagas, told to do what ours does: a request is a saga of four steps and is answered when it has ended; each
+step asks a server over HTTP that answers at once, and is durable before the next begins. After each slice the engine's own books are
+asked.
 
-npm: DBOS (peers/node/sagas.mjs), on the PostgreSQL that ours is on. Go's proxy: Temporal's development server, from Temporal's command line tool
-(peers/go/temporal-server), and a program with its SDK (peers/go/temporal)."""
+npm: DBOS (peers/node/sagas.mjs), on the PostgreSQL that ours is on. Go's proxy: Temporal's development server, from Temporal's command
+line tool (peers/go/temporal-server), and a program with its SDK (peers/go/temporal)."""
 import json
 import os
 import subprocess
@@ -29,8 +30,8 @@ def counted(port, processes, books):
     seen = [books()[0]]
 
     def drive(seconds, connections):
-        # A saga may take as long as a slice: those that have ended within it would say little. In a closed loop whose requests wait for nothing
-        # the rate is the number of connections over the mean time (Little's law).
+        # A saga may take as long as a slice: those that have ended within it would say little. In a closed loop whose requests wait for
+        # nothing the rate is the number of connections over the mean time (Little's law).
         told = method.load(world.compiled("load", "load.c"), subject, max(seconds, LEAST), connections, None, drain=PATIENCE)
         told["per_second"] = connections / told["mean_us"] * 1e6
         for _ in range(100):  # a reply may be a moment before the books
@@ -69,8 +70,8 @@ def temporal(w):
     url, step = steps(w)
     address, port = world.free_port(), world.free_port()
     argv = [server, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(address), "--log-level", "error",
-            "--db-filename", os.path.join(w.folder, "temporal.db"), "--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=FULL",
-            "--disable-config-file", "--disable-config-env"]
+            "--db-filename", os.path.join(w.folder, "temporal.db"), "--sqlite-pragma", "journal_mode=WAL",
+            "--sqlite-pragma", "synchronous=FULL", "--disable-config-file", "--disable-config-env"]
     engine = w.spawn(argv, None, address, ready=None)
     process = w.spawn([program, str(port), url, f"127.0.0.1:{address}"], None, port, patience=90)
 

@@ -1,11 +1,11 @@
 """How servers are compared on a machine that is not theirs alone.
 
-The one that is measured has a core of its own, the load and what stands behind the server another (or two, where there are more). A slice is
-one of them under load for some seconds: replies, each checked by the load, and the processor time of the server's processes, which the kernel
-counts exactly. A round is one slice of each, in random order; what is told is the median over the rounds of the ratio within a round, so a
-machine that gets faster or slower in the meantime changes nothing. A slice in which others had more than DISTURBED of a core's time (processes
-that are not of the run, or the machine below: steal) is thrown away and taken again, and counted. A reply that is lost or wrong ends the run.
-"""
+The one that is measured has a core of its own, the load and what stands behind the server another (or two, where there are more). A
+slice is one of them under load for some seconds: replies, each checked by the load, and the processor time of the server's processes,
+which the kernel counts exactly. A round is one slice of each, in random order; what is told is the median over the rounds of the ratio
+within a round, so a machine that gets faster or slower in the meantime changes nothing. A slice in which others had more than DISTURBED
+of a core's time (processes that are not of the run, or the machine below: steal) is thrown away and taken again, and counted. A reply
+that is lost or wrong ends the run."""
 import dataclasses
 import json
 import os
@@ -93,7 +93,7 @@ def pin(pids, core):
 
 
 def cpu(pids):
-    """Seconds of processor time of these, to the nanosecond (the clock of clock_getcpuclockid(3)), and of their children that have ended."""
+    """Seconds of processor time of these, to the nanosecond (the clock of clock_getcpuclockid(3)), and of their children that ended."""
     out = 0
     for pid in pids:
         try:
@@ -127,7 +127,8 @@ def load(program, subject, seconds, connections, core, rate=0, warm=0, drain=10)
     """What the load generator tells, on a core or, with None, anywhere; raises Lost."""
     with tempfile.NamedTemporaryFile(prefix="ecom-bench-") as file:
         write_requests(file.name, subject.requests())
-        argv = [program, "-c", str(connections), "-t", str(seconds), "-w", str(warm), "-d", str(drain), "-s", str(subject.status), "-q", file.name]
+        argv = [program, "-c", str(connections), "-t", str(seconds), "-w", str(warm), "-d", str(drain), "-s", str(subject.status)]
+        argv += ["-q", file.name]
         argv += ["-r", str(rate)] if rate else []
         argv += ["-n", str(subject.length)] if subject.length >= 0 else []
         done = subprocess.run([*argv, "127.0.0.1", str(subject.port)], capture_output=True, text=True, timeout=seconds + warm + drain + 60,
@@ -174,7 +175,8 @@ class Run:
         spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
         spent = told.get("cpu", spent)
         others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / took
-        others = max(others, told.get("unsent", 0) / told["good"])  # of what was due and had no connection nothing is known: its times flatter
+        # Of what was due and had no connection nothing is known: its times flatter.
+        others = max(others, told.get("unsent", 0) / told["good"])
         return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)
 
     def quiet(self, name, subject, connections, rate=0):

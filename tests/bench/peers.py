@@ -1,7 +1,8 @@
 """The servers that ours are compared with: where each comes from, and how it is told to do the same work on one core.
 
-apt: nginx (with Lua), haproxy, h2o, wrk, protoc; npm, with a lock: fastify, ioredis (peers/node); Go's proxy, with go.sum: peers/go. `./ecom bench`
-installs Debian's. A peer that can't be had raises Missing with the reason, and the table names it."""
+apt: nginx (with Lua), haproxy, h2o, wrk, protoc; npm, with a lock: fastify, ioredis, DBOS (peers/node); Go's proxy, with go.sum: peers/go
+(engines.py starts those that run sagas). `./ecom bench` installs Debian's. A peer that can't be had raises Missing with the reason, and the
+table names it."""
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from world import HERE, STORE, Missing
 
 # What nobody can install here, and why.
 ABSENT = {"KrakenD": "the Go module proxy serves no version of github.com/krakend/krakend-ce",
+          "ours with a leased quota and a first level in the process":
+              "the language has neither: each read asks Redis for its limit and for its item",
           "dtm": "the Go module proxy serves no version of github.com/dtm-labs/dtm"}
 MANY = 2000000000  # requests of one connection: never the reason to close
 

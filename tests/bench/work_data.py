@@ -12,7 +12,8 @@ import work_http
 import world
 from workload import Point, Target, Workload
 
-# What a saga of four steps is without an engine that shares commits: begun, each step written before it is called, ended, with what it tells.
+# What a saga of four steps is without an engine that shares commits: begun, each step written before it is called, ended, with what it
+# tells.
 SIX_COMMITS = """\\set id random(1, 9000000000000000000)
 BEGIN;
 INSERT INTO bench.saga (id, state, step) VALUES (:id, 'running', 0);
@@ -129,7 +130,7 @@ def shop(w):
 
 
 def our_orders(w):
-    """Gateway, saga, three services, a provider's stand-in over TLS, the outbox; all that runs is counted, the brokers and stand-ins, too."""
+    """Gateway, saga, three services, a provider's stand-in over TLS, the outbox; all that runs is counted, brokers and stand-ins, too."""
     system = shop(w)
     email, password = world.lib.unique_email(), "correct horse battery"
     assert system.request("POST", "/v1/users", {"email": email, "password": password, "name": "Bench"}).status == 201
@@ -172,7 +173,8 @@ def hop_with(**env):
     """The proxy hop, in a system of its own."""
     def start(w):
         system = w.ours(env={**work_http.GATEWAYS, **env})
-        return peers.Subject(system.processes()["bare"]["port"], lambda: work_http.GET, w.our_server(system, "bare"), length=len(work_http.BODY))
+        port = system.processes()["bare"]["port"]
+        return peers.Subject(port, lambda: work_http.GET, w.our_server(system, "bare"), length=len(work_http.BODY))
     return start
 
 
@@ -191,17 +193,22 @@ SAGAS = {"six commits, pgbench": six_commits, "ours": our_sagas}
 ENGINES = {**SAGAS, "DBOS": dbos_sagas, "Temporal": temporal_sagas}
 WORKLOADS = [
     Workload("sagas", "Durable sagas of four steps",
-             "A request starts a saga and is answered when it has ended; its steps call an operation that answers at once. Beside it a script "
-             "for pgbench on the same database that does what an engine without shared commits would: six commits, three INSERT, five UPDATE. "
-             "Both have all processors; of ours the gateway and both services are counted, of both the database. synchronous_commit and fsync are on.",
+             "A request starts a saga and is answered when it has ended; its steps call an operation that answers at once. Beside it a "
+             "script for pgbench on the same database that does what an engine without shared commits would: six commits, three INSERT, "
+             "five UPDATE. DBOS is on the same PostgreSQL; Temporal's development server has a SQLite of its own, in a file, with a "
+             "write-ahead log and synchronous=FULL. Their steps ask the raw libuv server over HTTP. All have all processors; of each its "
+             "processes are counted, and its database. synchronous_commit and fsync are on. The rate of these two is that of the mean time "
+             "(Little's law), since a saga of theirs may take as long as a slice.",
              [Point("64 connections", ENGINES), Point("256 connections", SAGAS, connections=256)], "six commits, pgbench",
-             [Target("ours", "six commits, pgbench", "per_second", 4), Target("ours", "DBOS", "per_second", 25), Target("ours", "Temporal", "per_second", 1)],
+             [Target("ours", "six commits, pgbench", "per_second", 4), Target("ours", "DBOS", "per_second", 25),
+              Target("ours", "Temporal", "per_second", 1)],
              of="sagas", absent=["dtm"]),
     Workload("orders", "Whole orders of the shop",
-             "POST /v1/orders: the gateway with its limit and token, a saga over three services, a provider's stand-in over TLS, an event. All "
-             "processes share all processors with the load, and all are counted. After each slice every order that was answered is confirmed and "
-             "the outbox is empty, at the end the topology's invariants hold.",
-             [Point("64 connections", {"six commits, pgbench": six_commits_of_shop, "ours": our_orders})], "six commits, pgbench", [], of="orders"),
+             "POST /v1/orders: the gateway with its limit and token, a saga over three services, a provider's stand-in over TLS, an event. "
+             "All processes share all processors with the load, and all are counted. After each slice every order that was answered is "
+             "confirmed and the outbox is empty, at the end the topology's invariants hold.",
+             [Point("64 connections", {"six commits, pgbench": six_commits_of_shop, "ours": our_orders})], "six commits, pgbench", [],
+             of="orders"),
     Workload("tracing", "Traces", "The proxy hop with no trace recorded, a hundred a second (what `up` does), and all.",
              [Point("", {"none": work_http.our_hop, "100 a second": hop_with(OTEL_TRACES_SAMPLER_ARG="1", EC_TRACES_A_SECOND="100"),
                          "all": hop_with(OTEL_TRACES_SAMPLER_ARG="1", EC_TRACES_A_SECOND="0")})], "none", []),

@@ -129,14 +129,15 @@ def by_hand(backlog, n=1):
     return start
 
 
-WORK = "A backlog is published while the consumer is stopped (SIGSTOP), one message in ten of it twice, as a producer does that has no answer; " \
-       "then the time until each event has had its one effect, a row in PostgreSQL. Two effects of one event, or none, fail the run. " \
-       "The consumer by hand is Go with franz-go and pgx: a transaction for each event with a row in an inbox, partitions side by side. Same broker " \
-       "({}), six partitions, same database; of both the database is counted. The times are those of a whole backlog."
+WORK = "A backlog is published while the consumer is stopped (SIGSTOP), one message in ten of it twice, as a producer does that has no " \
+       "answer; then the time until each event has had its one effect, a row in PostgreSQL. Two effects of one event, or none, fail the " \
+       "run. The consumer by hand is Go with franz-go and pgx: a transaction for each event with a row in an inbox, partitions side by " \
+       "side. Same broker ({}), six partitions, same database; of both the database is counted. The times are those of a whole backlog."
 BROKER = "Apache Kafka" if world.lib.KAFKA == "apache" else "the embedded one, which keeps nothing on a disk"
 WORKLOADS = [
     Workload("drain", "A consumer's backlog", WORK.format(BROKER),
-             [Point(str(n), {"Go, by hand": by_hand(n), "ours": ours(n)}) for n in SIZES], "Go, by hand", [], axis="messages", of="messages"),
+             [Point(str(n), {"Go, by hand": by_hand(n), "ours": ours(n)}) for n in SIZES], "Go, by hand", [], axis="messages",
+             of="messages"),
     Workload("drain-two", "A backlog for one process and for two",
              f"{SIZES[-1]} messages, as above; the partitions are shared out among the processes.",
              [Point(str(n), {"Go, by hand": by_hand(SIZES[-1], n), "ours": ours(SIZES[-1], n)}) for n in (1, 2)], "Go, by hand", [],

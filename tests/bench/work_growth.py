@@ -31,7 +31,8 @@ def filled(w, rows):
         fill = f"""INSERT INTO items (id, name, description, price_cents)
             SELECT '{HEAD}' || lpad(n::text, 8, '0'), 'An item', 'What is said of it, in a line of its own', 4900
             FROM generate_series({have}, {rows - 1}) n"""
-        subprocess.run([*system.psql("item-svc"), "-c", fill, "-c", "VACUUM (ANALYZE) items", "-c", "CHECKPOINT"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*system.psql("item-svc"), "-c", fill, "-c", "VACUUM (ANALYZE) items", "-c", "CHECKPOINT"], check=True,
+                       stdout=subprocess.DEVNULL)
     assert have <= rows, "points go from few to many"
     return system
 
@@ -47,8 +48,8 @@ def our_rows(rows):
         port = system.processes()["item-svc"]["port"]
 
         def requests():
-            token = service_token.service_token(system, "front", "item-svc", exp=int(time.time()) + 240)
-            return [world.request("POST", "/ops/Get", json.dumps({"id": each}).encode(), [("Authorization", "Bearer " + token)]) for each in keys(rows)]
+            token = [("Authorization", "Bearer " + service_token.service_token(system, "front", "item-svc", exp=int(time.time()) + 240))]
+            return [world.request("POST", "/ops/Get", json.dumps({"id": each}).encode(), token) for each in keys(rows)]
         return peers.Subject(port, requests, work_data.processes(system, "item-svc"), length=body_length(), spread=True)
     return start
 
@@ -79,9 +80,11 @@ def saga_processes(n):
 
 WORKLOADS = [
     Workload("rows", "A read by key, from ten thousand rows to a million",
-             f"A row by its primary key from a table that grows, {ASKED:,} keys by chance: an operation of ours, called with a service token, and the "
-             "service in Go with pgx. Of both the database is counted, and both have all processors. --large adds ten million.",
+             f"A row by its primary key from a table that grows, {ASKED:,} keys by chance: an operation of ours, called with a service "
+             "token, and the service in Go with pgx. Of both the database is counted, and both have all processors. --large adds ten "
+             "million.",
              [Point(str(n), reads(n)) for n in ROWS] + [Point(str(LARGE), reads(LARGE), large=True)], "Go, pgx", [], axis="rows"),
-    Workload("sagas-two", "Sagas with one of each process and with two", "As `sagas`; the engine and the steps have as many processes each, and the first gateway is asked.",
+    Workload("sagas-two", "Sagas with one of each process and with two",
+             "As `sagas`; the engine and the steps have as many processes each, and the first gateway is asked.",
              [Point(str(n), saga_processes(n)) for n in (1, 2)], "six commits, pgbench", [], axis="processes", of="sagas"),
 ]

@@ -151,7 +151,7 @@ class World:
     # -------------------------------------------------------------- ours
 
     def ours(self, topology="bench.ecom", env=None, spread=False, replicas=1):
-        """The running system of a topology, in the build that `./ecom up` runs, nothing traced, on the broker of EC_KAFKA; everything pinned
+        """The running system of a topology, in the build that `./ecom up` runs, nothing traced, on the broker of EC_KAFKA; all of it pinned
         behind the server, or spread."""
         key = topology, tuple(sorted((env or {}).items())), replicas
         if key not in self.systems:
