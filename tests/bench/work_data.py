@@ -99,6 +99,8 @@ def pgbench(system, service, script, seconds, clients):
         if done.returncode:
             raise method.Lost(f"pgbench: {done.stderr.strip()[-500:]}")
         times = sorted(int(line.split()[2]) for name in os.listdir(logs) for line in open(os.path.join(logs, name), encoding="utf-8"))
+    if not times:
+        raise method.Lost(f"pgbench has ended no transaction in {seconds:g} s; --seconds takes a longer slice")
     rate = float(re.search(r"^tps = ([\d.]+)", done.stdout, re.M)[1])
     middle, late = times[len(times) // 2], times[len(times) * 99 // 100]
     return {"per_second": rate, "good": len(times), "sent": len(times), "p50_us": middle, "p99_us": late}
