@@ -64,9 +64,9 @@ func main() {
 		log.Fatal(err)
 	}
 	// The embedded broker answers newer ApiVersions and ListOffsets so that the client can not read them, and an empty fetch only after its
-	// wait, whatever comes meanwhile: it is what ours has.
+	// wait, whatever comes meanwhile: it is what ours has. With the cooperative balancer half of the partitions stay with nobody there.
 	client, err := kgo.NewClient(kgo.SeedBrokers(os.Args[1]), kgo.ConsumeTopics(os.Args[2]), kgo.ConsumerGroup(os.Args[3]),
-		kgo.MaxVersions(kversion.V2_0_0()), kgo.FetchMaxWait(20*time.Millisecond))
+		kgo.MaxVersions(kversion.V2_0_0()), kgo.FetchMaxWait(20*time.Millisecond), kgo.Balancers(kgo.RangeBalancer()))
 	if err != nil {
 		log.Fatal(err)
 	}
