@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """How fast ours is beside others, on this machine, in one run.
 
-usage: ./ecom bench [NAME ...] [--rounds N] [--seconds S] [--noisy] [--write] [--list]
+usage: ./ecom bench [NAME ...] [--rounds N] [--seconds S] [--noisy] [--large] [--write] [--list]
 
-Without a name all workloads are run, 9 rounds of slices of 2 s each. What comes of it is printed, and stands in .ecom/bench/report.md with its
-drawings; --write puts it into docs/performance.md and docs/performance/, when each figure has 9 quiet rounds. --noisy counts slices that others
-have disturbed, too: to try the tool, never for a figure. `method.py` has the method, `peers.py` where the peers come from."""
+Without a name all workloads are run, 9 rounds of slices of 2 s each. What comes of it is printed, and stands in .ecom/bench/report.md
+with its drawings; --write puts it into docs/performance.md and docs/performance/, when each figure has 9 quiet rounds. --noisy counts
+slices that others have disturbed, too: to try the tool, never for a figure. `method.py` has the method, `peers.py` where the peers come
+from."""
+import dataclasses
 import datetime
 import json
 import os
@@ -16,12 +18,14 @@ import method
 import peers
 import report
 import work_data
+import work_drain
+import work_growth
 import work_http
 import work_tool
 import workload
 import world
 
-MODULES = (work_http, work_data, work_tool)
+MODULES = (work_http, work_data, work_drain, work_growth, work_tool)
 LEAST_ROUNDS = 9
 
 
@@ -51,13 +55,14 @@ def arguments(known):
                 assert values[word] > 0
             except (StopIteration, ValueError, AssertionError):
                 sys.exit(f"bench: {word} takes a number above 0")
-        elif word in ("--noisy", "--write", "--list"):
+        elif word in ("--noisy", "--large", "--write", "--list"):
             flags.add(word)
         elif word in ("--help", "-h"):
             print(__doc__)
             sys.exit(0)
         elif word.startswith("-") or word not in known:
-            sys.exit(f"bench: there is no '{word}'; workloads: {' '.join(known)}; options: --rounds N --seconds S --noisy --write --list")
+            options = "--rounds N --seconds S --noisy --large --write --list"
+            sys.exit(f"bench: there is no '{word}'; workloads: {' '.join(known)}; options: {options}")
         else:
             names.append(word)
     return names or list(known), values, flags
@@ -82,7 +87,8 @@ def main():
         with world.World() as w:
             run = method.Run(world.compiled("load", "load.c"), w.roots, values["--seconds"], "--noisy" in flags, say)
             try:
-                result = workload.run(run, w, known[name], rounds)
+                asked = dataclasses.replace(known[name], points=[p for p in known[name].points if "--large" in flags or not p.large])
+                result = workload.run(run, w, asked, rounds)
             except method.Lost as why:
                 say(f"FAIL {name}: {why}")
                 failed.append(name)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What a request costs each process: the system is brought up, scenarios are played at a rate that does not fill it, and the processor time of each
-process (a database with all of its backends), beyond what it takes when nothing happens, is divided by what was answered. `docs/scale.md` says what follows from it.
+"""What a request costs each process: the system is brought up, scenarios are played at a rate that does not fill it, and the processor
+time of each process (a database with all of its backends), beyond what it takes when nothing happens, is divided by what was answered.
+`docs/scale.md` says what follows from it.
 
     cost.py [SCENARIO [RATE [SECONDS]]]        happy-path 20 30
 
-Time that a process waits for the processor does not count, so other work on the machine changes the figures by some tens of percent, not by times; how
-long requests take is another matter, and printed only to show that none failed."""
+Time that a process waits for the processor does not count, so other work on the machine changes the figures by some tens of percent, not
+by times; how long requests take is another matter, and printed only to show that none failed."""
 import json
 import os
 import subprocess
@@ -48,8 +49,8 @@ def spent(system):
 def main():
     scenario, rate, length = (sys.argv[1:] + ["happy-path", "20", "30"][len(sys.argv) - 1:])[:3]
     with lib.System(os.path.join(lib.ROOT, "topology.ecom"), build=lib.RELEASE, env={"EC_TRACES_A_SECOND": "1"}) as system:
-        subprocess.run([os.path.join(system.build, "tool", "ecomc"), "load", scenario, "--rate", rate, "--for", "3s"], cwd=system.folder, env=system.env,
-                       capture_output=True, check=True)
+        subprocess.run([os.path.join(system.build, "tool", "ecomc"), "load", scenario, "--rate", rate, "--for", "3s"], cwd=system.folder,
+                       env=system.env, capture_output=True, check=True)
         first = spent(system)
         time.sleep(IDLE_S)
         before = spent(system)

@@ -3,9 +3,9 @@
 
 usage: gen_topology.py N [SEED]        N is a multiple of 10
 
-Three tiers, as grown backends have them. Stores (two fifths of the services) keep things and hold them for sagas; desks (two fifths) answer
-with what several stores know, and note what changes; fronts (a fifth) stand behind a gateway and have a saga each. Nothing waits in a circle.
-"""
+Three tiers, as grown backends have them. Stores (two fifths of the services) keep things and hold them for sagas; desks (two fifths)
+answer with what several stores know, and note what changes; fronts (a fifth) stand behind a gateway and have a saga each. Nothing waits
+in a circle."""
 import random
 import sys
 
@@ -97,6 +97,7 @@ service {node} "{pascal}, {prose}" {{
     def desk(self, i, me):
         node, pascal, snake = me
         heard = self.stores[i]
+        held = heard[2].replace("_", "-")
         stores = [heard, *self.pick([store for store in self.stores if store != heard], 3)]
         self.say(f'''
 record {pascal}View {{ id: uuid  label: text  total: int  rest: [int]  state: State }}
@@ -133,12 +134,12 @@ service {node} "{pascal}" {{
     }}
     return {pascal}View {{ ...view  rest: [] }}
   }}
-  on {heard[1]}Held(e) from {heard[2].replace("_", "-")}-held group {snake.replace("_", "-")}  retry 5 backoff 200ms..30s then dead-letter {{
+  on {heard[1]}Held(e) from {held}-held group {snake.replace("_", "-")}  retry 5 backoff 200ms..30s then dead-letter {{
     sql exec """UPDATE views SET total = total + :e.amount, changed = now() WHERE id = :e.item_id"""
   }}
 }}''')
         self.edge(node, "stream", f"publish {snake.replace('_', '-')}-changed")
-        self.edge("stream", node, f"consume {heard[2].replace('_', '-')}-held")
+        self.edge("stream", node, f"consume {held}-held")
 
     def front(self, i, me):
         node, pascal, snake = me
@@ -176,7 +177,8 @@ service {node} "{pascal}" {{
             self.say(f"""    let view{i} = {desk[0]}.Get(id: id)
     let changed{i} = {desk[0]}.Change(id: id, label: view{i}.label)""")
             self.edge(node, desk[0], "http  timeout 3s  on failure fail Busy")
-        self.say(f'''    let request = {pascal}Request {{ id: view0.id  item_id: view1.id  amount: changed0.total + 1  state: changed1.state }}
+        fields = "id: view0.id  item_id: view1.id  amount: changed0.total + 1  state: changed1.state"
+        self.say(f'''    let request = {pascal}Request {{ {fields} }}
     put memo.{snake}[id] = request
     return request
   }}''')
@@ -222,7 +224,8 @@ gateway {name} "Gate {k}" {{
   limit 100/s burst 200  per address  in memo  when-down allow''')
         for node, _, snake in self.fronts[k::self.gateways]:
             path = snake.replace("_", "-")
-            self.say(f'''  route POST "/{path}/requests"       public -> {node}.Place(...body)  reply 201  accepted at "/{path}/requests/{{id}}"  idempotent
+            placed = f'reply 201  accepted at "/{path}/requests/{{id}}"  idempotent'
+            self.say(f'''  route POST "/{path}/requests"       public -> {node}.Place(...body)  {placed}
   route GET  "/{path}/requests/{{id}}"  public -> {node}.Look(id: path.id)''')
             self.edge(name, node, "http  timeout 15s")
         self.say("}")

@@ -3,11 +3,10 @@
 
 usage: guard.py [--accept]
 
-More than 3% above what is kept there fails, and so does 3% below, so that what was won is kept, too: `--accept` writes the figures of now, and
-the change says why. callgrind counts, the same on every machine and beside any other work: of the runtime what stands between two marks of
-guard/*.c, of the compiler what ten services more cost `check`. Functions that are chosen by the processor are held to the oldest one. The
-figures are of one compiler, libc and version of a library: with others they are told, and not held against what is kept.
-"""
+More than 3% above what is kept there fails, and so does 3% below, so that what was won is kept, too: `--accept` writes the figures of
+now, and the change says why. callgrind counts, the same on every machine and beside any other work: of the runtime what stands between
+two marks of guard/*.c, of the compiler what ten services more cost `check`. Functions that are chosen by the processor are held to the
+oldest one. The figures are of one compiler, libc and version of a library: with others they are told, and not held against what is kept."""
 import concurrent.futures
 import json
 import os
@@ -29,7 +28,8 @@ UNIT = [os.path.join(ROOT, "tests", "unit", name) for name in ("db_test.c", "pg_
 PROGRAMS = {"guard_request": [], "guard_saga": UNIT}
 SIZES = (10, 20)  # services that `check` is counted with
 # No AVX, no fast `rep movsb`, no instructions for SHA: what every x86-64 has.
-PLAIN = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-ERMS,-FSRM,-BMI2", "OPENSSL_ia32cap": "~0x1000000000000000:0", "LC_ALL": "C"}
+PLAIN = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-ERMS,-FSRM,-BMI2", "OPENSSL_ia32cap": "~0x1000000000000000:0",
+         "LC_ALL": "C"}
 
 
 def made_with():
@@ -42,7 +42,8 @@ def made_with():
 
 def flags(*packages):
     env = dict(os.environ, PKG_CONFIG_PATH=os.path.join(BUILD, "meson-uninstalled"))
-    return subprocess.run(["pkg-config", "--cflags", "--libs", *packages], env=env, capture_output=True, text=True, check=True).stdout.split()
+    done = subprocess.run(["pkg-config", "--cflags", "--libs", *packages], env=env, capture_output=True, text=True, check=True)
+    return done.stdout.split()
 
 
 def compiled(name):
@@ -53,8 +54,8 @@ def compiled(name):
     if not os.path.exists(path) or os.path.getmtime(path) < max(map(os.path.getmtime, needed)):
         os.makedirs(STORE, exist_ok=True)
         warn = ["-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror", "-D_GNU_SOURCE"]
-        done = subprocess.run(["gcc", "-std=gnu11", "-O2", "-g", "-fno-strict-aliasing", "-fno-omit-frame-pointer", *warn, "-o", path, *sources,
-                               "-I", os.path.join(ROOT, "runtime"), "-I", os.path.join(ROOT, "tests", "unit"),
+        done = subprocess.run(["gcc", "-std=gnu11", "-O2", "-g", "-fno-strict-aliasing", "-fno-omit-frame-pointer", *warn,
+                               "-o", path, *sources, "-I", os.path.join(ROOT, "runtime"), "-I", os.path.join(ROOT, "tests", "unit"),
                                *flags("ecom-runtime", *(["cmocka"] if PROGRAMS[name] else []))], capture_output=True, text=True)
         if done.returncode:
             raise AssertionError(f"{name} does not compile: {done.stderr[:1500]}")
@@ -65,8 +66,8 @@ def callgrind(argv, cwd):
     """{name of a mark, or "" for the end: instructions}."""
     with tempfile.TemporaryDirectory(prefix="ecom-guard-") as temp:
         os.chmod(temp, 0o777)  # a database runs as another user
-        done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={temp}/out.%p", *argv], cwd=cwd, env={**os.environ, **PLAIN},
-                              capture_output=True, text=True, timeout=600)
+        done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={temp}/out.%p", *argv], cwd=cwd,
+                              env={**os.environ, **PLAIN}, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, (argv, done.returncode, done.stdout[-2000:], done.stderr[-3000:])
         pid = re.search(r"^==(\d+)==", done.stderr, re.M)[1]
         out = {}

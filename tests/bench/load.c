@@ -1,13 +1,13 @@
 /* HTTP/1.1 load for the benchmarks: one thread on epoll, keep-alive connections, closed or open loop.
  *
- * usage: load [-c CONNECTIONS] [-t SECONDS] [-w WARM_SECONDS] [-r RATE] [-s STATUS] [-n BYTES] -q REQUESTS ADDRESS PORT
+ * usage: load [-c CONNECTIONS] [-t SECONDS] [-w WARM_SECONDS] [-d DRAIN_SECONDS] [-r RATE] [-s STATUS] [-n BYTES] -q REQUESTS ADDRESS PORT
  *
  * REQUESTS is a file of whole requests, each with its length in a line of its own before it; they are sent in turn. Without -r the loop is
  * closed: each connection sends when its reply is there. With it the loop is open: request k is due at k/RATE whatever the server does, and
  * its time is taken from then, not from when a connection was free for it (G. Tene, "How NOT to Measure Latency": coordinated omission).
  * Every reply is held against -s (default 200) and, with -n, its body's length. One line of JSON tells what came of it. Of what
- * was begun in the measured time all is waited for, so that a server's own counts can be compared with `sent`; `unsent` is what was due
- * and never had a connection: then the figures of time flatter.
+ * was begun in the measured time all is waited for (-d, 10 s), so that a server's own counts can be compared with `sent`; `unsent` is what
+ * was due and never had a connection: then the figures of time flatter.
  *
  * Times go into a histogram of 128 steps for each power of two (as HdrHistogram's): no figure is off by more than 0.8%.
  */
@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEPS = 128, BUCKETS = 58 * STEPS, MOST_CONNECTIONS = 16384, HEAD_MOST = 16384, READ_BYTES = 262144, DRAIN_S = 10 };
+enum { STEPS = 128, BUCKETS = 58 * STEPS, MOST_CONNECTIONS = 16384, HEAD_MOST = 16384, READ_BYTES = 262144 };
 
 static const uint64_t SECOND = 1000000000;
 
@@ -57,11 +57,11 @@ struct conn {
 static struct {
     struct sockaddr_in address;
     int nconns, status;
-    double seconds, warm, rate;
+    double seconds, warm, drain, rate;
     int64_t bytes; /* -1: any */
     struct request *requests;
     size_t nrequests;
-} set = {.nconns = 64, .status = 200, .seconds = 5, .warm = 1, .bytes = -1};
+} set = {.nconns = 64, .status = 200, .seconds = 5, .warm = 1, .drain = 10, .bytes = -1};
 
 static struct {
     uint64_t sent, good, wrong_status, wrong_body, broken, connects, late, bytes;
@@ -404,7 +404,7 @@ static void read_arguments(int argc, char **argv)
     const char *requests = NULL;
     int option;
 
-    while ((option = getopt(argc, argv, "c:t:w:r:s:n:q:")) != -1) {
+    while ((option = getopt(argc, argv, "c:t:w:d:r:s:n:q:")) != -1) {
         switch (option) {
         case 'c':
             set.nconns = atoi(optarg);
@@ -414,6 +414,9 @@ static void read_arguments(int argc, char **argv)
             break;
         case 'w':
             set.warm = atof(optarg);
+            break;
+        case 'd':
+            set.drain = atof(optarg);
             break;
         case 'r':
             set.rate = atof(optarg);
@@ -433,9 +436,9 @@ static void read_arguments(int argc, char **argv)
     }
     set.address.sin_family = AF_INET;
     if (argc - optind != 2 || !requests || set.nconns < 1 || set.nconns > MOST_CONNECTIONS || set.seconds <= 0 || set.warm < 0 ||
-        inet_pton(AF_INET, argv[optind], &set.address.sin_addr) != 1) {
-        fprintf(stderr,
-                "usage: load [-c CONNECTIONS] [-t SECONDS] [-w WARM_SECONDS] [-r RATE] [-s STATUS] [-n BYTES] -q REQUESTS ADDRESS PORT\n");
+        set.drain < 0 || inet_pton(AF_INET, argv[optind], &set.address.sin_addr) != 1) {
+        fprintf(stderr, "usage: load [-c CONNECTIONS] [-t SECONDS] [-w WARM_SECONDS] [-d DRAIN_SECONDS] [-r RATE] [-s STATUS] [-n BYTES] "
+                        "-q REQUESTS ADDRESS PORT\n");
         exit(64);
     }
     set.address.sin_port = htons((uint16_t)atoi(argv[optind + 1]));
@@ -465,7 +468,7 @@ static void report(void)
     printf("{\"seconds\": %.3f, \"sent\": %" PRIu64 ", \"good\": %" PRIu64 ", \"in_time\": %" PRIu64 ", \"unsent\": %" PRIu64
            ", \"wrong_status\": %" PRIu64 ", \"wrong_body\": %" PRIu64 ", \"broken\": %" PRIu64 ", \"connects\": %" PRIu64
            ", \"late\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"per_second\": %.1f, \"mean_us\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
-                                                          "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f"
+           "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f"
            ", \"own_cpu\": %.3f}\n",
            set.seconds, counts.sent, counts.good, counts.in_time, due > counts.sent ? due - counts.sent : 0, counts.wrong_status,
            counts.wrong_body, counts.broken, counts.connects, counts.late, counts.bytes, (double)counts.in_time / set.seconds,
@@ -498,7 +501,7 @@ int main(int argc, char **argv)
         uint64_t at = now();
         begin_due(at);
         over = over || at >= measured_to;
-        if (over && (!nbusy || at > measured_to + DRAIN_S * SECOND))
+        if (over && (!nbusy || at > measured_to + (uint64_t)(set.drain * 1e9)))
             break;
         if (!over)
             arm(timer);
@@ -515,7 +518,7 @@ int main(int argc, char **argv)
         }
     }
     for (int i = 0; i < set.nconns; i++)
-        counts.broken += conns[i].busy && conns[i].measured; /* not answered in DRAIN_S */
+        counts.broken += conns[i].busy && conns[i].measured; /* not answered in -d */
     report();
     return 0;
 }

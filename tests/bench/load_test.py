@@ -3,10 +3,10 @@
 
 usage: load_test.py         (gcc; wrk where it is installed)
 
-The server answers each request 20 ms after it came, and once, in the middle, nobody for 400 ms. In a closed loop of 4 connections load and wrk
-must tell the same rate and the same median. In an open loop at half of that rate every request that was due during the stop has it in its time,
-so a tenth of all takes hundreds of milliseconds; in a closed loop each connection meets the stop once, and nine tenths know nothing of it
-(coordinated omission). wrk 4 puts a guess into its figures afterwards, from the mean, so there it is not compared."""
+The server answers each request 20 ms after it came, and once, in the middle, nobody for 400 ms. In a closed loop of 4 connections load
+and wrk must tell the same rate and the same median. In an open loop at half of that rate every request that was due during the stop has
+it in its time, so a tenth of all takes hundreds of milliseconds; in a closed loop each connection meets the stop once, and nine tenths
+know nothing of it (coordinated omission). wrk 4 puts a guess into its figures afterwards, from the mean, so there it is not compared."""
 import contextlib
 import os
 import re
@@ -79,8 +79,8 @@ def ours(slow, rate=0):
 
 def wrk(slow):
     """Requests a second, median and 99th percentile in ms."""
-    done = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:.0f}s", "--latency", f"http://127.0.0.1:{slow.port}/"], capture_output=True,
-                          text=True, timeout=60, check=True)
+    done = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:.0f}s", "--latency", f"http://127.0.0.1:{slow.port}/"],
+                          capture_output=True, text=True, timeout=60, check=True)
     unit = {"us": 0.001, "ms": 1, "s": 1000}
     at = {q: float(n) * unit[u] for q, n, u in re.findall(r"^\s+(\d+)%\s+([\d.]+)(us|ms|s)$", done.stdout, re.M)}
     return float(re.search(r"^Requests/sec:\s+([\d.]+)", done.stdout, re.M)[1]), at["50"], at["99"]

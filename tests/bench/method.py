@@ -1,11 +1,11 @@
 """How servers are compared on a machine that is not theirs alone.
 
-The one that is measured has a core of its own, the load and what stands behind the server another (or two, where there are more). A slice is
-one of them under load for some seconds: replies, each checked by the load, and the processor time of the server's processes, which the kernel
-counts exactly. A round is one slice of each, in random order; what is told is the median over the rounds of the ratio within a round, so a
-machine that gets faster or slower in the meantime changes nothing. A slice in which others had more than DISTURBED of a core's time (processes
-that are not of the run, or the machine below: steal) is thrown away and taken again, and counted. A reply that is lost or wrong ends the run.
-"""
+The one that is measured has a core of its own, the load and what stands behind the server another (or two, where there are more). A
+slice is one of them under load for some seconds: replies, each checked by the load, and the processor time of the server's processes,
+which the kernel counts exactly. A round is one slice of each, in random order; what is told is the median over the rounds of the ratio
+within a round, so a machine that gets faster or slower in the meantime changes nothing. A slice in which others had more than DISTURBED
+of a core's time (processes that are not of the run, or the machine below: steal) is thrown away and taken again, and counted. A reply
+that is lost or wrong ends the run."""
 import dataclasses
 import json
 import os
@@ -93,7 +93,7 @@ def pin(pids, core):
 
 
 def cpu(pids):
-    """Seconds of processor time of these, to the nanosecond (the clock of clock_getcpuclockid(3)), and of their children that have ended."""
+    """Seconds of processor time of these, to the nanosecond (the clock of clock_getcpuclockid(3)), and of their children that ended."""
     out = 0
     for pid in pids:
         try:
@@ -123,14 +123,15 @@ def write_requests(path, requests):
             file.write(b"%d\n%s" % (len(request), request))
 
 
-def load(program, subject, seconds, connections, core, rate=0, warm=0):
+def load(program, subject, seconds, connections, core, rate=0, warm=0, drain=10):
     """What the load generator tells, on a core or, with None, anywhere; raises Lost."""
     with tempfile.NamedTemporaryFile(prefix="ecom-bench-") as file:
         write_requests(file.name, subject.requests())
-        argv = [program, "-c", str(connections), "-t", str(seconds), "-w", str(warm), "-s", str(subject.status), "-q", file.name]
+        argv = [program, "-c", str(connections), "-t", str(seconds), "-w", str(warm), "-d", str(drain), "-s", str(subject.status)]
+        argv += ["-q", file.name]
         argv += ["-r", str(rate)] if rate else []
         argv += ["-n", str(subject.length)] if subject.length >= 0 else []
-        done = subprocess.run([*argv, "127.0.0.1", str(subject.port)], capture_output=True, text=True, timeout=seconds + warm + 60,
+        done = subprocess.run([*argv, "127.0.0.1", str(subject.port)], capture_output=True, text=True, timeout=seconds + warm + drain + 60,
                               preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}))
     if done.returncode:
         raise Lost(done.stderr.strip())
@@ -148,30 +149,41 @@ class Run:
         self.server_core, self.load_core, self.behind_core = cores()
         self.slices = self.thrown = self.kept_noisy = 0
 
-    def told(self, subject, seconds, connections, rate=0):
+    def told(self, name, subject, seconds, connections, rate=0):
+        try:
+            return self.driven(subject, seconds, connections, rate)
+        except Lost as why:
+            raise Lost(f"{name}: {why}") from None
+
+    def driven(self, subject, seconds, connections, rate):
         if subject.drive:
             return subject.drive(seconds, connections)
         return load(self.program, subject, seconds, connections, None if subject.spread else self.load_core, rate)
 
-    def slice(self, subject, connections, rate=0):
+    def slice(self, name, subject, connections, rate=0):
         """One, as it came; the caller decides whether it counts."""
         watched = {self.server_core, self.load_core, self.behind_core}
         own = set(below(*self.roots()))
         of_server = set(subject.processes())
         used, all_used, (was_busy, was_steal) = cpu(of_server), cpu(own | of_server), busy(watched)
-        told = self.told(subject, self.seconds, connections, rate)
+        begun = time.monotonic()
+        told = self.told(name, subject, self.seconds, connections, rate)
+        took = max(self.seconds, time.monotonic() - begun)  # what can't be cut short takes longer than it was given
+        if not told["per_second"]:
+            raise Lost(f"{name}: no reply came within a slice; --seconds takes a longer one")
         now_busy, now_steal = busy(watched)
         spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
         spent = told.get("cpu", spent)
-        others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / self.seconds
-        others = max(others, told.get("unsent", 0) / told["good"])  # of what was due and had no connection nothing is known: its times flatter
+        others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / took
+        # Of what was due and had no connection nothing is known: its times flatter.
+        others = max(others, told.get("unsent", 0) / told["good"])
         return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)
 
-    def quiet(self, subject, connections, rate=0):
+    def quiet(self, name, subject, connections, rate=0):
         """A slice that nobody disturbed, or None."""
         for _ in range(TRIES):
             self.slices += 1
-            got = self.slice(subject, connections, rate)
+            got = self.slice(name, subject, connections, rate)
             if got.others <= DISTURBED:
                 return got
             if self.noisy:
@@ -183,12 +195,12 @@ class Run:
     def rounds(self, subjects, connections, n, rate=0):
         """n rounds, {name: [Slice]}: fewer, when the machine is not quiet for long enough."""
         out = {name: [] for name in subjects}
-        for subject in subjects.values():  # warm: files, caches, compilers that compile while they run
-            self.told(subject, min(1, self.seconds), connections)
+        for name, subject in subjects.items():  # warm: files, caches, compilers that compile while they run
+            self.told(name, subject, min(1, self.seconds), connections)
         for _ in range(3 * n):
             got = {}
             for name in random.sample(list(subjects), len(subjects)):
-                got[name] = self.quiet(subjects[name], connections, rate)
+                got[name] = self.quiet(name, subjects[name], connections, rate)
                 if not got[name]:
                     break
             if len(got) == len(subjects) and all(got.values()):

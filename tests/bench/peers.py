@@ -1,7 +1,8 @@
 """The servers that ours are compared with: where each comes from, and how it is told to do the same work on one core.
 
-apt: nginx (with Lua), haproxy, h2o, wrk, protoc; npm, with a lock: fastify, ioredis (peers/node); Go's proxy, with go.sum: peers/go. `./ecom bench`
-installs Debian's. A peer that can't be had raises Missing with the reason, and the table names it."""
+apt: nginx (with Lua), haproxy, h2o, wrk, protoc; npm, with a lock: fastify, ioredis, DBOS (peers/node); Go's proxy, with go.sum: peers/go
+(engines.py starts those that run sagas). `./ecom bench` installs Debian's. A peer that can't be had raises Missing with the reason, and the
+table names it."""
 import os
 import shutil
 import subprocess
@@ -10,9 +11,11 @@ import world
 from method import Subject
 from world import HERE, STORE, Missing
 
-# Not tried.
-ABSENT = {"KrakenD": "the Go module proxy serves no version of github.com/krakend/krakend-ce", "DBOS": "not written yet", "dtm": "not written yet",
-          "Temporal": "not written yet"}
+# What nobody can install here, and why.
+ABSENT = {"KrakenD": "the Go module proxy serves no version of github.com/krakend/krakend-ce",
+          "ours with a leased quota and a first level in the process":
+              "the language has neither: each read asks Redis for its limit and for its item",
+          "dtm": "the Go module proxy serves no version of github.com/dtm-labs/dtm"}
 MANY = 2000000000  # requests of one connection: never the reason to close
 
 
@@ -103,24 +106,33 @@ def node(w, script, *args):
     return port, w.spawn([shutil.which("node"), os.path.join(folder, script), str(port), *args], w.server_core, port, cwd=folder)
 
 
-def go_program(name):
-    """A program of peers/go/NAME, built once for its sources and go.sum."""
+def go_program(name, package="."):
+    """A program of peers/go/NAME, or one that its go.mod names as a tool, built once for its sources and go.sum."""
     if not shutil.which("go"):
         raise Missing("go is not installed")
     source, path = os.path.join(HERE, "peers", "go", name), os.path.join(STORE, "go-" + name)
     newest = max(os.path.getmtime(os.path.join(source, file)) for file in os.listdir(source))
     if not os.path.exists(path) or os.path.getmtime(path) < newest:
         os.makedirs(STORE, exist_ok=True)
-        done = subprocess.run(["go", "build", "-mod=readonly", "-o", path, "."], cwd=source, capture_output=True, text=True)
+        argv = ["nice", "-n", "19", "go", "build", "-mod=readonly", "-ldflags=-s -w", "-o", path, package]
+        done = subprocess.run(argv, cwd=source, capture_output=True, text=True)
         if done.returncode:
             raise Missing(f"go could not build it: {done.stderr.strip()[-300:]}")
     return path
 
 
-def go_service(w, upstream=1, redis=1, key="-", database="postgres://127.0.0.1/none"):
-    """The service by hand, on one core: one for a workload, that has its own upstream and Redis."""
+def database_url(system, service):
+    """Of a database of ours, over its socket, for pgx and node-postgres."""
+    folder = os.path.realpath(os.path.join(system.folder, ".ecom", "pg", service))
+    return f"postgres://postgres@localhost/postgres?host={folder}"
+
+
+def go_service(w, upstream=1, redis=1, key="-", database="postgres://127.0.0.1/none", spread=False):
+    """The service by hand, on one core or, spread, on all: one for a workload, that has its own upstream and Redis."""
     port = world.free_port()
     argv = [go_program("service"), str(port), str(upstream), str(redis), key, database]
+    if spread:
+        return port, w.spawn(argv, None, port)
     return port, w.spawn(argv, w.server_core, port, env={"GOMAXPROCS": "1"})
 
 

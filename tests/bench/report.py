@@ -36,8 +36,8 @@ def rows(result, point):
     """One point: a row for each subject, the quickest for each CPU second first."""
     order = sorted(point["subjects"].items(), key=lambda item: -item[1]["per_cpu"][0])
     for name, got in order:
-        yield (name, thousands(got["per_second"][0]), ratio(got["ratio"]["per_second"]), f"{got['cpu_us'][0]:.1f}", ratio(got["ratio"]["per_cpu"]),
-               f"{got['p50_us'][0] / 1000:.2f}", f"{got['p99_us'][0] / 1000:.2f}")
+        yield (name, thousands(got["per_second"][0]), ratio(got["ratio"]["per_second"]), f"{got['cpu_us'][0]:.1f}",
+               ratio(got["ratio"]["per_cpu"]), f"{got['p50_us'][0] / 1000:.2f}", f"{got['p99_us'][0] / 1000:.2f}")
 
 
 def grid(head, lines):
@@ -62,15 +62,16 @@ def table(result):
         got = target["got"]
         met = "not measured" if math.isnan(got[0]) else "met" if got[0] >= target["least"] else "not met"
         out.append(f"- {target['name']} of {target['base']}, {of}: {ratio(got)}; the target is {target['least']}: {met}.")
-    facts = {(name, what): value for point in result["points"] for name, got in point["subjects"].items() for what, value in got["facts"].items()}
+    facts = {(name, what): value for point in result["points"] for name, got in point["subjects"].items()
+             for what, value in got["facts"].items()}
     for what in dict.fromkeys(what for _, what in facts):
         out.append(f"- {what}: " + ", ".join(f"{name} {value}" for (name, each), value in facts.items() if each == what) + ".")
     for name, why in result["missing"].items():
         out.append(f"- Without {name}: {why}.")
     points = result["points"]
     few = min(p["rounds"] for p in points)
-    note = f"{few if few == max(p['rounds'] for p in points) else f'{few} and more'} rounds of {result['seconds']:g} s; of {result['slices']} slices "
-    note += f"{result['thrown']} were thrown away, since others had the processors."
+    note = f"{few if few == max(p['rounds'] for p in points) else f'{few} and more'} rounds of {result['seconds']:g} s; "
+    note += f"of {result['slices']} slices {result['thrown']} were thrown away, since others had the processors."
     if result["noisy"]:
         note += f" **Not to be counted: {result['noisy']} slices were disturbed and kept.**"
     elif few < result["asked"]:
@@ -100,7 +101,8 @@ def svg(result):
            f"<title>{result['title']}: microseconds of CPU for each reply</title>", '<rect width="720" height="340" fill="#fff"/>']
     for power in range(low, high + 1):
         y = at(min(xs), 10.0**power)[1]
-        out.append(f'<path d="M{left} {y:.1f}h{width}" stroke="#d0d7de"/><text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
+        out.append(f'<path d="M{left} {y:.1f}h{width}" stroke="#d0d7de"/>'
+                   f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
     for x in xs:
         px = at(x, 10.0**low)[0]
         out.append(f'<text x="{px:.1f}" y="{top + height + 18}" text-anchor="middle">{x:g}</text>')

@@ -5,13 +5,15 @@ import shutil
 import subprocess
 import tempfile
 
+import engines
 import method
 import peers
 import work_http
 import world
 from workload import Point, Target, Workload
 
-# What a saga of four steps is without an engine that shares commits: begun, each step written before it is called, ended, with what it tells.
+# What a saga of four steps is without an engine that shares commits: begun, each step written before it is called, ended, with what it
+# tells.
 SIX_COMMITS = """\\set id random(1, 9000000000000000000)
 BEGIN;
 INSERT INTO bench.saga (id, state, step) VALUES (:id, 'running', 0);
@@ -38,10 +40,16 @@ def databases(system):
     return [p["pid"] for p in system.processes().values() if p["kind"] == "database"]
 
 
-def processes(system, *names):
-    """These of ours and all databases, with those below them."""
-    pids = [p["pid"] for name, p in system.processes().items() if name in names]
-    assert len(pids) == len(names), (names, list(system.processes()))
+def replicas(system, *services):
+    """The names of the processes of these services."""
+    names = [name for service in services for name in system.replicas(service)]
+    assert len(names) >= len(services), (services, names)
+    return names
+
+
+def processes(system, *services):
+    """All processes of these of ours, and all databases, with those below them."""
+    pids = [system.processes()[name]["pid"] for name in replicas(system, *services)]
     return lambda: method.below(*pids, *databases(system))
 
 
@@ -52,13 +60,13 @@ def synchronous(system, service):
         raise method.Lost(f"the database is not durable: synchronous_commit, fsync, full_page_writes are {got}")
 
 
-def sagas(w):
-    return w.ours("sagas.ecom", spread=True)
+def sagas(w, n=1):
+    return w.ours("sagas.ecom", spread=True, replicas=n)
 
 
-def our_sagas(w):
-    """A request is a saga, answered when it has ended."""
-    system = sagas(w)
+def our_sagas(w, n=1):
+    """A request is a saga, answered when it has ended; n processes of each."""
+    system = sagas(w, n)
     synchronous(system, "engine-svc")
     subject = peers.Subject(system.gateway, lambda: [world.request("POST", "/jobs", b"{}")],
                             processes(system, "engine-svc", "step-svc", "door"), status=201, spread=True)
@@ -91,14 +99,16 @@ def pgbench(system, service, script, seconds, clients):
         if done.returncode:
             raise method.Lost(f"pgbench: {done.stderr.strip()[-500:]}")
         times = sorted(int(line.split()[2]) for name in os.listdir(logs) for line in open(os.path.join(logs, name), encoding="utf-8"))
+    if not times:
+        raise method.Lost(f"pgbench has ended no transaction in {seconds:g} s; --seconds takes a longer slice")
     rate = float(re.search(r"^tps = ([\d.]+)", done.stdout, re.M)[1])
     middle, late = times[len(times) // 2], times[len(times) * 99 // 100]
     return {"per_second": rate, "good": len(times), "sent": len(times), "p50_us": middle, "p99_us": late}
 
 
-def six_commits(w):
+def six_commits(w, n=1):
     """On the same database as ours."""
-    system = sagas(w)
+    system = sagas(w, n)
     system.sql("engine-svc", TABLES)
 
     def drive(seconds, _):
@@ -122,7 +132,7 @@ def shop(w):
 
 
 def our_orders(w):
-    """Gateway, saga, three services, a provider's stand-in over TLS, the outbox; all that runs is counted, the brokers and stand-ins, too."""
+    """Gateway, saga, three services, a provider's stand-in over TLS, the outbox; all that runs is counted, brokers and stand-ins, too."""
     system = shop(w)
     email, password = world.lib.unique_email(), "correct horse battery"
     assert system.request("POST", "/v1/users", {"email": email, "password": password, "name": "Bench"}).status == 201
@@ -165,23 +175,42 @@ def hop_with(**env):
     """The proxy hop, in a system of its own."""
     def start(w):
         system = w.ours(env={**work_http.GATEWAYS, **env})
-        return peers.Subject(system.processes()["bare"]["port"], lambda: work_http.GET, w.our_server(system, "bare"), length=len(work_http.BODY))
+        port = system.processes()["bare"]["port"]
+        return peers.Subject(port, lambda: work_http.GET, w.our_server(system, "bare"), length=len(work_http.BODY))
     return start
 
 
+# ---------------------------------------------------------------- the same sagas by other engines
+
+def dbos_sagas(w):
+    return engines.dbos(w, sagas(w), "engine-svc")
+
+
+def temporal_sagas(w):
+    sagas(w)  # which shares the processors, as with the others
+    return engines.temporal(w)
+
+
 SAGAS = {"six commits, pgbench": six_commits, "ours": our_sagas}
+ENGINES = {**SAGAS, "DBOS": dbos_sagas, "Temporal": temporal_sagas}
 WORKLOADS = [
     Workload("sagas", "Durable sagas of four steps",
-             "A request starts a saga and is answered when it has ended; its steps call an operation that answers at once. Beside it a script "
-             "for pgbench on the same database that does what an engine without shared commits would: six commits, three INSERT, five UPDATE. "
-             "Both have all processors; of ours the gateway and both services are counted, of both the database. synchronous_commit and fsync are on.",
-             [Point("64 connections", SAGAS), Point("256 connections", SAGAS, connections=256)], "six commits, pgbench",
-             [Target("ours", "six commits, pgbench", "per_second", 4)], of="sagas", absent=["DBOS", "dtm", "Temporal"]),
+             "A request starts a saga and is answered when it has ended; its steps call an operation that answers at once. Beside it a "
+             "script for pgbench on the same database that does what an engine without shared commits would: six commits, three INSERT, "
+             "five UPDATE. DBOS is on the same PostgreSQL; Temporal's development server has a SQLite of its own, in a file, with a "
+             "write-ahead log and synchronous=FULL. Their steps ask the raw libuv server over HTTP. All have all processors; of each its "
+             "processes are counted, and its database. synchronous_commit and fsync are on. The rate of these two is that of the mean time "
+             "(Little's law), since a saga of theirs may take as long as a slice.",
+             [Point("64 connections", ENGINES), Point("256 connections", SAGAS, connections=256)], "six commits, pgbench",
+             [Target("ours", "six commits, pgbench", "per_second", 4), Target("ours", "DBOS", "per_second", 25),
+              Target("ours", "Temporal", "per_second", 1)],
+             of="sagas", absent=["dtm"]),
     Workload("orders", "Whole orders of the shop",
-             "POST /v1/orders: the gateway with its limit and token, a saga over three services, a provider's stand-in over TLS, an event. All "
-             "processes share all processors with the load, and all are counted. After each slice every order that was answered is confirmed and "
-             "the outbox is empty, at the end the topology's invariants hold.",
-             [Point("64 connections", {"six commits, pgbench": six_commits_of_shop, "ours": our_orders})], "six commits, pgbench", [], of="orders"),
+             "POST /v1/orders: the gateway with its limit and token, a saga over three services, a provider's stand-in over TLS, an event. "
+             "All processes share all processors with the load, and all are counted. After each slice every order that was answered is "
+             "confirmed and the outbox is empty, at the end the topology's invariants hold.",
+             [Point("64 connections", {"six commits, pgbench": six_commits_of_shop, "ours": our_orders})], "six commits, pgbench", [],
+             of="orders"),
     Workload("tracing", "Traces", "The proxy hop with no trace recorded, a hundred a second (what `up` does), and all.",
              [Point("", {"none": work_http.our_hop, "100 a second": hop_with(OTEL_TRACES_SAMPLER_ARG="1", EC_TRACES_A_SECOND="100"),
                          "all": hop_with(OTEL_TRACES_SAMPLER_ARG="1", EC_TRACES_A_SECOND="0")})], "none", []),

@@ -27,11 +27,12 @@ def our_server_alone(w):
     """The probe of a service: what the server takes by itself, without a program behind it."""
     system = ours(w)
     port = system.processes()["plain-svc"]["port"]
-    return peers.Subject(port, lambda: [world.request("GET", "/livez")], w.our_server(system, "plain-svc"), length=len(world.get(port, "/livez")[1]))
+    length = len(world.get(port, "/livez")[1])
+    return peers.Subject(port, lambda: [world.request("GET", "/livez")], w.our_server(system, "plain-svc"), length=length)
 
 
 def our_operation(w, name="Static", body=b"{}", length=len(BODY)):
-    """An operation as its caller calls it: a service token of the gateway's, that the service has verified once, the program, typed JSON."""
+    """An operation as its caller calls it: a service token of the gateway's, that the service has verified once, program, typed JSON."""
     system = ours(w)
     port = system.processes()["plain-svc"]["port"]
 
@@ -191,14 +192,16 @@ def uv_of(size):
 STATIC = {"nginx": nginx_static, "raw libuv": uv_static, "ours, the server": our_server_alone, "ours, an operation": our_operation}
 SIZES = (200, 2000, 20000, 200000, 1000000)
 WORKLOADS = [
-    Workload("static", "Static JSON", "A hundred bytes of JSON. The raw libuv server answers whatever comes with the same bytes and is the limit; "
+    Workload("static", "Static JSON",
+             "A hundred bytes of JSON. The raw libuv server answers whatever comes with the same bytes and is the limit; "
              "`ours, the server` is a probe of a service, `ours, an operation` a generated program that is called with a service token.",
              [Point("", {**STATIC, "h2o": h2o_static, "Go net/http": go_static})], "nginx",
              [Target("ours, the server", "raw libuv", "per_cpu", 0.92), Target("ours, the server", "nginx", "per_cpu", 1.12)]),
     Workload("hop", "One proxy hop",
              "A gateway in front of a service. The peers stand in front of the raw libuv server, and hand bytes on; our gateway calls "
              "an operation: it reads the route, signs, sets a deadline, and reads and writes JSON by its type.",
-             [Point("", {"nginx proxy_pass": nginx_hop, "ours": our_hop, "haproxy": haproxy_hop, "h2o": h2o_hop, "Go ReverseProxy": go_hop})],
+             [Point("", {"nginx proxy_pass": nginx_hop, "ours": our_hop, "haproxy": haproxy_hop, "h2o": h2o_hop,
+                         "Go ReverseProxy": go_hop})],
              "nginx proxy_pass", [Target("ours", "nginx proxy_pass", "per_cpu", 1.25)], absent=["KrakenD"]),
     Workload("read", "Cached read",
              "JWT checked (a verified token is known for five seconds), a limit per identity counted in Redis, the item read from Redis.",
@@ -207,10 +210,12 @@ WORKLOADS = [
               Point("256 connections", {"nginx, static": nginx_static, "ours": our_read, "nginx with Lua": lua_read}, connections=256)],
              "nginx, static",
              [Target("ours", "nginx, static", "per_second", 0.62), Target("ours", "nginx with Lua", "per_second", 3.3),
-              Target("ours", "fastify with ioredis", "per_second", 3)]),
+              Target("ours", "fastify with ioredis", "per_second", 3)],
+             absent=["ours with a leased quota and a first level in the process"]),
     Workload("breaker", "An open breaker",
              "The service behind the gateway is stopped; the breaker is open, and each request is refused with 503 at once.",
-             [Point("", {"nginx return 503": nginx_refuses, "ours": our_breaker, "haproxy, server down": haproxy_refuses})], "nginx return 503", []),
+             [Point("", {"nginx return 503": nginx_refuses, "ours": our_breaker, "haproxy, server down": haproxy_refuses})],
+             "nginx return 503", []),
     Workload("latency", "Latency of a cached read",
              "In an open loop: each request is due at its time whatever the server does, and its time counts from then.",
              [Point(f"{rate}/s", {"nginx, static": nginx_static, "ours": our_read}, connections=256, rate=rate) for rate in (2000, 20000)],
@@ -220,5 +225,6 @@ WORKLOADS = [
     Workload("payload", "From 200 bytes to a megabyte",
              "An operation that takes a text of this size and gives it back, checked as text of a length; the raw server "
              "reads as many bytes and writes as many.",
-             [Point(f"{n}", {"raw libuv": uv_of(n), "ours": echo(n)}, connections=16) for n in SIZES], "raw libuv", [], axis="bytes each way"),
+             [Point(f"{n}", {"raw libuv": uv_of(n), "ours": echo(n)}, connections=16) for n in SIZES], "raw libuv", [],
+             axis="bytes each way"),
 ]

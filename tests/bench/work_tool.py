@@ -1,4 +1,5 @@
-"""Workloads without load: what the compiler takes beside protoc and buf, and how long a process takes to be there, and how much of the machine."""
+"""Workloads without load: what the compiler takes beside protoc and buf, and how long a process takes to be there, and how much of the
+machine."""
 import functools
 import os
 import shutil
@@ -53,8 +54,9 @@ def proto(lines):
     """A schema of as many lines: services with operations and their messages."""
     out = ['syntax = "proto3";', "package bench;"]
     for i in range(lines // 16):
-        out += [f"// What service {i} takes and gives.", f"message Request{i} {{", "  string id = 1;", "  string label = 2;", "  int64 amount = 3;",
-                "  repeated string parts = 4;", "}", f"message Reply{i} {{", "  string id = 1;", "  bool done = 2;", "  optional string place = 3;", "}",
+        out += [f"// What service {i} takes and gives.", f"message Request{i} {{", "  string id = 1;", "  string label = 2;",
+                "  int64 amount = 3;", "  repeated string parts = 4;", "}",
+                f"message Reply{i} {{", "  string id = 1;", "  bool done = 2;", "  optional string place = 3;", "}",
                 f"service Service{i} {{", f"  rpc Get(Request{i}) returns (Reply{i});", f"  rpc Put(Request{i}) returns (Reply{i});", "}"]
     return "\n".join(out) + "\n"
 
@@ -80,7 +82,8 @@ def our_parse(services):
 
 
 def protoc(services):
-    return lambda w: command([peers.program("protoc", "protobuf-compiler"), "--descriptor_set_out=/dev/null", "bench.proto"], folder(w, services))
+    return lambda w: command([peers.program("protoc", "protobuf-compiler"), "--descriptor_set_out=/dev/null", "bench.proto"],
+                             folder(w, services))
 
 
 def buf(services):
@@ -130,7 +133,8 @@ def starts(w, make, binary):
             port = world.free_port()
             argv, env = make(port)
             at = time.monotonic()
-            process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=w.folder)
+            process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                                       cwd=w.folder)
             while True:
                 try:
                     world.get(port, "/")
@@ -169,8 +173,9 @@ def nginx_process(w):
 
     def make(port):
         text = f"daemon off; worker_processes 1; pid {w.folder}/n{port}.pid; error_log /dev/null; events {{}} http {{ access_log off; " \
-               f"client_body_temp_path {w.folder}/b; proxy_temp_path {w.folder}/p; fastcgi_temp_path {w.folder}/f; uwsgi_temp_path {w.folder}/u; " \
-               f"scgi_temp_path {w.folder}/s; server {{ listen 127.0.0.1:{port}; location / {{ return 200 'ok'; }} }} }}"
+               f"client_body_temp_path {w.folder}/b; proxy_temp_path {w.folder}/p; fastcgi_temp_path {w.folder}/f; " \
+               f"uwsgi_temp_path {w.folder}/u; scgi_temp_path {w.folder}/s; " \
+               f"server {{ listen 127.0.0.1:{port}; location / {{ return 200 'ok'; }} }} }}"
         return [program, "-e", "/dev/null", "-c", w.write("start.conf", text)], dict(os.environ)
     return starts(w, make, program)
 
@@ -193,7 +198,9 @@ WORKLOADS = [
              "that is checked, with three SQL statements a service; protoc and buf build descriptors of messages and services.",
              [Point(lines(n), compilers(n)) for n in SIZES], "protoc",
              [Target("ours, parse", "protoc", "per_second", 1), Target("ours, check", "buf", "per_second", 1)], axis="lines", of="runs"),
-    Workload("start", "A process", "From its start to its first answer; then its resident memory and the size of its binary without debugging symbols.",
-             [Point("", {"nginx": nginx_process, "ours, gateway": our_process("bare"), "ours, service with a database": our_process("item-svc"),
-                         "Go net/http": go_process, "fastify": node_process})], "nginx", [], of="starts"),
+    Workload("start", "A process",
+             "From its start to its first answer; then its resident memory and the size of its binary without debugging symbols.",
+             [Point("", {"nginx": nginx_process, "ours, gateway": our_process("bare"),
+                         "ours, service with a database": our_process("item-svc"), "Go net/http": go_process, "fastify": node_process})],
+             "nginx", [], of="starts"),
 ]

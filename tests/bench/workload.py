@@ -20,6 +20,7 @@ class Point:
     subjects: dict  # {name: function(world) -> Subject, or raises Missing}
     connections: int = 64
     rate: int = 0  # requests a second of an open loop; 0: a closed one
+    large: bool = False  # only with --large
 
 
 @dataclasses.dataclass
@@ -54,10 +55,12 @@ def run_point(run, w, point, base, rounds, missing):
     for subject in subjects.values():  # of ours only one is on the server's core
         method.pin(method.server(subject), w.server_core)
     got = run.rounds(subjects, point.connections, rounds, point.rate)
-    told = {"label": point.label, "connections": point.connections, "rate": point.rate, "rounds": len(got[base]), "subjects": {}, "got": got}
+    told = {"label": point.label, "connections": point.connections, "rate": point.rate, "rounds": len(got[base]), "subjects": {},
+            "got": got}
     for name, slices in got.items():
         told["subjects"][name] = {figure: method.spread([getattr(s, figure) for s in slices]) for figure in FIGURES}
-        told["subjects"][name]["ratio"] = {figure: method.spread(method.ratios(got, name, base, figure)) for figure in ("per_second", "per_cpu")}
+        told["subjects"][name]["ratio"] = {figure: method.spread(method.ratios(got, name, base, figure))
+                                           for figure in ("per_second", "per_cpu")}
         told["subjects"][name]["facts"] = subjects[name].facts
         cpu = told["subjects"][name]["cpu_us"][0]
         ratio = told["subjects"][name]["ratio"]
@@ -81,5 +84,5 @@ def run(method_run, w, workload, rounds):
                 break
     for told in points:
         del told["got"]
-    return {"name": workload.name, "title": workload.title, "about": workload.about, "base": workload.base, "axis": workload.axis, "of": workload.of,
-            "points": points, "targets": targets, "missing": missing}
+    return {"name": workload.name, "title": workload.title, "about": workload.about, "base": workload.base, "axis": workload.axis,
+            "of": workload.of, "points": points, "targets": targets, "missing": missing}

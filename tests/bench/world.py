@@ -108,20 +108,21 @@ class World:
             file.write(text)
         return path
 
-    def spawn(self, argv, core, port=None, env=None, ready="/", cwd=None):
-        """A process on a core, waited for until it answers at its port."""
+    def spawn(self, argv, core, port=None, env=None, ready="/", cwd=None, patience=30):
+        """A process on a core or, with None, anywhere, waited for until it answers at its port."""
         self.logs += 1
         path = os.path.join(self.folder, f"{self.logs}-{os.path.basename(argv[0])}.log")
 
         def before():
             os.setpgid(0, 0)
-            os.sched_setaffinity(0, {core})
+            if core is not None:
+                os.sched_setaffinity(0, {core})
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         with open(path, "wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=before, cwd=cwd or self.folder,
                                        env={**os.environ, **(env or {})})
         self.started.append(process)
-        end = time.monotonic() + 30
+        end = time.monotonic() + patience
         while port:
             with contextlib.suppress(OSError):
                 if ready is None:
@@ -149,13 +150,15 @@ class World:
 
     # -------------------------------------------------------------- ours
 
-    def ours(self, topology="bench.ecom", env=None, spread=False):
-        """The running system of a topology, in the build that `./ecom up` runs, nothing traced; everything pinned behind the server, or spread."""
-        key = topology, tuple(sorted((env or {}).items()))
+    def ours(self, topology="bench.ecom", env=None, spread=False, replicas=1):
+        """The running system of a topology, in the build that `./ecom up` runs, nothing traced, on the broker of EC_KAFKA; all of it pinned
+        behind the server, or spread."""
+        key = topology, tuple(sorted((env or {}).items())), replicas
         if key not in self.systems:
             full = {"OTEL_TRACES_SAMPLER_ARG": "0", "LOG_LEVEL": "warn", **(env or {})}
             path = topology if os.path.isabs(topology) else os.path.join(HERE, topology)
-            system = lib.System(path, build=lib.RELEASE, env=full)
+            args = ["--replicas", str(replicas)] if replicas > 1 else []
+            system = lib.System(path, kafka=lib.KAFKA or "embedded", args=args, build=lib.RELEASE, env=full)
             system.__enter__()
             self.systems[key] = system
             if not spread:

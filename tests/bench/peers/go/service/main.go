@@ -3,7 +3,8 @@
 // usage: service PORT UPSTREAM_PORT REDIS_PORT JWT_KEY DATABASE_URL
 //
 // /static answers JSON of a struct, /proxy/... hands on to the upstream, /items/{id} checks a token (once, then known for five seconds), counts
-// for the limit and reads the item, in one round trip to Redis; what is not there is read from PostgreSQL.
+// for the limit and reads the item, in one round trip to Redis; what is not there is read from PostgreSQL. /rows/{id} reads the item from
+// PostgreSQL alone.
 package main
 
 import (
@@ -88,15 +89,23 @@ func (s *server) item(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(text))
 		return
 	}
+	if body := s.row(w, r, id); body != nil {
+		s.redis.Set(r.Context(), "peer:items:"+id, body, 24*time.Hour)
+	}
+}
+
+// Answers with the row of that key; nil when there is none.
+func (s *server) row(w http.ResponseWriter, r *http.Request, id string) []byte {
 	var found item
 	row := s.pool.QueryRow(r.Context(), "SELECT id, name, description, price_cents FROM items WHERE id = $1", id)
 	if err := row.Scan(&found.ID, &found.Name, &found.Description, &found.PriceCents); err != nil {
 		http.Error(w, `{"title":"There is no such item"}`, http.StatusNotFound)
-		return
+		return nil
 	}
 	body, _ := json.Marshal(found)
-	s.redis.Set(r.Context(), "peer:items:"+id, body, 24*time.Hour)
+	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body)
+	return body
 }
 
 func main() {
@@ -119,6 +128,7 @@ func main() {
 		_, _ = w.Write(body)
 	})
 	mux.HandleFunc("GET /items/{id}", s.item)
+	mux.HandleFunc("GET /rows/{id}", func(w http.ResponseWriter, r *http.Request) { s.row(w, r, r.PathValue("id")) })
 	mux.Handle("/proxy/", proxy)
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+port, mux))
 }
