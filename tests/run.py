@@ -34,7 +34,7 @@ class Tally:
         print(f"{name}: {passed} passed, {failed} failed, {skipped} skipped in {seconds:.0f} s", flush=True)
 
 
-def run(argv, log, env=ENV, cwd=ROOT, timeout=1800):
+def run(argv, log, env=ENV, cwd=ROOT, timeout=2400):
     """Exit code and output; the output goes to the log as well."""
     os.makedirs(os.path.dirname(log), exist_ok=True)
     with open(log, "w+b") as file:  # written while it runs: of what takes hours one may see how far it is
@@ -112,7 +112,7 @@ def suite_clang():
     return (1, 0, 0) if build("clang", "clang", ["--buildtype=debug"]) else (0, 1, 0)
 
 
-def script(path, *args, timeout=1800):
+def script(path, *args, timeout=2400):
     code, out = run([sys.executable, os.path.join(HERE, path), *args], os.path.join(WORK, path.replace("/", "-") + ".log"), timeout=timeout)
     counts = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", out, re.M)
     shown = [line for line in out.splitlines() if re.match(r"skip:|seed \d+$|measured: |fuzz_\w+: \d+ executions$", line)]
@@ -262,7 +262,7 @@ BESIDE = ["fuzz", "database", "fmt", "clang", "k8s", "plans", "documents", "lsp"
 def in_process(name):
     """One suite; what it printed, and its counts and seconds."""
     out = subprocess.run([sys.executable, os.path.abspath(__file__), name, *(["--long"] if LONG else [])], stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=lambda: os.nice(10)).stdout
+                         stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=lambda: os.nice(5)).stdout
     counts = re.search(rf"^{name}: (\d+) passed, (\d+) failed, (\d+) skipped in (\d+) s$", out, re.M)
     return (out[:counts.start()], *(int(n) for n in counts.groups())) if counts else (out, 0, 1, 0, 0)
 

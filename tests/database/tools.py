@@ -13,7 +13,7 @@ import pg
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+sys.path[:0] = [os.path.join(ROOT, "tests", "system"), os.path.join(ROOT, "tests")]
 import providers  # noqa: E402
 from fetched import Skip, fetch, need, npm, store, without  # noqa: E402
 GOLANG_MIGRATE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.1"
