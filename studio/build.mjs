@@ -72,19 +72,19 @@ async function page(target) {
   const main = await build({
     ...common,
     ...naming,
-    entryPoints: ["src/early.ts", "src/main.tsx"],
+    entryPoints: ["src/first.ts", "src/main.tsx"],
     format: "esm",
     splitting: true,
     plugins: [together],
     define: { STYLE_URL: JSON.stringify(`/assets/${styleFile}`), ALONE_URL: JSON.stringify(`/assets/${named(alone, "src/alone.tsx")}`) },
   });
   const icon = await build({ ...common, ...naming, entryPoints: ["src/icon.svg"], loader: { ".svg": "copy" } });
-  const entries = ["src/early.ts", "src/main.tsx"].map((source) => Object.values(main.metafile.outputs).find(({ entryPoint }) => entryPoint === source));
+  const entries = ["src/first.ts", "src/main.tsx"].map((source) => Object.values(main.metafile.outputs).find(({ entryPoint }) => entryPoint === source));
   const imports = entries.flatMap((entry) => entry.imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path.slice(path.lastIndexOf("/") + 1)));
   const chunks = [...new Set(imports)];
   const preload = chunks.map((chunk) => `<link rel="modulepreload" href="/assets/${chunk}" />`).join("\n    ");
   const html = readFileSync(join(here, "src/index.html"), "utf8");
-  writeFileSync(join(out, "index.html"), html.replace("PRELOAD", preload).replace("ICON", named(icon, "src/icon.svg")).replace("STYLE", styleFile).replace("EARLY", named(main, "src/early.ts")).replace("SCRIPT", named(main, "src/main.tsx")));
+  writeFileSync(join(out, "index.html"), html.replace("PRELOAD", preload).replace("ICON", named(icon, "src/icon.svg")).replace("STYLE", styleFile).replace("FIRST", named(main, "src/first.ts")).replace("SCRIPT", named(main, "src/main.tsx")));
   licenses(out, [style, alone, main]);
   writeFileSync(join(out, "sources.txt"), `${sources()}\n`);
   rmSync(target, { recursive: true, force: true });

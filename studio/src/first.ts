@@ -1,4 +1,4 @@
-// What the page needs first: the list of examples and the one that the address names, asked for before the page's own code is read (early.ts).
+// What the page needs first: the list of examples and the one that the address names, asked for before the page's own code, which is larger, is read: a script of its own.
 // Whoever draws waits for it as long as nobody would notice, and then draws once.
 import * as api from "./api";
 import type { Example, ExampleEntry } from "./data";

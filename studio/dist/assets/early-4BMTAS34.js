@@ -1,1 +1,0 @@
-import"./chunk-TWX2YBZY.js";

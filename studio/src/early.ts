@@ -1,2 +1,0 @@
-// Runs before main.tsx, whose modules are larger.
-import "./first";
