@@ -6,7 +6,7 @@
 
 #include "saga_fake.h"
 
-enum { WARM = 10, TIMES = 1, COUNTS = 30 };
+enum { WARM = 10, TIMES = 1, COUNTS = 200 };
 
 static const struct ec_module *const modules[] = {&ec_module_saga, NULL};
 
