@@ -5,9 +5,10 @@ apt: nginx (with Lua), haproxy, h2o, wrk, protoc; npm, with a lock: fastify, ior
 table names it."""
 import os
 import shutil
-import subprocess
 
 import world
+import fetched
+import providers
 from method import Subject
 from world import HERE, STORE, Missing
 
@@ -85,19 +86,7 @@ hosts:
 
 def node_packages():
     """The folder with peers/node and its packages, which are fetched once."""
-    source, folder = os.path.join(HERE, "peers", "node"), os.path.join(STORE, "node")
-    lock, mark = os.path.join(source, "package-lock.json"), os.path.join(folder, "installed.json")
-    if not shutil.which("npm"):
-        raise Missing("npm is not installed (apt-get install nodejs npm)")
-    os.makedirs(folder, exist_ok=True)
-    for name in os.listdir(source):
-        shutil.copy(os.path.join(source, name), folder)
-    if not os.path.exists(mark) or open(mark, "rb").read() != open(lock, "rb").read():
-        done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True)
-        if done.returncode:
-            raise Missing(f"npm could not install its packages: {done.stderr.strip()[-300:]}")
-        shutil.copy(lock, mark)
-    return folder
+    return fetched.npm(os.path.join(HERE, "peers", "node"), os.path.join("bench", "node"), "the packages of the peers on node")
 
 
 def node(w, script, *args):
@@ -108,16 +97,13 @@ def node(w, script, *args):
 
 def go_program(name, package="."):
     """A program of peers/go/NAME, or one that its go.mod names as a tool, built once for its sources and go.sum."""
-    if not shutil.which("go"):
-        raise Missing("go is not installed")
     source, path = os.path.join(HERE, "peers", "go", name), os.path.join(STORE, "go-" + name)
     newest = max(os.path.getmtime(os.path.join(source, file)) for file in os.listdir(source))
     if not os.path.exists(path) or os.path.getmtime(path) < newest:
-        os.makedirs(STORE, exist_ok=True)
-        argv = ["nice", "-n", "19", "go", "build", "-mod=readonly", "-ldflags=-s -w", "-o", path, package]
-        done = subprocess.run(argv, cwd=source, capture_output=True, text=True)
-        if done.returncode:
-            raise Missing(f"go could not build it: {done.stderr.strip()[-300:]}")
+        with fetched.store("go") as home:
+            env = providers.go_environment(home)
+            argv = [providers.modern_go(env), "build", "-mod=readonly", "-ldflags=-s -w", "-o", path, package]
+            fetched.fetch(argv, f"what {name} is built of", env=env, cwd=source)
     return path
 
 

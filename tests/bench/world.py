@@ -18,12 +18,9 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 STORE = os.path.join(ROOT, ".ecom", "bench")  # what is built and fetched once
 sys.path.append(os.path.join(ROOT, "tests", "system"))
 import lib  # noqa: E402
+from each import Skip as Missing  # noqa: E402, F401: a peer that can't be had here; the text is the reason
 
 PR_SET_PDEATHSIG = 1
-
-
-class Missing(Exception):
-    """A peer that can't be had here; the text is the reason."""
 
 
 def free_port():
