@@ -187,7 +187,7 @@ def suite_plans():
 
 def suite_database():
     """What the compiler knows of PostgreSQL, and its migrations, against a real one."""
-    return script("database/run.py", ecomc(), *(["--long"] if LONG else []), timeout=7200 if LONG else 1800) if asan_build() else (0, 1, 0)
+    return script("database/run.py", ecomc(), *(["--long"] if LONG else []), timeout=7200 if LONG else 2400) if asan_build() else (0, 1, 0)
 
 
 def suite_documents():
