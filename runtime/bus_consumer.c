@@ -26,11 +26,17 @@ static struct {
     int ticks;
     int64_t session_ms; /* how long a consumer may be silent before its partitions are another's */
     int64_t event_ms;   /* how long the handler of an event may take, and so how long a claim of one who has died is respected */
-} consumer = {.session_ms = 6000, .event_ms = 30000};
+    int64_t at_once;    /* events of a partition that are handled side by side */
+} consumer = {.session_ms = 6000, .event_ms = 30000, .at_once = 32};
 
 int64_t bus_event_ms(void)
 {
     return consumer.event_ms;
+}
+
+int bus_at_once(void)
+{
+    return (int)consumer.at_once;
 }
 
 bool bus_draining(void)
@@ -292,7 +298,7 @@ static struct bus_group *group_of(const char *name)
     group->age =
         ec_metric(EC_GAUGE_MOST, "ec_consumer_lag_seconds", "Age of the oldest message that was fetched and is not handled yet", labels.p);
     group->assigned = ec_metric(EC_GAUGE, "ec_consumer_partitions", "Partitions assigned to this process", labels.p);
-    group->waiting = ec_metric(EC_GAUGE, "ec_dead_letters_waiting", "Partitions that wait until the bus has their dead letter", labels.p);
+    group->waiting = ec_metric(EC_GAUGE, "ec_dead_letters_waiting", "Messages that wait until the bus has their dead letter", labels.p);
     ec_buf_free(&labels);
     for (int i = BUS_DEAD_LETTER; i < NBUS_OUTCOMES; i++)
         group->other.outcomes[i] = outcome_metric(name, "other", (enum bus_outcome)i);
@@ -307,6 +313,7 @@ static void consumer_configure(struct ec_app *app, struct ec_config_errors *erro
     ec_bus_configure(errors);
     consumer.session_ms = ec_config_int(errors, "EC_KAFKA_SESSION_MS", 6000, 300, 300000);
     consumer.event_ms = ec_config_int(errors, "EC_EVENT_MS", 30000, 1000, 3600000);
+    consumer.at_once = ec_config_int(errors, "EC_EVENTS_AT_ONCE", 32, 1, 256);
 }
 
 static int consumer_start(struct ec_app *app, const char **why)
