@@ -46,15 +46,6 @@ bool bus_draining(void)
 
 /* ------------------------------------------------------------------ events of a group */
 
-static struct bus_part *part_find(struct bus_group *group, const char *topic, int32_t partition)
-{
-    struct bus_part *part = group->parts;
-
-    while (part && (part->partition != partition || strcmp(part->topic, topic)))
-        part = part->next;
-    return part;
-}
-
 static void revoke_all(struct bus_group *group)
 {
     while (group->parts)
@@ -79,31 +70,11 @@ static void on_rebalance(struct bus_group *group, rd_kafka_event_t *event)
     ec_log(EC_LOG_INFO, NULL, "partitions assigned", EC_L_STR("group", group->name), EC_L_INT("partitions", list->cnt));
 }
 
-static void on_messages(struct bus_group *group, rd_kafka_event_t *event)
-{
-    const rd_kafka_message_t *message;
-
-    while ((message = rd_kafka_event_message_next(event))) {
-        struct bus_part *part;
-
-        if (message->err) {
-            ec_log(EC_LOG_WARN, NULL, "bus error", EC_L_STR("role", group->name), EC_L_STR("why", rd_kafka_message_errstr(message)));
-            continue;
-        }
-        part = part_find(group, rd_kafka_topic_name(message->rkt), message->partition);
-        if (part)
-            bus_part_add(part, message);
-    }
-}
-
 static void on_event(struct ec_bus_port *port, rd_kafka_event_t *event)
 {
     struct bus_group *group = port->data;
 
     switch (rd_kafka_event_type(event)) {
-    case RD_KAFKA_EVENT_FETCH:
-        on_messages(group, event);
-        break;
     case RD_KAFKA_EVENT_REBALANCE:
         on_rebalance(group, event);
         break;
@@ -132,6 +103,8 @@ static void after_events(struct ec_bus_port *port)
 {
     struct bus_group *group = port->data;
 
+    for (struct bus_part *part = group->parts; part; part = part->next)
+        bus_part_woken(part);
     if (group->rk && (group->broken || (group->closing && rd_kafka_consumer_closed(group->rk))))
         group_forget(group);
 }
@@ -153,7 +126,7 @@ static int group_open(struct bus_group *group, const char **why)
     ec_bus_set(conf, "heartbeat.interval.ms", ms);
     ec_bus_set(conf, "fetch.wait.max.ms", "20"); /* the embedded broker answers an empty fetch only after it, whatever comes meanwhile */
     ec_bus_set(conf, "fetch.error.backoff.ms", "100");
-    ec_bus_set(conf, "queued.max.messages.kbytes", "4096");
+    ec_bus_set(conf, "queued.max.messages.kbytes", "1024"); /* of a partition */
     ec_bus_set(conf, "enable.partition.eof", "false");
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
                                        RD_KAFKA_EVENT_OFFSET_COMMIT);

@@ -43,7 +43,8 @@ struct bus_part {
     size_t n;
     int working, most; /* messages under way, and how many may be */
     bool going_on;     /* bus_part_continue is on the stack */
-    bool paused;       /* librdkafka fetches no more */
+    bool more;         /* the queue may have some */
+    rd_kafka_queue_t *queue;
     int64_t next_offset; /* after the last one stored; -1: not known */
     uv_timer_t timer;    /* for the first message that waits */
     struct bus_part *next;
@@ -71,8 +72,9 @@ struct bus_group {
 };
 
 /* bus_part.c */
+/* Before it is assigned, so that nothing of it goes to the group's queue. */
 struct bus_part *bus_part_new(struct bus_group *group, const char *topic, int32_t partition);
-void bus_part_add(struct bus_part *part, const rd_kafka_message_t *message);
+void bus_part_woken(struct bus_part *part); /* the queue has something, perhaps */
 void bus_part_revoke(struct bus_part *part); /* takes it from its group's list; frees it once nothing is under way */
 void bus_part_stop(struct bus_part *part);   /* starts nothing more; what is under way goes on */
 void bus_message_done(struct bus_message *message, struct bus_consumer *consumer, enum bus_outcome outcome); /* it is through */

@@ -12,7 +12,8 @@
  * the same message still in work elsewhere. Types of the topic that the group has no consumer for are none of its business, nor is what was
  * sent back for another group.
  *
- * Messages that arrive meanwhile wait here; beyond HIGH of them librdkafka is told to pause the partition, below LOW to go on.
+ * Each partition has a queue of its own in librdkafka, from which up to HIGH messages are taken, and the next when LOW are left. What is not
+ * taken stays there, and librdkafka fetches no more than its bounds. (Pausing would throw away what it has fetched, each time.)
  *
  * A partition that is taken away starts nothing more; the tasks under way end by themselves, and their offsets are not stored: whoever has
  * the partition now repeats the messages and finds the stored replies. The part owns its messages until then.
@@ -164,22 +165,6 @@ static void free_when_over(struct bus_part *part)
     uv_close((uv_handle_t *)&part->timer, timer_closed);
 }
 
-static void pause_fetch(struct bus_part *part, bool pause)
-{
-    rd_kafka_topic_partition_list_t *list;
-
-    if (part->paused == pause || !part->group || !part->group->rk)
-        return;
-    part->paused = pause;
-    list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, part->topic, part->partition);
-    if (pause)
-        rd_kafka_pause_partitions(part->group->rk, list);
-    else
-        rd_kafka_resume_partitions(part->group->rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
-}
-
 static void store_offset(struct bus_part *part, int64_t offset)
 {
     rd_kafka_topic_partition_list_t *list;
@@ -209,8 +194,6 @@ static void store_through(struct bus_part *part)
         part->end = &part->first;
     if (next >= 0)
         store_offset(part, next);
-    if (part->paused && part->n <= LOW && !bus_draining())
-        pause_fetch(part, false);
 }
 
 void bus_message_done(struct bus_message *message, struct bus_consumer *consumer, enum bus_outcome outcome)
@@ -463,6 +446,34 @@ static void begin(struct bus_message *message)
         unhandled(message);
 }
 
+static void add(struct bus_part *part, const rd_kafka_message_t *message)
+{
+    struct bus_message *copy = bus_message_copy(message);
+
+    copy->part = part;
+    copy->lane = lane_of(part, copy->key);
+    if (part->next_offset < 0)
+        part->next_offset = copy->offset;
+    *part->end = copy;
+    part->end = &copy->next;
+    part->n++;
+    enter_lane(copy);
+}
+
+static void take(struct bus_part *part)
+{
+    const rd_kafka_message_t *message;
+    rd_kafka_event_t *event = NULL;
+
+    while (part->n < HIGH && (event = rd_kafka_queue_poll(part->queue, 0))) {
+        while ((message = rd_kafka_event_message_next(event)))
+            add(part, message);
+        part->group->broken |= ec_bus_event(part->group->rk, part->group->name, event);
+        rd_kafka_event_destroy(event);
+    }
+    part->more = event != NULL;
+}
+
 /* What ends at once comes back here; the loop that is on the stack goes on then, instead of one within another. */
 void bus_part_continue(struct bus_part *part)
 {
@@ -471,7 +482,12 @@ void bus_part_continue(struct bus_part *part)
     if (part->going_on)
         return;
     part->going_on = true;
-    while (part->group && part->working < part->most && !bus_draining() && (message = part->ready)) {
+    while (part->group && part->working < part->most && !bus_draining()) {
+        if (part->more && part->n <= LOW)
+            take(part);
+        message = part->ready;
+        if (!message)
+            break;
         part->ready = message->next_ready;
         if (!part->ready)
             part->ready_end = &part->ready;
@@ -479,6 +495,12 @@ void bus_part_continue(struct bus_part *part)
     }
     part->going_on = false;
     free_when_over(part);
+}
+
+void bus_part_woken(struct bus_part *part)
+{
+    part->more = true;
+    bus_part_continue(part);
 }
 
 /* ------------------------------------------------------------------ the group's side */
@@ -497,6 +519,7 @@ static bool in_transactions(const struct bus_group *group, const char *topic)
 
 struct bus_part *bus_part_new(struct bus_group *group, const char *topic, int32_t partition)
 {
+    static const uint64_t one = 1;
     struct bus_part *part = calloc(1, sizeof(*part));
 
     if (!part || !(part->topic = strdup(topic)))
@@ -507,32 +530,17 @@ struct bus_part *bus_part_new(struct bus_group *group, const char *topic, int32_
     part->ready_end = &part->ready;
     part->most = in_transactions(group, topic) ? bus_at_once() : 1;
     part->next_offset = -1;
+    part->queue = rd_kafka_queue_get_partition(group->rk, topic, partition);
+    if (!part->queue)
+        ec_panic("a partition has no queue");
+    rd_kafka_queue_forward(part->queue, NULL); /* to the group's, where it would go otherwise */
+    rd_kafka_queue_io_event_enable(part->queue, group->port->fd, &one, sizeof(one));
     uv_timer_init(ec_app.loop, &part->timer);
     part->timer.data = part;
     part->next = group->parts;
     group->parts = part;
     live++;
     return part;
-}
-
-void bus_part_add(struct bus_part *part, const rd_kafka_message_t *message)
-{
-    struct bus_message *copy;
-
-    if (bus_draining())
-        return;
-    copy = bus_message_copy(message);
-    if (part->next_offset < 0)
-        part->next_offset = copy->offset;
-    copy->part = part;
-    copy->lane = lane_of(part, copy->key);
-    *part->end = copy;
-    part->end = &copy->next;
-    part->n++;
-    enter_lane(copy);
-    if (part->n >= HIGH)
-        pause_fetch(part, true);
-    bus_part_continue(part);
 }
 
 void bus_part_stop(struct bus_part *part)
@@ -547,7 +555,8 @@ void bus_part_revoke(struct bus_part *part)
     while (*at != part)
         at = &(*at)->next;
     *at = part->next;
-    pause_fetch(part, false); /* librdkafka keeps the pause over a rebalance, and who gets the partition anew knows nothing of it */
+    rd_kafka_queue_io_event_enable(part->queue, -1, NULL, 0);
+    rd_kafka_queue_destroy(part->queue);
     bus_part_stop(part);
     part->group = NULL;
     free_when_over(part);
