@@ -74,7 +74,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
   const { lanes, rows } = useMemo(() => sequence(topology, model), [topology, model]);
   const scroller = useRef<HTMLDivElement>(null);
   const body = useRef<SVGSVGElement>(null);
-  const [room, setRoom] = useState(1000);
+  const [{ room, tall }, setSize] = useState({ room: 1000, tall: 0 });
   const lane = Math.min(Math.max((room - LEFT - 24) / Math.max(lanes.length, 1), NARROWEST), WIDEST);
   const laneX = (index: number) => LEFT + lane * (index + 0.5);
   const width = Math.max(LEFT + lanes.length * lane + 24, room);
@@ -82,9 +82,10 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
 
   useLayoutEffect(() => {
     const view = scroller.current!;
-    const observer = new ResizeObserver(() => setRoom(view.clientWidth));
+    const measure = () => setSize({ room: view.clientWidth, tall: view.clientHeight });
+    const observer = new ResizeObserver(measure);
     observer.observe(view);
-    setRoom(view.clientWidth);
+    measure();
     return () => observer.disconnect();
   }, []);
   useEffect(() => {
@@ -125,7 +126,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
         dots[index]!.setAttribute("cx", x.toFixed(1));
       });
     });
-  }, [player, model, rows, lane]);
+  }, [player, model, rows, lane, room, tall]); // in another room what plays is looked for anew
 
   return (
     <div class="sequence" ref={scroller} tabIndex={0} role="region" aria-label="Sequence of the same steps">

@@ -30,7 +30,7 @@ export function Steps({ model, player, marks, times, onOpen }: Props) {
     if (!box) return;
     const current = box.querySelector<HTMLElement>("[aria-current]");
     if (!current) return;
-    const top = current.offsetTop - box.offsetTop;
+    const top = current.offsetTop; // in the list, which is positioned
     if (top < box.scrollTop || top + current.offsetHeight > box.scrollTop + box.clientHeight) {
       box.scrollTo({ top: top - box.clientHeight / 3, behavior: atOnce ? "auto" : "smooth" });
     }

@@ -5,7 +5,7 @@ import type { Scenario, Step, Topology } from "../src/data";
 
 declare const PROJECT: string; // set by build.mjs
 
-const studio = join(PROJECT, "generated/studio");
+export const studio = join(PROJECT, "generated/studio");
 const read = <T>(path: string) => JSON.parse(readFileSync(join(studio, path), "utf8")) as T;
 
 export const shop = read<Topology>("topology.json");

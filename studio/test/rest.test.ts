@@ -1,12 +1,14 @@
 // The address, words, the GIF's bytes, and the editor's places.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Gif, Palette } from "../src/gif";
 import { formatRoute, parseRoute } from "../src/route";
 import { schedule } from "../src/schedule";
 import { asText } from "../src/text";
 import { marksOf } from "../src/live";
-import { dice, named, scenarios, step } from "./data";
+import { dice, named, scenarios, shop, step, studio } from "./data";
 
 test("an address is what it was made from", () => {
   for (const hash of ["#/", "#/ecommerce", "#/ecommerce/payment-failure?step=7", "#/a%2Fb/c?step=1&view=sequence&with=x,y%2Cz"]) {
@@ -137,4 +139,17 @@ test("a palette names the nearest colour", () => {
   palette.add(colours);
   palette.seal();
   assert.deepEqual([...palette.index(colours)].map((i) => palette.colours[i]), [[255, 255, 255], [200, 20, 20], [20, 20, 200]]);
+});
+
+test("topology.js makes by its calls the picture that topology.json holds", async () => {
+  const text = readFileSync(join(studio, "topology.js"), "utf8");
+  const build = (await import(`data:text/javascript,${encodeURIComponent(text)}`)).default;
+  const made = { title: "", nodes: [] as object[], edges: [] as object[] };
+  build({
+    title: (title: string) => (made.title = title),
+    node: (id: string, more: object) => made.nodes.push({ id, ...more }),
+    connect: (from: string, to: string, more: object) => made.edges.push({ from, to, ...more }),
+  });
+  const edges = shop.edges.map(({ from, to, protocol, external }) => ({ from, to, protocol, ...(external && { external }) })); // a picture needs no more of them
+  assert.deepEqual(made, { title: shop.title, nodes: shop.nodes, edges });
 });

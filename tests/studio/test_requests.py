@@ -74,6 +74,22 @@ def test_origin(studio):
         assert studio.post("/api/examples/ecommerce/check", {"text": "x"}, origin=f"http://{host}:{studio.port}").status == 200
 
 
+def test_spans(studio):
+    """What services tell is kept and told again, whole; a page, whatever its origin, tells nothing."""
+    trace = "5b8efff798038103d269b633813fc60c"
+    span = {"traceId": trace, "spanId": "eee19b7ec3c1b174", "name": "order-svc -> inventory-svc", "kind": 3, "startTimeUnixNano": "1544712660000000000",
+            "endTimeUnixNano": "1544712661000000000", "attributes": [{"key": "ecom.kind", "value": {"stringValue": "call"}}]}
+    body = {"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "order-svc"}}]}, "scopeSpans": [{"spans": [span]}]}]}
+    for origin in ("http://elsewhere.example", "null", f"http://127.0.0.1:{studio.port}"):
+        assert studio.post("/v1/traces", body, origin=origin).problem == "forbidden", origin
+    assert studio.get(f"/api/traces/{trace}").problem == "not-found"
+    assert studio.post("/v1/traces", b"{").problem == "bad-request"
+    assert studio.post("/v1/traces", body).status == 200
+    (told,) = studio.good(f"/api/traces/{trace}")["resourceSpans"]
+    (again,) = told["scopeSpans"][0]["spans"]
+    assert [again[k] for k in ("traceId", "spanId", "name")] == [span[k] for k in ("traceId", "spanId", "name")], again
+
+
 def test_bodies(studio):
     path = "/api/examples/ecommerce/check"
     for kind in (None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", "text/plain; application/json"):

@@ -1,6 +1,6 @@
 // The diagram and the player: played to the end, sought, stepped, by keys alone, by address, with reduced motion.
 import assert from "node:assert/strict";
-import { all, BEAT, NARROW, open, pass, position, said, step, stepOf, until } from "./harness.mjs";
+import { all, BEAT, NARROW, open, pass, position, said, step, stepOf, until, WIDE } from "./harness.mjs";
 
 export async function player(base, shop) {
   const { topology, scenarios } = shop;
@@ -19,6 +19,27 @@ export async function player(base, shop) {
     const lines = await page.$$eval("svg.diagram .edge", (edges) => edges.map((e) => [e.getAttribute("class").match(/p-(\w+)/)[1], e.querySelector(".line").getAttribute("stroke-dasharray"), e.querySelector(".head").getAttribute("d"), getComputedStyle(e.querySelector(".line")).stroke]));
     const protocols = new Map(lines.map(([protocol, ...look]) => [protocol, look]));
     for (const i of [0, 1, 2]) assert.equal(new Set([...protocols.values()].map((look) => look[i])).size, protocols.size, "protocols differ by dash, head and colour");
+  });
+
+  await step("each example of the sidebar is chosen, drawn, and its scenarios go to their ends", open(base, ""), async (page) => {
+    const { examples } = await (await fetch(`${base}/api/examples`)).json();
+    assert.ok(examples.length >= 4, "the shop, and three of other shape");
+    for (const { id, title } of examples.slice(1)) {
+      const whole = await (await fetch(`${base}/api/examples/${id}`)).json();
+      await page.getByRole("navigation", { name: "Examples" }).getByRole("link", { name: title }).click();
+      await page.getByRole("heading", { name: title, level: 1 }).waitFor();
+      await until("all of it is drawn", async () => (await page.locator("svg.diagram .node").count()) === whole.topology.nodes.length);
+      assert.equal(await page.locator("svg.diagram .edge").count(), whole.topology.edges.length);
+      for (const scenario of whole.scenarios) {
+        await page.goto(`${base}/#/${id}/${scenario.name}`);
+        await page.locator(".step").nth(scenario.steps.length - 1).waitFor({ state: "attached" });
+        await page.keyboard.press("End");
+        await until(`the end of ${scenario.name}`, async () => (await position(page)) === `${scenario.steps.length} steps played`);
+        assert.ok((await said(page)).includes(String(scenario.expect.status)), await said(page));
+      }
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: "Run" }).waitFor();
+    }
   });
 
   await step("labels of the diagram do not overlap", open(base, ""), async (page) => {
@@ -111,6 +132,13 @@ export async function player(base, shop) {
     await press("5");
     const half = Number(await until("the middle", () => stepOf(page) !== "1" && stepOf(page)));
     assert.ok(Math.abs(half - count("happy-path") / 2) < 4, String(half));
+    for (let tenths = 1, last = 0; tenths <= 9; tenths++) {
+      await press(String(tenths));
+      last = Number(await until("further on", () => Number(stepOf(page)) > last && stepOf(page)));
+      assert.ok(Math.abs(last - (count("happy-path") * tenths) / 10) < 4, `${tenths}: ${last}`);
+    }
+    await press("0");
+    await until("the beginning again", async () => /^\d+ steps$/.test(await position(page)));
     await press("End");
     await until("the end", async () => / steps played$/.test(await position(page)));
     await press(">");
@@ -239,6 +267,17 @@ export async function player(base, shop) {
     const view = await page.locator(".canvas-view").boundingBox();
     const chip = await page.locator(".message:not([display=none]) .body").first().boundingBox();
     assert.ok(chip.x > view.x && chip.x < view.x + view.width && chip.y > view.y && chip.y < view.y + view.height, "the message is in sight");
+    const inside = (what, where) => page.evaluate(([what, where]) => {
+      const [one, box] = [what, where].map((selector) => document.querySelector(selector).getBoundingClientRect());
+      return one.top >= box.top && one.bottom <= box.bottom;
+    }, [what, where]);
+    await until("its step is in sight in the list", () => inside(".step.now", ".steps"));
+    await page.setViewportSize(WIDE);
+    await page.keyboard.press("s");
+    await page.locator(".sequence .row.now").waitFor();
+    await page.setViewportSize(NARROW);
+    await until("its row, too, when the room has become small", () => inside(".row.now", ".sequence"));
+    await page.keyboard.press("s");
     await page.getByRole("button", { name: "Examples", exact: true }).click();
     await page.getByRole("link", { name: "Cache Hit" }).click();
     await until("the other scenario", async () => /3 steps/.test(await page.locator(".narration, .position").allInnerTexts().then((t) => t.join(" ")).then(async (t) => `${t} ${await page.locator(".step").count()} steps`)));

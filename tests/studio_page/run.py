@@ -104,7 +104,8 @@ def page(temp, part):
     folder.mkdir()
     for name in ("topology.ecom", "ecom.lock"):
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "generated", folder / "generated")
+    for name in ("generated", "examples"):
+        shutil.copytree(ROOT / name, folder / name)
     with subprocess.Popen([pathlib.Path(PROGRAM).resolve(), "topology.ecom", "--port", "0"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
             line = server.stdout.readline()
