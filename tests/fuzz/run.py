@@ -162,7 +162,8 @@ def main():
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         for name, (found, count) in zip(names, pool.map(lambda name: fuzz(name, folder, amount, findings), names)):
-            print(f"fuzz_{name}: {count} executions" + (f", broken; the input is in {findings}" if found else ""))
+            asked = f" of {amount[:-1]}" if found and amount.endswith("x") else ""
+            print(f"fuzz_{name}: {count}{asked} executions" + (f", broken or stopped; log and input are in {findings}" if found else ""))
             if found:
                 failed += 1
                 print("\n".join("    " + line for line in found.splitlines()[-40:]))
