@@ -229,9 +229,11 @@ void ecc_resolve_await(struct ecc_resolver *r, struct ecc_body *body, const stru
     body->effects->starts = true;
     const struct ecc_expr *expr = ecc_resolve_expr(r, body, &name, NULL);
     stmt->u.await.saga = expr;
-    if (body->in_tx)
-        ecc_diag_second(ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "a saga can't be awaited inside a transaction: it has not begun yet"),
-            body->tx, "it begins here");
+    if (body->in_tx) {
+        struct ecc_diag *d =
+            ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "a saga can't be awaited inside a transaction: it has not begun yet");
+        ecc_diag_second(d, body->tx, "it begins here");
+    }
     if (!ECC_IS_UNKNOWN(expr->type)) {
         if (expr->type->kind == ECC_TYPE_SAGA)
             saga = expr->type->saga;

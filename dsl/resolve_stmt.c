@@ -210,8 +210,10 @@ static struct ecc_stmt *resolve_cache(struct ecc_resolver *r, struct ecc_body *b
     struct ecc_cache_ref ref = {0};
     const struct ecc_type *type = &ecc_type_unknown;
 
-    if (body->in_tx)
-        ecc_diag_second(ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "the cache can't be asked inside a transaction"), body->tx, "it begins here");
+    if (body->in_tx) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "the cache can't be asked inside a transaction");
+        ecc_diag_second(d, body->tx, "it begins here");
+    }
     if (ecc_resolve_keyed(r, body, put ? ast->u.put.keyed : ast->u.keyed, &ref)) {
         type = ecc_type_of_record(r->arena, ref.keyspace->value);
         const char *verb = get ? "get" : put ? "put" : "drop";
