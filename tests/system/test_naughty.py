@@ -339,9 +339,9 @@ def checks_hold(s, strings, columns):
     for k in range(0, len(columns), 100):
         blocks = [f"INSERT INTO checks{k // 100} VALUES (1)"]
         for n, i in enumerate(columns[k:k + 100]):
-            insert = f"INSERT INTO checks{k // 100} (n, t{i}) VALUES ({{}}, {sql(strings[i])}{{}})"
-            blocks.append(f"DO $naughty$ BEGIN {insert.format(2, '')}; RAISE 't{i} has no check'; EXCEPTION WHEN check_violation THEN NULL; END $naughty$")
-            blocks.append(insert.format(n + 10, " || 'x'"))
+            into, text = f"INSERT INTO checks{k // 100} (n, t{i}) VALUES", sql(strings[i])
+            blocks.append(f"DO $naughty$ BEGIN {into} (2, {text}); RAISE 't{i} has no check'; EXCEPTION WHEN check_violation THEN NULL; END $naughty$")
+            blocks.append(f"{into} ({n + 10}, {text} || 'x')")
         s.sql("words-svc", ";\n".join(blocks))
 
 
