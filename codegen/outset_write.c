@@ -436,8 +436,8 @@ static bool report_all(struct ecc_outset_ahead *ahead, struct ecc_outset_report 
     if (edited.n) {
         const char *more = edited.n > 1 ? ecc_arena_printf(out->arena, " (and %zu more)", edited.n - 1) : "";
         ahead->error = ecc_arena_printf(out->arena,
-                                        "%s/%s%s is not as it was generated: move the change to the topology or the runtime, then delete "
-                                        "the file to have it written again",
+                                        "%s/%s%s is not as it was generated: move the change to the topology or to a `custom` operation, "
+                                        "then delete the file to have it written again",
                                         ahead->root_path, edited.items[0], more);
     }
     return !edited.n;

@@ -71,6 +71,8 @@ static void report_cycle(struct ecc_resolver *r, const struct walk *stack, size_
     for (; i < n; i++)
         path = ecc_arena_printf(r->arena, "%s -> %s", path, stack[i].node->name);
     struct ecc_diag *d = ecc_diag(r->diags, ECC_E_CYCLE, last->span, "services wait for each other in a circle: %s -> %s", path, last->to->name);
+    if (n && stack[n - 1].node != last->to)
+        ecc_diag_second(d, stack[n - 1].via->span, "the one before it");
     ecc_diag_help(r->diags, d, "let one of them learn by an event, or start a saga");
 }
 

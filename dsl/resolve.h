@@ -148,6 +148,7 @@ struct ecc_body { /* what is being resolved: an operation, a consumer, a saga's 
     struct ecc_effects *effects;
     const char *step;                  /* the saga step whose calls are being resolved, or NULL */
     bool in_tx, tx_writes;
+    struct ecc_span tx;                /* the word, when in_tx */
     int loops;
     bool has_facts;
     struct { struct ecc_symbol **items; size_t n, cap; } scope;   /* innermost last */

@@ -143,6 +143,7 @@ void ecc_resolve_call(struct ecc_resolver *r, struct ecc_body *body, const struc
 
     if (body->in_tx) {
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "a call inside a transaction");
+        ecc_diag_second(d, body->tx, "it begins here");
         ecc_diag_help(r->diags, d, "locks would be held while the other side thinks: call before or after the `tx`");
     }
     if (!stmt) {
@@ -228,8 +229,11 @@ void ecc_resolve_await(struct ecc_resolver *r, struct ecc_body *body, const stru
     body->effects->starts = true;
     const struct ecc_expr *expr = ecc_resolve_expr(r, body, &name, NULL);
     stmt->u.await.saga = expr;
-    if (body->in_tx)
-        ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "a saga can't be awaited inside a transaction: it has not begun yet");
+    if (body->in_tx) {
+        struct ecc_diag *d =
+            ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "a saga can't be awaited inside a transaction: it has not begun yet");
+        ecc_diag_second(d, body->tx, "it begins here");
+    }
     if (!ECC_IS_UNKNOWN(expr->type)) {
         if (expr->type->kind == ECC_TYPE_SAGA)
             saga = expr->type->saga;

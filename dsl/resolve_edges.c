@@ -33,6 +33,7 @@ struct ecc_edge *ecc_need_edge(struct ecc_resolver *r, const struct ecc_node *fr
     if (!ecc_mark(r, &from->in, to->name)) /* said before */
         return NULL;
     struct ecc_diag *d = ecc_diag(r->diags, ECC_E_NO_EDGE, span, "there is no edge %s -> %s", from->name, to->name);
+    ecc_diag_second(d, to->span, "declared here");
     if (!need)
         need = to->kind == ECC_NODE_EXTERNAL ? "{ https external }" : "{ http }";
     const char *line = ecc_arena_printf(r->arena, "edge %s -> %s %s", from->name, to->name, need);

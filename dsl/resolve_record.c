@@ -22,7 +22,9 @@ static void give(struct ecc_resolver *r, struct ecc_body *body, struct draft *d,
 
     if (!field) {
         const char *what = record->name ? ecc_arena_printf(r->arena, "%s of %s called", d->what, record->name) : d->what;
-        ecc_unknown(r, record, &ast->name, ECC_E_UNKNOWN_FIELD, what);
+        struct ecc_diag *unknown = ecc_unknown(r, record, &ast->name, ECC_E_UNKNOWN_FIELD, what);
+        if (record->name && record->span.end)
+            ecc_diag_second(unknown, record->span, "declared here");
         ecc_resolve_expr(r, body, ast->value, &ecc_type_unknown); /* for what else may be wrong in it */
         d->open = true;
         return;

@@ -98,12 +98,14 @@ static struct ecc_stmt *resolve_tx(struct ecc_resolver *r, struct ecc_body *body
     bool outer = body->in_tx;
 
     if (outer)
-        ecc_diag(r->diags, ECC_E_NESTED_TX, ast->span, "a transaction inside a transaction");
+        ecc_diag_second(ecc_diag(r->diags, ECC_E_NESTED_TX, ast->span, "a transaction inside a transaction"), body->tx, "the outer one");
     else if (body->node->kind == ECC_NODE_SERVICE && !body->node->u.service.has_database)
         ecc_diag(r->diags, ECC_E_NO_DATABASE, ast->span, "%s has no database", body->node->name);
     body->in_tx = true;
-    if (!outer)
+    if (!outer) {
         body->tx_writes = false;
+        body->tx = (struct ecc_span){ast->span.start, ast->span.start + 2};
+    }
     stmt->u.block = ecc_resolve_block(r, body, &ast->u.block, ends);
     body->in_tx = outer;
     if (!outer && body->tx_writes)
@@ -208,8 +210,10 @@ static struct ecc_stmt *resolve_cache(struct ecc_resolver *r, struct ecc_body *b
     struct ecc_cache_ref ref = {0};
     const struct ecc_type *type = &ecc_type_unknown;
 
-    if (body->in_tx)
-        ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "the cache can't be asked inside a transaction");
+    if (body->in_tx) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_CALL_IN_TX, ast->span, "the cache can't be asked inside a transaction");
+        ecc_diag_second(d, body->tx, "it begins here");
+    }
     if (ecc_resolve_keyed(r, body, put ? ast->u.put.keyed : ast->u.keyed, &ref)) {
         type = ecc_type_of_record(r->arena, ref.keyspace->value);
         const char *verb = get ? "get" : put ? "put" : "drop";

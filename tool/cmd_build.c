@@ -72,13 +72,15 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
         .lock_length = topology->lock_length,
     };
     size_t said = topology->diags.n;
+    bool building = !strcmp(cli->command, "build");
+    FILE *list = cli->format == ECC_FORMAT_TEXT ? stdout : stderr; /* a machine's document stands alone */
 
     ecc_outset_init(&out, &cli->arena);
     ecc_outset_begin(&out, folder, check);
     bool good = ecc_codegen(&cg);
     if (topology->diags.errors || !good || out.error)
         ecc_outset_drop(&out);
-    if (topology->diags.n > said)
+    if (topology->diags.n > said || building)
         ecc_topology_report(cli, topology);
     if (topology->diags.errors)
         return ECC_EXIT_FAILED;
@@ -90,15 +92,15 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
         return ecc_say_error(ECC_EXIT_FAILED, "%s", report.error);
     int missed = miss_custom(cli, topology->model, folder);
     if (check) {
-        show(&report, folder, stdout);
+        show(&report, folder, list);
         if (new_lock)
-            printf("%-6s %s\n", cg.lock ? "change" : "add", lock_path);
+            fprintf(list, "%-6s %s\n", cg.lock ? "change" : "add", lock_path);
         return report.n || new_lock ? ECC_EXIT_DIFFERENT : missed;
     }
     if (new_lock && !ecc_write_file(&cli->arena, lock_path, cg.new_lock, cg.new_lock_length, &error))
         return ecc_say_error(ECC_EXIT_IO, "%s", error);
-    if (!strcmp(cli->command, "build"))
-        show(&report, folder, stdout);
+    if (building)
+        show(&report, folder, list);
     return missed;
 }
 
@@ -114,7 +116,11 @@ int ecc_cmd_build(struct ecc_cli *cli)
     if (code)
         return code;
     const char *file = cli->nargs ? cli->args[0] : "topology.ecom";
-    if ((code = ecc_topology_load(cli, file, &topology)) || (code = ecc_topology_report(cli, &topology)))
+    if ((code = ecc_topology_load(cli, file, &topology)))
+        return code;
+    if (topology.diags.errors || points || statements) /* else it is told together with what the generation finds */
+        code = ecc_topology_report(cli, &topology);
+    if (code)
         return code;
     if (points || statements)
         return write_lists(cli, &topology, points, statements);

@@ -56,14 +56,7 @@ def reported(ecomc, folder, marks, text, build):
     (folder / "topology.ecom").write_text(text, encoding="latin-1" if "latin-1" in marks else "utf-8")
     command = ["build", "--check"] if build or "lock" in marks else ["check"]
     run = subprocess.run([ecomc, *command, "--format=json"], cwd=folder, capture_output=True, text=True, timeout=60)
-    found = []
-    decoder = json.JSONDecoder()
-    rest = run.stdout.lstrip()
-    while rest.startswith("["):
-        items, end = decoder.raw_decode(rest)
-        found += [item["code"] for item in items]
-        rest = rest[end:].lstrip()
-    return run.returncode, found
+    return run.returncode, [item["code"] for item in json.loads(run.stdout)]
 
 
 def prove(ecomc, code):

@@ -20,16 +20,14 @@ import pages
 import sarif
 
 
-def run_case(ecomc, file):
-    """Exit status and what was said."""
+def run_case(ecomc, file, option="--color=never"):
+    """How it ended and what was said."""
     if not file.with_suffix(".lock").exists():
-        run = subprocess.run([ecomc, "check", file.name, "--color=never"], cwd=file.parent, capture_output=True, text=True, timeout=60)
-        return run.returncode, run.stderr
+        return subprocess.run([ecomc, "check", file.name, option], cwd=file.parent, capture_output=True, text=True, timeout=60)
     with tempfile.TemporaryDirectory() as temp:
         shutil.copy(file, temp)
         shutil.copy(file.with_suffix(".lock"), pathlib.Path(temp) / "ecom.lock")
-        run = subprocess.run([ecomc, "build", "--check", file.name, "--color=never"], cwd=temp, capture_output=True, text=True, timeout=60)
-        return run.returncode, run.stderr
+        return subprocess.run([ecomc, "build", "--check", file.name, option], cwd=temp, capture_output=True, text=True, timeout=60)
 
 
 def without_summary(said):
@@ -56,7 +54,8 @@ def main():
     files = [pathlib.Path(a).resolve() for a in args[1:]] or sorted(here.glob("*.ecom"))
     failed = more = 0
     for file in files:
-        status, said = run_case(ecomc, file)
+        run = run_case(ecomc, file)
+        status, said = run.returncode, run.stderr
         said, summed_up = without_summary(said)
         expected_file = file.with_suffix(".stderr")
         right_status = (status == 0) == file.name.startswith(("ok_", "W")) and status >= 0
@@ -72,7 +71,7 @@ def main():
         elif not summed_up:
             print(f"{file.name}: the last line does not sum up what was said")
             failed += 1
-    for checks in () if args[1:] else (pages.check(ecomc, bless), sarif.check(ecomc, files)):
+    for checks in () if args[1:] else (pages.check(ecomc, bless), sarif.check(run_case, ecomc, files)):
         for name, wrong in checks:
             more += 1
             failed += bool(wrong)

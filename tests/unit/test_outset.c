@@ -131,6 +131,7 @@ static void test_edited(void **state)
     spill("generated/a.c", "mine\n");
     assert_false(build(false, "a.c", "three\n", "b.c", "four\n", NULL));
     assert_non_null(strstr(report.error, "/generated/a.c is not as it was generated"));
+    assert_non_null(strstr(report.error, "to a `custom` operation"));
     assert_null(strchr(report.error, '\n'));
     assert_string_equal(slurp("generated/a.c"), "mine\n");
     assert_string_equal(slurp("generated/b.c"), "two\n"); /* nothing was written */
