@@ -20,6 +20,7 @@ struct ecc_arena {
     void (*oom)(void *context); /* exits, also called by a thread of the compiler's; with a limit it may longjmp; may be NULL */
     void *oom_context;
     struct ecc_arena *scratch;
+    struct ecc_arena_block *spare; /* of a scratch arena: what it had, and its next blocks or its parent's will be */
 };
 
 void ecc_arena_init(struct ecc_arena *arena);
@@ -58,6 +59,8 @@ struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena);
             (list)->items = ecc_arena_grow((arena), (list)->items, &(list)->cap, sizeof *(list)->items);                              \
         (list)->items[(list)->n++] = (value);                                                                                         \
     } while (0)
+/* More room for what was made in this arena, old < size bytes: in place, where nothing was made since, or a copy. */
+void *ecc_arena_longer(struct ecc_arena *arena, void *data, size_t old, size_t size);
 void *ecc_arena_grow(struct ecc_arena *arena, void *items, size_t *cap, size_t size);
 
 #endif
