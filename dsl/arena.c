@@ -14,7 +14,7 @@
 
 #define ALIGNED(size) (((size) + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1))
 
-enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 4 * 1024 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
+enum { FIRST_BLOCK = 64 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
 
 struct ecc_arena_block {
     struct ecc_arena_block *next;
@@ -22,6 +22,8 @@ struct ecc_arena_block {
     size_t dirty;        /* of a spare one: bytes of data that are to be zeroed */
     max_align_t data[];
 };
+
+static const size_t LARGEST_BLOCK = 2 * HUGE_PAGE - sizeof(struct ecc_arena_block);
 
 /* Large blocks are pages of their own, huge ones where there are any: a model of a thousand services is read all over, and most of the time
  * that takes is for pages that are touched the first time or not in the TLB. Not under the sanitizer, which watches the heap. */
@@ -47,6 +49,21 @@ static struct ecc_arena_block *map_block(size_t bytes)
     block->size = size - sizeof *block;
     return block;
 #endif
+}
+
+struct ecc_arena_block *ecc_arena_block_new(void)
+{
+    struct ecc_arena_block *block = map_block(sizeof *block + LARGEST_BLOCK);
+
+    if (block)
+        madvise(block, block->mapped, MADV_POPULATE_WRITE); /* where that fails they come when they are used */
+    return block;
+}
+
+void ecc_arena_give(struct ecc_arena *arena, struct ecc_arena_block *block)
+{
+    block->next = arena->spare;
+    arena->spare = block;
 }
 
 static void free_blocks(struct ecc_arena_block *block)
@@ -160,6 +177,8 @@ static void add_block(struct ecc_arena *arena, size_t need)
         block = take_spare(arena, need, most);
         if (!block && arena->scratch)
             block = take_spare(arena->scratch, need, most);
+        if (!block && arena->refill && need <= LARGEST_BLOCK && LARGEST_BLOCK <= most)
+            block = arena->refill(arena->refill_context);
         if (!block)
             block = map_block(sizeof *block + size);
     }

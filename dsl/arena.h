@@ -21,10 +21,17 @@ struct ecc_arena {
     void *oom_context;
     struct ecc_arena *scratch;
     struct ecc_arena_block *spare; /* of a scratch arena: what it had, and its next blocks or its parent's will be */
+    struct ecc_arena_block *(*refill)(void *context); /* may be NULL: one of ecc_arena_block_new that is ready, or NULL */
+    void *refill_context;
 };
 
 void ecc_arena_init(struct ecc_arena *arena);
 void ecc_arena_free(struct ecc_arena *arena);
+
+/* A large block whose pages are there already, made by another thread for the arena's `refill`; NULL when it can't be had. It is given to an
+ * arena, if only to be freed with it. */
+struct ecc_arena_block *ecc_arena_block_new(void);
+void ecc_arena_give(struct ecc_arena *arena, struct ecc_arena_block *block);
 
 void *ecc_arena_more(struct ecc_arena *arena, size_t size); /* in a new block: ecc_arena_alloc calls it when it has to */
 

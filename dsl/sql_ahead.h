@@ -2,7 +2,7 @@
  *
  * The parser tells of each text as it comes by it; the resolver takes the tree. The result does not depend on who parses what: a thread does
  * exactly what the resolver would do itself, and the resolver does it where no thread has begun. Few texts, or one processor: no thread at
- * all.
+ * all. Between texts a thread also has the kernel make the pages of the arena's next block.
  */
 #ifndef ECC_SQL_AHEAD_H
 #define ECC_SQL_AHEAD_H
