@@ -117,6 +117,27 @@ void ecc_arena_free(struct ecc_arena *arena)
     arena->scratch = NULL;
 }
 
+void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
+{
+    struct ecc_arena_block **at = &arena->head;
+
+    if (other->scratch)
+        ecc_arena_free(other->scratch);
+    if (*at)
+        at = &(*at)->next; /* the first is the one that is filled */
+    else
+        *arena = (struct ecc_arena){.oom = arena->oom, .oom_context = arena->oom_context, .limit = arena->limit};
+    struct ecc_arena_block *rest = *at;
+    *at = other->head;
+    while (*at)
+        at = &(*at)->next;
+    *at = rest;
+    arena->total += other->total;
+    other->head = NULL;
+    other->scratch = NULL;
+    ecc_arena_free(other);
+}
+
 /* Keeps the block that was made last, the largest, and as spare ones those that are mapped. The sanitizer is to see whoever still reads
  * what was there. */
 static void empty(struct ecc_arena *arena)

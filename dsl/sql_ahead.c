@@ -86,7 +86,7 @@ static void *work(void *data)
         pthread_mutex_lock(&ahead->lock);
         slot.state = PARSED;
         ahead->slots.items[number] = slot;
-        pthread_cond_signal(&ahead->parsed);
+        pthread_cond_broadcast(&ahead->parsed);
     }
     pthread_mutex_unlock(&ahead->lock);
     return NULL;
@@ -171,7 +171,7 @@ const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_
     if (!ahead->nworkers)
         return NULL;
     pthread_mutex_lock(&ahead->lock);
-    struct slot *slot = &ahead->slots.items[number]; /* whoever takes adds no more: the list does not move */
+    struct slot *slot = &ahead->slots.items[number]; /* nobody adds any more: the list does not move */
     while (slot->state == BEGUN)
         pthread_cond_wait(&ahead->parsed, &ahead->lock);
     if (slot->state == WAITS)
@@ -180,6 +180,11 @@ const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_
         tree = slot->tree;
     pthread_mutex_unlock(&ahead->lock);
     return tree;
+}
+
+size_t ecc_sql_ahead_threads(const struct ecc_sql_ahead *ahead)
+{
+    return ahead ? ahead->nworkers : 0;
 }
 
 void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead)
