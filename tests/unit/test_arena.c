@@ -101,6 +101,32 @@ static void what_was_used_is_zeroed(void **state)
     assert_null(arena.spare);
 }
 
+static void what_is_adopted_stays(void **state)
+{
+    struct ecc_arena arena, other, empty;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    ecc_arena_init(&other);
+    ecc_arena_init(&empty);
+    char *own = ecc_arena_strdup(&arena, "own"), *theirs = ecc_arena_strdup(&other, "theirs");
+    for (int i = 0; i < 100; i++)
+        memset(ecc_arena_alloc(&other, 100 * 1000), 1, 100 * 1000);
+    ecc_arena_alloc(ecc_arena_scratch(&other), 1000);
+    size_t total = arena.total + other.total;
+    ecc_arena_adopt(&arena, &other);
+    ecc_arena_adopt(&arena, &empty);
+    assert_int_equal(arena.total, total);
+    assert_null(other.head);
+    assert_string_equal(own, "own");
+    assert_string_equal(theirs, "theirs");
+    assert_string_equal(ecc_arena_strdup(&arena, "more"), "more");
+    ecc_arena_adopt(&empty, &arena);
+    assert_string_equal(theirs, "theirs");
+    assert_string_equal(ecc_arena_strdup(&empty, "more"), "more");
+    ecc_arena_free(&empty);
+}
+
 static void texts_are_copied(void **state)
 {
     struct ecc_arena arena;
@@ -178,6 +204,7 @@ int main(void)
         cmocka_unit_test(lists_keep_what_they_hold),
         cmocka_unit_test(a_list_grows_in_place_while_it_is_the_last),
         cmocka_unit_test(what_was_used_is_zeroed),
+        cmocka_unit_test(what_is_adopted_stays),
         cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(sizes_that_overflow_are_out_of_memory),
         cmocka_unit_test(more_than_the_limit_is_out_of_memory),
