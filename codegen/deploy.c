@@ -344,6 +344,7 @@ static void add_tunings(struct making *m, const struct ecc_process *process)
     if (process->database)
         add_tuning(m, "EC_PG_POOL", "8", "connections to the database, beside two of its own");
     if (service && process->node->u.service.nconsumers > 0) {
+        add_tuning(m, "EC_EVENTS_AT_ONCE", "32", "events of a partition, of different keys, that are handled side by side");
         add_tuning(m, "EC_EVENT_MS", "30000", "milliseconds that the handler of an event may take");
         add_tuning(m, "EC_KAFKA_SESSION_MS", "6000", "milliseconds that a consumer may be silent before its partitions are another's");
     }

@@ -28,8 +28,8 @@ struct ecc_arena {
 void ecc_arena_init(struct ecc_arena *arena);
 void ecc_arena_free(struct ecc_arena *arena);
 
-/* A large block whose pages are there already, made by another thread for the arena's `refill`; NULL when it can't be had. It is given to an
- * arena, if only to be freed with it. */
+/* A large block whose pages are there already, made by another thread for the arena's `refill`; NULL when it can't be had. It is given to
+ * an arena, if only to be freed with it. */
 struct ecc_arena_block *ecc_arena_block_new(void);
 void ecc_arena_give(struct ecc_arena *arena, struct ecc_arena_block *block);
 

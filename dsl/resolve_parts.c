@@ -1,8 +1,8 @@
 /* The bodies of services, half of `check`, on several processors.
  *
- * A body changes nothing but its own service's part of the model. Everything else that it leaves goes through the resolver: names and marks in
- * the symbol table, lists, diagnostics, memory. So each part of the services has a resolver of its own, with a symbol table on top of the
- * common one, which nobody changes meanwhile. Then all is put together in the order of the parts, which is that of the source: the result
+ * A body changes nothing but its own service's part of the model. Everything else that it leaves goes through the resolver: names and
+ * marks in the symbol table, lists, diagnostics, memory. So each part of the services has a resolver of its own, with a symbol table on top
+ * of the common one, which nobody changes meanwhile. Then all is put together in the order of the parts, which is that of the source: the result
  * does not depend on how many there are. Marks are set, never asked for, while bodies are resolved across services.
  */
 #include "resolve.h"

@@ -20,8 +20,8 @@ struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena);
 /* text: of a statement, or with a prefix of what stands in its parentheses; it lasts until the end. Returns its number. NULL: nothing, 0. */
 size_t ecc_sql_ahead_add(struct ecc_sql_ahead *ahead, const char *prefix, struct ecc_text text);
 
-/* The tree of what was added under this number, if its text with prefix and $n is this one, until the end; NULL: the caller parses, and tells
- * what is wrong. Waits while a thread is at it. By any thread, after the last was added. */
+/* The tree of what was added under this number, if its text with prefix and $n is this one, until the end; NULL: the caller parses, and
+ * tells what is wrong. Waits while a thread is at it. By any thread, after the last was added. */
 const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_t number, const char *text);
 
 size_t ecc_sql_ahead_threads(const struct ecc_sql_ahead *ahead); /* that are at it, one for each other processor; NULL: 0 */

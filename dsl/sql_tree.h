@@ -25,8 +25,8 @@ struct ecc_sql_node {
 /* NULL when the tree is nested deeper than an analysis should follow. */
 struct ecc_sql_node *ecc_sql_tree(struct ecc_arena *arena, const char *json);
 
-/* The first eight bytes of a key, of a literal known when this is compiled: most members are told apart by them, without a look at the text,
- * which another processor wrote. */
+/* The first eight bytes of a key, of a literal known when this is compiled: most members are told apart by them, without a look at the
+ * text, which another processor wrote. */
 static inline uint64_t ecc_sql_tag(const char *key)
 {
     size_t n = strlen(key);

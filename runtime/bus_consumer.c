@@ -26,11 +26,17 @@ static struct {
     int ticks;
     int64_t session_ms; /* how long a consumer may be silent before its partitions are another's */
     int64_t event_ms;   /* how long the handler of an event may take, and so how long a claim of one who has died is respected */
-} consumer = {.session_ms = 6000, .event_ms = 30000};
+    int64_t at_once;    /* events of a partition that are handled side by side */
+} consumer = {.session_ms = 6000, .event_ms = 30000, .at_once = 32};
 
 int64_t bus_event_ms(void)
 {
     return consumer.event_ms;
+}
+
+int bus_at_once(void)
+{
+    return (int)consumer.at_once;
 }
 
 bool bus_draining(void)
@@ -39,15 +45,6 @@ bool bus_draining(void)
 }
 
 /* ------------------------------------------------------------------ events of a group */
-
-static struct bus_part *part_find(struct bus_group *group, const char *topic, int32_t partition)
-{
-    struct bus_part *part = group->parts;
-
-    while (part && (part->partition != partition || strcmp(part->topic, topic)))
-        part = part->next;
-    return part;
-}
 
 static void revoke_all(struct bus_group *group)
 {
@@ -73,31 +70,11 @@ static void on_rebalance(struct bus_group *group, rd_kafka_event_t *event)
     ec_log(EC_LOG_INFO, NULL, "partitions assigned", EC_L_STR("group", group->name), EC_L_INT("partitions", list->cnt));
 }
 
-static void on_messages(struct bus_group *group, rd_kafka_event_t *event)
-{
-    const rd_kafka_message_t *message;
-
-    while ((message = rd_kafka_event_message_next(event))) {
-        struct bus_part *part;
-
-        if (message->err) {
-            ec_log(EC_LOG_WARN, NULL, "bus error", EC_L_STR("role", group->name), EC_L_STR("why", rd_kafka_message_errstr(message)));
-            continue;
-        }
-        part = part_find(group, rd_kafka_topic_name(message->rkt), message->partition);
-        if (part)
-            bus_part_add(part, message);
-    }
-}
-
 static void on_event(struct ec_bus_port *port, rd_kafka_event_t *event)
 {
     struct bus_group *group = port->data;
 
     switch (rd_kafka_event_type(event)) {
-    case RD_KAFKA_EVENT_FETCH:
-        on_messages(group, event);
-        break;
     case RD_KAFKA_EVENT_REBALANCE:
         on_rebalance(group, event);
         break;
@@ -126,6 +103,8 @@ static void after_events(struct ec_bus_port *port)
 {
     struct bus_group *group = port->data;
 
+    for (struct bus_part *part = group->parts; part; part = part->next)
+        bus_part_woken(part);
     if (group->rk && (group->broken || (group->closing && rd_kafka_consumer_closed(group->rk))))
         group_forget(group);
 }
@@ -147,7 +126,7 @@ static int group_open(struct bus_group *group, const char **why)
     ec_bus_set(conf, "heartbeat.interval.ms", ms);
     ec_bus_set(conf, "fetch.wait.max.ms", "20"); /* the embedded broker answers an empty fetch only after it, whatever comes meanwhile */
     ec_bus_set(conf, "fetch.error.backoff.ms", "100");
-    ec_bus_set(conf, "queued.max.messages.kbytes", "4096");
+    ec_bus_set(conf, "queued.max.messages.kbytes", "1024"); /* of a partition */
     ec_bus_set(conf, "enable.partition.eof", "false");
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
                                        RD_KAFKA_EVENT_OFFSET_COMMIT);
@@ -292,7 +271,7 @@ static struct bus_group *group_of(const char *name)
     group->age =
         ec_metric(EC_GAUGE_MOST, "ec_consumer_lag_seconds", "Age of the oldest message that was fetched and is not handled yet", labels.p);
     group->assigned = ec_metric(EC_GAUGE, "ec_consumer_partitions", "Partitions assigned to this process", labels.p);
-    group->waiting = ec_metric(EC_GAUGE, "ec_dead_letters_waiting", "Partitions that wait until the bus has their dead letter", labels.p);
+    group->waiting = ec_metric(EC_GAUGE, "ec_dead_letters_waiting", "Messages that wait until the bus has their dead letter", labels.p);
     ec_buf_free(&labels);
     for (int i = BUS_DEAD_LETTER; i < NBUS_OUTCOMES; i++)
         group->other.outcomes[i] = outcome_metric(name, "other", (enum bus_outcome)i);
@@ -307,6 +286,7 @@ static void consumer_configure(struct ec_app *app, struct ec_config_errors *erro
     ec_bus_configure(errors);
     consumer.session_ms = ec_config_int(errors, "EC_KAFKA_SESSION_MS", 6000, 300, 300000);
     consumer.event_ms = ec_config_int(errors, "EC_EVENT_MS", 30000, 1000, 3600000);
+    consumer.at_once = ec_config_int(errors, "EC_EVENTS_AT_ONCE", 32, 1, 256);
 }
 
 static int consumer_start(struct ec_app *app, const char **why)

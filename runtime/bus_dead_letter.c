@@ -1,5 +1,5 @@
-/* A message that can't be handled goes, bytes and headers as they came, to `<topic>.dead-letter`, with headers that say why, and the
- * partition goes on. It is sent until the bus has it: to go on without would lose it, so meanwhile the partition waits, which the gauge
+/* A message that can't be handled goes, bytes and headers as they came, to `<topic>.dead-letter`, with headers that say why, and its lane
+ * of the partition goes on. It is sent until the bus has it: to go on without would lose it, so meanwhile the lane waits, which the gauge
  * ec_dead_letters_waiting shows. The offset is stored after the delivery; a crash between the two makes a second letter. The reason names
  * the error, never a value.
  */
@@ -14,7 +14,7 @@
 enum { AGAIN_MS = 1000, NHEADERS = 8 };
 
 struct letter {
-    struct bus_part *part;
+    struct bus_message *message;
     struct bus_consumer *consumer;
     const char *group;
     struct ec_metric *waiting;
@@ -39,11 +39,9 @@ static void send_letter(uv_timer_t *timer);
 /* When the partition is gone, whoever has it now meets the message again. */
 static bool given_up(struct letter *letter)
 {
-    if (letter->part->group && !bus_draining())
+    if (letter->message->part->group && !bus_draining())
         return false;
-    letter->part->busy = false;
-    if (!letter->part->group)
-        bus_part_done(letter->part, NULL, BUS_SKIPPED);
+    bus_message_left(letter->message);
     over(letter);
     return true;
 }
@@ -62,6 +60,8 @@ static void count(const struct letter *letter)
 static void on_delivered(void *data, bool ok)
 {
     struct letter *letter = data;
+    struct bus_message *message = letter->message;
+    struct bus_part *part = message->part;
 
     if (!ok) {
         if (!given_up(letter))
@@ -70,20 +70,20 @@ static void on_delivered(void *data, bool ok)
     }
     if (letter->consumer)
         EC_CRASH_AFTER("%s.dead-letter", ec_crash_program(letter->consumer->declared->program));
-    ec_log(EC_LOG_ERROR, NULL, "an event is a dead letter", EC_L_STR("group", letter->group), EC_L_STR("topic", letter->part->topic),
-           EC_L_INT("partition", letter->part->partition), EC_L_INT("offset", letter->part->first->offset),
+    ec_log(EC_LOG_ERROR, NULL, "an event is a dead letter", EC_L_STR("group", letter->group), EC_L_STR("topic", part->topic),
+           EC_L_INT("partition", part->partition), EC_L_INT("offset", message->offset),
            EC_L_STR("reason", letter->reason), EC_L_STR("detail", letter->detail));
     count(letter);
-    bus_part_done(letter->part, letter->consumer, BUS_DEAD_LETTER);
-    bus_part_continue(letter->part);
+    bus_message_done(message, letter->consumer, BUS_DEAD_LETTER);
+    bus_part_continue(part);
     over(letter);
 }
 
 static void send_letter(uv_timer_t *timer)
 {
     struct letter *letter = timer->data;
-    const struct bus_part *part = letter->part;
-    const struct bus_message *message = part->first;
+    const struct bus_message *message = letter->message;
+    const struct bus_part *part = message->part;
     struct ec_bus_header *headers;
     char topic[300], partition[16], offset[24], attempts[16], time[40];
     size_t n = message->nheaders;
@@ -114,19 +114,19 @@ static void send_letter(uv_timer_t *timer)
     free(headers);
 }
 
-void bus_dead_letter(struct bus_part *part, struct bus_consumer *consumer, const char *reason, const char *detail, int attempts)
+void bus_dead_letter(struct bus_message *message, struct bus_consumer *consumer, const char *reason, const char *detail, int attempts)
 {
+    const struct bus_group *group = message->part->group;
     struct letter *letter = calloc(1, sizeof(*letter));
 
     if (!letter)
         abort();
     *letter = (struct letter){
-        .part = part, .consumer = consumer, .group = part->group->name, .waiting = part->group->waiting, .attempts = attempts};
+        .message = message, .consumer = consumer, .group = group->name, .waiting = group->waiting, .attempts = attempts};
     snprintf(letter->reason, sizeof(letter->reason), "%s", reason);
     snprintf(letter->detail, sizeof(letter->detail), "%s", detail ? detail : "");
     uv_timer_init(ec_app.loop, &letter->timer);
     letter->timer.data = letter;
-    part->busy = true;
     ec_metric_add(letter->waiting, 1);
     send_letter(&letter->timer);
 }

@@ -93,7 +93,8 @@ def test_processors(bench, _):
     """With one processor there is no thread at all: what is said and what is written is the same."""
     folder, text = bench.folder(100, "-processors"), gen_topology.topology(100)
     all_cpus = sorted(os.sched_getaffinity(0))
-    for name, old, new, left in (("right", "", "", 0), ("many", "return request", "return reqest", 0), ("last", "return known", "return nown", 9)):
+    wrong = ("many", "return request", "return reqest", 0), ("last", "return known", "return nown", 9)
+    for name, old, new, left in (("right", "", "", 0), *wrong):
         pieces = text.split(old) if old else [text]
         assert not old or len(pieces) > 20, f"{old!r} is not in the topology"
         whole = len(pieces) - left

@@ -64,7 +64,7 @@ static void handle(struct ec_task *task)
     }
 }
 
-static const struct ec_program program = {.name = "test.Shown", .run = handle, .frame_size = sizeof(struct frame), .in = &shown_record};
+static struct ec_program program = {.name = "test.Shown", .run = handle, .frame_size = sizeof(struct frame), .in = &shown_record};
 struct ec_consumer declared = {
     .event = &shown_event, .retries = 2, .backoff_min_ms = 5, .backoff_max_ms = 20, .dead_letter = true, .program = &program};
 
@@ -118,6 +118,7 @@ static int start_with(const struct ec_consumer *const *list)
     snprintf(group_name, sizeof(group_name), "test-svc.group-%d-%d", (int)getpid(), round_number);
     snprintf(other_group_name, sizeof(other_group_name), "test-svc.others-%d-%d", (int)getpid(), round_number);
     topic.name = topic_name;
+    program.repeat = EC_REPEAT_READ;
     declared.group = group_name;
     declared.dead_letter = true;
     other = declared;
@@ -138,6 +139,14 @@ int start_all(void **state)
 {
     (void)state;
     return start_with(consumers);
+}
+
+int start_transactions(void **state)
+{
+    int failed = start_all(state);
+
+    program.repeat = EC_REPEAT_ATOMIC; /* before the group has partitions */
+    return failed;
 }
 
 int start_two_groups(void **state)

@@ -46,6 +46,7 @@ extern char topic_name[64], dead_name[80], group_name[64], other_group_name[64];
 
 /* A test's setup and teardown; with another consumer in a group of its own. */
 int start_all(void **state);
+int start_transactions(void **state); /* the handler is a transaction and nothing else */
 int start_two_groups(void **state);
 int stop_all(void **state);
 int bus_test_run(int (*run)(void)); /* main: with the bus around run */

@@ -36,6 +36,44 @@ static void test_order_of_a_key(void **state)
     assert_in_range(seen.most_in_flight, 1, 3);
 }
 
+/* What is repeated comes again before the next of its key. */
+static void test_keys_side_by_side(void **state)
+{
+    int64_t last[26];
+    char key[2] = "a";
+
+    (void)state;
+    memset(last, -1, sizeof(last));
+    seen.fail_times = 300;
+    seen.fail_with = &ec_error_conflict; /* costs no attempt */
+    for (int i = 0; i < 2000; i++) {
+        key[0] = (char)('a' + i % 26);
+        send_one(key, i);
+    }
+    await_seen(2300);
+    assert_int_equal(seen.calls, 2300);
+    assert_int_equal((int)outcome("retried"), 300);
+    assert_int_equal((int)outcome("done"), 2000);
+    for (int i = 0; i < 2300; i++) {
+        int k = seen.id[i][0] - 'a';
+        assert_true(seen.n[i] == last[k] || seen.n[i] == (last[k] < 0 ? k : last[k] + 26));
+        last[k] = seen.n[i];
+    }
+    assert_in_range(seen.most_in_flight, 4, 26);
+}
+
+static void test_no_key_is_one_key(void **state)
+{
+    const char *const headers[] = {"ce_type", "Shown.v1", NULL};
+    const char *body = "{\"id\":\"a\",\"n\":1}";
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        send_raw(topic_name, (struct ec_str){NULL, 0}, ec_str_of(body), headers);
+    await_seen(200);
+    assert_in_range(seen.most_in_flight, 1, 3); /* partitions */
+}
+
 static void test_other_types_are_skipped(void **state)
 {
     (void)state;
@@ -132,6 +170,45 @@ static void test_offset_is_stored_after_the_effect(void **state)
     assert_true(until(second_is_repeated, 20000));
 }
 
+static bool others_pass(void)
+{
+    return seen.calls == 31 && seen.in_flight == 1;
+}
+
+static bool first_is_repeated(void)
+{
+    for (int i = 31; i < seen.calls; i++)
+        if (!seen.n[i])
+            return true;
+    return false;
+}
+
+/* The first of a partition is under way, those of other keys are through: after a stop nothing of the partition counts as stored. */
+static void test_offset_waits_for_the_first(void **state)
+{
+    char key[3] = "b";
+    const char *why;
+
+    (void)state;
+    seen.hold = true;
+    send_one("a", 0);
+    assert_true(until(handler_holds, 10000));
+    seen.hold = false;
+    for (int i = 1; i <= 30; i++) {
+        snprintf(key, sizeof(key), "%c%c", 'b' + i % 10, 'a' + i / 10);
+        send_one(key, i);
+    }
+    assert_true(until(others_pass, 10000));
+    ec_module_consumer.drain(&ec_app);
+    ec_module_consumer.stop(&ec_app);
+    ec_task_resume_soon(seen.held); /* ends after its partition is gone */
+    wanted = 31;
+    assert_true(until(all_seen, 5000));
+    assert_true(until(all_closed, 15000));
+    assert_int_equal(ec_module_consumer.start(&ec_app, &why), 0);
+    assert_true(until(first_is_repeated, 20000));
+}
+
 static void test_second_member_takes_over(void **state)
 {
     const char *why;
@@ -213,7 +290,7 @@ static bool guest_has_a_part(void)
 
 static bool last_is_seen(void)
 {
-    return seen.calls > 0 && seen.n[seen.calls - 1] == 399 && !seen.in_flight;
+    return seen.calls > 0 && seen.n[seen.calls - 1] == 799 && !seen.in_flight;
 }
 
 /* A partition that is paused, because more waits here than is kept, goes away and comes back: it is read on. */
@@ -225,7 +302,7 @@ static void test_paused_over_a_rebalance(void **state)
 
     (void)state;
     seen.hold = true;
-    for (int i = 0; i < 400; i++)
+    for (int i = 0; i < 800; i++)
         send_one("a", i);
     assert_true(until(handler_holds, 20000));
     assert_false(until(last_is_seen, 1000)); /* meanwhile the others come, up to the bound */
@@ -251,6 +328,11 @@ static int run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_event_arrives_whole, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_order_of_a_key, start_all, stop_all),
+        cmocka_unit_test_setup_teardown(test_keys_side_by_side, start_transactions, stop_all),
+        cmocka_unit_test_setup_teardown(test_no_key_is_one_key, start_transactions, stop_all),
+        cmocka_unit_test_setup_teardown(test_failure_is_repeated_in_order, start_transactions, stop_all),
+        cmocka_unit_test_setup_teardown(test_offset_is_stored_after_the_effect, start_transactions, stop_all),
+        cmocka_unit_test_setup_teardown(test_offset_waits_for_the_first, start_transactions, stop_all),
         cmocka_unit_test_setup_teardown(test_other_types_are_skipped, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_failure_is_repeated_in_order, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_not_ready_costs_no_attempt, start_all, stop_all),
