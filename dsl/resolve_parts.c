@@ -2,8 +2,10 @@
  *
  * A body changes nothing but its own service's part of the model. Everything else that it leaves goes through the resolver: names and
  * marks in the symbol table, lists, diagnostics, memory. So each part of the services has a resolver of its own, with a symbol table on top
- * of the common one, which nobody changes meanwhile. Then all is put together in the order of the parts, which is that of the source: the result
- * does not depend on how many there are. Marks are set, never asked for, while bodies are resolved across services.
+ * of the common one, which nobody changes meanwhile. Then all is put together in the order of the parts, which is that of the source: the
+ * result does not depend on how many there are. Marks are set, never asked for, while bodies are resolved across services.
+ *
+ * What a part has made, in its own arena, is the compilation's when it ends.
  */
 #include "resolve.h"
 #include "sql_ahead.h"
