@@ -20,9 +20,7 @@ static void reserve(struct ecc_writer *w, size_t more)
         return;
     while (cap < need)
         cap *= 2;
-    char *data = ecc_arena_alloc(w->arena, cap);
-    memcpy(data, w->data, w->n + 1);
-    w->data = data;
+    w->data = ecc_arena_longer(w->arena, w->data, w->cap, cap);
     w->cap = cap;
 }
 

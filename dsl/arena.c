@@ -14,13 +14,16 @@
 
 #define ALIGNED(size) (((size) + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1))
 
-enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 4 * 1024 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
+enum { FIRST_BLOCK = 64 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
 
 struct ecc_arena_block {
     struct ecc_arena_block *next;
     size_t size, mapped; /* bytes of data; bytes of the mapping, or 0: from the heap */
+    size_t dirty;        /* of a spare one: bytes of data that are to be zeroed */
     max_align_t data[];
 };
+
+static const size_t LARGEST_BLOCK = 2 * HUGE_PAGE - sizeof(struct ecc_arena_block);
 
 /* Large blocks are pages of their own, huge ones where there are any: a model of a thousand services is read all over, and most of the time
  * that takes is for pages that are touched the first time or not in the TLB. Not under the sanitizer, which watches the heap. */
@@ -48,12 +51,46 @@ static struct ecc_arena_block *map_block(size_t bytes)
 #endif
 }
 
-static void free_block(struct ecc_arena_block *block)
+struct ecc_arena_block *ecc_arena_block_new(void)
 {
-    if (block->mapped)
-        munmap(block, block->mapped);
-    else
-        free(block);
+    struct ecc_arena_block *block = map_block(sizeof *block + LARGEST_BLOCK);
+
+    if (block)
+        madvise(block, block->mapped, MADV_POPULATE_WRITE); /* where that fails they come when they are used */
+    return block;
+}
+
+void ecc_arena_give(struct ecc_arena *arena, struct ecc_arena_block *block)
+{
+    block->next = arena->spare;
+    arena->spare = block;
+}
+
+static void free_blocks(struct ecc_arena_block *block)
+{
+    while (block) {
+        struct ecc_arena_block *next = block->next;
+        if (block->mapped)
+            munmap(block, block->mapped);
+        else
+            free(block);
+        block = next;
+    }
+}
+
+/* A block of at least that size that nobody has, out of the list, or NULL. Zeroing what was used of it takes a fraction of what new pages
+ * take, which the kernel zeroes and the machine below may have to find first. */
+static struct ecc_arena_block *take_spare(struct ecc_arena *arena, size_t need, size_t most)
+{
+    for (struct ecc_arena_block **at = &arena->spare; *at; at = &(*at)->next) {
+        struct ecc_arena_block *block = *at;
+        if (block->size < need || block->size > most)
+            continue;
+        *at = block->next;
+        memset(block->data, 0, block->dirty);
+        return block;
+    }
+    return NULL;
 }
 
 static void out_of_memory(struct ecc_arena *arena)
@@ -72,24 +109,43 @@ void ecc_arena_free(struct ecc_arena *arena)
 {
     if (arena->scratch)
         ecc_arena_free(arena->scratch);
-    for (struct ecc_arena_block *block = arena->head; block;) {
-        struct ecc_arena_block *next = block->next;
-        free_block(block);
-        block = next;
-    }
-    arena->head = NULL;
+    free_blocks(arena->head);
+    free_blocks(arena->spare);
+    arena->head = arena->spare = NULL;
     arena->next = arena->end = NULL;
     arena->total = 0;
     arena->scratch = NULL;
 }
 
-/* Keeps the block that was made last, the largest. The sanitizer is to see whoever still reads what was there. */
+void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
+{
+    struct ecc_arena_block **at = &arena->head;
+
+    if (other->scratch)
+        ecc_arena_free(other->scratch);
+    if (*at)
+        at = &(*at)->next; /* the first is the one that is filled */
+    else
+        *arena = (struct ecc_arena){.oom = arena->oom, .oom_context = arena->oom_context, .limit = arena->limit};
+    struct ecc_arena_block *rest = *at;
+    *at = other->head;
+    while (*at)
+        at = &(*at)->next;
+    *at = rest;
+    arena->total += other->total;
+    other->head = NULL;
+    other->scratch = NULL;
+    ecc_arena_free(other);
+}
+
+/* Keeps the block that was made last, the largest, and as spare ones those that are mapped. The sanitizer is to see whoever still reads
+ * what was there. */
 static void empty(struct ecc_arena *arena)
 {
 #ifdef __SANITIZE_ADDRESS__
     ecc_arena_free(arena);
 #else
-    struct ecc_arena_block *kept = arena->head;
+    struct ecc_arena_block *kept = arena->head, *small = NULL;
 
     if (arena->scratch) { /* it stands in what is taken back */
         ecc_arena_free(arena->scratch);
@@ -100,9 +156,13 @@ static void empty(struct ecc_arena *arena)
     memset(kept->data, 0, (size_t)(arena->next - (char *)kept->data));
     for (struct ecc_arena_block *block = kept->next; block;) {
         struct ecc_arena_block *next = block->next;
-        free_block(block);
+        struct ecc_arena_block **list = block->mapped ? &arena->spare : &small;
+        block->dirty = block->size;
+        block->next = *list;
+        *list = block;
         block = next;
     }
+    free_blocks(small);
     kept->next = NULL;
     arena->next = (char *)kept->data;
     arena->total = sizeof *kept + kept->size;
@@ -132,7 +192,17 @@ static void add_block(struct ecc_arena *arena, size_t need)
         size = need;
     if (left < sizeof(struct ecc_arena_block) || size > left - sizeof(struct ecc_arena_block))
         out_of_memory(arena);
-    struct ecc_arena_block *block = size >= HUGE_PAGE ? map_block(sizeof *block + size) : NULL;
+    struct ecc_arena_block *block = NULL;
+    size_t most = left - sizeof *block;
+    if (size >= HUGE_PAGE) {
+        block = take_spare(arena, need, most);
+        if (!block && arena->scratch)
+            block = take_spare(arena->scratch, need, most);
+        if (!block && arena->refill && need <= LARGEST_BLOCK && LARGEST_BLOCK <= most)
+            block = arena->refill(arena->refill_context);
+        if (!block)
+            block = map_block(sizeof *block + size);
+    }
     if (!block) {
         block = calloc(1, sizeof *block + size);
         if (!block)
@@ -236,13 +306,25 @@ char *ecc_arena_printf(struct ecc_arena *arena, const char *format, ...)
     return text;
 }
 
+void *ecc_arena_longer(struct ecc_arena *arena, void *data, size_t old, size_t size)
+{
+    if (old && (char *)data + ALIGNED(old) == arena->next && size <= SIZE_MAX / 2 &&
+        ALIGNED(size) - ALIGNED(old) <= (size_t)(arena->end - arena->next)) {
+        arena->next += ALIGNED(size) - ALIGNED(old); /* nothing came behind it: it grows where it is */
+        return data;
+    }
+    void *copy = ecc_arena_alloc(arena, size);
+    if (old)
+        memcpy(copy, data, old);
+    return copy;
+}
+
 void *ecc_arena_grow(struct ecc_arena *arena, void *items, size_t *cap, size_t size)
 {
     size_t old = *cap, grown = old ? old * 2 : 8;
-    void *copy = ecc_arena_array(arena, grown, size);
 
-    if (old)
-        memcpy(copy, items, old * size);
+    if (size && grown > SIZE_MAX / size)
+        out_of_memory(arena);
     *cap = grown;
-    return copy;
+    return ecc_arena_longer(arena, items, old * size, grown * size);
 }

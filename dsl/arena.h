@@ -20,12 +20,23 @@ struct ecc_arena {
     void (*oom)(void *context); /* exits, also called by a thread of the compiler's; with a limit it may longjmp; may be NULL */
     void *oom_context;
     struct ecc_arena *scratch;
+    struct ecc_arena_block *spare; /* of a scratch arena: what it had, and its next blocks or its parent's will be */
+    struct ecc_arena_block *(*refill)(void *context); /* may be NULL: one of ecc_arena_block_new that is ready, or NULL */
+    void *refill_context;
 };
 
 void ecc_arena_init(struct ecc_arena *arena);
 void ecc_arena_free(struct ecc_arena *arena);
 
+/* A large block whose pages are there already, made by another thread for the arena's `refill`; NULL when it can't be had. It is given to
+ * an arena, if only to be freed with it. */
+struct ecc_arena_block *ecc_arena_block_new(void);
+void ecc_arena_give(struct ecc_arena *arena, struct ecc_arena_block *block);
+
 void *ecc_arena_more(struct ecc_arena *arena, size_t size); /* in a new block: ecc_arena_alloc calls it when it has to */
+
+/* Takes over what other has, which is empty then. */
+void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other);
 
 /* Zeroed, aligned for any type. size 0 gives a valid pointer. */
 static inline void *ecc_arena_alloc(struct ecc_arena *arena, size_t size)
@@ -58,6 +69,8 @@ struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena);
             (list)->items = ecc_arena_grow((arena), (list)->items, &(list)->cap, sizeof *(list)->items);                              \
         (list)->items[(list)->n++] = (value);                                                                                         \
     } while (0)
+/* More room for what was made in this arena, old < size bytes: in place, where nothing was made since, or a copy. */
+void *ecc_arena_longer(struct ecc_arena *arena, void *data, size_t old, size_t size);
 void *ecc_arena_grow(struct ecc_arena *arena, void *items, size_t *cap, size_t size);
 
 #endif

@@ -28,6 +28,21 @@ void ecc_diags_init(struct ecc_diags *diags, struct ecc_arena *arena)
     *diags = (struct ecc_diags){.arena = arena};
 }
 
+static bool is_kept(struct ecc_diags *diags, enum ecc_severity severity)
+{
+    return severity == ECC_ERROR ? diags->errors++ < MAX_KEPT : diags->n < 2 * MAX_KEPT;
+}
+
+void ecc_diags_append(struct ecc_diags *diags, const struct ecc_diags *more)
+{
+    size_t errors = diags->errors + more->errors;
+
+    for (size_t i = 0; i < more->n; i++)
+        if (is_kept(diags, more->items[i]->severity))
+            ECC_PUSH(diags->arena, diags, more->items[i]);
+    diags->errors = errors;
+}
+
 static char *format_text(struct ecc_arena *arena, const char *format, va_list args)
 {
     va_list again;
@@ -44,7 +59,7 @@ static char *format_text(struct ecc_arena *arena, const char *format, va_list ar
 struct ecc_diag *ecc_diag(struct ecc_diags *diags, enum ecc_code code, struct ecc_span span, const char *format, ...)
 {
     enum ecc_severity severity = severity_of(code);
-    bool kept = severity == ECC_ERROR ? diags->errors++ < MAX_KEPT : diags->n < 2 * MAX_KEPT;
+    bool kept = is_kept(diags, severity);
     struct ecc_diag *diag = kept ? ECC_NEW(diags->arena, struct ecc_diag) : &diags->dropped;
     va_list args;
 

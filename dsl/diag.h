@@ -55,6 +55,9 @@ void ecc_diag_help(struct ecc_diags *diags, struct ecc_diag *diag, const char *f
 void ecc_diag_second(struct ecc_diag *diag, struct ecc_span span, const char *label);
 void ecc_diag_fix(struct ecc_diag *diag, struct ecc_span span, const char *text);
 
+/* Appends what was collected apart, as if it had been said here. */
+void ecc_diags_append(struct ecc_diags *diags, const struct ecc_diags *more);
+
 enum ecc_diag_format { ECC_FORMAT_TEXT, ECC_FORMAT_JSON, ECC_FORMAT_SARIF, ECC_FORMAT_GITHUB };
 
 void ecc_diags_sort(struct ecc_diags *diags); /* by place */

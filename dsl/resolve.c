@@ -40,6 +40,13 @@ void *ecc_find(struct ecc_resolver *r, const void *space, const char *name)
     return e ? e->value : NULL;
 }
 
+void *ecc_find_local(struct ecc_resolver *r, const void *space, const char *name)
+{
+    struct ecc_symbol *e = ecc_symbols_find(&r->locals, space, name);
+
+    return e ? e->value : NULL;
+}
+
 void *ecc_find_name(struct ecc_resolver *r, const void *space, const struct ecc_name *name)
 {
     struct ecc_symbol *e = ecc_symbols_find(&r->symbols, space, name->text);
@@ -54,9 +61,12 @@ void *ecc_find_name(struct ecc_resolver *r, const void *space, const struct ecc_
 struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what)
 {
     struct ecc_diag *d = ecc_diag(r->diags, code, name->span, "there is no %s `%s`", what, name->text);
-    /* looking for what was meant reads the whole table: not for a flood of errors */
-    const char *near = space && r->diags->errors < 200 ? ecc_symbols_near(&r->symbols, space, name->text) : NULL;
+    /* looking for what was meant reads the whole table: not for errors that are not shown any more */
+    bool shown = space && d != &r->diags->dropped;
+    const char *near = shown ? ecc_symbols_near(&r->symbols, space, name->text) : NULL;
 
+    if (shown && !near)
+        near = ecc_symbols_near(&r->locals, space, name->text);
     if (near) {
         ecc_diag_help(r->diags, d, "did you mean `%s`?", near);
         ecc_diag_fix(d, name->span, near);
@@ -195,7 +205,7 @@ const char *ecc_snake_name(struct ecc_arena *arena, const char *name)
 
 const char *ecc_unique_name(struct ecc_resolver *r, const void *space, const char *name)
 {
-    struct ecc_symbol *e = ecc_symbols_entry(&r->symbols, space, name);
+    struct ecc_symbol *e = ecc_symbols_entry(&r->locals, space, name);
     uintptr_t used = (uintptr_t)e->value;
 
     if (!used) {
@@ -205,7 +215,7 @@ const char *ecc_unique_name(struct ecc_resolver *r, const void *space, const cha
     for (;;) { /* the count is kept with the name, so that many of one name cost one look each */
         const char *next = ecc_arena_printf(r->arena, "%s_%" PRIuPTR, name, ++used);
         e->value = (void *)used;
-        struct ecc_symbol *other = ecc_symbols_entry(&r->symbols, space, next);
+        struct ecc_symbol *other = ecc_symbols_entry(&r->locals, space, next);
         if (!other->value) {
             other->value = (void *)1;
             return next;
@@ -371,6 +381,7 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     r->spaces = ECC_NEW(arena, struct ecc_spaces);
     r->made = ECC_NEW_ARRAY(arena, void *, file->decls.n);
     ecc_symbols_init(&r->symbols, arena, source->length / 24);
+    ecc_symbols_init(&r->locals, arena, 0);
 
     declare_all(r);
     ecc_resolve_types(r);
@@ -383,7 +394,7 @@ void ecc_resolve(struct ecc_arena *arena, const struct ecc_source *source, const
     ecc_resolve_edges(r);
     EACH(FORBID, resolve_forbid(r, d));
     EACH(SAGA, ecc_resolve_saga_steps(r, d, r->made[i]));
-    EACH(SERVICE, ecc_resolve_service_bodies(r, d, r->made[i]));
+    ecc_resolve_all_bodies(r);
     EACH(SAGA, ecc_resolve_saga_ends(r, d, r->made[i]));
     EACH(DROP, ecc_resolve_drop(r, d->u.drop, NULL));
     model->drops = r->drops.items;

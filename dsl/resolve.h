@@ -63,6 +63,7 @@ struct ecc_resolver {
     const struct ecc_ast_file *file;
     struct ecc_model *model;
     struct ecc_symbols symbols;
+    struct ecc_symbols locals;        /* what only its body asks for: variables, facts, unique names. Small, and emptied: near at hand */
     struct ecc_spaces *spaces;
     void **made;                      /* the entity of file->decls.items[i] */
     struct ecc_refs *refs;            /* where references are noted; NULL: nobody asks */
@@ -85,6 +86,7 @@ bool ecc_list_once(struct ecc_resolver *r, const void *space, const struct ecc_n
 /* The entity, or NULL after a report with what was probably meant. */
 void *ecc_lookup(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what);
 void *ecc_find(struct ecc_resolver *r, const void *space, const char *name); /* or NULL, without a word */
+void *ecc_find_local(struct ecc_resolver *r, const void *space, const char *name); /* the same in a space of a body's */
 void *ecc_find_name(struct ecc_resolver *r, const void *space, const struct ecc_name *name); /* the same of a name in the source */
 struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what);
 const struct ecc_error *ecc_lookup_error(struct ecc_resolver *r, const struct ecc_name *name);
@@ -231,6 +233,7 @@ void ecc_resolve_seeds(struct ecc_resolver *r, const struct ecc_ast_decl *ast, s
 void ecc_resolve_drop(struct ecc_resolver *r, const struct ecc_ast_drop *ast, struct ecc_node *service);
 void ecc_resolve_service(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_node *node); /* signatures */
 void ecc_resolve_service_bodies(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_node *node);
+void ecc_resolve_all_bodies(struct ecc_resolver *r); /* of all services, where there are many on several processors (resolve_parts.c) */
 void ecc_resolve_saga(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_saga *saga); /* service and parameters */
 void ecc_own_sagas(struct ecc_resolver *r); /* after all of them: each service's list */
 void ecc_resolve_saga_steps(struct ecc_resolver *r, const struct ecc_ast_decl *ast, struct ecc_saga *saga);

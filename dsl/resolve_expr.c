@@ -200,7 +200,7 @@ const struct ecc_expr *ecc_resolve_literal(struct ecc_resolver *r, const struct 
 
 static const struct ecc_var *find_var(struct ecc_resolver *r, const struct ecc_body *body, const char *name)
 {
-    const struct ecc_var *var = ecc_find(r, &body->vars, name);
+    const struct ecc_var *var = ecc_find_local(r, &body->vars, name);
 
     if (!var && body->node->kind == ECC_NODE_SERVICE && body->kind != ECC_BODY_ROUTE) {
         const struct ecc_setting *setting = ecc_find(r, &body->node->u.service.settings, name);
@@ -235,7 +235,7 @@ static const struct ecc_expr *unknown_name(struct ecc_resolver *r, struct ecc_bo
                     ecc_arena_printf(r->arena, "name and no value of %s called", expected->enum_->name));
         return ecc_expr_unknown(r, name->span);
     }
-    if (!ecc_symbols_near(&r->symbols, space, name->text) && body->node->kind == ECC_NODE_SERVICE)
+    if (!ecc_symbols_near(&r->locals, space, name->text) && body->node->kind == ECC_NODE_SERVICE)
         space = &body->node->u.service.settings;
     ecc_unknown(r, space, name, ECC_E_UNKNOWN_NAME, "name");
     return ecc_expr_unknown(r, name->span);

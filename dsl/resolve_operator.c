@@ -79,7 +79,7 @@ static void both_sides(struct ecc_resolver *r, struct ecc_body *body, const stru
                        const struct ecc_expr **right)
 {
     const struct ecc_ast_expr *l = ast->u.op.left, *e = ast->u.op.right;
-    bool left_is_name = l->kind == ECC_AST_EXPR_NAME && ecc_find(r, &body->vars, l->u.name.text);
+    bool left_is_name = l->kind == ECC_AST_EXPR_NAME && ecc_find_local(r, &body->vars, l->u.name.text);
 
     if (needs_guidance(l) && !left_is_name && !(l->kind != ECC_AST_EXPR_NULL && needs_guidance(e) && e->kind != ECC_AST_EXPR_NAME)) {
         *right = ecc_resolve_expr(r, body, e, NULL);

@@ -143,7 +143,7 @@ void ecc_resolve_saga_ends(struct ecc_resolver *r, const struct ecc_ast_decl *as
     struct ecc_body *done = end_body(r, saga, "done");
     for (size_t i = 0; i < saga->nsteps; i++) {
         const struct ecc_var *var = saga->steps[i].result;
-        struct ecc_symbol *e = var ? ecc_symbols_entry(&r->symbols, &done->vars, var->name) : NULL;
+        struct ecc_symbol *e = var ? ecc_symbols_entry(&r->locals, &done->vars, var->name) : NULL;
         if (!e || e->value)
             continue;
         e->value = (void *)(uintptr_t)var; /* the same variable as in the steps: it is the saga's */

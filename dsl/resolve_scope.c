@@ -1,6 +1,6 @@
 /* Names in a body and what is known about them.
  *
- * A body's names live in the symbol table, in a space of the body's own, so that a look costs the same in a long program; the scope
+ * A body's names live in a symbol table for bodies, in a space of the body's own, so that a look costs the same in a long program; the scope
  * is the list of those in force, and leaving a block takes its names out. A fact says that an optional path is present: a struct
  * ecc_fact hangs under the variable or under the fact of the path before it, and the trail lists those in force.
  */
@@ -24,7 +24,7 @@ struct ecc_var *ecc_bind(struct ecc_resolver *r, struct ecc_body *body, enum ecc
                          const struct ecc_type *type)
 {
     struct ecc_var *var = ECC_NEW(r->arena, struct ecc_var);
-    struct ecc_symbol *e = ecc_symbols_entry(&r->symbols, &body->vars, name->text);
+    struct ecc_symbol *e = ecc_symbols_entry(&r->locals, &body->vars, name->text);
     const struct ecc_symbol *setting =
         body->node->kind == ECC_NODE_SERVICE ? ecc_symbols_find(&r->symbols, &body->node->u.service.settings, name->text) : NULL;
 
@@ -86,8 +86,8 @@ static struct ecc_fact *fact_of(struct ecc_resolver *r, const struct ecc_expr *e
         return NULL;
     }
     if (!make)
-        return ecc_find(r, space, name);
-    struct ecc_symbol *e = ecc_symbols_entry(&r->symbols, space, name);
+        return ecc_find_local(r, space, name);
+    struct ecc_symbol *e = ecc_symbols_entry(&r->locals, space, name);
     if (!e->value)
         e->value = ECC_NEW(r->arena, struct ecc_fact);
     return e->value;

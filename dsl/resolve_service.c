@@ -166,6 +166,7 @@ void ecc_resolve_service_bodies(struct ecc_resolver *r, const struct ecc_ast_dec
     const struct ecc_ast_ops *ops = &ast->u.service.ops;
     const struct ecc_ast_consumers *consumers = &ast->u.service.consumers;
 
+    ecc_symbols_clear(&r->locals);
     ecc_resolve_seeds(r, ast, node);
     for (size_t i = 0; i < ops->n; i++) {
         struct ecc_symbol *e = ecc_symbols_find(&r->symbols, &node->u.service.ops, ops->items[i]->name.text);

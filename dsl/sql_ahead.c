@@ -28,14 +28,17 @@ struct worker {
 };
 
 struct ecc_sql_ahead {
-    struct ecc_arena *arena; /* of the list, which only its owner makes longer */
-    pthread_mutex_t lock;    /* of what follows; a slot's content is the thread's while it is BEGUN */
+    struct ecc_arena *arena;
+    struct ecc_arena list; /* the slots, which only the parser makes more; with the lock held, so it asks for no block of the stock */
+    pthread_mutex_t lock;  /* of what follows; a slot's content is the thread's while it is BEGUN */
     struct {
         struct slot *items;
         size_t n, cap;
     } slots;
     size_t next; /* before it nothing waits */
     bool over;
+    struct ecc_arena_block *stock; /* the arena's next block, or NULL: it is being made, or can't be had */
+    bool stocked;
     pthread_cond_t added, parsed;
     struct worker workers[MOST_THREADS];
     size_t nworkers, wanted;
@@ -63,6 +66,14 @@ static void *work(void *data)
             ahead->next++;
         if (ahead->over)
             break;
+        if (!ahead->stocked) {
+            ahead->stocked = true;
+            pthread_mutex_unlock(&ahead->lock);
+            struct ecc_arena_block *block = ecc_arena_block_new();
+            pthread_mutex_lock(&ahead->lock);
+            ahead->stock = block;
+            continue;
+        }
         if (ahead->next == ahead->slots.n) {
             pthread_cond_wait(&ahead->added, &ahead->lock);
             continue;
@@ -75,10 +86,32 @@ static void *work(void *data)
         pthread_mutex_lock(&ahead->lock);
         slot.state = PARSED;
         ahead->slots.items[number] = slot;
-        pthread_cond_signal(&ahead->parsed);
+        pthread_cond_broadcast(&ahead->parsed);
     }
     pthread_mutex_unlock(&ahead->lock);
     return NULL;
+}
+
+static struct ecc_arena_block *refill(void *context)
+{
+    struct ecc_sql_ahead *ahead = context;
+
+    pthread_mutex_lock(&ahead->lock);
+    struct ecc_arena_block *block = ahead->stock;
+    ahead->stock = NULL;
+    if (block) {
+        ahead->stocked = false;
+        pthread_cond_signal(&ahead->added);
+    }
+    pthread_mutex_unlock(&ahead->lock);
+    return block;
+}
+
+static void begin_arena(struct ecc_arena *arena, const struct ecc_arena *parent)
+{
+    ecc_arena_init(arena);
+    arena->oom = parent->oom;
+    arena->oom_context = parent->oom_context;
 }
 
 static void start(struct ecc_sql_ahead *ahead)
@@ -86,14 +119,16 @@ static void start(struct ecc_sql_ahead *ahead)
     for (size_t i = 0; i < ahead->wanted; i++) {
         struct worker *worker = &ahead->workers[i];
         worker->ahead = ahead;
-        ecc_arena_init(&worker->arena);
-        worker->arena.oom = ahead->arena->oom;
-        worker->arena.oom_context = ahead->arena->oom_context;
+        begin_arena(&worker->arena, ahead->arena);
         if (pthread_create(&worker->thread, NULL, work, worker))
             break;
         ahead->nworkers++;
     }
     ahead->wanted = 0;
+    if (ahead->nworkers) {
+        ahead->arena->refill = refill;
+        ahead->arena->refill_context = ahead;
+    }
 }
 
 struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena)
@@ -107,6 +142,7 @@ struct ecc_sql_ahead *ecc_sql_ahead_begin(struct ecc_arena *arena)
     size_t others = (size_t)CPU_COUNT(&processors) - 1;
     struct ecc_sql_ahead *ahead = ECC_NEW(arena, struct ecc_sql_ahead);
     ahead->arena = arena;
+    begin_arena(&ahead->list, arena);
     ahead->wanted = others < MOST_THREADS ? others : MOST_THREADS;
     pthread_mutex_init(&ahead->lock, NULL);
     pthread_cond_init(&ahead->added, NULL);
@@ -120,7 +156,7 @@ size_t ecc_sql_ahead_add(struct ecc_sql_ahead *ahead, const char *prefix, struct
         return 0;
     pthread_mutex_lock(&ahead->lock);
     size_t number = ahead->slots.n;
-    ECC_PUSH(ahead->arena, &ahead->slots, ((struct slot){.prefix = prefix, .source = text}));
+    ECC_PUSH(&ahead->list, &ahead->slots, ((struct slot){.prefix = prefix, .source = text}));
     pthread_cond_signal(&ahead->added);
     pthread_mutex_unlock(&ahead->lock);
     if (number + 1 == FEWEST_TEXTS)
@@ -135,7 +171,7 @@ const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_
     if (!ahead->nworkers)
         return NULL;
     pthread_mutex_lock(&ahead->lock);
-    struct slot *slot = &ahead->slots.items[number]; /* whoever takes adds no more: the list does not move */
+    struct slot *slot = &ahead->slots.items[number]; /* nobody adds any more: the list does not move */
     while (slot->state == BEGUN)
         pthread_cond_wait(&ahead->parsed, &ahead->lock);
     if (slot->state == WAITS)
@@ -144,6 +180,11 @@ const struct ecc_sql_node *ecc_sql_ahead_take(struct ecc_sql_ahead *ahead, size_
         tree = slot->tree;
     pthread_mutex_unlock(&ahead->lock);
     return tree;
+}
+
+size_t ecc_sql_ahead_threads(const struct ecc_sql_ahead *ahead)
+{
+    return ahead ? ahead->nworkers : 0;
 }
 
 void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead)
@@ -158,6 +199,10 @@ void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead)
         pthread_join(ahead->workers[i].thread, NULL);
     for (size_t i = 0; i < ahead->nworkers; i++)
         ecc_arena_free(&ahead->workers[i].arena);
+    ecc_arena_free(&ahead->list);
+    ahead->arena->refill = NULL;
+    if (ahead->stock)
+        ecc_arena_give(ahead->arena, ahead->stock);
     pthread_cond_destroy(&ahead->parsed);
     pthread_cond_destroy(&ahead->added);
     pthread_mutex_destroy(&ahead->lock);

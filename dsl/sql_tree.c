@@ -84,6 +84,7 @@ static struct ecc_sql_node *read_value(struct reader *r, const char *key, int de
     char open = *r->p, close = open == '{' ? '}' : ']';
 
     node->key = key;
+    node->tag = key ? ecc_sql_tag(key) : 0;
     if (open == '"') {
         node->text = read_string(r);
         return node;
@@ -126,30 +127,15 @@ struct ecc_sql_node *ecc_sql_tree(struct ecc_arena *arena, const char *json)
     return read_value(&r, NULL, 0);
 }
 
-const struct ecc_sql_node *ecc_sql_at(const struct ecc_sql_node *node, const char *key)
+const struct ecc_sql_node *ecc_sql_find(const struct ecc_sql_node *node, uint64_t tag, const char *key)
 {
+    bool is_whole = (tag >> 56) == 0; /* shorter than a tag: the same tag, the same key */
+
     for ECC_SQL_EACH (child, node) {
-        if (child->key && *child->key == *key && strcmp(child->key, key) == 0)
+        if (child->tag == tag && (is_whole || strcmp(child->key, key) == 0))
             return child;
     }
     return NULL;
-}
-
-const char *ecc_sql_text(const struct ecc_sql_node *node, const char *key)
-{
-    const struct ecc_sql_node *child = ecc_sql_at(node, key);
-
-    return child && child->text ? child->text : "";
-}
-
-int64_t ecc_sql_int(const struct ecc_sql_node *node, const char *key)
-{
-    return strtoll(ecc_sql_text(node, key), NULL, 10);
-}
-
-bool ecc_sql_bool(const struct ecc_sql_node *node, const char *key)
-{
-    return strcmp(ecc_sql_text(node, key), "true") == 0;
 }
 
 const char *ecc_sql_kind(const struct ecc_sql_node *node)
@@ -162,13 +148,6 @@ const char *ecc_sql_kind(const struct ecc_sql_node *node)
 const struct ecc_sql_node *ecc_sql_body(const struct ecc_sql_node *node)
 {
     return node ? node->first : NULL;
-}
-
-bool ecc_sql_is(const struct ecc_sql_node *node, const char *kind)
-{
-    const char *own = ecc_sql_kind(node);
-
-    return *own == *kind && strcmp(own, kind) == 0;
 }
 
 const struct ecc_sql_node *ecc_sql_item(const struct ecc_sql_node *list, size_t i)

@@ -1,6 +1,7 @@
 /* The symbol table: open addressing over pointers to entries, grown by doubling. Everything is in the arena. */
 #include "symbols.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -25,11 +26,21 @@ static uint64_t hash_of(const void *space, const char *name)
 void ecc_symbols_init(struct ecc_symbols *symbols, struct ecc_arena *arena, size_t expected)
 {
     symbols->arena = arena;
+    symbols->base = NULL;
     symbols->n = 0;
     symbols->cap = FIRST_CAPACITY;
     while (symbols->cap < expected * 2)
         symbols->cap *= 2;
     symbols->slots = ECC_NEW_ARRAY(arena, struct ecc_symbol_slot, symbols->cap);
+}
+
+void ecc_symbols_clear(struct ecc_symbols *symbols)
+{
+    if (symbols->cap > FIRST_CAPACITY)
+        ecc_symbols_init(symbols, symbols->arena, 0);
+    else if (symbols->n)
+        memset(symbols->slots, 0, symbols->cap * sizeof *symbols->slots);
+    symbols->n = 0;
 }
 
 static size_t slot_of(const struct ecc_symbols *symbols, uint64_t hash, const void *space, const char *name)
@@ -63,15 +74,22 @@ static void grow(struct ecc_symbols *symbols)
 
 struct ecc_symbol *ecc_symbols_find(const struct ecc_symbols *symbols, const void *space, const char *name)
 {
-    return symbols->slots[slot_of(symbols, hash_of(space, name), space, name)].symbol;
+    uint64_t hash = hash_of(space, name);
+    struct ecc_symbol *e = symbols->base ? symbols->base->slots[slot_of(symbols->base, hash, space, name)].symbol : NULL;
+
+    return e ? e : symbols->slots[slot_of(symbols, hash, space, name)].symbol;
 }
 
 /* The symbol, made if need be; *made says which. */
 static struct ecc_symbol *find_or_make(struct ecc_symbols *symbols, const void *space, const char *name, bool *made)
 {
     uint64_t hash = hash_of(space, name);
-    size_t at = slot_of(symbols, hash, space, name);
+    struct ecc_symbol *below = symbols->base ? symbols->base->slots[slot_of(symbols->base, hash, space, name)].symbol : NULL;
 
+    *made = false;
+    if (below)
+        return below;
+    size_t at = slot_of(symbols, hash, space, name);
     *made = !symbols->slots[at].symbol;
     if (!*made)
         return symbols->slots[at].symbol;
@@ -86,6 +104,22 @@ static struct ecc_symbol *find_or_make(struct ecc_symbols *symbols, const void *
     symbols->slots[at] = (struct ecc_symbol_slot){hash, e};
     symbols->n++;
     return e;
+}
+
+void ecc_symbols_merge(struct ecc_symbols *symbols, const struct ecc_symbols *from)
+{
+    for (size_t i = 0; i < from->cap; i++) {
+        struct ecc_symbol *e = from->slots[i].symbol;
+        if (!e)
+            continue;
+        if (symbols->n * 2 >= symbols->cap)
+            grow(symbols);
+        size_t at = slot_of(symbols, from->slots[i].hash, e->space, e->name);
+        if (!symbols->slots[at].symbol) {
+            symbols->slots[at] = from->slots[i];
+            symbols->n++;
+        }
+    }
 }
 
 struct ecc_symbol *ecc_symbols_add(struct ecc_symbols *symbols, const void *space, const char *name, void *value, struct ecc_span span)
@@ -107,14 +141,23 @@ struct ecc_symbol *ecc_symbols_entry(struct ecc_symbols *symbols, const void *sp
     return find_or_make(symbols, space, name, &made);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 const char *ecc_symbols_near(const struct ecc_symbols *symbols, const void *space, const char *word)
 {
     struct { const char **items; size_t n, cap; } all = {0};
 
-    for (size_t i = 0; i < symbols->cap; i++) {
-        const struct ecc_symbol *e = symbols->slots[i].symbol;
-        if (e && e->space == space && e->value)
-            ECC_PUSH(symbols->arena, &all, e->name);
-    }
-    return all.n ? ecc_did_you_mean(word, all.items, all.n) : NULL;
+    for (const struct ecc_symbols *part = symbols; part; part = part->base)
+        for (size_t i = 0; i < part->cap; i++) {
+            const struct ecc_symbol *e = part->slots[i].symbol;
+            if (e && e->space == space && e->value)
+                ECC_PUSH(symbols->arena, &all, e->name);
+        }
+    if (!all.n)
+        return NULL;
+    qsort(all.items, all.n, sizeof *all.items, by_name); /* of two that are as near the first is meant, wherever the table has them */
+    return ecc_did_you_mean(word, all.items, all.n);
 }

@@ -26,12 +26,19 @@ struct ecc_symbol_slot { /* the hash is here, too, so that a miss costs one cach
 
 struct ecc_symbols {
     struct ecc_arena *arena;
+    const struct ecc_symbols *base; /* or NULL: what is there is found, nothing is added to it, nor is one of its entries changed */
     struct ecc_symbol_slot *slots;
     size_t n, cap;
 };
 
 /* expected: about how many there will be. */
 void ecc_symbols_init(struct ecc_symbols *symbols, struct ecc_arena *arena, size_t expected);
+
+/* All names are forgotten; entries stay where they are. */
+void ecc_symbols_clear(struct ecc_symbols *symbols);
+
+/* Entries of `from` that are not there yet. They stay in its arena. */
+void ecc_symbols_merge(struct ecc_symbols *symbols, const struct ecc_symbols *from);
 
 /* NULL when there is none. */
 struct ecc_symbol *ecc_symbols_find(const struct ecc_symbols *symbols, const void *space, const char *name);

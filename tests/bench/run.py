@@ -14,6 +14,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,30 @@ def test_generator(bench, _):
         bench.run(bench.folder(n, "-generator"), "check")
 
 
+def test_processors(bench, _):
+    """With one processor there is no thread at all: what is said and what is written is the same."""
+    folder, text = bench.folder(100, "-processors"), gen_topology.topology(100)
+    all_cpus = sorted(os.sched_getaffinity(0))
+    wrong = ("many", "return request", "return reqest", 0), ("last", "return known", "return nown", 9)
+    for name, old, new, left in (("right", "", "", 0), *wrong):
+        pieces = text.split(old) if old else [text]
+        assert not old or len(pieces) > 20, f"{old!r} is not in the topology"
+        whole = len(pieces) - left
+        changed = old.join(pieces[:whole]) + new + new.join(pieces[whole:]) if left else new.join(pieces)
+        seen = []
+        for cpus in (all_cpus, all_cpus[:1]):
+            into = folder / name
+            into.mkdir()
+            (into / "topology.ecom").write_text(changed)
+            done = subprocess.run([bench.ecomc, "build"], cwd=into, capture_output=True, text=True,
+                                  preexec_fn=lambda cpus=cpus: os.sched_setaffinity(0, cpus))
+            manifest = into / "generated" / "MANIFEST"
+            seen.append((done.returncode, done.stderr, manifest.read_text() if manifest.exists() else None))
+            shutil.rmtree(into)
+        assert seen[0] == seen[1], f"{name}: with one processor it is not the same"
+        assert (seen[0][0] == 0) == (name == "right"), seen[0][:2]
+
+
 def test_growth(bench, _):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         counts = {command: [pool.submit(bench.instructions, bench.folder(n, "-" + command), command) for n in sizes[:2]]
@@ -118,7 +143,7 @@ def main():
         if not sys.argv[2:]:
             table(bench)
             return 0
-        return each.run((test_generator, test_growth, test_a_thousand), lambda test: test(bench, sys.argv[2] == "--long"))
+        return each.run((test_generator, test_processors, test_growth, test_a_thousand), lambda test: test(bench, sys.argv[2] == "--long"))
 
 
 if __name__ == "__main__":

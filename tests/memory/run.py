@@ -3,8 +3,7 @@
 
 usage: run.py ECOMC [--all]      ECOMC is built without a sanitizer: the allocator is the C library's, and fail.c stands in front of it
 
-A run has over a thousand allocations before main (libraries that ecomc is linked with) and thousands in OpenSSL; without --all, of those each
-20th is tried.
+Where ecomc is linked with shared libraries a run has over a thousand allocations before main; without --all, of those each 20th is tried.
 """
 import os
 import pathlib

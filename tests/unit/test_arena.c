@@ -59,6 +59,74 @@ static void lists_keep_what_they_hold(void **state)
     ecc_arena_free(&arena);
 }
 
+static void a_list_grows_in_place_while_it_is_the_last(void **state)
+{
+    struct ecc_arena arena;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    char *first = ecc_arena_alloc(&arena, 24), *longer = ecc_arena_longer(&arena, first, 24, 1000);
+    assert_ptr_equal(first, longer);
+    memset(longer, 1, 1000);
+    char *behind = ecc_arena_alloc(&arena, 8);
+    assert_true(behind >= longer + 1000);
+    char *moved = ecc_arena_longer(&arena, longer, 1000, 2000);
+    assert_ptr_not_equal(moved, longer);
+    for (size_t i = 0; i < 2000; i++)
+        assert_int_equal(moved[i], i < 1000);
+    assert_int_equal(*behind, 0);
+    ecc_arena_free(&arena);
+}
+
+/* What a scratch arena was given before is given again, to it or to its parent, and is zeroed. */
+static void what_was_used_is_zeroed(void **state)
+{
+    enum { PIECE = 100 * 1000, PIECES = 300 };
+    struct ecc_arena arena;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    for (int round = 0; round < 4; round++) {
+        struct ecc_arena *scratch = ecc_arena_scratch(&arena);
+        for (int i = 0; i < PIECES; i++) {
+            struct ecc_arena *from = round && i % 3 == 0 ? &arena : scratch;
+            unsigned char *p = ecc_arena_alloc(from, PIECE);
+            for (size_t k = 0; k < PIECE; k += 997)
+                assert_int_equal(p[k], 0);
+            assert_int_equal(p[PIECE - 1], 0);
+            memset(p, 0xff, PIECE);
+        }
+    }
+    ecc_arena_free(&arena);
+    assert_null(arena.spare);
+}
+
+static void what_is_adopted_stays(void **state)
+{
+    struct ecc_arena arena, other, empty;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    ecc_arena_init(&other);
+    ecc_arena_init(&empty);
+    char *own = ecc_arena_strdup(&arena, "own"), *theirs = ecc_arena_strdup(&other, "theirs");
+    for (int i = 0; i < 100; i++)
+        memset(ecc_arena_alloc(&other, 100 * 1000), 1, 100 * 1000);
+    ecc_arena_alloc(ecc_arena_scratch(&other), 1000);
+    size_t total = arena.total + other.total;
+    ecc_arena_adopt(&arena, &other);
+    ecc_arena_adopt(&arena, &empty);
+    assert_int_equal(arena.total, total);
+    assert_null(other.head);
+    assert_string_equal(own, "own");
+    assert_string_equal(theirs, "theirs");
+    assert_string_equal(ecc_arena_strdup(&arena, "more"), "more");
+    ecc_arena_adopt(&empty, &arena);
+    assert_string_equal(theirs, "theirs");
+    assert_string_equal(ecc_arena_strdup(&empty, "more"), "more");
+    ecc_arena_free(&empty);
+}
+
 static void texts_are_copied(void **state)
 {
     struct ecc_arena arena;
@@ -134,6 +202,9 @@ int main(void)
         cmocka_unit_test(is_zeroed_and_aligned),
         cmocka_unit_test(larger_than_a_block),
         cmocka_unit_test(lists_keep_what_they_hold),
+        cmocka_unit_test(a_list_grows_in_place_while_it_is_the_last),
+        cmocka_unit_test(what_was_used_is_zeroed),
+        cmocka_unit_test(what_is_adopted_stays),
         cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(sizes_that_overflow_are_out_of_memory),
         cmocka_unit_test(more_than_the_limit_is_out_of_memory),

@@ -86,6 +86,55 @@ static void test_symbols(void **state)
     ecc_arena_free(&arena);
 }
 
+/* A table on top of another adds nothing to it, until it is merged into it. */
+static void test_symbols_on_top(void **state)
+{
+    struct ecc_arena arena;
+    struct ecc_symbols base, top;
+    char space;
+    static int first, second;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    ecc_symbols_init(&base, &arena, 0);
+    ecc_symbols_init(&top, &arena, 0);
+    top.base = &base;
+    ecc_symbols_add(&base, &space, "below", &first, (struct ecc_span){1, 2});
+    assert_ptr_equal(ecc_symbols_add(&top, &space, "below", &second, (struct ecc_span){3, 4})->value, &first);
+    for (int i = 0; i < 3000; i++)
+        assert_null(ecc_symbols_add(&top, &space, ecc_arena_printf(&arena, "above_%d", i), &second, (struct ecc_span){5, 6}));
+    assert_non_null(ecc_symbols_find(&top, &space, "above_17"));
+    assert_null(ecc_symbols_find(&base, &space, "above_17"));
+    assert_string_equal(ecc_symbols_near(&top, &space, "belwo"), "below");
+    ecc_symbols_merge(&base, &top);
+    for (int i = 0; i < 3000; i++)
+        assert_ptr_equal(ecc_symbols_find(&base, &space, ecc_arena_printf(&arena, "above_%d", i))->value, &second);
+    assert_int_equal(base.n, 3001);
+    ecc_symbols_clear(&base);
+    assert_null(ecc_symbols_find(&base, &space, "above_17"));
+    assert_int_equal(base.n, 0);
+    ecc_arena_free(&arena);
+}
+
+/* Of two names that are as near it is the first, wherever the table has them. */
+static void test_near_is_by_name(void **state)
+{
+    struct ecc_arena arena;
+    struct ecc_symbols symbols;
+    char spaces[300]; /* where a name is in the table depends on the address of its space */
+    static int value;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    ecc_symbols_init(&symbols, &arena, 0);
+    for (size_t i = 0; i < sizeof spaces; i += 16) {
+        ecc_symbols_add(&symbols, &spaces[i], "part2", &value, (struct ecc_span){1, 2});
+        ecc_symbols_add(&symbols, &spaces[i], "part1", &value, (struct ecc_span){3, 4});
+        assert_string_equal(ecc_symbols_near(&symbols, &spaces[i], "part3"), "part1");
+    }
+    ecc_arena_free(&arena);
+}
+
 static void test_fit(void **state)
 {
     struct ecc_arena arena;
@@ -534,7 +583,7 @@ static void test_parcel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_symbols),         cmocka_unit_test(test_fit),       cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_symbols), cmocka_unit_test(test_symbols_on_top), cmocka_unit_test(test_near_is_by_name),         cmocka_unit_test(test_fit),       cmocka_unit_test(test_literals),
         cmocka_unit_test(test_repeat),          cmocka_unit_test(test_names),     cmocka_unit_test(test_presence),
         cmocka_unit_test(test_spread_and_defaults), cmocka_unit_test(test_edges), cmocka_unit_test(test_routes),
         cmocka_unit_test(test_saga),            cmocka_unit_test(test_seeds_and_tables), cmocka_unit_test(test_no_cascade),
