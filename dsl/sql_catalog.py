@@ -31,7 +31,7 @@ def letters(names):
 def table(name, found):
     lines = [f"static const struct named {name}[] = {{"]
     for key, signatures in sorted(found.items(), key=lambda item: item[0].encode()):
-        kind, text = "", f'    {{"{key}", "'
+        text = f'    {{"{key}", "'
         for signature in sorted(set(signatures)):
             if len(text) + len(signature) > 130:
                 lines.append(text + '"')

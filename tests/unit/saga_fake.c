@@ -291,6 +291,21 @@ const struct ec_program start_only_program = {
     .name = "unit-svc.StartOnly", .run = start_only_run, .frame_size = sizeof(struct start_frame), .in = &params_record, .out = &id_record,
     .repeat = EC_REPEAT_ATOMIC};
 
+void fake_open(void)
+{
+    static const struct ec_module *const modules[] = {&ec_module_saga, NULL};
+
+    db_open(modules);
+}
+
+void fake_begin(void)
+{
+    fake_reset();
+    fake_prepare(db_server);
+    db_service.sagas = fake_sagas;
+    fake_open();
+}
+
 struct ec_task *fake_start(const struct ec_program *program, struct ended *ended, const char *key, int deadline_ms)
 {
     struct ec_task *task = db_task(program, ended);

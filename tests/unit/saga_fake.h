@@ -28,6 +28,8 @@ extern const struct ec_program start_only_program; /* a bare one, which nobody w
 extern const struct ec_saga *const fake_sagas[];
 
 void fake_reset(void);
+void fake_open(void);  /* the engine runs; db_close ends it */
+void fake_begin(void); /* on an empty database */
 void fake_answer(int step, int phase, enum answer answer, int times);
 void fake_prepare(struct pg_server *server); /* makes the table of effects */
 struct ec_task *fake_start(const struct ec_program *program, struct ended *ended, const char *key, int deadline_ms);
