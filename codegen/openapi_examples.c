@@ -120,16 +120,22 @@ void ecc_api_body_examples(struct ecc_api *api, const struct ecc_route *route, s
 {
     struct requests requests = {.route = route};
     struct ecc_yaml *examples = ecc_yaml_map(api->arena), *value;
+    struct { const char **items; size_t n, cap; } texts = {0}; /* of the examples */
     struct sent sent;
 
     while (next_request(api->model, &requests, &sent)) {
         bool seen = ecc_yaml_get(examples, sent.name) != NULL;
+        const char *text;
 
-        value = sent.request->body ? value_of(api->arena, sent.identity, sent.request->body) : NULL;
-        for (size_t i = 0; value && i < examples->n && !seen; i++)
-            seen = strcmp(printed(api->arena, ecc_yaml_get(examples->items[i], "value")), printed(api->arena, value)) == 0;
-        if (!value || seen)
+        value = sent.request->body && !seen ? value_of(api->arena, sent.identity, sent.request->body) : NULL;
+        if (!value)
             continue;
+        text = printed(api->arena, value);
+        for (size_t i = 0; i < texts.n && !seen; i++)
+            seen = strcmp(texts.items[i], text) == 0;
+        if (seen)
+            continue;
+        ECC_PUSH(api->arena, &texts, text);
         struct ecc_yaml *example = ecc_yaml_put_map(examples, sent.name);
         if (sent.title)
             ecc_yaml_put_text(example, "summary", sent.title);

@@ -135,6 +135,38 @@ def test_a_thousand(bench, long):
         assert own * 1000 <= most * HEAD_ROOM, f"{command} of 1,000 services takes {own * 1000:.0f} ms, more than {most * HEAD_ROOM}"
 
 
+def test_many_requests(bench, _):
+    """Of one route: each is an example in openapi.yaml, unless it says what another does."""
+    used = {}
+    for n in (50, 1000):
+        folder = pathlib.Path(bench.temp / f"requests-{n}")
+        folder.mkdir()
+        (folder / "topology.ecom").write_text("""topology "Requests"
+record Word { text: text }
+client user "User"
+service words-svc "Words" {
+  op Say(text: text) -> Word {
+    return Word { text: text }
+  }
+}
+gateway door "Door" {
+  listen 8080
+  route POST "/words" public -> words-svc.Say(text: body.text)  reply 200
+}
+edge user -> door      { http }
+edge door -> words-svc { http }
+""" + "".join(f"""scenario say-{i} "Say {i}" {{
+  when   user POST "/words" {{ text: "word {i % (n - 1)}" }}
+  expect 200
+}}
+""" for i in range(n)))
+        used[n] = bench.run(folder, "build")[2]
+        told = (folder / "generated" / "openapi.yaml").read_text().count("value:\n")
+        assert told == n - 1, (n, told)
+    print(f"measured: build with 1,000 requests of a route: {used[1000]:.0f} MB, {used[50]:.0f} MB with 50")
+    assert used[1000] < 100, f"{used[1000]:.0f} MB for 1,000 requests of a route"
+
+
 def main():
     if sys.argv[2:] not in ([], ["--guard"], ["--long"]):
         sys.exit(__doc__.strip())
@@ -143,7 +175,7 @@ def main():
         if not sys.argv[2:]:
             table(bench)
             return 0
-        return each.run((test_generator, test_processors, test_growth, test_a_thousand), lambda test: test(bench, sys.argv[2] == "--long"))
+        return each.run((test_generator, test_processors, test_growth, test_a_thousand, test_many_requests), lambda test: test(bench, sys.argv[2] == "--long"))
 
 
 if __name__ == "__main__":
