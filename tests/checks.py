@@ -62,6 +62,10 @@ check("each setting that the runtime reads is in configuration.md, with its defa
       f"{missing} {other} {read}")
 wrong = metrics.mistakes()
 check("docs/metrics.md has the metrics of the runtime", not wrong, "\n     ".join(wrong))
+rules = set(re.findall(r"- alert: (\w+)", open(os.path.join(ROOT, "generated/observability/alerts.yml"), encoding="utf-8").read()))
+rows = re.findall(r"^\| (`[A-Z].*?) \| (?:page|ticket)", open(os.path.join(ROOT, "docs/operating.md"), encoding="utf-8").read(), re.M)
+told = re.findall(r"`(\w+)`", " ".join(rows))
+check("docs/operating.md says of each alert what to do", len(rules) > 10 and sorted(told) == sorted(rules), str(rules ^ set(told)))
 
 locks = [p for p in tracked("tests", "editors", "studio") if p.endswith("package-lock.json")]
 bad = [p for p in locks for lock in [open(os.path.join(ROOT, p)).read()]

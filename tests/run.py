@@ -229,7 +229,7 @@ def suite_system(only=None):
 
 
 def suite_containers():
-    """Images, docker-compose and, with --long, a swarm, on an engine of the test's own."""
+    """What docker-compose says of the files; with --long images, Compose and a swarm, on an engine of the test's own."""
     return script("containers/run.py", os.path.join(ROOT, ".ecom", "build", "tool", "ecomc"), timeout=3600 if LONG else 1800)
 
 
