@@ -252,8 +252,6 @@ struct ec_sql {
     const char *text; /* $1 ... */
     const struct ec_record *row; /* NULL: nothing is read. Columns are matched by position */
     const struct ec_error *none; /* of one that is deferred: no row is this error, and the text divides by zero then; or NULL */
-    const struct ec_sql *many; /* the same for many at once: each parameter is an array, answered are the places, from 1, of those that have
-                                  touched a row; or NULL. Who asks for such a statement reads nothing of its answer but whether there was a row */
 };
 
 struct ec_param {

@@ -4,9 +4,6 @@
  * which the lane is idle, what has gathered goes out: up to ec_group_limit statements and one sync, without BEGIN, since the server makes
  * what stands between two syncs one transaction. One fsync then serves all of them.
  *
- * What many of a group ask alike (ec_sql.many) is one statement with arrays, where the first of them stands: most of what a small statement
- * takes in the server is for its start and end. Of statements in one transaction, for different keys, none sees the difference.
- *
  * When a statement of the group fails nothing of it has happened, and its units are sent again with a sync each, all in one flight: only
  * the one that fails fails. Where that is the rule and not the exception, because what is wanted is sold out, groups become small: half
  * after one that failed, and more again after each that did not. A lost connection is met the same way, after reconnecting. lock_timeout
@@ -19,23 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
-
 enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100 };
 
 int ec_group_limit = LIMIT;
-
-/* Of a flight: the statements that are one for the server. */
-struct set {
-    const struct ec_sql *many;
-    struct ec_pg_cmd cmd;
-    struct member {
-        struct ec_group_unit *unit;
-        struct ec_group_statement *statement; /* NULL: the unit itself */
-    } *members;
-    int n, room;
-    struct set *next;
-};
 
 static struct {
     struct ec_pg_conn *conn;
@@ -45,7 +28,6 @@ static struct {
     int sent;                           /* of the flight */
     struct ec_group_unit *first, **end; /* gathered */
     struct ec_group_unit *flight;       /* under way, in the order of sending */
-    struct set *sets;                   /* one for each ec_sql.many that was seen */
     int pending;                        /* syncs of the flight that are not answered */
     bool failed, lost, locked;          /* of the flight */
     struct ec_pg_cmd sync;
@@ -117,46 +99,6 @@ static void statement_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *re
         refuse(statement->unit, statement->sql, reply);
     else if (reply->status == EC_PG_OK && statement->row)
         statement->row(statement, reply);
-}
-
-static void tell_member(const struct member *member, const struct ec_pg_reply *reply)
-{
-    if (!member->statement) {
-        member->unit->rows = reply->rows;
-        if (member->unit->row)
-            member->unit->row(member->unit, reply);
-    } else if (member->statement->row) {
-        member->statement->row(member->statement, reply);
-    }
-}
-
-static void set_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
-{
-    struct set *set = cmd->data;
-    int rows = reply->status == EC_PG_OK ? ec_pg_rows(reply->result) : 0, at = 0, i;
-    int64_t place = 0;
-
-    if (is_lost(reply)) {
-        lane.lost = true;
-    } else if (reply->status == EC_PG_FAILED) { /* of whom is not known: each gets another chance */
-        lane.failed = true;
-        lane.locked |= strcmp(reply->sqlstate, "55P03") == 0;
-    }
-    if (reply->status != EC_PG_OK)
-        return;
-    for (i = 0; i < set->n; i++) {
-        struct ec_pg_reply own = {.status = EC_PG_OK, .tag = "", .sqlstate = ""};
-
-        if (set->members[i].statement)
-            set->members[i].statement->cmd.sent_ns = cmd->sent_ns;
-        if (at < rows && ec_int_parse(ec_pg_cell(reply->result, at, 0), &place) && place == i + 1) {
-            own.rows = 1;
-            at++;
-        }
-        tell_member(&set->members[i], &own);
-    }
-    if (at < rows)
-        ec_panic("a statement for many has answered out of order");
 }
 
 /* Takes the flight apart: what is done is told, what has to be run again goes to the head of the line. */
@@ -263,131 +205,17 @@ static struct ec_group_unit *take(int limit)
     return first;
 }
 
-/* ------------------------------------------------------------------ many as one */
-
-static struct set *set_of(const struct ec_sql *many)
-{
-    struct set *set = lane.sets;
-
-    while (set && set->many != many)
-        set = set->next;
-    if (set)
-        return set;
-    set = calloc(1, sizeof(*set));
-    if (!set)
-        abort();
-    set->many = many;
-    set->cmd.done = set_answer;
-    set->cmd.data = set;
-    set->next = lane.sets;
-    lane.sets = set;
-    return set;
-}
-
-static void gather(const struct ec_sql *sql, struct ec_group_unit *unit, struct ec_group_statement *statement)
-{
-    struct set *set;
-
-    if (!sql->many)
-        return;
-    set = set_of(sql->many);
-    if (set->n == set->room) {
-        set->room = set->room ? 2 * set->room : 16;
-        set->members = realloc(set->members, (size_t)set->room * sizeof(*set->members));
-        if (!set->members)
-            abort();
-    }
-    set->members[set->n++] = (struct member){unit, statement};
-}
-
-static void gather_sets(void)
-{
-    for (struct set *set = lane.sets; set; set = set->next)
-        set->n = 0;
-    for (struct ec_group_unit *unit = lane.flight; unit; unit = unit->next) {
-        if (!unit->statements)
-            gather(unit->sql, unit, NULL);
-        for (struct ec_group_statement *statement = unit->statements; statement; statement = statement->next)
-            gather(statement->sql, unit, statement);
-    }
-}
-
-/* An element of an array in PostgreSQL's text form. */
-static void add_element(struct ec_buf *buf, const char *text)
-{
-    const char *from;
-
-    if (!text) {
-        ec_buf_add(buf, "NULL", 4);
-        return;
-    }
-    ec_buf_add(buf, "\"", 1);
-    for (from = text; *text; text++)
-        if (*text == '"' || *text == '\\') {
-            ec_buf_add(buf, from, (size_t)(text - from));
-            ec_buf_add(buf, "\\", 1);
-            from = text;
-        }
-    ec_buf_add(buf, from, (size_t)(text - from));
-    ec_buf_add(buf, "\"", 1);
-}
-
-static const struct ec_pg_values *values_of(const struct member *member)
-{
-    return member->statement ? &member->statement->values : &member->unit->values;
-}
-
-static void send_set(struct set *set)
-{
-    enum { MOST = 16 };
-    int columns = values_of(&set->members[0])->n, column, i;
-    const char *v[MOST];
-    size_t at[MOST];
-    struct ec_buf buf = {0};
-
-    if (columns > MOST)
-        ec_panic("a statement for many has too many parameters");
-    for (column = 0; column < columns; column++) {
-        at[column] = buf.n;
-        for (i = 0; i < set->n; i++) {
-            ec_buf_add(&buf, i ? "," : "{", 1);
-            add_element(&buf, values_of(&set->members[i])->v[column]);
-        }
-        ec_buf_add(&buf, "}", 2); /* with its NUL */
-    }
-    for (column = 0; column < columns; column++)
-        v[column] = buf.p + at[column];
-    ec_pg_send(lane.conn, &set->cmd, set->many, (struct ec_pg_values){v, columns});
-    ec_buf_free(&buf);
-}
-
-/* True when it goes out with others; then the first of them sends all. */
-static bool goes_with_others(const struct ec_sql *sql, const struct ec_group_unit *unit, const struct ec_group_statement *statement)
-{
-    struct set *set = sql->many && !unit->alone ? set_of(sql->many) : NULL;
-
-    if (!set || set->n < 2)
-        return false;
-    if (set->members[0].unit == unit && set->members[0].statement == statement)
-        send_set(set);
-    return true;
-}
-
-/* ------------------------------------------------------------------ a flight */
-
 static void send_unit(struct ec_group_unit *unit)
 {
     struct ec_group_statement *statement;
 
-    if (!unit->statements && !goes_with_others(unit->sql, unit, NULL)) {
+    if (!unit->statements) {
         unit->cmd.done = unit_answer;
         unit->cmd.data = unit;
         ec_pg_send(lane.conn, &unit->cmd, unit->sql, unit->values);
     }
     for (statement = unit->statements; statement; statement = statement->next) {
         statement->unit = unit;
-        if (goes_with_others(statement->sql, unit, statement))
-            continue;
         statement->cmd.done = statement_answer;
         statement->cmd.data = statement;
         ec_pg_send(lane.conn, &statement->cmd, statement->sql, statement->values);
@@ -407,7 +235,6 @@ static void flush(void)
         lane.limit = ec_group_limit;
     lane.flight = take(lane.limit);
     alone = lane.flight->alone;
-    gather_sets();
     lane.pending = 0;
     for (unit = lane.flight; unit; unit = unit->next) {
         send_unit(unit);
@@ -541,13 +368,6 @@ void ec_group_stop(void)
     uv_close((uv_handle_t *)&lane.check, NULL);
     uv_close((uv_handle_t *)&lane.idle, NULL);
     uv_close((uv_handle_t *)&lane.tick, NULL);
-    while (lane.sets) {
-        struct set *set = lane.sets;
-
-        lane.sets = set->next;
-        free(set->members);
-        free(set);
-    }
     lane.first = lane.flight = NULL;
     lane.end = &lane.first;
 }

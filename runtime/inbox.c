@@ -21,22 +21,11 @@
 
 enum { CLAIM_MS = 30000, CLAIM_MORE_MS = 1000 };
 
-/* The functions of migration ec_4. A duplicate, or an event that comes again, fails all of them, and then each is asked alone. */
-static const struct ec_sql sql_barrier_many = {
-    .name = "ec.inbox.barrier.many",
-    .text = "SELECT ec.inbox_barrier($1::text[], $2::text[], $3::bytea[], $4::boolean[])",
-};
-static const struct ec_sql sql_reply_many = {
-    .name = "ec.inbox.reply.many",
-    .text = "SELECT ec.inbox_reply($1::text[], $2::jsonb[])",
-};
-
 const struct ec_sql ec_inbox_barrier = {
     .name = "ec.inbox.barrier",
     .text = EC_TX_GUARD("INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) VALUES ($1, $2, 'done', 200, $3::bytea) "
                         "ON CONFLICT (key) DO UPDATE SET state = 'done', status = 200, error = NULL, detail = NULL "
                         "WHERE i.state = 'failed' AND $4::boolean"),
-    .many = &sql_barrier_many,
 };
 
 static const struct ec_sql sql_stored = {
@@ -61,7 +50,6 @@ static const struct ec_sql sql_reply = {
     /* of a barrier's row */
     .name = "ec.inbox.reply",
     .text = "UPDATE ec.inbox SET reply = $2::jsonb WHERE key = $1",
-    .many = &sql_reply_many,
 };
 
 static const struct ec_sql sql_finish = {

@@ -23,34 +23,13 @@ enum { AGAIN_MS = 250 };
 #define SEND(step, phase)                                                                                                        \
     ", n AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT id, " step ", " phase ", 'sent', 1 FROM s " \
     "WHERE " step "::text IS NOT NULL ON CONFLICT (saga_id, step, phase) DO NOTHING)"
-#define TOUCHED " SELECT 1 FROM s"
-
-/* The functions of migration ec_4: the same for many sagas. */
-static const struct ec_sql sql_advance_many = {
-    .name = "ec.saga.advance.many",
-    .text = "SELECT ec.saga_advance($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::text[])",
-};
-static const struct ec_sql sql_end_many = {
-    .name = "ec.saga.end.many",
-    .text = "SELECT ec.saga_end(false, $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::text[], "
-            "$9::text[])",
-};
-static const struct ec_sql sql_end_guarded_many = {
-    .name = "ec.saga.end_guarded.many",
-    .text = "SELECT ec.saga_end(true, $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::text[], "
-            "$9::text[])",
-};
-static const struct ec_sql sql_start_many = {
-    .name = "ec.saga.start.many",
-    .text = "SELECT ec.saga_start($1::uuid[], $2::text[], $3::int[], $4::jsonb[], $5::uuid[], $6::text[], $7::text[])",
-};
+#define TOUCHED " SELECT count(*) FROM s"
 
 static const struct ec_sql sql_advance = {
     /* $3 step $4 answered $5 phase $6 reply $7 next */
     .name = "ec.saga.advance",
     .text = "WITH s AS (UPDATE ec.saga SET step = $3::int, attempts = 0, next_at = NULL, last_error = NULL" FENCED ANSWER(
         "$4", "$5", "'done'", "$6", "NULL") SEND("$7", "$5") TOUCHED,
-    .many = &sql_advance_many,
 };
 
 static const struct ec_sql sql_compensate = {
@@ -87,9 +66,8 @@ static const struct ec_sql sql_release = {
 #define END                                                                                                                   \
     "WITH s AS (UPDATE ec.saga SET state = $3, error = $8, detail = $9, ended_at = now(), owner = NULL, lease_until = NULL, " \
     "next_at = NULL" FENCED ANSWER("$4", "$5", "$6", "$7", "CASE WHEN $6 = 'done' THEN NULL ELSE $8 END")
-static const struct ec_sql sql_end = {.name = "ec.saga.end", .text = END TOUCHED, .many = &sql_end_many};
-static const struct ec_sql sql_end_guarded = {
-    .name = "ec.saga.end_guarded", .text = END " SELECT 1 / count(*) FROM s", .many = &sql_end_guarded_many};
+static const struct ec_sql sql_end = {.name = "ec.saga.end", .text = END TOUCHED};
+static const struct ec_sql sql_end_guarded = {.name = "ec.saga.end_guarded", .text = END " SELECT 1 / count(*) FROM s"};
 
 static const struct ec_sql sql_look = {.name = "ec.saga.look", .text = "SELECT state, fence FROM ec.saga WHERE id = $1::uuid"};
 
@@ -100,7 +78,6 @@ static const struct ec_sql sql_start = {
             "VALUES ($1::uuid, $2, $3::int, 'running', 0, $4::jsonb, $5::uuid, 1, now() + interval '5 s', $6) ON CONFLICT (id) DO NOTHING "
             "RETURNING id) "
             "INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT id, $7, 'do', 'sent', 1 FROM s",
-    .many = &sql_start_many,
 };
 
 /* ------------------------------------------------------------------ writes */
@@ -125,7 +102,7 @@ static const char *step_name(const struct ec_instance *instance, int step)
 
 static void touched_row(struct ec_group_unit *unit, const struct ec_pg_reply *reply)
 {
-    ((struct ec_saga_write *)unit)->touched = reply->rows == 1;
+    ((struct ec_saga_write *)unit)->touched = reply->rows == 1 && !ec_str_eq(ec_pg_cell(reply->result, 0, 0), EC_STR("0"));
 }
 
 static void rewrite(struct ec_instance *instance)

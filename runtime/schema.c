@@ -35,62 +35,6 @@ static const char up[] =
     "text,\n"
     "  at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (saga_id, step, phase));\n";
 
-/* Set-based twins of statements of the group lane (saga_store.c, inbox.c), each with its places as answer, in order. A plan is made once and for
- * tables of any size: without the settings PostgreSQL would take tables without statistics for small, and read them whole for each call, or the index of all that run: so it says what has not ended, not what runs. */
-#define MANY(name, parameters, declare, body)                                                                                        \
-    "CREATE FUNCTION ec." name "(" parameters ") RETURNS SETOF int LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan "       \
-    "SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$\n" declare "BEGIN\n" body "END $$;\n"
-#define ALL_OR_NONE(of)                                                                                                      \
-    "  GET DIAGNOSTICS touched = ROW_COUNT;\n"                                                                                \
-    "  IF touched <> cardinality(" of ") THEN RAISE division_by_zero USING MESSAGE = 'not all of them'; END IF;\n"
-
-static const char many_up[] =
-    MANY("saga_start", "ids uuid[], names text[], versions int[], params jsonb[], owners uuid[], traces text[], firsts text[]", "",
-         "  RETURN QUERY WITH i AS (SELECT * FROM unnest(ids, names, versions, params, owners, traces, firsts) WITH ORDINALITY\n"
-         "      AS i (id, name, version, params, owner, trace, first, n)),\n"
-         "    s AS (INSERT INTO ec.saga AS t (id, name, version, state, step, params, owner, fence, lease_until, traceparent)\n"
-         "      SELECT i.id, i.name, i.version, 'running', 0, i.params, i.owner, 1, now() + interval '5 s', i.trace FROM i\n"
-         "      ON CONFLICT DO NOTHING RETURNING t.id),\n"
-         "    q AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts)\n"
-         "      SELECT i.id, i.first, 'do', 'sent', 1 FROM i WHERE i.id IN (SELECT s.id FROM s))\n"
-         "  SELECT i.n::int FROM i WHERE i.id IN (SELECT s.id FROM s) ORDER BY i.n;\n")
-    MANY("saga_advance", "ids uuid[], fences bigint[], to_steps int[], answered text[], phases text[], replies jsonb[], nexts text[]", "",
-         "  RETURN QUERY WITH s AS (UPDATE ec.saga t SET step = i.to_step, attempts = 0, next_at = NULL, last_error = NULL\n"
-         "      FROM unnest(ids, fences, to_steps, answered, phases, replies, nexts) WITH ORDINALITY\n"
-         "        AS i (id, fence, to_step, answered, phase, reply, next, n)\n"
-         "      WHERE t.id = i.id AND t.fence = i.fence AND t.state NOT IN ('done', 'failed') RETURNING i.*),\n"
-         "    a AS (UPDATE ec.saga_step p SET state = 'done', reply = coalesce(s.reply, p.reply), error = NULL, at = now() FROM s\n"
-         "      WHERE p.saga_id = s.id AND p.step = s.answered AND p.phase = s.phase),\n"
-         "    q AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT s.id, s.next, s.phase, 'sent', 1 FROM s\n"
-         "      WHERE s.next IS NOT NULL ON CONFLICT DO NOTHING)\n"
-         "  SELECT s.n::int FROM s ORDER BY s.n;\n")
-    MANY("saga_end",
-         "whole boolean, ids uuid[], fences bigint[], states text[], answered text[], phases text[], answers text[], replies jsonb[], "
-         "errors text[], details text[]",
-         "DECLARE touched bigint;\n",
-         "  RETURN QUERY WITH s AS (UPDATE ec.saga t SET state = i.state, error = i.error, detail = i.detail, ended_at = now(),\n"
-         "        owner = NULL, lease_until = NULL, next_at = NULL\n"
-         "      FROM unnest(ids, fences, states, answered, phases, answers, replies, errors, details) WITH ORDINALITY\n"
-         "        AS i (id, fence, state, answered, phase, answer, reply, error, detail, n)\n"
-         "      WHERE t.id = i.id AND t.fence = i.fence AND t.state NOT IN ('done', 'failed') RETURNING i.*),\n"
-         "    a AS (UPDATE ec.saga_step p SET state = s.answer, reply = coalesce(s.reply, p.reply),\n"
-         "        error = CASE WHEN s.answer = 'done' THEN NULL ELSE s.error END, at = now() FROM s\n"
-         "      WHERE p.saga_id = s.id AND p.step = s.answered AND p.phase = s.phase)\n"
-         "  SELECT s.n::int FROM s ORDER BY s.n;\n"
-         "  GET DIAGNOSTICS touched = ROW_COUNT;\n"
-         "  IF whole AND touched <> cardinality(ids) THEN RAISE division_by_zero USING MESSAGE = 'not all of them'; END IF;\n")
-    MANY("inbox_barrier", "keys text[], programs text[], hashes bytea[], again boolean[]", "DECLARE touched bigint;\n",
-         "  RETURN QUERY WITH i AS (INSERT INTO ec.inbox (key, program, state, status, request_hash)\n"
-         "      SELECT i.key, i.program, 'done', 200, i.hash FROM unnest(keys, programs, hashes) AS i (key, program, hash)\n"
-         "      ON CONFLICT DO NOTHING RETURNING 1)\n"
-         "  SELECT (row_number() OVER ())::int FROM i;\n"
-         ALL_OR_NONE("keys"))
-    MANY("inbox_reply", "keys text[], replies jsonb[]", "",
-         "  RETURN QUERY WITH u AS (UPDATE ec.inbox t SET reply = i.reply FROM unnest(keys, replies) WITH ORDINALITY AS i (key, reply, n)\n"
-         "      WHERE t.key = i.key RETURNING i.n)\n"
-         "  SELECT u.n::int FROM u ORDER BY u.n;\n");
-static const char many_down[] = "DROP FUNCTION ec.saga_start, ec.saga_advance, ec.saga_end, ec.inbox_barrier, ec.inbox_reply;\n";
-
 /* What is released is never changed: a change of the tables is one more of these. Their names sort before the service's own. */
 static struct ec_migration own[] = {
     {.version = "000000_ec", .up = up, .down = "DROP SCHEMA ec CASCADE;\n"},
@@ -105,7 +49,6 @@ static struct ec_migration own[] = {
            "  at timestamptz NOT NULL DEFAULT now());\n"
            "CREATE INDEX ON ec.saga_decision (saga_id);\n",
      .down = "DROP TABLE ec.saga_decision;\nALTER TABLE ec.saga DROP COLUMN last_error;\n"},
-    {.version = "000000_ec_4", .up = many_up, .down = many_down},
 };
 enum { OWN = sizeof(own) / sizeof(own[0]) };
 const size_t ec_schema_own = OWN;

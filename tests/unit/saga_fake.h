@@ -10,7 +10,7 @@ enum answer { WORKS, REFUSES /* a business error */, UNKNOWN, UNSENT, BUSY /* wi
 
 struct fake {
     struct {
-        enum answer answers[1024];
+        enum answer answers[8];
         int n;
     } steps[3][2]; /* by step and phase: the first n calls; after them it works */
     int calls[3][2];
@@ -24,12 +24,9 @@ extern struct fake *fake;
 extern const struct ec_saga trip_saga, trip_saga_v2, bare_saga; /* bare: no done, no failed, one step without undo */
 extern const struct ec_program start_program;                   /* starts a trip, waits, replies {id} or accepts */
 extern const struct ec_program start_bare_program;
-extern const struct ec_program start_only_program; /* a bare one, which nobody waits for */
 extern const struct ec_saga *const fake_sagas[];
 
 void fake_reset(void);
-void fake_open(void);  /* the engine runs; db_close ends it */
-void fake_begin(void); /* on an empty database */
 void fake_answer(int step, int phase, enum answer answer, int times);
 void fake_prepare(struct pg_server *server); /* makes the table of effects */
 struct ec_task *fake_start(const struct ec_program *program, struct ended *ended, const char *key, int deadline_ms);

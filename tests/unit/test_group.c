@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "group.h"
-#include "random.h"
 
 enum { N = 50 };
 struct unit {
@@ -99,83 +98,6 @@ static void test_share(void **state)
     DB_UNTIL(units[0].over);
     assert_null(units[0].unit.error);
     assert_int_equal(units[0].unit.rows, 0);
-    db_close();
-}
-
-/* Texts that an array's text form has to quote; $1 in front of them keeps them apart. */
-static const char *const texts[] = {"", "NULL", "\"", "\\", "{a,b}", "a \"b\" \\c", " \n\t", "\xc3\xa9", NULL};
-static const struct ec_sql sql_text_many = {
-    .name = "unit.text.many",
-    .text = "WITH i AS (SELECT * FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS i (id, text, n)), "
-            "w AS (INSERT INTO words SELECT id, text FROM i ON CONFLICT DO NOTHING RETURNING id) "
-            "SELECT n::int FROM i WHERE id IN (SELECT id FROM w) ORDER BY n"};
-static const struct ec_sql sql_text = {
-    .name = "unit.text", .text = "INSERT INTO words VALUES ($1::int, $2::text) ON CONFLICT DO NOTHING", .many = &sql_text_many};
-
-static void put_text(int i, int id, const char *text)
-{
-    struct unit *unit = &units[i];
-
-    memset(unit, 0, sizeof(*unit));
-    unit->arena = ec_arena_new();
-    unit->unit = (struct ec_group_unit){.sql = &sql_text, .row = unit_row, .done = unit_done};
-    assert_true(ec_pg_encode(unit->arena, EC_PARAMS(ec_param_int(id), ec_param_text(text ? ec_str_of(text) : (struct ec_str){NULL, 0})),
-                             &unit->unit.values));
-    ec_group_submit(&unit->unit);
-}
-
-static double requests(const char *statement)
-{
-    char label[80];
-
-    snprintf(label, sizeof(label), "statement=\"%s\"", statement);
-    return ec_metric_value(ec_metric(EC_COUNTER, "ec_sql_requests_total", "SQL statements that were answered", label));
-}
-
-static void test_many_as_one(void **state)
-{
-    enum { NTEXTS = sizeof(texts) / sizeof(texts[0]) };
-    int i;
-
-    (void)state;
-    pg_server_run(db_server, "DROP TABLE IF EXISTS words; CREATE TABLE words (id int PRIMARY KEY, text text)");
-    prepare();
-    put_text(0, 100, "by itself");
-    DB_UNTIL(units[0].over);
-    assert_int_equal((int)requests("unit.text"), 1);
-    for (i = 0; i < NTEXTS; i++)
-        put_text(i, i, texts[i]);
-    put_text(i, 100, "there"); /* touches no row */
-    put(i + 1, &sql_put, 0);   /* another among them */
-    put_text(i + 2, 101, "the last");
-    DB_UNTIL(all_over(i + 3));
-    assert_int_equal((int)requests("unit.text"), 1);
-    assert_int_equal((int)requests("unit.text.many"), 1);
-    for (i = 0; i < NTEXTS + 3; i++) {
-        assert_null(units[i].unit.error);
-        assert_int_equal(units[i].rows_seen, 1);
-        assert_int_equal(units[i].unit.rows, i == NTEXTS ? 0 : 1);
-    }
-    for (i = 0; i < NTEXTS - 1; i++) {
-        char hex[80], query[160];
-
-        ec_hex(texts[i], strlen(texts[i]), hex);
-        hex[2 * strlen(texts[i])] = '\0';
-        snprintf(query, sizeof(query), "SELECT count(*) FROM words WHERE id = %d AND convert_to(text, 'UTF8') = '\\x%s'", i, hex);
-        assert_int_equal(pg_server_count(db_server, query), 1);
-    }
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM words WHERE text IS NULL"), 1);
-
-    /* One that the server refuses: each is asked alone, and only that one fails. */
-    put_text(0, 200, "one");
-    put(1, &sql_put, 1000);
-    put_text(2, 201, "two");
-    DB_UNTIL(all_over(3));
-    assert_null(units[0].unit.error);
-    assert_ptr_equal(units[1].unit.error, &ec_error_internal);
-    assert_null(units[2].unit.error);
-    assert_int_equal((int)requests("unit.text"), 3);
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM words WHERE id >= 200"), 2);
     db_close();
 }
 
@@ -290,7 +212,6 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_share), cmocka_unit_test(test_one_fails), cmocka_unit_test(test_gathers),
         cmocka_unit_test(test_lost),  cmocka_unit_test(test_lock),      cmocka_unit_test(test_down),
-        cmocka_unit_test(test_many_as_one),
     };
 
     if (argc > 1)

@@ -5,6 +5,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const struct ec_module *const modules[] = {&ec_module_saga, NULL};
+
+static void begin(void)
+{
+    fake_reset();
+    fake_prepare(db_server);
+    db_service.sagas = fake_sagas;
+    db_open(modules);
+}
+
 static void assert_text(const char *sql, const char *expected)
 {
     char *text = pg_server_ask(db_server, sql);
@@ -27,7 +37,7 @@ static void test_forward(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
     assert_null(ended.error);
@@ -49,7 +59,7 @@ static void test_business_failure(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(2, 0, REFUSES, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
@@ -67,7 +77,7 @@ static void test_first_step_refused(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(0, 0, REFUSES, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
@@ -83,7 +93,7 @@ static void test_unsent_has_no_effect(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(1, 0, UNSENT, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
@@ -99,7 +109,7 @@ static void test_unknown_is_undone(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(1, 0, UNKNOWN, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
@@ -116,7 +126,7 @@ static void test_in_progress_is_awaited(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(1, 0, BUSY, 2);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
@@ -139,7 +149,7 @@ static void test_unknown_without_undo_is_repeated(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(2, 0, UNKNOWN, 2);
     fake_answer(2, 0, UNSENT, 1); /* this one was not sent, but those before it may have been */
     fake_start(&start_program, &ended, NULL, 10000);
@@ -161,7 +171,7 @@ static void test_failing_undo(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(1, 0, REFUSES, 1);
     fake_answer(0, 1, REFUSES, 1); /* also a refusal is no end of an undo */
     fake_answer(0, 1, UNSENT, 1);
@@ -181,7 +191,7 @@ static void test_late(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(1, 0, HANGS, 1);
     fake_start(&start_program, &ended, NULL, 400);
     DB_UNTIL(ended.over);
@@ -200,7 +210,7 @@ static void test_repeated_start(void **state)
     struct ended first, second, third;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(0, 0, HANGS, 1);
     fake_start(&start_program, &first, "client/x/1", 500); /* accepts, while the saga hangs */
     DB_UNTIL(first.over);
@@ -234,7 +244,7 @@ static pid_t child(void (*body)(void))
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
-        fake_open();
+        db_open(modules);
         body();
         _exit(0);
     }
@@ -261,7 +271,7 @@ static void crash_at(int step, int phase, const char *trail, const char *outcome
     waitpid(child(start_one), &status, 0);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 9);
     pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()"); /* five seconds later */
-    fake_open();
+    db_open(modules);
     until_ended();
     assert_string_equal(fake->trail, trail);
     assert_text("SELECT state FROM ec.saga", outcome);
@@ -296,7 +306,7 @@ static void test_killed(void **state)
         usleep(1000);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    fake_open();
+    db_open(modules);
     db_pass(300);
     assert_int_equal(fake->calls[1][0], 1); /* its lease still holds */
     until_ended();                          /* and then runs out */
@@ -317,7 +327,7 @@ static void test_unsent_after_crash(void **state)
     fake_answer(1, 0, UNSENT, 1);
     waitpid(child(start_one), &status, 0);
     pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()");
-    fake_open();
+    db_open(modules);
     until_ended();
     assert_string_equal(fake->trail, "first/do second/do second/do! second/undo! first/undo!");
     db_close();
@@ -338,7 +348,7 @@ static void test_two_engines(void **state)
         usleep(1000);
     kill(pid, SIGSTOP);
     pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()");
-    fake_open();
+    db_open(modules);
     until_ended();
     assert_int_equal(pg_server_count(db_server, "SELECT fence FROM ec.saga"), 2);
     fake->let_go = true;
@@ -358,7 +368,7 @@ static void test_refused_end(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(2, 0, HANGS, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(fake->calls[2][0] == 1);
@@ -380,7 +390,7 @@ static void test_lost_lease_of_a_sleeper(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(2, 0, UNKNOWN, 8);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(fake->calls[2][0] == 4); /* its next wait is longer than a second */
@@ -404,7 +414,7 @@ static void test_failing_end(void **state)
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        fake_begin();
+        begin();
         pg_server_run(db_server, "ALTER TABLE effects RENAME TO effects_away");
         if (cases[i].fails)
             fake_answer(1, 0, REFUSES, 1);
@@ -430,7 +440,7 @@ static void test_unknown_definition(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(1, 0, HANGS, 1);
     fake_start(&start_program, &ended, NULL, 300);
     DB_UNTIL(ended.over);
@@ -450,7 +460,7 @@ static void test_database_away(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(1, 0, HANGS, 1);
     fake_start(&start_program, &ended, NULL, 20000);
     DB_UNTIL(fake->calls[1][0] == 1);
@@ -470,7 +480,7 @@ static void test_drain(void **state)
     struct ended ended;
 
     (void)state;
-    fake_begin();
+    begin();
     fake_answer(2, 0, UNKNOWN, 3);
     fake_start(&start_program, &ended, NULL, 700);
     DB_UNTIL(ended.over);
@@ -479,9 +489,49 @@ static void test_drain(void **state)
     DB_UNTIL(ec_module_saga.idle(&ec_app));
     db_close();
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'running' AND lease_until <= now()"), 1);
-    fake_open(); /* the next process goes on where it was */
+    db_open(modules); /* the next process goes on where it was */
     until_ended();
     assert_text("SELECT state FROM ec.saga", "done");
+    db_close();
+}
+
+/* ------------------------------------------------------------------ many */
+
+enum { MANY = 1000, FEWER = 300, WINDOW = 64 };
+
+static double run_many(int n)
+{
+    static struct ended many[MANY];
+    uint64_t start = uv_hrtime();
+    int i, next = 0, over = 0;
+
+    memset(many, 0, sizeof(many));
+    while (over < n) {
+        while (next < n && next - over < WINDOW)
+            fake_start(&start_program, &many[next++], NULL, 60000);
+        db_turn();
+        for (over = 0; over < next && many[over].over; over++)
+            ;
+    }
+    for (i = 0; i < n; i++)
+        assert_null(many[i].error);
+    return n / ((double)(uv_hrtime() - start) / 1e9);
+}
+
+static void test_many(void **state)
+{
+    double grouped, alone;
+
+    (void)state;
+    begin();
+    grouped = run_many(MANY);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'done'"), MANY);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), MANY);
+    ec_group_limit = 1;
+    alone = run_many(FEWER);
+    ec_group_limit = 128;
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), MANY + FEWER);
+    printf("sagas of three steps: %.0f/s with group commit, %.0f/s with a commit a write\n", grouped, alone);
     db_close();
 }
 
@@ -507,6 +557,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unknown_definition),
         cmocka_unit_test(test_database_away),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_many),
     };
 
     if (argc > 1)
