@@ -8,19 +8,18 @@
 int ecc_cmd_invariants(struct ecc_cli *cli)
 {
     bool record = false;
-    const char *within = "60";
+    const char *within = NULL;
     const struct ecc_option options[] = {{"--record", NULL, &record}, {"--within", &within, NULL}};
     struct ecc_topology topology;
     struct ecc_up up = {.replicas = 1};
     struct ecc_audit_checks checks = {0};
     json_t *state;
-    long seconds;
-    int code = ecc_cli_options(cli, options, 2, 1);
+    int within_ms, code = ecc_cli_options(cli, options, 2, 1);
 
     if (code)
         return code;
-    if (!ecc_cli_int(within, 0, 3600, &seconds))
-        return ecc_say_error(ECC_EXIT_USAGE, "--within takes a number of seconds from 0 to 3600, not '%s'", within);
+    if ((code = ecc_audit_within(within, &within_ms)))
+        return code;
     if ((code = ecc_topology_load(cli, cli->nargs ? cli->args[0] : "topology.ecom", &topology)))
         return code;
     if (!topology.model)
@@ -30,7 +29,7 @@ int ecc_cmd_invariants(struct ecc_cli *cli)
     json_decref(state);
     if (record)
         return ecc_audit_begin(&up);
-    if ((code = ecc_audit_end(&up, (int)seconds * 1000, &checks)))
+    if ((code = ecc_audit_end(&up, within_ms, &checks)))
         return code;
     if (cli->format == ECC_FORMAT_JSON) {
         json_t *list = ecc_audit_json(&checks);

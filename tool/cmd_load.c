@@ -1,6 +1,6 @@
-/* ecomc load SCENARIO --rate N [--for 30s | --count N] [--mix SCENARIO=PERCENT]... [--identities N] [--strict] [FILE]: plays the
- * request of a scenario against what `up` runs, N times a second whatever the answers do, tells what came of it, and checks that
- * everything adds up after it.
+/* ecomc load SCENARIO --rate N [--for 30s | --count N] [--mix SCENARIO=PERCENT]... [--identities N] [--strict]
+ * [--within SECONDS] [FILE]: plays the request of a scenario against what `up` runs, N times a second whatever the answers do, tells what
+ * came of it, and checks that everything adds up after it.
  *
  * Exit 0 when the invariants hold, also with errors in between (they may be deserved: something may have been broken on purpose),
  * unless --strict.
@@ -57,12 +57,12 @@ static int choose(struct ecc_load *load, const char *first, const struct ecc_cli
     return code;
 }
 
-static int arguments(struct ecc_load *load, struct ecc_cli_values *mix, bool *strict)
+static int arguments(struct ecc_load *load, struct ecc_cli_values *mix, bool *strict, int *within_ms)
 {
     struct ecc_cli *cli = load->cli;
-    const char *rate = NULL, *lasts = NULL, *count = NULL, *identities = NULL;
+    const char *rate = NULL, *lasts = NULL, *count = NULL, *identities = NULL, *within = NULL;
     const struct ecc_option options[] = {{"--rate", &rate},  {"--for", &lasts}, {"--count", &count}, {"--identities", &identities},
-                                         {"--strict", NULL, strict}, {"--mix", NULL, NULL, mix}};
+                                         {"--strict", NULL, strict}, {"--within", &within}, {"--mix", NULL, NULL, mix}};
     long ms = DEFAULT_MS, n;
     int code = ecc_cli_options(cli, options, sizeof options / sizeof options[0], 2);
 
@@ -82,12 +82,14 @@ static int arguments(struct ecc_load *load, struct ecc_cli_values *mix, bool *st
         return ecc_say_error(ECC_EXIT_USAGE, "--count is a number of requests from 1 to 1000000000, not '%s'", count);
     if (identities && !ecc_cli_int(identities, 1, ECC_LOAD_IDENTITIES, &load->identities))
         return ecc_say_error(ECC_EXIT_USAGE, "--identities is a number from 1 to %d, not '%s'", ECC_LOAD_IDENTITIES, identities);
+    if ((code = ecc_audit_within(within, within_ms)))
+        return code;
     load->total = count ? (uint64_t)n : ((uint64_t)load->rate * (uint64_t)ms + 999) / 1000;
     return 0;
 }
 
 /* The load between the two halves of the audit. *done: there is something to report. */
-static int play(struct ecc_load *load, struct ecc_up *up, bool *done, struct ecc_audit_checks *checks)
+static int play(struct ecc_load *load, struct ecc_up *up, int within_ms, bool *done, struct ecc_audit_checks *checks)
 {
     int code = ecc_audit_begin(up);
 
@@ -106,7 +108,7 @@ static int play(struct ecc_load *load, struct ecc_up *up, bool *done, struct ecc
     if (load->cli->format == ECC_FORMAT_TEXT)
         ecc_load_report(load);
     fflush(stdout);
-    return ecc_audit_end(up, ECC_AUDIT_WITHIN_MS, checks);
+    return ecc_audit_end(up, within_ms, checks);
 }
 
 static void print_json(const struct ecc_load *load, int code, const struct ecc_audit_checks *checks)
@@ -128,10 +130,10 @@ int ecc_cmd_load(struct ecc_cli *cli)
     struct ecc_topology topology;
     bool strict = false, done = false;
     struct ecc_audit_checks checks = {0};
-    int code;
+    int within_ms, code;
 
     load->cli = cli;
-    if ((code = arguments(load, &mix, &strict)))
+    if ((code = arguments(load, &mix, &strict, &within_ms)))
         return code;
     const char *file = cli->nargs > 1 ? cli->args[1] : "topology.ecom";
     if ((code = ecc_topology_load(cli, file, &topology)))
@@ -148,7 +150,7 @@ int ecc_cmd_load(struct ecc_cli *cli)
     code = ecc_load_plan(load, state);
     json_decref(state);
     if (!code)
-        code = play(load, &up, &done, &checks);
+        code = play(load, &up, within_ms, &done, &checks);
     if (done && cli->format == ECC_FORMAT_JSON)
         print_json(load, code, &checks);
     else if (done && !code)

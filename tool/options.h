@@ -56,6 +56,7 @@ OPTION(load, "--for", "DURATION", "how long: 500ms, 30s, 5m or 1h")
 OPTION(load, "--count", "N", "exactly N requests, in place of --for")
 OPTION(load, "--mix", "SCENARIO=PERCENT", "play this scenario in so many of a hundred; may be given several times")
 OPTION(load, "--identities", "N", "how many identities sign in beforehand")
+OPTION(load, "--within", "SECONDS", "how long to wait after it until nothing is under way; 60 unless given")
 OPTION(load, "--strict", "", "exit 1 also when a request was not answered as expected")
 
 ARGUMENTS(plan, "[FILE]")

@@ -1,8 +1,11 @@
 """`ecomc load` on the example: what it reports is what the databases, the provider's ledger and the gateways say. The system is a release
 build, and ecomc the one under the sanitizers."""
 import collections
+import contextlib
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -98,6 +101,42 @@ def test_count_is_exact(system):
     assert report["identities"] == 0 and report["sent"] == report["ok"] == 20, report
 
 
+def told_to_a_terminal(system, *args):
+    """Exit code, stdout, and what a terminal shows of stderr meanwhile."""
+    terminal, end = pty.openpty()
+    process = subprocess.Popen([lib.ECOMC, *args], cwd=system.folder, env=system.env, stdout=subprocess.PIPE, stderr=end, text=True)
+    os.close(end)
+    shown = b""
+    with open(terminal, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # EIO: nobody writes any more
+        while piece := screen.read(4096):
+            shown += piece
+    out, _ = process.communicate(timeout=100)
+    return process.returncode, out, shown.decode()
+
+
+def test_a_live_line(system):
+    """Twice a second, in place: rate, what came of the requests, percentiles."""
+    code, out, shown = told_to_a_terminal(system, "load", "cache-hit", "--rate=40", "--count=100")
+    assert code == 0 and out.startswith("cache-hit: 100 sent\n"), (code, out, shown)
+    line = re.compile(r" *([\d.]+) s +(\d+)/s  ok ([\d,]+)  accepted 0  errors 0  p50 [\d.]+ [mu]?s  p99 [\d.]+ [mu]?s  in flight \d+")
+    live = [line.search(part) for part in shown.split("\r") if "/s" in part]
+    assert len(live) >= 3 and all(live), shown
+    assert [float(m[1]) for m in live] == sorted(float(m[1]) for m in live) and int(live[-1][3]) > int(live[0][3]), shown
+    assert all(int(m[2]) > 0 for m in live) and shown.endswith("\r\x1b[K"), shown
+
+
+def test_what_does_not_hold_fails_the_load(system):
+    """Though each request was answered as it should be."""
+    calm(system)
+    system.sql("inventory-svc", "UPDATE stock SET available = available - 1 WHERE sku = 'last-one'")
+    try:
+        done = ecomc(system, "load", "cache-hit", "--rate=40", "--count=4", "--within=0")
+    finally:
+        system.sql("inventory-svc", "UPDATE stock SET available = available + 1 WHERE sku = 'last-one'")
+    assert done.returncode == 1 and "cache-hit: 4 sent\n  ok                4" in done.stdout, done
+    assert "BROKEN stock is conserved: 1 violation\n         sku=last-one\n" in done.stdout and done.stdout.count("BROKEN") == 1, done.stdout
+
+
 def test_text(system):
     done = ecomc(system, "load", "cache-hit", "--rate=40", "--count=20")
     assert done.returncode == 0, done.stderr
@@ -149,6 +188,7 @@ def test_what_is_refused(system):
             (["happy-path", "--rate", "5", "--for", "3s", "--count", "9"], 64, "either --for or --count"),
             (["happy-path", "--rate", "5", "--count", "0"], 64, "--count is a number of requests"),
             (["happy-path", "--rate", "5", "--identities", "1001"], 64, "--identities is a number from 1 to 1000"),
+            (["happy-path", "--rate", "5", "--within", "soon"], 64, "--within takes a number of seconds from 0 to 3600, not 'soon'"),
             (["happy-path", "--rate", "5", "--mix", "payment-failure"], 64, "--mix is SCENARIO=PERCENT"),
             (["happy-path", "--rate", "5", "--mix", "payment-failure=100"], 64, "--mix is SCENARIO=PERCENT"),
             (["happy-path", "--rate", "5", "--mix", "payment-failure=60", "--mix", "cache-hit=40"], 64, "--mix gives away 100 percent"),

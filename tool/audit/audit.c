@@ -28,6 +28,16 @@ int ecc_audit_attach(struct ecc_cli *cli, struct ecc_up *up, struct ecc_topology
     return *state ? 0 : ecc_say_error(ECC_EXIT_IO, "nothing is up here; `ecomc up --detach` starts it");
 }
 
+int ecc_audit_within(const char *text, int *within_ms)
+{
+    long seconds = 60;
+
+    if (text && !ecc_cli_int(text, 0, 3600, &seconds))
+        return ecc_say_error(ECC_EXIT_USAGE, "--within takes a number of seconds from 0 to 3600, not '%s'", text);
+    *within_ms = (int)seconds * 1000;
+    return 0;
+}
+
 /* Is there still something that will end by itself? A cheap look before all is copied. */
 bool ecc_audit_under_way(struct ecc_up *up)
 {

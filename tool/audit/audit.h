@@ -16,7 +16,7 @@
 
 #include "../up/up.h"
 
-enum { ECC_AUDIT_SHOWN = 5, ECC_AUDIT_WITHIN_MS = 60000 };
+enum { ECC_AUDIT_SHOWN = 5 };
 
 /* One question and its answer. */
 struct ecc_audit_check {
@@ -33,6 +33,8 @@ struct ecc_audit_checks {
 
 /* ------------------------------------------------------------------ for commands */
 
+/* The value of --within, seconds from 0 to 3600; NULL is 60. 0, or an exit code after one line on stderr. */
+int ecc_audit_within(const char *text, int *within_ms);
 /* From now on everything that is published is noted, until ecc_audit_end. Each returns 0, or an exit code after one line on stderr. */
 int ecc_audit_begin(struct ecc_up *up);
 int ecc_audit_forget(struct ecc_up *up); /* ends the noting without a question */
