@@ -1,6 +1,7 @@
 """Orders at a steady rate, three in ten of them declined, while the three services that a saga needs are killed again and again. After it
 every saga ends in half a minute, and everything adds up. With EC_LONG=1: on both brokers, more than a thousand orders, ten kills
 each."""
+import collections
 import json
 import os
 import subprocess
@@ -39,6 +40,13 @@ def test_orders_while_services_are_killed(system):
     assert load.returncode == 0 and report["violations"] == 0, (load.returncode, report, err)
     asked = {i["check"]: i["skipped"] for i in report["invariants"]}
     assert len(asked) >= 16 and not any(asked.values()), asked
+    # Nothing that was promised is lost: who was told 201 has an order that stands, who was told 202 or 402 has one.
+    counts = collections.Counter()
+    for status, n in system.sql("order-svc", "SELECT status, count(*) FROM orders GROUP BY status"):
+        counts[status] = int(n)
+    told = {s["name"]: s for s in report["scenarios"]}
+    assert told["happy-path"]["ok"] <= counts["confirmed"] and told["payment-failure"]["ok"] <= counts["cancelled"], (told, counts)
+    assert sum(s["ok"] + s["accepted"] for s in told.values()) <= sum(counts.values()), (told, counts)
     late = system.sql("order-svc", f"SELECT id, created_at, ended_at FROM ec.saga WHERE created_at <= '{last}' AND"
                                    f" (ended_at IS NULL OR ended_at > timestamptz '{last}' + interval '30 s')")
     assert not late, f"not ended 30 s after the last kill, at {last}: {late}"
