@@ -111,6 +111,26 @@ def test_each_kind_of_poison(system):
     assert alone.returncode == 0 and alone.stdout.splitlines() == lines, alone
 
 
+def raw(system, letter):
+    """The value of a message, by its id."""
+    topic, partition, offset = letter["id"].split("/")
+    words = ["-C", "-t", topic, "-p", partition, "-o", offset, "-c", "1", "-e", "-q", "-f", "%s"]
+    return subprocess.run(["kcat", "-b", system.brokers(), *words], capture_output=True, timeout=30, check=True).stdout
+
+
+def test_bytes_that_are_no_text(system):
+    """All that a byte can be comes to the dead letter as it was, and back and there again."""
+    key, value = str(uuid.uuid4()), bytes(range(256)) + b"\xff\xc3\x28\r\n\x00"
+    produce(system, "order-events", key, value, ce_type="OrderPlaced.v1", ce_id=str(uuid.uuid4()))
+
+    def found(n):
+        return wait(lambda: len(of := [x for x in letters(system, "notify-svc") if x["key"] == key]) == n and of, 30, f"{n} letters")
+    (letter,) = found(1)
+    assert letter["reason"] == "malformed" and letter["value"] == {"hex": value.hex()} and raw(system, letter) == value, letter
+    assert system.ecomc("dead-letters", "notify-svc", "replay", letter["id"]).returncode == 0
+    assert [raw(system, each) for each in found(2)] == [value, value]
+
+
 def test_provider_is_down_until_retries_are_used_up(system):
     customer = Customer(system)
     system.fault("twilio-sandbox", call="Send", kind="status", status=500, times=6)
