@@ -4,8 +4,10 @@ import os
 import signal
 import threading
 import time
+import uuid
 
 from lib import wait
+from service_token import service_token
 from shop import Customer, calm, events, messages, money, stock
 
 KAFKA = ["embedded"]
@@ -195,6 +197,38 @@ def test_unknown_is_asked_again_not_guessed(system):
     assert money(system, order) == ([3400], [3400])
     assert system.sql("payment-svc", f"SELECT status FROM payments WHERE order_id = '{order}'") == [["refunded"]]
     wait(lambda: events(system, order, "order-events") == ["OrderCancelled.v1"], 20, "it is told")
+
+
+def test_the_barrier_of_each_participant(system):
+    """Asked as the orchestrator would: a do that comes after its undo is refused, one that comes twice is done once."""
+    customer, before = Customer(system), stock(system, "moka")
+    charge = {"user_id": customer.id, "amount_cents": 3400, "method": "pm_card_visa"}
+    steps = (("inventory-svc", "Reserve", "Release", {"lines": [{"sku": "moka", "qty": 1}]}, "reservations", "released"),
+             ("payment-svc", "Charge", "Refund", charge, "payments", "refunded"),
+             ("shipping-svc", "Schedule", "Unschedule", {}, "shipments", "cancelled"))
+    for service, do, undo, more, table, gone in steps:
+        port, token = system.ports(service)[0], service_token(system, "order-svc", service)
+
+        def ask(op, key, body, **headers):
+            headers = {"idempotency-key": key, **{k.replace("_", "-"): v for k, v in headers.items()}}
+            return system.request("POST", f"/ops/{op}", body, token=token, headers=headers, port=port)
+
+        def row(order):
+            return system.sql(service, f"SELECT status FROM {table} WHERE order_id = '{order}'")
+        order, key = str(uuid.uuid4()), str(uuid.uuid4())
+        undone = [ask(undo, f"{key}/undo", {"order_id": order}, ec_undoes=f"{key}/do") for _ in range(2)]
+        late = [ask(do, f"{key}/do", {"order_id": order, **more}) for _ in range(2)]
+        assert [r.status for r in undone] == [200, 200], (service, undone)
+        assert all(r.status == 409 and r.json["type"].endswith("/revoked") for r in late) and not row(order), (service, late)
+        assert not messages(system, "stripe-sandbox", order)
+        order, key = str(uuid.uuid4()), str(uuid.uuid4())
+        done = [ask(do, f"{key}/do", {"order_id": order, **more}) for _ in range(2)]
+        assert [r.status for r in done] == [200, 200] and done[0].json == done[1].json and len(row(order)) == 1, (service, done)
+        undone = [ask(undo, f"{key}/undo", {"order_id": order}, ec_undoes=f"{key}/do") for _ in range(2)]
+        assert [r.status for r in undone] == [200, 200] and row(order) == [[gone]], (service, undone, row(order))
+        assert ask(do, f"{key}/do", {"order_id": order, **more}).status == 409 and row(order) == [[gone]]
+        assert money(system, order) == (([3400], [3400]) if service == "payment-svc" else ([], []))
+    assert stock(system, "moka") == before
 
 
 def restart_with(system, sql):
