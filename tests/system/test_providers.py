@@ -1,11 +1,14 @@
 """The stand-ins, proved with the providers' own SDKs; our services, proved with Stripe's own mock; whom a process talks to."""
+import hashlib
 import json
 import os
 import re
+import uuid
 from datetime import datetime
 
 import providers
 from lib import wait
+from service_token import service_token
 from shop import Customer, stock
 
 
@@ -23,6 +26,11 @@ def restart(system, **env):
 
 def environment(system, process):
     return dict(v.split("=", 1) for v in open(f"/proc/{system.pid(process)}/environ").read().split("\0") if "=" in v)
+
+
+def binaries(system):
+    """What runs, by what is in it."""
+    return [hashlib.sha256(open(f"/proc/{system.pid(name)}/exe", "rb").read()).hexdigest() for name in ("payment-svc", "notify-svc")]
 
 
 def of_order(system, order, since=0):
@@ -124,11 +132,13 @@ KEYS = {"STRIPE_SECRET_KEY": "sk_test_123", "SENDGRID_API_KEY": "SG.key.of.ours"
 def test_with_a_key_nobody_stands_in(system):
     """By the key alone: the base is the topology's, the development authority is not trusted, no stand-in runs. Nothing is sent."""
     key = os.path.join(system.folder, "key")
+    before = binaries(system)
     with open(key, "w") as file:
         file.write(KEYS["SENDGRID_API_KEY"] + "\n")
     restart(system, STRIPE_SECRET_KEY=KEYS["STRIPE_SECRET_KEY"], SENDGRID_API_KEY_FILE=key, TWILIO_AUTH_TOKEN=KEYS["TWILIO_AUTH_TOKEN"],
             TWILIO_ACCOUNT_SID=KEYS["TWILIO_ACCOUNT_SID"])
     assert not [name for name in system.processes() if name.endswith("-sandbox")], system.processes()
+    assert binaries(system) == before, "the same binaries"
     pay, notify = environment(system, "payment-svc"), environment(system, "notify-svc")
     assert pay["STRIPE_SECRET_KEY"] == KEYS["STRIPE_SECRET_KEY"] and not {"STRIPE_BASE_URL", "EC_CA_FILE"} & set(pay), pay
     assert notify["SENDGRID_API_KEY_FILE"] == key and notify["TWILIO_AUTH_TOKEN"] == KEYS["TWILIO_AUTH_TOKEN"], notify
@@ -200,7 +210,7 @@ def test_stripe_mock(system):
         assert status == "refunded"
         declined = customer.order("teapot", 2)
         assert declined.status == 402 and declined.json["type"].endswith("card-declined"), (declined, mock.text())
-        refund, asked, create, cancel = mock.requests
+        refund, asked, create, cancel = mock.requests[:4]
         assert asked[:2] == ("GET", f"/v1/refunds/{refund_of(system, paid.json['id'])}") and asked[3] == 200, asked
         assert refund == ("POST", "/v1/refunds", f"map[payment_intent:{provider_id}]", 200), refund
         assert create[0::3] == ("POST", 200) and create[1] == "/v1/payment_intents", create
@@ -208,6 +218,15 @@ def test_stripe_mock(system):
                      "automatic_payment_methods:map[allow_redirects:never enabled:true]"):
             assert part in create[2], (part, create)
         assert re.fullmatch(r"/v1/payment_intents/pi_\w+/cancel", cancel[1]) and cancel[0::3] == ("POST", 200), cancel
+        # A charge whose outcome is not known is asked for again, and looked at.
+        unknown = str(uuid.uuid4())
+        system.sql("payment-svc", "INSERT INTO payments (order_id, user_id, amount_cents, method)"
+                                  f" VALUES ('{unknown}', '{customer.id}', 500, 'pm_card_visa')")
+        undone = system.request("POST", "/ops/Refund", {"order_id": unknown}, token=service_token(system, "order-svc", "payment-svc"),
+                                port=system.processes()["payment-svc"]["port"])
+        again = [(method, re.sub(r"pi_\w+", "PI", path), status) for method, path, _, status in mock.requests[4:]]
+        assert undone.status == 200 and payment(system, unknown) == ("declined", ""), (undone, mock.text())
+        assert again == [("POST", "/v1/payment_intents", 200), ("GET", "/v1/payment_intents/PI", 200)], again
         assert "error" not in mock.text().lower() and "Expected" not in mock.text(), mock.text()
         # The mock does refuse what Stripe would.
         refused = system.request("POST", "/v1/refunds", b"payment_intent=pi_1&tip=3", port=mock.port, token=KEYS["STRIPE_SECRET_KEY"],
