@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks of the whole tree: generated/ is up to date, output is the same everywhere, the general part is general, files are short."""
 import filecmp
+import glob
 import os
 import resource
 import re
@@ -71,6 +72,10 @@ locks = [p for p in tracked("tests", "editors", "studio") if p.endswith("package
 bad = [p for p in locks for lock in [open(os.path.join(ROOT, p)).read()]
        if '"resolved"' in lock or "://registry" in lock or not 0 < lock.count('"node_modules/') <= lock.count('"integrity"')]
 check("each lock of npm names hashes and no host", len(locks) > 2 and not bad, ", ".join(bad or locks))
+
+objects = glob.glob(os.path.join(os.path.dirname(os.path.dirname(ECOMC)), "runtime", "libecruntime.a.p", "*.o"))
+bad = [os.path.basename(p) for p in objects if re.search(rb"EC_CRASH_DIR|ec_crash_point", open(p, "rb").read())]
+check("a build that is not for tests has no crash point in it", len(objects) > 50 and not bad, ", ".join(bad))
 
 with tempfile.TemporaryDirectory() as temp:
     os.chmod(temp, 0o755)
