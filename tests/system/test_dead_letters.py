@@ -15,7 +15,7 @@ NOTIFY = "notify-svc.notify"
 
 
 def kcat(system, *words):
-    done = subprocess.run(["kcat", "-b", system.brokers(), *words], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["kcat", "-b", system.brokers(), *words], capture_output=True, text=True, errors="surrogateescape", timeout=30)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
