@@ -84,6 +84,7 @@ static void test_others_pass_a_queue(void **state)
     seen.hold = false;
     for (int i = 1; i <= 300; i++)
         send_one("a", i);
+    assert_false(until(others_are_seen, 1000)); /* they have come meanwhile */
     for (int i = 0; i < 250; i++) {
         key[0] = (char)('b' + i % 25);
         send_one(key, i);
