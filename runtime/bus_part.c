@@ -12,8 +12,9 @@
  * the same message still in work elsewhere. Types of the topic that the group has no consumer for are none of its business, nor is what was
  * sent back for another group.
  *
- * Each partition has a queue of its own in librdkafka, from which up to HIGH messages are taken, and the next when LOW are left. What is not
- * taken stays there, and librdkafka fetches no more than its bounds. (Pausing would throw away what it has fetched, each time.)
+ * Each partition has a queue of its own in librdkafka, from which up to HIGH messages are taken, and the next when LOW are left or none of
+ * them is ready. What is not taken stays there, and librdkafka fetches no more than its bounds. (Pausing would throw away what it has
+ * fetched, each time.)
  *
  * A partition that is taken away starts nothing more; the tasks under way end by themselves, and their offsets are not stored: whoever has
  * the partition now repeats the messages and finds the stored replies. The part owns its messages until then.
@@ -463,7 +464,7 @@ static void add(struct bus_part *part, const rd_kafka_message_t *message)
 static void take(struct bus_part *part)
 {
     const rd_kafka_message_t *message;
-    rd_kafka_event_t *event = NULL;
+    rd_kafka_event_t *event;
 
     while (part->n < HIGH && (event = rd_kafka_queue_poll(part->queue, 0))) {
         while ((message = rd_kafka_event_message_next(event)))
@@ -471,7 +472,7 @@ static void take(struct bus_part *part)
         part->group->broken |= ec_bus_event(part->group->rk, part->group->name, event);
         rd_kafka_event_destroy(event);
     }
-    part->more = event != NULL;
+    part->more = part->n >= HIGH;
 }
 
 /* What ends at once comes back here; the loop that is on the stack goes on then, instead of one within another. */
@@ -483,7 +484,7 @@ void bus_part_continue(struct bus_part *part)
         return;
     part->going_on = true;
     while (part->group && part->working < part->most && !bus_draining()) {
-        if (part->more && part->n <= LOW)
+        if (part->more && (part->n <= LOW || !part->ready))
             take(part);
         message = part->ready;
         if (!message)

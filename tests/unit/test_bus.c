@@ -62,6 +62,38 @@ static void test_keys_side_by_side(void **state)
     assert_in_range(seen.most_in_flight, 4, 26);
 }
 
+static bool handler_holds(void)
+{
+    return seen.held != NULL;
+}
+
+static bool others_are_seen(void)
+{
+    return seen.calls == 251;
+}
+
+/* More than are taken at once wait for the first of their key: the others go on. */
+static void test_others_pass_a_queue(void **state)
+{
+    char key[2] = "b";
+
+    (void)state;
+    seen.hold = true;
+    send_one("a", 0);
+    assert_true(until(handler_holds, 10000));
+    seen.hold = false;
+    for (int i = 1; i <= 300; i++)
+        send_one("a", i);
+    assert_false(until(others_are_seen, 1000)); /* they have come meanwhile */
+    for (int i = 0; i < 250; i++) {
+        key[0] = (char)('b' + i % 25);
+        send_one(key, i);
+    }
+    assert_true(until(others_are_seen, 10000));
+    ec_task_resume_soon(seen.held);
+    await_seen(551);
+}
+
 static void test_no_key_is_one_key(void **state)
 {
     const char *const headers[] = {"ce_type", "Shown.v1", NULL};
@@ -134,11 +166,6 @@ static void test_fatal_producer_is_replaced(void **state)
     assert_true(until(all_told, 30000));
     assert_true(delivered >= 5);
     await_seen(5);
-}
-
-static bool handler_holds(void)
-{
-    return seen.held != NULL;
 }
 
 /* Message 1 may come again as well: it was done, but no one had the time to commit it. */
@@ -330,6 +357,7 @@ static int run(void)
         cmocka_unit_test_setup_teardown(test_order_of_a_key, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_keys_side_by_side, start_transactions, stop_all),
         cmocka_unit_test_setup_teardown(test_no_key_is_one_key, start_transactions, stop_all),
+        cmocka_unit_test_setup_teardown(test_others_pass_a_queue, start_transactions, stop_all),
         cmocka_unit_test_setup_teardown(test_failure_is_repeated_in_order, start_transactions, stop_all),
         cmocka_unit_test_setup_teardown(test_offset_is_stored_after_the_effect, start_transactions, stop_all),
         cmocka_unit_test_setup_teardown(test_offset_waits_for_the_first, start_transactions, stop_all),
