@@ -24,7 +24,7 @@ static void test_order_of_a_key(void **state)
     int64_t last[5] = {-1, -1, -1, -1, -1};
 
     (void)state;
-    for (int i = 0; i < 2000; i++) /* more than a partition keeps here: fetching pauses and goes on */
+    for (int i = 0; i < 2000; i++) /* more than is taken of a partition at once */
         send_one(keys[i % 5], i);
     await_seen(2000);
     assert_int_equal(seen.calls, 2000);
@@ -174,10 +174,22 @@ static bool second_is_repeated(void)
     return seen.calls >= 3 && seen.n[seen.calls - 1] == 2 && !seen.in_flight;
 }
 
-static void test_offset_is_stored_after_the_effect(void **state)
+/* Ends the process, in which n calls have been, with one of them under way, and begins the next. */
+static void restart_over_the_held(int n)
 {
     const char *why;
 
+    seen.hold = false;
+    ec_module_consumer.stop(&ec_app);
+    ec_task_resume_soon(seen.held); /* ends after its partition is gone */
+    wanted = n;
+    assert_true(until(all_seen, 5000));
+    assert_true(until(all_closed, 15000));
+    assert_int_equal(ec_module_consumer.start(&ec_app, &why), 0);
+}
+
+static void test_offset_is_stored_after_the_effect(void **state)
+{
     (void)state;
     send_one("a", 1);
     await_seen(1);
@@ -187,13 +199,7 @@ static void test_offset_is_stored_after_the_effect(void **state)
     /* The process stops with the handler in flight: message 2 is not done, message 1 is. */
     ec_module_consumer.drain(&ec_app);
     assert_false(left());
-    seen.hold = false;
-    ec_module_consumer.stop(&ec_app);
-    ec_task_resume_soon(seen.held); /* ends after its partition is gone */
-    wanted = 2;
-    assert_true(until(all_seen, 5000));
-    assert_true(until(all_closed, 15000));
-    assert_int_equal(ec_module_consumer.start(&ec_app, &why), 0);
+    restart_over_the_held(2);
     assert_true(until(second_is_repeated, 20000));
 }
 
@@ -214,7 +220,6 @@ static bool first_is_repeated(void)
 static void test_offset_waits_for_the_first(void **state)
 {
     char key[3] = "b";
-    const char *why;
 
     (void)state;
     seen.hold = true;
@@ -227,12 +232,7 @@ static void test_offset_waits_for_the_first(void **state)
     }
     assert_true(until(others_pass, 10000));
     ec_module_consumer.drain(&ec_app);
-    ec_module_consumer.stop(&ec_app);
-    ec_task_resume_soon(seen.held); /* ends after its partition is gone */
-    wanted = 31;
-    assert_true(until(all_seen, 5000));
-    assert_true(until(all_closed, 15000));
-    assert_int_equal(ec_module_consumer.start(&ec_app, &why), 0);
+    restart_over_the_held(31);
     assert_true(until(first_is_repeated, 20000));
 }
 
@@ -320,8 +320,8 @@ static bool last_is_seen(void)
     return seen.calls > 0 && seen.n[seen.calls - 1] == 799 && !seen.in_flight;
 }
 
-/* A partition that is paused, because more waits here than is kept, goes away and comes back: it is read on. */
-static void test_paused_over_a_rebalance(void **state)
+/* A partition of which no more is taken, because enough waits here, goes away and comes back: it is read on. */
+static void test_full_over_a_rebalance(void **state)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -367,7 +367,7 @@ static int run(void)
         cmocka_unit_test_setup_teardown(test_fatal_producer_is_replaced, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_offset_is_stored_after_the_effect, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_second_member_takes_over, start_all, stop_all),
-        cmocka_unit_test_setup_teardown(test_paused_over_a_rebalance, start_all, stop_all),
+        cmocka_unit_test_setup_teardown(test_full_over_a_rebalance, start_all, stop_all),
     };
     const struct CMUnitTest of_a_real_bus[] = {cmocka_unit_test_setup_teardown(test_topics_are_made, start_all, stop_all)};
 
