@@ -6,6 +6,7 @@ import type { Box } from "./layout";
 export const CHIP = 20; // its height
 const SIGN = 9; // half of a message's sign
 const GAP = 13; // from the message to its text
+const TOUCHED = 1500; // what a name costs of which one letter is covered, as an area: without it the rest is not read either
 
 export interface Spot {
   /** Where the message is, at some moments of the beat; the last is where it rests, which counts most. */
@@ -15,7 +16,7 @@ export interface Spot {
   upright: boolean;
 }
 
-/** What should stay legible; weight: how much more than a node's name. */
+/** What should stay legible: a line of text, or a breaker; weight: how much more than a node's name. */
 export interface Obstacle extends Box {
   weight: number;
 }
@@ -32,7 +33,8 @@ export interface Side {
 const rows = [-GAP - CHIP, GAP, -GAP - 2 * CHIP - 4, GAP + CHIP + 4, -GAP - 3 * CHIP - 8, GAP + 2 * CHIP + 8, -GAP - 4 * CHIP - 12, GAP + 3 * CHIP + 12];
 const level: Side[] = rows.flatMap((dy, row) => {
   const cost = row < 2 ? 100 * row : 1200 * (row >> 1);
-  return [{ part: -0.5, dx: 0, dy, cost }, { part: -1, dx: SIGN, dy, cost: cost + 150 }, { part: 0, dx: -SIGN, dy, cost: cost + 150 }];
+  const far = [{ part: -1, dx: SIGN, dy, cost: cost + 150 }, { part: 0, dx: -SIGN, dy, cost: cost + 150 }];
+  return [{ part: -0.5, dx: 0, dy, cost }, { part: -0.75, dx: 0, dy, cost: cost + 75 }, { part: -0.25, dx: 0, dy, cost: cost + 75 }, ...far];
 });
 const beside = [-CHIP / 2, -CHIP - CHIP / 2 - 4, CHIP / 2 + 4];
 const upright: Side[] = beside.flatMap((dy, row) => [{ part: 0, dx: 16, dy, cost: 600 * row }, { part: -1, dx: -16, dy, cost: 600 * row + 150 }]);
@@ -59,7 +61,10 @@ export function sides(spots: Spot[], obstacles: Obstacle[], k: number, within: n
     for (const side of spot.upright ? upright : level) {
       const boxes = spot.at.map((point) => boxAt(point, spot.width, side, k, within));
       let cost = side.cost * k * k;
-      for (const box of near) cost += box.weight * shared(box, boxes[last]!);
+      for (const box of near) {
+        const covered = shared(box, boxes[last]!);
+        if (covered > 0) cost += box.weight * (covered + TOUCHED * k * k);
+      }
       for (let m = 0; m <= last && !(best && cost >= best.cost); m++) {
         const weight = m === last ? 4 : 1;
         for (const other of taken) cost += 4 * weight * shared(other[m]!, boxes[m]!);

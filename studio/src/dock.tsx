@@ -24,11 +24,17 @@ interface Props {
 export function Dock({ model, player, scenarios, scenario, onScenario, sequence, onSequence, playButton, switches, children }: Props) {
   usePlayer(player);
   const tabs = useRef<HTMLDivElement>(null);
+  const centre = () => {
+    const row = tabs.current;
+    const tab = row?.querySelector<HTMLElement>("[aria-pressed=true]");
+    if (row && tab) row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+  };
+  useEffect(centre, [scenario]);
   useEffect(() => {
-    const row = tabs.current!;
-    const tab = row.querySelector<HTMLElement>("[aria-pressed=true]");
-    if (tab) row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
-  }, [scenario]);
+    const observer = new ResizeObserver(centre);
+    observer.observe(tabs.current!);
+    return () => observer.disconnect();
+  }, []);
   const ready = player.model === model; // it is loaded behind the drawing
   const current = !ready || (player.t === 0 && !player.playing) || player.ended ? [] : player.steps.map((index) => model.plan.steps[index]!);
   const tool = (name: Parameters<typeof Icon>[0]["name"], label: string, key: string, act: () => void) => (

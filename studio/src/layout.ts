@@ -5,7 +5,7 @@ import { graphlib, layout as dagre } from "@dagrejs/dagre";
 import { way, type Point, type Way } from "./curve";
 import { edgeName, type Topology, type TopologyEdge, type TopologyNode } from "./data";
 import { bridges, rank } from "./ranks";
-import { inset } from "./shapes";
+import { inset, shape } from "./shapes";
 
 export interface Box {
   x: number;
@@ -44,6 +44,14 @@ const EDGE = 16; // around everything
 
 /** An estimate that needs no font: letters at 13.5 px, half bold. */
 const textWidth = (text: string) => 7.3 * text.length;
+
+/** The lines of a node's text, as diagram.tsx writes them. */
+export function lines({ node, x, y, w, h }: PlacedNode): Box[] {
+  const middle = y + h / 2 + shape(node.kind, w, h).dy;
+  const line = (width: number, base: number): Box => ({ x: x + (w - width) / 2, y: base - 11, w: width, h: 14 });
+  if (node.kind === "database") return [line(textWidth(node.title) * 0.9, middle + 4)];
+  return [line(textWidth(node.title) * 1.1, middle - 2), line(textWidth(node.id), middle + 14)];
+}
 
 /** What a node's outline leaves free of its text at both sides together. */
 const slack = ({ kind }: TopologyNode) => (kind === "gateway" ? 56 : kind === "bus" || kind === "cache" ? 40 : 30);

@@ -4,7 +4,7 @@ import { boxAt, CHIP, shared, sides, type Obstacle, type Side, type Spot } from 
 import { pointAt, type Point, type Way } from "./curve";
 import type { Traffic } from "./data";
 import { BEAT, frame as frameAt, REST, type Frame, type Message, type Model, type State } from "./frame";
-import type { Box, Layout } from "./layout";
+import { lines, type Box, type Layout } from "./layout";
 import { BREAKER_AT, SIGNS } from "./shapes";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -141,7 +141,7 @@ export class Stage {
     }
     const breakers = layout.edges.filter(({ edge }) => edge.breaker).map(({ way }) => pointAt(way, BREAKER_AT));
     this.small = breakers.map(({ x, y }) => ({ x: x - 20, y: y - 9, w: 40, h: 18 }));
-    const names = layout.nodes.map(({ x, y, w, h }) => ({ x: x + 12, y: y + h / 2 - 16, w: w - 24, h: 34, weight: 1 }));
+    const names = layout.nodes.flatMap(lines).map((box) => ({ ...box, weight: 1 }));
     this.legible = [...names, ...this.small.map((box) => ({ ...box, weight: 3 }))];
     this.messages = float ?? svg.querySelector<SVGGElement>(".messages")!;
     this.rates = svg.querySelector<SVGGElement>(".rates")!;

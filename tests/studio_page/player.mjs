@@ -258,6 +258,27 @@ export async function player(base, shop) {
     assert.equal(stepOf(page), "1", "a step is there at once");
   });
 
+  await step("no step's text covers a letter of a name or of a breaker", open(base, `#/${topology.name}/happy-path?step=1`), async (page) => {
+    const covered = [];
+    let seen = 0;
+    for (const { name } of scenarios) {
+      for (let number = 1; number <= count(name); number++) {
+        await page.evaluate((hash) => (location.hash = hash), `#/${topology.name}/${name}?step=${number}`);
+        await until("the step", () => page.locator(".step[aria-current=step] .number", { hasText: new RegExp(`^${number}$`) }).count());
+        const [chips, found] = await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+          const texts = [...document.querySelectorAll("svg.diagram .node text, svg.diagram .breaker text")].map((text) => [text.textContent, text.getBoundingClientRect()]);
+          const chips = [...document.querySelectorAll(".message:not([display=none]) .chip rect")].map((rect) => [rect.parentNode.textContent, rect.getBoundingClientRect()]);
+          const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4; // of a line's height not all is ink
+          done([chips.length, chips.flatMap(([chip, a]) => texts.filter(([, b]) => over(a, b)).map(([text]) => `${chip} over ${text}`))]);
+        }))));
+        seen += chips;
+        covered.push(...found.map((text) => `${name} ${number}: ${text}`));
+      }
+    }
+    assert.ok(seen >= scenarios.reduce((sum, { name }) => sum + count(name), 0), `${seen} texts`);
+    assert.deepEqual(covered, []);
+  });
+
   await step("narrow: what is pressed is 44 pixels large, the examples open and close, what plays is followed", open(base, `#/${topology.name}/payment-failure?step=20`, { viewport: NARROW, hasTouch: true }), async (page) => {
     const small = await page.$$eval("button, select, a, summary, input[type=range]", (all) =>
       all.filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".skip")).map((e) => [e.textContent || e.ariaLabel, e.getBoundingClientRect()]).filter(([, { width, height }]) => width > 1 && (width < 43.5 || height < 43.5)).map(([t, b]) => `${t} ${b.width}x${b.height}`));
@@ -273,10 +294,15 @@ export async function player(base, shop) {
     }, [what, where]);
     await until("its step is in sight in the list", () => inside(".step.now", ".steps"));
     await page.setViewportSize(WIDE);
+    assert.equal(await page.locator(".tabs").evaluate((row) => row.scrollLeft), 0, "there is room for all scenarios");
     await page.keyboard.press("s");
     await page.locator(".sequence .row.now").waitFor();
     await page.setViewportSize(NARROW);
     await until("its row, too, when the room has become small", () => inside(".row.now", ".sequence"));
+    await until("and the scenario in the middle of their row", () => page.locator(".tabs").evaluate((row) => {
+      const [a, b] = [row.querySelector("[aria-pressed=true]"), row].map((element) => element.getBoundingClientRect());
+      return Math.abs(a.left + a.right - b.left - b.right) < 4;
+    }));
     await page.keyboard.press("s");
     await page.getByRole("button", { name: "Examples", exact: true }).click();
     await page.getByRole("link", { name: "Cache Hit" }).click();
