@@ -124,6 +124,7 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
     zoom.current = made;
     stage.current = new Stage(svg, layout, float.current!);
     stage.current.setView({ scale, x, y });
+    stage.current.setWidth(holder.current!.clientWidth);
     const changed = (event: Event) => stage.current.setView((event as CustomEvent<View>).detail);
     world.addEventListener("panzoomchange", changed);
     let start = { x: 0, y: 0 };
@@ -146,6 +147,7 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
     box.addEventListener("pointermove", move, true);
     box.addEventListener("wheel", wheel, { passive: false });
     const observer = new ResizeObserver(() => {
+      stage.current!.setWidth(box.clientWidth);
       if (!free.current && box.clientWidth > 0) go(opening(), false);
     });
     observer.observe(box);

@@ -42,14 +42,21 @@ const upright: Side[] = beside.flatMap((dy, row) => [{ part: 0, dx: 16, dy, cost
 /** The area that two boxes have in common. */
 export const shared = (a: Box, b: Box) => Math.max(Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x), 0) * Math.max(Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y), 0);
 
-/** k: how large signs and texts are in the drawing; within: its width. */
-export function boxAt({ x, y }: { x: number; y: number }, width: number, { part, dx, dy }: Side, k: number, within: number): Box {
-  const w = width * k;
-  const left = x + part * w + dx * k;
-  return { x: Math.min(Math.max(left, 4), Math.max(within - w - 4, 4)), y: y + dy * k, w, h: CHIP * k };
+/** From where to where, level, there is room for texts: what of the drawing is in sight. */
+export interface Room {
+  from: number;
+  to: number;
 }
 
-export function sides(spots: Spot[], obstacles: Obstacle[], k: number, within: number): Side[] {
+/** k: how large signs and texts are in the drawing. A text stays in the room as long as its message is there. */
+export function boxAt({ x, y }: { x: number; y: number }, width: number, { part, dx, dy }: Side, k: number, { from, to }: Room): Box {
+  const w = width * k;
+  const left = x + part * w + dx * k;
+  const kept = x < from || x > to ? left : Math.min(Math.max(left, from + 4), Math.max(to - w - 4, from + 4));
+  return { x: kept, y: y + dy * k, w, h: CHIP * k };
+}
+
+export function sides(spots: Spot[], obstacles: Obstacle[], k: number, within: Room): Side[] {
   const chosen: Side[] = [];
   const taken: Box[][] = [];
   const signs = spots.map(({ at }) => at.map(({ x, y }): Box => ({ x: x - SIGN * k, y: y - SIGN * k, w: 2 * SIGN * k, h: 2 * SIGN * k })));

@@ -1,6 +1,6 @@
 // Writes a frame into a drawing (diagram.tsx): where messages are, how edges, nodes and breakers look. It touches only what differs from what it
 // wrote before, and never asks the page for a measure, so that a frame costs what moves. Owns the groups of messages and rates.
-import { boxAt, CHIP, shared, sides, type Obstacle, type Side, type Spot } from "./chips";
+import { boxAt, CHIP, shared, sides, type Obstacle, type Room, type Side, type Spot } from "./chips";
 import { pointAt, type Point, type Way } from "./curve";
 import type { Traffic } from "./data";
 import { BEAT, frame as frameAt, REST, type Frame, type Message, type Model, type State } from "./frame";
@@ -8,6 +8,7 @@ import { lines, type Box, type Layout } from "./layout";
 import { BREAKER_AT, SIGNS } from "./shapes";
 
 const SVG = "http://www.w3.org/2000/svg";
+const NUDGE = 60; // how far the drawing is moved before texts look for another side
 const MOMENTS = [0.1, 0.35, REST]; // of a beat: at which texts beside messages are not to cover anything
 
 function element<K extends keyof SVGElementTagNameMap>(name: K, className: string, parent: Element): SVGElementTagNameMap[K] {
@@ -115,6 +116,7 @@ export class Stage {
   private selected = "";
   private marked: Set<string> | undefined;
   private view = { scale: 1, x: 0, y: 0 };
+  private width = 0; // of the window onto the drawing, in pixels; 0: all of it is seen
   private frame: Frame | undefined;
   private sides: Side[] = [];
   private sidesOf = "";
@@ -176,6 +178,17 @@ export class Stage {
     if (this.frame) this.show(this.frame);
   }
 
+  /** How wide the window is through which the drawing is seen, in pixels. */
+  setWidth(width: number) {
+    this.width = width;
+    if (this.frame) this.show(this.frame);
+  }
+
+  private room(): Room {
+    const { scale, x } = this.view;
+    return this.width > 0 ? { from: -x, to: this.width / scale - x } : { from: 0, to: this.layout.width };
+  }
+
   show(frame: Frame) {
     this.frame = frame;
     const { scale } = this.view;
@@ -186,10 +199,11 @@ export class Stage {
       this.lit = lit;
       this.repaint(frame.state, lit);
     }
-    const sidesOf = `${frame.beat} ${frame.still} ${Math.round(k * 4)}`;
+    const room = this.room();
+    const sidesOf = `${frame.beat} ${frame.still} ${Math.round(k * 4)} ${Math.round(room.from / NUDGE)} ${Math.round(room.to / NUDGE)}`;
     if (frame.messages.length > 0 && sidesOf !== this.sidesOf) {
       this.sidesOf = sidesOf;
-      this.choose(frame, k);
+      this.choose(frame, k, room);
     }
     const { x: dx, y: dy } = this.view;
     frame.messages.forEach((message, i) => {
@@ -198,7 +212,7 @@ export class Stage {
       if (!way) return sign.hide();
       const point = this.pointOf(way, message.at, k);
       const width = widthOf(message);
-      const box = boxAt(point, width, this.sides[i]!, k, this.layout.width);
+      const box = boxAt(point, width, this.sides[i]!, k, room);
       sign.show(message, (point.x + dx) * scale, (point.y + dy) * scale, k * scale, { dx: (box.x - point.x) / k, dy: Math.round(this.sides[i]!.dy), width });
     });
     for (let i = frame.messages.length; i < this.signs.length; i++) this.signs[i]!.hide();
@@ -210,7 +224,7 @@ export class Stage {
     return pointAt(way, margin + at * (1 - 2 * margin));
   }
 
-  private choose(frame: Frame, k: number) {
+  private choose(frame: Frame, k: number, room: Room) {
     const moments = this.scope && !frame.still ? MOMENTS.map((part) => frameAt(this.scope!, (frame.beat + part) * BEAT).messages) : [frame.messages];
     const nowhere = { at: [{ x: -1e6, y: -1e6 }], width: 0, upright: false };
     const spots = frame.messages.map((message, i): Spot => {
@@ -222,7 +236,7 @@ export class Stage {
         upright: Math.abs(pointAt(way, 0).x - pointAt(way, 1).x) < 1,
       };
     });
-    this.sides = sides(spots, this.legible, k, this.layout.width);
+    this.sides = sides(spots, this.legible, k, room);
   }
 
   private paint(group: Element, extra: string) {

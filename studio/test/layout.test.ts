@@ -116,8 +116,9 @@ test("the sequence has a row for each step, and a lane for each node but databas
 });
 
 test("texts beside messages: none covers another, a name or a breaker where there is room, and each stays near", () => {
+  const room = { from: 0, to: 2000 };
   const at = (x: number, y: number) => ({ at: [{ x: x - 60, y }, { x: x - 30, y }, { x, y }], width: 90, upright: false });
-  const boxes = (spots: Spot[], obstacles: Obstacle[]) => sides(spots, obstacles, 1, 2000).map((side, i) => boxAt(spots[i]!.at[2]!, spots[i]!.width, side, 1, 2000));
+  const boxes = (spots: Spot[], obstacles: Obstacle[]) => sides(spots, obstacles, 1, room).map((side, i) => boxAt(spots[i]!.at[2]!, spots[i]!.width, side, 1, room));
   const together = boxes([at(500, 300), at(500, 300), at(510, 305), at(520, 290)], []);
   for (const [i, a] of together.entries()) for (const b of together.slice(i + 1)) assert.equal(shared(a, b), 0);
   const name = { x: 460, y: 260, w: 90, h: 34, weight: 1 };
@@ -130,6 +131,9 @@ test("texts beside messages: none covers another, a name or a breaker where ther
   assert.ok(Math.abs(crowded!.y - 300) < 40, "where all is covered it stays where it belongs");
   const [edge] = boxes([at(10, 300)], []);
   assert.ok(edge!.x >= 4, "nothing is cut off");
-  const up = sides([{ ...at(500, 300), upright: true }], [], 1, 2000)[0]!;
+  const seen = boxAt({ x: 290, y: 0 }, 90, { part: 0, dx: -9, dy: 13, cost: 0 }, 1, { from: 100, to: 300 });
+  assert.equal(seen.x + seen.w, 296, "nor at the border of what is in sight");
+  assert.equal(boxAt({ x: 50, y: 0 }, 90, { part: -0.5, dx: 0, dy: 13, cost: 0 }, 1, { from: 100, to: 300 }).x, 5, "what is out of sight stays there");
+  const up = sides([{ ...at(500, 300), upright: true }], [], 1, room)[0]!;
   assert.ok(up.dx > 0 && up.part === 0, "beside what goes up or down");
 });

@@ -266,11 +266,11 @@ export async function player(base, shop) {
         for (let number = 1; number <= all.length; number++) steps.push([`#/${id}/${name}?step=${number}`, `${number}`]);
       }
     }
-    const { seen, covered } = await page.evaluate(async (steps) => {
+    const look = async (steps) => {
       const frame = () => new Promise((done) => requestAnimationFrame(done));
       const boxes = (selector) => [...document.querySelectorAll(selector)].map((element) => [element.parentNode.textContent, element.getBoundingClientRect()]);
       const over = ([, a], [, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3; // of a line's height not all is ink
-      const covered = [];
+      const [covered, cut] = [[], []];
       let seen = 0;
       let before = "";
       for (const [hash, number] of steps) {
@@ -282,15 +282,27 @@ export async function player(base, shop) {
         for (let n = 0; !there() && n < 600; n++) await frame();
         await frame();
         await frame();
+        const view = document.querySelector(".canvas-view").getBoundingClientRect();
+        for (const sign of document.querySelectorAll(".message:not([display=none])")) {
+          const [body, rect] = [".body", ".chip rect"].map((part) => sign.querySelector(part).getBoundingClientRect());
+          const at = (body.left + body.right) / 2;
+          if (at > view.left && at < view.right && (rect.left < view.left || rect.right > view.right)) cut.push(`${hash}: ${sign.textContent}`);
+        }
         const texts = boxes("svg.diagram .node text, svg.diagram .breaker text");
         const chips = there() ? boxes(".message:not([display=none]) .chip rect") : [];
         if (chips.length > 0) seen++;
         for (const chip of chips) for (const text of texts) if (over(chip, text)) covered.push(`${hash}: ${chip[0]} over ${text[0]}`);
       }
-      return { seen, covered };
-    }, steps);
+      return { seen, covered, cut };
+    };
+    const { seen, covered, cut } = await page.evaluate(look, steps);
     assert.equal(seen, steps.length, "each step has its text");
-    assert.deepEqual(covered, []);
+    assert.deepEqual([covered, cut], [[], []]);
+    await page.emulateMedia({ reducedMotion: "reduce" }); // there is no gliding to wait for
+    await page.setViewportSize(NARROW);
+    const narrow = await page.evaluate(look, steps.slice(0, 100));
+    assert.equal(narrow.seen, 100);
+    assert.deepEqual(narrow.cut, [], "nor is it cut off on a narrow page");
   });
 
   await step("narrow: what is pressed is 44 pixels large, the examples open and close, what plays is followed", open(base, `#/${topology.name}/payment-failure?step=20`, { viewport: NARROW, hasTouch: true }), async (page) => {
