@@ -38,7 +38,7 @@ export async function player(base, shop) {
         assert.ok((await said(page)).includes(String(scenario.expect.status)), await said(page));
       }
       await page.keyboard.press("Escape");
-      await page.getByRole("button", { name: "Run" }).waitFor();
+      await page.getByRole("button", { name: "Run", exact: true }).waitFor();
     }
   });
 
@@ -158,7 +158,7 @@ export async function player(base, shop) {
     await press("Escape");
     await until("no dialog", async () => (await page.getByRole("dialog").count()) === 0);
     await press("Escape");
-    await page.getByRole("button", { name: "Run" }).waitFor();
+    await page.getByRole("button", { name: "Run", exact: true }).waitFor();
     await until("the focus is back", () => page.evaluate(() => document.activeElement.textContent === "Run"));
   });
 

@@ -48,7 +48,7 @@ export async function editor(base, shop, file) {
     await type(page, '\nscenario look "Looking Around" {\n  when mobile GET "/v1/products/kettle"\n  expect 200\n}\n');
     await page.getByText("not saved", { exact: true }).waitFor();
     await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "Run" }).click();
+    await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.getByRole("button", { name: "Looking Around" }).click();
     await until("it ends", async () => {
       await page.locator(".speed select").selectOption("4");
