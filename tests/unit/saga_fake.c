@@ -275,6 +275,30 @@ static void start_run(struct ec_task *task)
     }
 const struct ec_program start_program = START("unit-svc.Start"), start_bare_program = START("unit-svc.StartBare");
 
+/* One transaction, which does not wait for the saga. */
+static void start_only_run(struct ec_task *task)
+{
+    struct start_frame *f = EC_FRAME(task, struct start_frame);
+
+    switch (task->step) {
+    case 0:
+        EC_AWAIT(task, 1, ec_tx_begin(task));
+        ec_saga_start(task, &trip_saga, &f->in, &f->ref);
+        f->out.id = ec_text_uuid(task, f->ref.id);
+        EC_AWAIT(task, 2, ec_tx_commit(task, &f->out, true));
+        ec_reply(task, &f->out);
+    }
+}
+
+const struct ec_program start_only_program = {
+    .name = "unit-svc.StartOnly",
+    .run = start_only_run,
+    .frame_size = sizeof(struct start_frame),
+    .in = &params_record,
+    .out = &id_record,
+    .repeat = EC_REPEAT_ATOMIC,
+};
+
 struct ec_task *fake_start(const struct ec_program *program, struct ended *ended, const char *key, int deadline_ms)
 {
     struct ec_task *task = db_task(program, ended);
