@@ -198,8 +198,7 @@ static void done_run(struct ec_task *task)
     switch (task->step) {
     case 0:
         EC_AWAIT(task, 1, ec_tx_begin(task));
-        EC_AWAIT(task, 2,
-                 ec_sql_exec(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->second.text))));
+        ec_sql_defer(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->second.text)));
         EC_AWAIT(task, 3, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
     }
@@ -212,7 +211,7 @@ static void failed_run(struct ec_task *task)
     switch (task->step) {
     case 0:
         EC_AWAIT(task, 1, ec_tx_begin(task));
-        EC_AWAIT(task, 2, ec_sql_exec(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->error))));
+        ec_sql_defer(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->error)));
         EC_AWAIT(task, 3, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
     }

@@ -605,6 +605,12 @@ static void test_many_starts(void **state)
         assert_null(ended[i].error);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga JOIN ec.inbox ON reply->>'id' = id::text WHERE ec.saga.state = 'done'"), 70);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 70);
+    for (i = 0; i < 60; i++) /* the end of one without programs is a write of the engine's */
+        fake_start(&start_bare_program, &ended[i], NULL, 20000);
+    DB_UNTIL(all_ended(ended, 60));
+    until_ended();
+    assert_sets((const char *const[]){"ec.saga.end_set", "ec.saga.end_guarded_set", NULL});
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE name = 'bare' AND state = 'done'"), 60);
     db_close();
 }
 
