@@ -2,7 +2,8 @@
  *
  * The lane has a connection of its own. While one group is under way the next gathers; when it is answered, or at the end of the turn in
  * which the lane is idle, what has gathered goes out: up to ec_group_limit statements and one sync, without BEGIN, since the server makes
- * what stands between two syncs one transaction. One fsync then serves all of them.
+ * what stands between two syncs one transaction. One fsync then serves all of them. What many of them ask for in the same words is one
+ * statement (group_set.c).
  *
  * When a statement of the group fails nothing of it has happened, and its units are sent again with a sync each, all in one flight: only
  * the one that fails fails. Where that is the rule and not the exception, because what is wanted is sold out, groups become small: half
@@ -16,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group_set.h"
+
 enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100 };
 
 int ec_group_limit = LIMIT;
@@ -27,7 +30,8 @@ static struct {
     int limit;                          /* statements a group, 1 to ec_group_limit */
     int sent;                           /* of the flight */
     struct ec_group_unit *first, **end; /* gathered */
-    struct ec_group_unit *flight;       /* under way, in the order of sending */
+    struct ec_group_unit *flight;       /* under way, in the order of submitting */
+    struct ec_arena *sets;              /* of the flight */
     int pending;                        /* syncs of the flight that are not answered */
     bool failed, lost, locked;          /* of the flight */
     struct ec_pg_cmd sync;
@@ -101,6 +105,26 @@ static void statement_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *re
         statement->row(statement, reply);
 }
 
+/* Each of its members gets another chance alone. */
+static void set_answer(const struct ec_pg_reply *reply)
+{
+    if (is_lost(reply)) {
+        lane.lost = true;
+    } else if (reply->status == EC_PG_FAILED) {
+        lane.failed = true;
+        lane.locked |= strcmp(reply->sqlstate, "55P03") == 0;
+    }
+}
+
+static const struct ec_group_answers answers = {unit_answer, statement_answer, set_answer};
+
+static void forget_sets(void)
+{
+    if (lane.sets)
+        ec_arena_free(lane.sets);
+    lane.sets = NULL;
+}
+
 /* Takes the flight apart: what is done is told, what has to be run again goes to the head of the line. */
 static void land(void)
 {
@@ -109,6 +133,7 @@ static void land(void)
     uint64_t now = uv_hrtime();
 
     lane.flight = NULL;
+    forget_sets();
     if (!failed && !lost)
         EC_CRASH_AFTER("group");
     if (failed && !unit->alone && unit->next)
@@ -205,23 +230,6 @@ static struct ec_group_unit *take(int limit)
     return first;
 }
 
-static void send_unit(struct ec_group_unit *unit)
-{
-    struct ec_group_statement *statement;
-
-    if (!unit->statements) {
-        unit->cmd.done = unit_answer;
-        unit->cmd.data = unit;
-        ec_pg_send(lane.conn, &unit->cmd, unit->sql, unit->values);
-    }
-    for (statement = unit->statements; statement; statement = statement->next) {
-        statement->unit = unit;
-        statement->cmd.done = statement_answer;
-        statement->cmd.data = statement;
-        ec_pg_send(lane.conn, &statement->cmd, statement->sql, statement->values);
-    }
-}
-
 static void flush(void)
 {
     struct ec_group_unit *unit;
@@ -236,9 +244,13 @@ static void flush(void)
     lane.flight = take(lane.limit);
     alone = lane.flight->alone;
     lane.pending = 0;
+    if (!alone) {
+        lane.sets = ec_arena_new();
+        ec_group_send_all(lane.conn, lane.flight, lane.sets, &answers);
+    }
     for (unit = lane.flight; unit; unit = unit->next) {
-        send_unit(unit);
         if (alone) {
+            ec_group_send_unit(lane.conn, unit, &answers);
             lane.pending++;
             unit->sync.done = alone_synced;
             unit->sync.data = unit;
@@ -369,5 +381,6 @@ void ec_group_stop(void)
     uv_close((uv_handle_t *)&lane.idle, NULL);
     uv_close((uv_handle_t *)&lane.tick, NULL);
     lane.first = lane.flight = NULL;
+    forget_sets();
     lane.end = &lane.first;
 }

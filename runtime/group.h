@@ -44,7 +44,18 @@ struct ec_group_unit { /* the owner's memory, with its values, until done is cal
 };
 void ec_group_submit(struct ec_group_unit *unit);
 
-extern int ec_group_limit; /* units a commit; 1 for comparison */
+/* A statement for many members of a commit (group_set.c). Its parameters are those of the one, as arrays; the first names the row that is
+ * written, and no two members have the same. Its first column is the member, from 1; the others are those of the one. No row is no row of
+ * that member's. One that has to touch a row for each of them fails when it has not, and then each is run alone. */
+struct ec_group_set {
+    struct ec_sql sql;
+    bool late; /* it rides with a commit: behind the program's statements */
+};
+enum { EC_GROUP_SET_PARAMS = 9 };
+/* What a guard of a set says: 1, or division by zero where not each of the array had its row. */
+#define EC_GROUP_ALL(array, rows) " SELECT 1 / (count(*) = cardinality(" array "))::int FROM " rows
+
+extern int ec_group_limit; /* statements of members a commit; 1 for comparison */
 
 void ec_group_start(void);
 bool ec_group_idle(void);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group.h"
 #include "json.h"
 #include "random.h"
 #include "relay.h"
@@ -26,9 +27,21 @@ enum { BATCH = 500, SLOTS = 1024, TICK_MS = 100, LOCK_TICKS = 10, MEASURE_TICKS 
 
 /* ------------------------------------------------------------------ publishing */
 
+/* Numbered in the order of the transactions. */
+static const struct ec_group_set insert_set = {
+    {
+        .name = "ec.outbox.insert_set",
+        .text = "INSERT INTO ec.outbox (event_id, topic, key, type, body, traceparent) SELECT event_id, topic, key, type, body, traceparent "
+                "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) WITH ORDINALITY "
+                "AS v (event_id, topic, key, type, body, traceparent, n) ORDER BY n",
+    },
+    .late = true,
+};
+
 static const struct ec_sql sql_insert = {
     .name = "ec.outbox.insert",
     .text = "INSERT INTO ec.outbox (event_id, topic, key, type, body, traceparent) VALUES ($1::uuid, $2, $3, $4, $5, $6)",
+    .set = &insert_set,
 };
 
 struct publish {

@@ -100,6 +100,9 @@ const char *ec_pg_read_row(struct ec_arena *arena, const struct pg_result *resul
 bool ec_pg_null(const struct pg_result *result, int row, int column);
 struct ec_str ec_pg_cell(const struct pg_result *result, int row, int column); /* p NULL: NULL; NUL-terminated; the result's memory */
 int ec_pg_rows(const struct pg_result *result);
+/* That row from a column on, as a result of its own, to be freed; row -1: without a row. */
+struct pg_result *ec_pg_row_alone(const struct pg_result *result, int row, int column);
+void ec_pg_row_free(struct pg_result *result);
 
 /* The error of a reply that is not OK: unavailable, timeout or internal; internal ones are logged. */
 const struct ec_error *ec_pg_error(const struct ec_task *task, const struct ec_sql *sql, const struct ec_pg_reply *reply);

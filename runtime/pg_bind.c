@@ -181,6 +181,31 @@ struct ec_str ec_pg_cell(const struct pg_result *result, int row, int column)
     return (struct ec_str){PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)};
 }
 
+struct pg_result *ec_pg_row_alone(const struct pg_result *result, int row, int column)
+{
+    PGresult *alone = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+    PGresAttDesc columns[16] = {{0}};
+    int n = PQnfields(result) - column, i;
+    bool ok = alone && n <= (int)(sizeof(columns) / sizeof(columns[0]));
+
+    for (i = 0; ok && i < n; i++)
+        columns[i] = (PGresAttDesc){.name = PQfname(result, column + i), .typid = PQftype(result, column + i), .typlen = -1, .atttypmod = -1};
+    if (ok && n > 0 && row >= 0) {
+        ok = PQsetResultAttrs(alone, n, columns);
+        for (i = 0; ok && i < n; i++)
+            ok = PQsetvalue(alone, 0, i, PQgetisnull(result, row, column + i) ? NULL : PQgetvalue(result, row, column + i),
+                            PQgetisnull(result, row, column + i) ? -1 : PQgetlength(result, row, column + i));
+    }
+    if (!ok)
+        ec_panic("out of memory");
+    return alone;
+}
+
+void ec_pg_row_free(struct pg_result *result)
+{
+    PQclear(result);
+}
+
 /* Where an optional value of this kind stands: its struct has a pointer to it. */
 static size_t pointed_size(const struct ec_field *field)
 {

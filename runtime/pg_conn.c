@@ -467,10 +467,13 @@ void ec_pg_send(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct ec_
             ec_panic("out of memory");
         ok = PQsendPrepare(conn->pg, ec_pg_statement(id)->name, sql->text, 0, NULL);
         *state = EC_PG_PARSE_SENT;
+        conn->prepared.sent = true;
         push(conn, parse, PARSE, sql);
     }
     push(conn, cmd, QUERY, sql);
-    if (ok)
+    if (ok && *state == EC_PG_PARSE_UNSURE)
+        ok = PQsendQueryParams(conn->pg, sql->text, values.n, NULL, values.v, NULL, NULL, 0);
+    else if (ok)
         ok = PQsendQueryPrepared(conn->pg, ec_pg_statement(id)->name, values.n, values.v, NULL, NULL, 0);
     if (!ok)
         refuse(conn);
@@ -478,6 +481,7 @@ void ec_pg_send(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct ec_
 
 void ec_pg_sync(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd)
 {
+    ec_pg_prepared_synced(&conn->prepared);
     push(conn, cmd, SYNC, NULL);
     if (!usable(conn) || !PQpipelineSync(conn->pg))
         refuse(conn);

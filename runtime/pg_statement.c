@@ -110,10 +110,22 @@ uint8_t *ec_pg_prepared(struct ec_pg_prepared *prepared, size_t id)
     return &prepared->v[id];
 }
 
+void ec_pg_prepared_synced(struct ec_pg_prepared *prepared)
+{
+    size_t i;
+
+    if (!prepared->sent)
+        return;
+    prepared->sent = false;
+    for (i = 0; i < prepared->n; i++)
+        if (prepared->v[i] == EC_PG_PARSE_SENT)
+            prepared->v[i] = EC_PG_PARSE_UNSURE;
+}
+
 void ec_pg_prepared_forget(struct ec_pg_prepared *prepared)
 {
     free(prepared->v);
-    *prepared = (struct ec_pg_prepared){NULL, 0};
+    *prepared = (struct ec_pg_prepared){.v = NULL};
 }
 
 /* "trip-svc.Book.insert": the last part is what its program calls it. What the runtime asks for itself has no span. */

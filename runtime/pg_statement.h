@@ -17,11 +17,18 @@ void ec_pg_statement_count(size_t id, const struct ec_pg_reply *reply, uint64_t 
 void ec_pg_statement_tell(const struct ec_task *task, const struct ec_sql *sql, const struct ec_pg_reply *reply, uint64_t began_ns);
 
 /* What a connection has prepared, by number. */
-enum { EC_PG_UNPREPARED, EC_PG_PARSE_SENT, EC_PG_PREPARED };
+enum {
+    EC_PG_UNPREPARED,
+    EC_PG_PARSE_SENT,
+    EC_PG_PARSE_UNSURE, /* sent before a sync: when something before it failed, the server has skipped it, and nobody knows yet */
+    EC_PG_PREPARED,
+};
 struct ec_pg_prepared {
     uint8_t *v;
     size_t n;
+    bool sent; /* since the last sync */
 };
+void ec_pg_prepared_synced(struct ec_pg_prepared *prepared);
 uint8_t *ec_pg_prepared(struct ec_pg_prepared *prepared, size_t id); /* until the next call */
 void ec_pg_prepared_forget(struct ec_pg_prepared *prepared);
 

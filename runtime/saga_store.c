@@ -25,18 +25,33 @@ enum { AGAIN_MS = 250 };
     "WHERE " step "::text IS NOT NULL ON CONFLICT (saga_id, step, phase) DO NOTHING)"
 #define TOUCHED " SELECT count(*) FROM s"
 
+/* Each for many sagas is a function of migration 000000_ec_4 (schema.c). */
+#define EACH "SELECT member, touched FROM "
+
+static const struct ec_group_set advance_set = {{
+    .name = "ec.saga.advance_set",
+    .text = EACH "ec.saga_advance($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::text[])",
+}};
+
 static const struct ec_sql sql_advance = {
     /* $3 step $4 answered $5 phase $6 reply $7 next */
     .name = "ec.saga.advance",
     .text = "WITH s AS (UPDATE ec.saga SET step = $3::int, attempts = 0, next_at = NULL, last_error = NULL" FENCED ANSWER(
         "$4", "$5", "'done'", "$6", "NULL") SEND("$7", "$5") TOUCHED,
+    .set = &advance_set,
 };
+
+static const struct ec_group_set compensate_set = {{
+    .name = "ec.saga.compensate_set",
+    .text = EACH "ec.saga_compensate($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])",
+}};
 
 static const struct ec_sql sql_compensate = {
     /* $3 step $4 answered $5 its state $6 error $7 detail $8 undo */
     .name = "ec.saga.compensate",
     .text = "WITH s AS (UPDATE ec.saga SET state = 'compensating', step = $3::int, error = $6, detail = $7, attempts = 0, next_at = NULL, "
             "last_error = NULL" FENCED ANSWER("$4", "'do'", "$5", "NULL", "$6") SEND("$8", "'undo'") TOUCHED,
+    .set = &compensate_set,
 };
 
 static const struct ec_sql sql_repeat = {
@@ -66,10 +81,30 @@ static const struct ec_sql sql_release = {
 #define END                                                                                                                   \
     "WITH s AS (UPDATE ec.saga SET state = $3, error = $8, detail = $9, ended_at = now(), owner = NULL, lease_until = NULL, " \
     "next_at = NULL" FENCED ANSWER("$4", "$5", "$6", "$7", "CASE WHEN $6 = 'done' THEN NULL ELSE $8 END")
-static const struct ec_sql sql_end = {.name = "ec.saga.end", .text = END TOUCHED};
-static const struct ec_sql sql_end_guarded = {.name = "ec.saga.end_guarded", .text = END " SELECT 1 / count(*) FROM s"};
+#define ENDS "ec.saga_end($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::text[], $9::text[])"
+static const struct ec_group_set end_set = {{.name = "ec.saga.end_set", .text = EACH ENDS}};
+static const struct ec_group_set end_guarded_set = {{.name = "ec.saga.end_guarded_set", .text = EC_GROUP_ALL("$1::uuid[]", ENDS)},
+                                                    .late = true};
+static const struct ec_sql sql_end = {.name = "ec.saga.end", .text = END TOUCHED, .set = &end_set};
+static const struct ec_sql sql_end_guarded = {
+    .name = "ec.saga.end_guarded", .text = END " SELECT 1 / count(*) FROM s", .set = &end_guarded_set};
 
 static const struct ec_sql sql_look = {.name = "ec.saga.look", .text = "SELECT state, fence FROM ec.saga WHERE id = $1::uuid"};
+
+static const struct ec_group_set start_set = {
+    {
+        .name = "ec.saga.start_set",
+        .text =
+            "WITH i AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::jsonb[], $5::uuid[], $6::text[], "
+            "$7::text[]) WITH ORDINALITY AS v (id, name, version, params, owner, traceparent, first, n)), "
+            "s AS (INSERT INTO ec.saga (id, name, version, state, step, params, owner, fence, lease_until, traceparent) "
+            "SELECT id, name, version, 'running', 0, params, owner, 1, now() + interval '5 s', traceparent FROM i "
+            "ON CONFLICT (id) DO NOTHING RETURNING id), "
+            "n AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) "
+            "SELECT s.id, i.first, 'do', 'sent', 1 FROM s JOIN i ON i.id = s.id) SELECT i.n FROM s JOIN i ON i.id = s.id",
+    },
+    .late = true,
+};
 
 static const struct ec_sql sql_start = {
     /* $3 version $4 params $5 owner $6 traceparent $7 first step */
@@ -78,6 +113,7 @@ static const struct ec_sql sql_start = {
             "VALUES ($1::uuid, $2, $3::int, 'running', 0, $4::jsonb, $5::uuid, 1, now() + interval '5 s', $6) ON CONFLICT (id) DO NOTHING "
             "RETURNING id) "
             "INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT id, $7, 'do', 'sent', 1 FROM s",
+    .set = &start_set,
 };
 
 /* ------------------------------------------------------------------ writes */

@@ -198,8 +198,7 @@ static void done_run(struct ec_task *task)
     switch (task->step) {
     case 0:
         EC_AWAIT(task, 1, ec_tx_begin(task));
-        EC_AWAIT(task, 2,
-                 ec_sql_exec(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->second.text))));
+        ec_sql_defer(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->second.text)));
         EC_AWAIT(task, 3, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
     }
@@ -212,7 +211,7 @@ static void failed_run(struct ec_task *task)
     switch (task->step) {
     case 0:
         EC_AWAIT(task, 1, ec_tx_begin(task));
-        EC_AWAIT(task, 2, ec_sql_exec(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->error))));
+        ec_sql_defer(task, &sql_effect, EC_PARAMS(ec_param_text(f->trip->params.subject), ec_param_text(f->trip->error)));
         EC_AWAIT(task, 3, ec_tx_commit(task, NULL, true));
         ec_reply(task, NULL);
     }
@@ -274,6 +273,30 @@ static void start_run(struct ec_task *task)
         .errors = (const struct ec_error *const[]){&error_full, NULL}, .repeat = EC_REPEAT_CLAIM,                           \
     }
 const struct ec_program start_program = START("unit-svc.Start"), start_bare_program = START("unit-svc.StartBare");
+
+/* One transaction, which does not wait for the saga. */
+static void start_only_run(struct ec_task *task)
+{
+    struct start_frame *f = EC_FRAME(task, struct start_frame);
+
+    switch (task->step) {
+    case 0:
+        EC_AWAIT(task, 1, ec_tx_begin(task));
+        ec_saga_start(task, &trip_saga, &f->in, &f->ref);
+        f->out.id = ec_text_uuid(task, f->ref.id);
+        EC_AWAIT(task, 2, ec_tx_commit(task, &f->out, true));
+        ec_reply(task, &f->out);
+    }
+}
+
+const struct ec_program start_only_program = {
+    .name = "unit-svc.StartOnly",
+    .run = start_only_run,
+    .frame_size = sizeof(struct start_frame),
+    .in = &params_record,
+    .out = &id_record,
+    .repeat = EC_REPEAT_ATOMIC,
+};
 
 struct ec_task *fake_start(const struct ec_program *program, struct ended *ended, const char *key, int deadline_ms)
 {

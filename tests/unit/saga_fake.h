@@ -10,7 +10,7 @@ enum answer { WORKS, REFUSES /* a business error */, UNKNOWN, UNSENT, BUSY /* wi
 
 struct fake {
     struct {
-        enum answer answers[8];
+        enum answer answers[64];
         int n;
     } steps[3][2]; /* by step and phase: the first n calls; after them it works */
     int calls[3][2];
@@ -23,7 +23,7 @@ extern struct fake *fake;
 
 extern const struct ec_saga trip_saga, trip_saga_v2, bare_saga; /* bare: no done, no failed, one step without undo */
 extern const struct ec_program start_program;                   /* starts a trip, waits, replies {id} or accepts */
-extern const struct ec_program start_bare_program;
+extern const struct ec_program start_bare_program, start_only_program; /* only: one transaction, replies {id} */
 extern const struct ec_saga *const fake_sagas[];
 
 void fake_reset(void);

@@ -230,6 +230,79 @@ static void test_duplicate(void **state)
     check_duplicate(&claim);
 }
 
+static long told_of(const char *family, const char *statement)
+{
+    char label[64];
+
+    snprintf(label, sizeof(label), "statement=\"%s\"", statement);
+    return (long)ec_metric_value(ec_metric(EC_COUNTER, family, "", label));
+}
+
+/* Keys that come together are one statement, whose members don't see to each other: new ones, one that is done, one that has failed, once
+ * with `again`, and one under a live claim. */
+static void check_together(const struct ec_program *program, const char *const *sets)
+{
+    enum { KEYS = 30 };
+    static struct ended ended[KEYS];
+    char key[16];
+    int i, round;
+
+    begin();
+    go(program, &ended[0], "k1", NULL, (struct in){.n = 1});
+    go(program, &ended[0], "k2", NULL, (struct in){.n = 2, .ending = REFUSES});
+    go(program, &ended[0], "k3", NULL, (struct in){.n = 3, .ending = REFUSES});
+    pg_server_run(db_server, "INSERT INTO ec.inbox (key, program, state, lease_until) VALUES ('k4', '', 'running', now() + interval '1 h'), "
+                             "('k5', '', 'running', now() - interval '1 h'), ('k6', '', 'revoked', NULL)");
+    for (round = 0; round < 2; round++) {
+        for (i = 0; i < KEYS; i++) {
+            struct ec_task *task;
+
+            snprintf(key, sizeof(key), "k%d", i);
+            task = start(program, &ended[i], key, NULL,
+                         (struct in){.n = i, .ending = program->repeat == EC_REPEAT_CLAIM && i % 2 ? ACCEPTS : WORKS});
+            task->again = i == 3;
+        }
+        for (i = 0; i < KEYS; i++) {
+            DB_UNTIL(ended[i].over);
+            if (i == 2)
+                assert_string_equal(ended[i].name, "sad");
+            else if (i == 4 || (i == 5 && program->repeat == EC_REPEAT_ATOMIC))
+                assert_ptr_equal(ended[i].error, &ec_error_conflict);
+            else if (i == 6)
+                assert_ptr_equal(ended[i].error, &ec_error_revoked);
+            else
+                assert_null(ended[i].error);
+        }
+        assert_int_equal(pg_server_count(db_server, "SELECT count(DISTINCT n) FROM marks WHERE n NOT IN (2, 4, 5, 6)"), KEYS - 4);
+        assert_int_equal(marks(), program->repeat == EC_REPEAT_ATOMIC ? KEYS - 4 : KEYS - 3);
+    }
+    for (i = 100; i < 100 + KEYS; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        start(program, &ended[i - 100], key, NULL, (struct in){.n = i, .ending = program->repeat == EC_REPEAT_CLAIM && i % 2 ? ACCEPTS : WORKS});
+    }
+    for (i = 0; i < KEYS; i++) {
+        DB_UNTIL(ended[i].over);
+        assert_null(ended[i].error);
+        assert_int_equal(ended[i].accepted, program->repeat == EC_REPEAT_CLAIM && i % 2);
+    }
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.inbox WHERE state = 'done' AND reply->>'n' = substr(key, 2)"),
+                     program->repeat == EC_REPEAT_ATOMIC ? 2 * KEYS - 4 : 2 * KEYS - 3);
+    for (; *sets; sets++) {
+        printf("%s: %ld\n", *sets, told_of("ec_sql_requests_total", *sets));
+        assert_true(told_of("ec_sql_requests_total", *sets) > 0);
+    }
+    db_close();
+}
+
+static void test_together(void **state)
+{
+    (void)state;
+    check_together(&atomic, (const char *const[]){NULL});
+    check_together(&claim, (const char *const[]){"ec.inbox.claim_set", "ec.inbox.replied_set", NULL});
+    assert_int_equal(told_of("ec_sql_errors_total", "ec.inbox.claim_set"), 0);
+    assert_int_equal(told_of("ec_sql_errors_total", "ec.inbox.replied_set"), 0);
+}
+
 static void check_failures(const struct ec_program *program)
 {
     struct ended ended;
@@ -471,7 +544,7 @@ static void test_undo(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_duplicate),  cmocka_unit_test(test_failures), cmocka_unit_test(test_key_reused),
+        cmocka_unit_test(test_duplicate), cmocka_unit_test(test_together),  cmocka_unit_test(test_failures), cmocka_unit_test(test_key_reused),
         cmocka_unit_test(test_late_reply), cmocka_unit_test(test_lease),    cmocka_unit_test(test_lost_claim),
         cmocka_unit_test(test_undo),      cmocka_unit_test(test_again),
     };

@@ -495,46 +495,6 @@ static void test_drain(void **state)
     db_close();
 }
 
-/* ------------------------------------------------------------------ many */
-
-enum { MANY = 1000, FEWER = 300, WINDOW = 64 };
-
-static double run_many(int n)
-{
-    static struct ended many[MANY];
-    uint64_t start = uv_hrtime();
-    int i, next = 0, over = 0;
-
-    memset(many, 0, sizeof(many));
-    while (over < n) {
-        while (next < n && next - over < WINDOW)
-            fake_start(&start_program, &many[next++], NULL, 60000);
-        db_turn();
-        for (over = 0; over < next && many[over].over; over++)
-            ;
-    }
-    for (i = 0; i < n; i++)
-        assert_null(many[i].error);
-    return n / ((double)(uv_hrtime() - start) / 1e9);
-}
-
-static void test_many(void **state)
-{
-    double grouped, alone;
-
-    (void)state;
-    begin();
-    grouped = run_many(MANY);
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'done'"), MANY);
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), MANY);
-    ec_group_limit = 1;
-    alone = run_many(FEWER);
-    ec_group_limit = 128;
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), MANY + FEWER);
-    printf("sagas of three steps: %.0f/s with group commit, %.0f/s with a commit a write\n", grouped, alone);
-    db_close();
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -557,7 +517,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unknown_definition),
         cmocka_unit_test(test_database_away),
         cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_many),
     };
 
     if (argc > 1)
