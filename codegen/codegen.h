@@ -53,6 +53,9 @@ const char *ecc_docker_context(const struct ecc_model *model);
 /* Where the file of a `custom` operation stands, beside the topology: "custom/thing-svc/weigh.c". */
 const char *ecc_custom_path(struct ecc_arena *arena, const struct ecc_op *op);
 
+/* The same with a scratch arena for all that is made, `once`, until this is called again for cg: but the content of its files. */
+struct ecc_codegen *ecc_codegen_apart(const struct ecc_codegen *cg, struct ecc_codegen *once);
+
 /* An external call's path, with {field} spelt as the wire spells it. */
 const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *call);
 

@@ -28,6 +28,7 @@ struct ecc_compose {
     const struct ecc_model *model;
     const struct ecc_deploy *deploy;
     struct ecc_networks nets;
+    const char *context; /* of the images that are built */
     bool swarm;
     struct ecc_places_in places;
     struct ecc_yaml *services, *networks, *volumes, *secrets;

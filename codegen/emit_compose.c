@@ -30,7 +30,7 @@ static const char *image_of(struct ecc_compose *o, const char *name)
 
 static void put_build(struct ecc_compose *o, struct ecc_yaml *service, const char *target)
 {
-    const char *context = ecc_docker_context(o->model);
+    const char *context = o->context;
 
     if (o->swarm)
         return;
@@ -365,6 +365,13 @@ static void emit_sandboxes(struct ecc_codegen *cg, struct ecc_compose *o, const 
         end(cg, o, root, file, about);
 }
 
+/* A file with memory of its own, which the next one has again. */
+static struct ecc_codegen *apart(const struct ecc_codegen *cg, struct ecc_compose *o, struct ecc_codegen *once)
+{
+    o->arena = ecc_codegen_apart(cg, once)->arena;
+    return once;
+}
+
 void ecc_emit_compose(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
 {
     static const char *const compose[] = {
@@ -379,13 +386,14 @@ void ecc_emit_compose(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
     static const char *const stack[] = {"ecomc secrets && docker stack deploy -c generated/stack.yaml NAME", NULL};
     static const char *const stack_dev[] = {
         "ecomc secrets --sandbox && EC_SEED=--seed docker stack deploy -c generated/stack.yaml -c generated/stack.dev.yaml NAME", NULL};
-    struct ecc_compose o = {.arena = cg->scratch, .model = cg->model, .deploy = deploy};
+    struct ecc_compose o = {.arena = cg->scratch, .model = cg->model, .deploy = deploy, .context = ecc_docker_context(cg->model)};
+    struct ecc_codegen once;
 
     o.nets = ecc_networks(o.arena, deploy);
     ecc_compose_places(&o);
-    emit_system(cg, &o, "compose.yaml", compose);
-    emit_sandboxes(cg, &o, "compose.dev.yaml", dev);
+    emit_system(apart(cg, &o, &once), &o, "compose.yaml", compose);
+    emit_sandboxes(apart(cg, &o, &once), &o, "compose.dev.yaml", dev);
     o.swarm = true;
-    emit_system(cg, &o, "stack.yaml", stack);
-    emit_sandboxes(cg, &o, "stack.dev.yaml", stack_dev);
+    emit_system(apart(cg, &o, &once), &o, "stack.yaml", stack);
+    emit_sandboxes(apart(cg, &o, &once), &o, "stack.dev.yaml", stack_dev);
 }

@@ -8,7 +8,7 @@
 #include "arena.h"
 #include "writer.h"
 
-enum { INDENT = 2, LONGEST_WORD = 5, MAX_KEY = 1000 }; /* an implicit key has at most 1024 characters */
+enum { FEW = 2, INDENT = 2, LONGEST_WORD = 5, MAX_KEY = 1000 }; /* an implicit key has at most 1024 characters */
 
 static struct ecc_yaml *node(struct ecc_arena *arena, enum ecc_yaml_kind kind, const char *text)
 {
@@ -53,10 +53,22 @@ struct ecc_yaml *ecc_yaml_ref(struct ecc_arena *arena, const char *folder, const
     return map;
 }
 
+/* Most have few entries, and a large topology has very many of them. */
+static void make_room(struct ecc_yaml *of)
+{
+    size_t old = of->cap, cap = old ? old * 2 : FEW;
+
+    if (of->n < old)
+        return;
+    of->items = ecc_arena_longer(of->arena, of->items, old * sizeof *of->items, cap * sizeof *of->items);
+    if (of->kind == ECC_YAML_MAP)
+        of->keys = ecc_arena_longer(of->arena, of->keys, old * sizeof *of->keys, cap * sizeof *of->keys);
+    of->cap = (uint32_t)cap;
+}
+
 struct ecc_yaml *ecc_yaml_add(struct ecc_yaml *list, struct ecc_yaml *value)
 {
-    if (list->n == list->cap)
-        list->items = ecc_arena_grow(list->arena, list->items, &list->cap, sizeof *list->items);
+    make_room(list);
     return list->items[list->n++] = value;
 }
 
@@ -72,10 +84,9 @@ struct ecc_yaml *ecc_yaml_add_map(struct ecc_yaml *list)
 
 void ecc_yaml_append(struct ecc_yaml *map, const char *key, struct ecc_yaml *value)
 {
-    if (map->n == map->cap_keys)
-        map->keys = ecc_arena_grow(map->arena, map->keys, &map->cap_keys, sizeof *map->keys);
+    make_room(map);
     map->keys[map->n] = key;
-    ecc_yaml_add(map, value);
+    map->items[map->n++] = value;
 }
 
 struct ecc_yaml *ecc_yaml_put(struct ecc_yaml *map, const char *key, struct ecc_yaml *value)

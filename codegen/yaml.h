@@ -17,13 +17,13 @@ struct ecc_writer;
 enum ecc_yaml_kind { ECC_YAML_MAP, ECC_YAML_LIST, ECC_YAML_TEXT, ECC_YAML_RAW };
 
 struct ecc_yaml {
-    enum ecc_yaml_kind kind;
     struct ecc_arena *arena;
-    bool flow;         /* on one line, in brackets; a map of `$ref` alone is so anyway */
+    enum ecc_yaml_kind kind;
+    bool flow; /* on one line, in brackets; a map of `$ref` alone is so anyway */
+    uint32_t n, cap;
     const char *text;  /* TEXT; RAW: a number, true, false or null */
     const char **keys; /* MAP */
     struct ecc_yaml **items;
-    size_t n, cap, cap_keys;
 };
 
 struct ecc_yaml *ecc_yaml_map(struct ecc_arena *arena);

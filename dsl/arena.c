@@ -19,7 +19,7 @@ enum { FIRST_BLOCK = 64 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
 struct ecc_arena_block {
     struct ecc_arena_block *next;
     size_t size, mapped; /* bytes of data; bytes of the mapping, or 0: from the heap */
-    size_t dirty;        /* of a spare one: bytes of data that are to be zeroed */
+    size_t dirty;        /* of one that is not filled any more: bytes of data that were used */
     max_align_t data[];
 };
 
@@ -93,6 +93,13 @@ static struct ecc_arena_block *take_spare(struct ecc_arena *arena, size_t need, 
     return NULL;
 }
 
+/* The arena's first block is filled no more. */
+static void leave(struct ecc_arena *arena)
+{
+    if (arena->next)
+        arena->head->dirty = (size_t)(arena->next - (char *)arena->head->data);
+}
+
 static void out_of_memory(struct ecc_arena *arena)
 {
     if (arena->oom)
@@ -123,6 +130,7 @@ void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
 
     if (other->scratch)
         ecc_arena_free(other->scratch);
+    leave(other);
     if (*at)
         at = &(*at)->next; /* the first is the one that is filled */
     else
@@ -138,6 +146,28 @@ void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
     ecc_arena_free(other);
 }
 
+/* What is mapped of a list of blocks becomes spare, the rest goes. */
+static void spare_blocks(struct ecc_arena *arena, struct ecc_arena_block *block)
+{
+    while (block) {
+        struct ecc_arena_block *next = block->next;
+        if (block->mapped)
+            ecc_arena_give(arena, block);
+        else
+            free(block);
+        block = next;
+    }
+}
+
+static void spare_all(struct ecc_arena *arena, struct ecc_arena *from)
+{
+    leave(from);
+    if (from->scratch)
+        spare_all(arena, from->scratch);
+    spare_blocks(arena, from->head);
+    spare_blocks(arena, from->spare);
+}
+
 /* Keeps the block that was made last, the largest, and as spare ones those that are mapped. The sanitizer is to see whoever still reads
  * what was there. */
 static void empty(struct ecc_arena *arena)
@@ -145,24 +175,16 @@ static void empty(struct ecc_arena *arena)
 #ifdef __SANITIZE_ADDRESS__
     ecc_arena_free(arena);
 #else
-    struct ecc_arena_block *kept = arena->head, *small = NULL;
+    struct ecc_arena_block *kept = arena->head;
 
     if (arena->scratch) { /* it stands in what is taken back */
-        ecc_arena_free(arena->scratch);
+        spare_all(arena, arena->scratch);
         arena->scratch = NULL;
     }
     if (!kept)
         return;
     memset(kept->data, 0, (size_t)(arena->next - (char *)kept->data));
-    for (struct ecc_arena_block *block = kept->next; block;) {
-        struct ecc_arena_block *next = block->next;
-        struct ecc_arena_block **list = block->mapped ? &arena->spare : &small;
-        block->dirty = block->size;
-        block->next = *list;
-        *list = block;
-        block = next;
-    }
-    free_blocks(small);
+    spare_blocks(arena, kept->next);
     kept->next = NULL;
     arena->next = (char *)kept->data;
     arena->total = sizeof *kept + kept->size;
@@ -174,6 +196,8 @@ struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena)
     if (!arena->scratch)
         arena->scratch = ECC_NEW(arena, struct ecc_arena);
     empty(arena->scratch);
+    spare_blocks(arena->scratch, arena->spare); /* from there they are the parent's, too */
+    arena->spare = NULL;
     arena->scratch->oom = arena->oom;
     arena->scratch->oom_context = arena->oom_context;
     arena->scratch->limit = arena->limit;
@@ -209,6 +233,7 @@ static void add_block(struct ecc_arena *arena, size_t need)
             out_of_memory(arena);
         block->size = size;
     }
+    leave(arena);
     block->next = arena->head;
     arena->head = block;
     arena->next = (char *)block->data;
@@ -317,6 +342,12 @@ void *ecc_arena_longer(struct ecc_arena *arena, void *data, size_t old, size_t s
     if (old)
         memcpy(copy, data, old);
     return copy;
+}
+
+void ecc_arena_less(struct ecc_arena *arena, void *data, size_t old, size_t size)
+{
+    if ((char *)data + ALIGNED(old) == arena->next)
+        arena->next = (char *)data + ALIGNED(size);
 }
 
 void *ecc_arena_grow(struct ecc_arena *arena, void *items, size_t *cap, size_t size)

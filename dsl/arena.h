@@ -71,6 +71,8 @@ struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena);
     } while (0)
 /* More room for what was made in this arena, old < size bytes: in place, where nothing was made since, or a copy. */
 void *ecc_arena_longer(struct ecc_arena *arena, void *data, size_t old, size_t size);
+/* Gives back what is behind the first `size` bytes of what was made last, of old bytes: nobody has written there. */
+void ecc_arena_less(struct ecc_arena *arena, void *data, size_t old, size_t size);
 void *ecc_arena_grow(struct ecc_arena *arena, void *items, size_t *cap, size_t size);
 
 #endif
