@@ -26,7 +26,7 @@ struct ecc_codegen {
     size_t new_lock_length;
     bool wants_lists;
     const char *crash_points, *statements; /* set where they are wanted: the lists of them, JSON, NUL-terminated */
-    struct ecc_lock *locked;               /* emit_sql's: the lock as it is read and added to */
+    struct ecc_lock *locked;               /* the lock as it is read and added to; NULL: emit_sql reads it */
     bool lock_failed;
     struct ecc_arena *scratch; /* of the present unit, or of what is written once, while it is written */
     size_t unit;               /* its first file in out */

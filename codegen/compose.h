@@ -31,7 +31,7 @@ struct ecc_compose {
     const char *context; /* of the images that are built */
     bool swarm;
     struct ecc_places_in places;
-    struct ecc_yaml *services, *networks, *volumes, *secrets;
+    struct ecc_yaml *services, *networks, *volumes, *secrets; /* but for the services, they outlast the arena of one */
 };
 
 #define ECC_WORDS(arena, ...) \

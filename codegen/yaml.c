@@ -358,3 +358,8 @@ void ecc_yaml_write(struct ecc_writer *w, const struct ecc_yaml *map)
 {
     put_map(w, map, 0, false);
 }
+
+void ecc_yaml_write_below(struct ecc_writer *w, const struct ecc_yaml *map)
+{
+    put_map(w, map, 1, false);
+}

@@ -78,6 +78,15 @@ static void free_blocks(struct ecc_arena_block *block)
     }
 }
 
+static void forget(struct ecc_arena_block *block)
+{
+    struct ecc_arena_block head = *block;
+
+    if (madvise(block, block->mapped, MADV_DONTNEED))
+        memset(block->data, 0, block->dirty);
+    *block = head;
+}
+
 /* A block of at least that size that nobody has, out of the list, or NULL. Zeroing what was used of it takes a fraction of what new pages
  * take, which the kernel zeroes and the machine below may have to find first. */
 static struct ecc_arena_block *take_spare(struct ecc_arena *arena, size_t need, size_t most)
@@ -87,7 +96,10 @@ static struct ecc_arena_block *take_spare(struct ecc_arena *arena, size_t need, 
         if (block->size < need || block->size > most)
             continue;
         *at = block->next;
-        memset(block->data, 0, block->dirty);
+        if (block->size > LARGEST_BLOCK) /* for one thing, which had room that it may not have used */
+            forget(block);
+        else
+            memset(block->data, 0, block->dirty);
         return block;
     }
     return NULL;
@@ -124,28 +136,6 @@ void ecc_arena_free(struct ecc_arena *arena)
     arena->scratch = NULL;
 }
 
-void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
-{
-    struct ecc_arena_block **at = &arena->head;
-
-    if (other->scratch)
-        ecc_arena_free(other->scratch);
-    leave(other);
-    if (*at)
-        at = &(*at)->next; /* the first is the one that is filled */
-    else
-        *arena = (struct ecc_arena){.oom = arena->oom, .oom_context = arena->oom_context, .limit = arena->limit};
-    struct ecc_arena_block *rest = *at;
-    *at = other->head;
-    while (*at)
-        at = &(*at)->next;
-    *at = rest;
-    arena->total += other->total;
-    other->head = NULL;
-    other->scratch = NULL;
-    ecc_arena_free(other);
-}
-
 /* What is mapped of a list of blocks becomes spare, the rest goes. */
 static void spare_blocks(struct ecc_arena *arena, struct ecc_arena_block *block)
 {
@@ -166,6 +156,34 @@ static void spare_all(struct ecc_arena *arena, struct ecc_arena *from)
         spare_all(arena, from->scratch);
     spare_blocks(arena, from->head);
     spare_blocks(arena, from->spare);
+}
+
+void ecc_arena_spare(struct ecc_arena *arena, struct ecc_arena *other)
+{
+    spare_all(arena, other);
+    *other = (struct ecc_arena){0};
+}
+
+void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
+{
+    struct ecc_arena_block **at = &arena->head;
+
+    if (other->scratch)
+        ecc_arena_free(other->scratch);
+    leave(other);
+    if (*at)
+        at = &(*at)->next; /* the first is the one that is filled */
+    else
+        *arena = (struct ecc_arena){.oom = arena->oom, .oom_context = arena->oom_context, .limit = arena->limit};
+    struct ecc_arena_block *rest = *at;
+    *at = other->head;
+    while (*at)
+        at = &(*at)->next;
+    *at = rest;
+    arena->total += other->total;
+    other->head = NULL;
+    other->scratch = NULL;
+    ecc_arena_free(other);
 }
 
 /* Keeps the block that was made last, the largest, and as spare ones those that are mapped. The sanitizer is to see whoever still reads

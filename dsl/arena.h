@@ -35,6 +35,9 @@ void ecc_arena_give(struct ecc_arena *arena, struct ecc_arena_block *block);
 
 void *ecc_arena_more(struct ecc_arena *arena, size_t size); /* in a new block: ecc_arena_alloc calls it when it has to */
 
+/* What other has is gone, and its large blocks are used again by arena. */
+void ecc_arena_spare(struct ecc_arena *arena, struct ecc_arena *other);
+
 /* Takes over what other has, which is empty then. */
 void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other);
 
