@@ -78,13 +78,15 @@ static void free_blocks(struct ecc_arena_block *block)
     }
 }
 
-static void forget(struct ecc_arena_block *block)
+/* One that was made for one thing had room that may never have been touched. */
+static void clean(struct ecc_arena_block *block, size_t used)
 {
     struct ecc_arena_block head = *block;
 
-    if (madvise(block, block->mapped, MADV_DONTNEED))
-        memset(block->data, 0, block->dirty);
-    *block = head;
+    if (block->mapped && block->size > LARGEST_BLOCK && !madvise(block, block->mapped, MADV_DONTNEED))
+        *block = head;
+    else
+        memset(block->data, 0, used);
 }
 
 /* A block of at least that size that nobody has, out of the list, or NULL. Zeroing what was used of it takes a fraction of what new pages
@@ -96,10 +98,7 @@ static struct ecc_arena_block *take_spare(struct ecc_arena *arena, size_t need, 
         if (block->size < need || block->size > most)
             continue;
         *at = block->next;
-        if (block->size > LARGEST_BLOCK) /* for one thing, which had room that it may not have used */
-            forget(block);
-        else
-            memset(block->data, 0, block->dirty);
+        clean(block, block->dirty);
         return block;
     }
     return NULL;
@@ -186,7 +185,7 @@ void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
     ecc_arena_free(other);
 }
 
-/* Keeps the block that was made last, the largest, and as spare ones those that are mapped. The sanitizer is to see whoever still reads
+/* Keeps the block that was made last, and as spare ones those that are mapped. The sanitizer is to see whoever still reads
  * what was there. */
 static void empty(struct ecc_arena *arena)
 {
@@ -201,7 +200,15 @@ static void empty(struct ecc_arena *arena)
     }
     if (!kept)
         return;
-    memset(kept->data, 0, (size_t)(arena->next - (char *)kept->data));
+    leave(arena);
+    if (kept->size > LARGEST_BLOCK) { /* nobody needs it again for what is small */
+        spare_blocks(arena, kept);
+        arena->head = NULL;
+        arena->next = arena->end = NULL;
+        arena->total = 0;
+        return;
+    }
+    clean(kept, kept->dirty);
     spare_blocks(arena, kept->next);
     kept->next = NULL;
     arena->next = (char *)kept->data;
