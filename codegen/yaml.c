@@ -184,22 +184,24 @@ static const unsigned char plain[256] = {
     [' '] = IN_PLAIN,
 };
 
-/* In every version of YAML, in a block and inside brackets, as a key and as a value: itself. */
-static bool is_plain(const char *text)
+/* The length of what is itself in every version of YAML, in a block and inside brackets, as a key and as a value; 0: it is not. */
+static size_t plain_length(const char *text)
 {
     static const char *const words[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}; /* in YAML 1.1 */
     size_t n = 0;
 
     if (!(plain[(unsigned char)text[0]] & BEGINS))
-        return false;
+        return 0;
     while (plain[(unsigned char)text[n]])
         n++;
     if (text[n] || text[n - 1] == ' ')
-        return false;
-    for (size_t i = 0; n <= LONGEST_WORD && i < sizeof words / sizeof *words; i++)
+        return 0;
+    if (n > LONGEST_WORD || !strchr("tfynoTFYNO", text[0]))
+        return n;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcasecmp(words[i], text) == 0)
-            return false;
-    return true;
+            return 0;
+    return n;
 }
 
 /* Paragraphs that can stand as they are below their key. */
@@ -222,7 +224,12 @@ static void put(struct ecc_writer *w, const char *text)
 
 static void put_scalar(struct ecc_writer *w, const char *text)
 {
-    put(w, is_plain(text) ? text : ecc_quote_yaml(w->arena, text));
+    size_t n = plain_length(text);
+
+    if (n)
+        ecc_w_text(w, text, n);
+    else
+        put(w, ecc_quote_yaml(w->arena, text));
 }
 
 /* ------------------------------------------------------------------ flow and block */

@@ -308,20 +308,30 @@ bool ecc_format_is_plain(const char *format)
 
 static char *join(struct ecc_arena *arena, const char *format, va_list args)
 {
+    enum { REMEMBERED = 8 };
     va_list again;
-    size_t n = 1;
+    size_t n = 1, lengths[REMEMBERED], nargs = 0;
 
     va_copy(again, args);
-    for (const char *p = format; *p; p += *p == '%' ? 2 : 1)
-        n += *p == '%' ? strlen(va_arg(again, const char *)) : 1;
+    for (const char *p = format; *p; p += *p == '%' ? 2 : 1) {
+        size_t length = *p == '%' ? strlen(va_arg(again, const char *)) : 1;
+        if (*p == '%' && nargs < REMEMBERED)
+            lengths[nargs++] = length;
+        n += length;
+    }
     va_end(again);
     char *text = ecc_arena_alloc(arena, n), *out = text;
+    size_t arg = 0;
     for (const char *p = format; *p;) {
-        const char *from = *p == '%' ? va_arg(args, const char *) : p;
-        size_t length = *p == '%' ? strlen(from) : strcspn(p, "%");
+        if (*p != '%') {
+            *out++ = *p++;
+            continue;
+        }
+        const char *from = va_arg(args, const char *);
+        size_t length = arg < nargs ? lengths[arg++] : strlen(from);
         memcpy(out, from, length);
         out += length;
-        p += *p == '%' ? 2 : length;
+        p += 2;
     }
     *out = '\0';
     return text;
