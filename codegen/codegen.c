@@ -74,8 +74,7 @@ static void emit_unit(struct ecc_codegen *cg, struct ecc_shapes *shapes)
     ecc_emit_meson(cg, shapes);
 }
 
-/* For what is of no unit: all that it makes is gone when the next is made, but the content of its files. */
-static struct ecc_codegen *whole(const struct ecc_codegen *cg, struct ecc_codegen *once)
+struct ecc_codegen *ecc_codegen_apart(const struct ecc_codegen *cg, struct ecc_codegen *once)
 {
     *once = *cg;
     once->arena = once->scratch = ecc_arena_scratch(cg->arena);
@@ -97,14 +96,14 @@ bool ecc_codegen(struct ecc_codegen *cg)
     for (size_t i = 0; i < units.n; i++)
         emit_unit(cg, units.items[i]);
     const struct ecc_deploy *deploy = ecc_deploy(cg->arena, cg->model);
-    ecc_emit_studio(whole(cg, &once));
-    ecc_emit_openapi(whole(cg, &once));
-    ecc_emit_asyncapi(whole(cg, &once));
-    ecc_emit_configuration(whole(cg, &once), deploy);
-    ecc_emit_observe(whole(cg, &once), deploy);
-    ecc_emit_docker(whole(cg, &once), deploy, units.items, units.n);
-    ecc_emit_compose(whole(cg, &once), deploy);
-    ecc_emit_k8s(whole(cg, &once), deploy);
+    ecc_emit_studio(ecc_codegen_apart(cg, &once));
+    ecc_emit_openapi(ecc_codegen_apart(cg, &once));
+    ecc_emit_asyncapi(ecc_codegen_apart(cg, &once));
+    ecc_emit_configuration(ecc_codegen_apart(cg, &once), deploy);
+    ecc_emit_observe(ecc_codegen_apart(cg, &once), deploy);
+    ecc_emit_docker(ecc_codegen_apart(cg, &once), deploy, units.items, units.n);
+    ecc_emit_compose(ecc_codegen_apart(cg, &once), deploy);
+    ecc_emit_k8s(ecc_codegen_apart(cg, &once), deploy);
     cg->scratch = cg->arena;
     ecc_emit_lock(cg);
     ecc_emit_meson_root(cg, units.items, units.n);

@@ -26,7 +26,7 @@ struct ecc_codegen {
     size_t new_lock_length;
     bool wants_lists;
     const char *crash_points, *statements; /* set where they are wanted: the lists of them, JSON, NUL-terminated */
-    struct ecc_lock *locked;               /* emit_sql's: the lock as it is read and added to */
+    struct ecc_lock *locked;               /* the lock as it is read and added to; NULL: emit_sql reads it */
     bool lock_failed;
     struct ecc_arena *scratch; /* of the present unit, or of what is written once, while it is written */
     size_t unit;               /* its first file in out */
@@ -52,6 +52,9 @@ const char *ecc_docker_context(const struct ecc_model *model);
 
 /* Where the file of a `custom` operation stands, beside the topology: "custom/thing-svc/weigh.c". */
 const char *ecc_custom_path(struct ecc_arena *arena, const struct ecc_op *op);
+
+/* The same with a scratch arena for all that is made, `once`, until this is called again for cg: but the content of its files. */
+struct ecc_codegen *ecc_codegen_apart(const struct ecc_codegen *cg, struct ecc_codegen *once);
 
 /* An external call's path, with {field} spelt as the wire spells it. */
 const char *ecc_wire_path(struct ecc_arena *arena, const struct ecc_ext_call *call);

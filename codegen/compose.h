@@ -28,9 +28,10 @@ struct ecc_compose {
     const struct ecc_model *model;
     const struct ecc_deploy *deploy;
     struct ecc_networks nets;
+    const char *context; /* of the images that are built */
     bool swarm;
     struct ecc_places_in places;
-    struct ecc_yaml *services, *networks, *volumes, *secrets;
+    struct ecc_yaml *services, *networks, *volumes, *secrets; /* but for the services, they outlast the arena of one */
 };
 
 #define ECC_WORDS(arena, ...) \

@@ -125,12 +125,12 @@ void ecc_compose_declare_secrets(struct ecc_compose *o, bool sandbox)
 
 void ecc_compose_declare_network(struct ecc_compose *o, const char *name, bool internal)
 {
-    struct ecc_yaml *map = ecc_yaml_map(o->arena);
+    struct ecc_yaml *map = ecc_yaml_map(o->networks->arena);
 
     ecc_yaml_put_text(map, "driver", o->swarm ? "overlay" : "bridge");
     if (internal)
         ecc_yaml_put_raw(map, "internal", "true");
-    ecc_yaml_append(o->networks, name, map);
+    ecc_yaml_append(o->networks, ecc_arena_strdup(o->networks->arena, name), map);
 }
 
 void ecc_compose_join(struct ecc_yaml *service, const char *network)
@@ -197,5 +197,5 @@ struct ecc_yaml *ecc_compose_service(struct ecc_compose *o, const char *name, co
 void ecc_compose_volume(struct ecc_compose *o, struct ecc_yaml *service, const char *name, const char *path)
 {
     ecc_yaml_add_text(ecc_yaml_put_list(service, "volumes"), ecc_arena_printf(o->arena, "%s:%s", name, path));
-    ecc_yaml_append(o->volumes, name, ecc_yaml_map(o->arena));
+    ecc_yaml_append(o->volumes, name, ecc_yaml_map(o->volumes->arena));
 }

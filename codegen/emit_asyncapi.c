@@ -29,6 +29,7 @@ struct doc {
     const char *cloud_event; /* the schema of what all messages have in their headers */
     struct ecc_yaml *servers, *channels, *operations, *messages;
     struct events *published; /* for each node, of the services */
+    size_t own; /* the operations from here on are of the service that is looked at */
     bool letters;
 };
 
@@ -223,8 +224,9 @@ static struct ecc_yaml *add_channel(struct doc *d, const struct ecc_node *bus, c
                                     struct ecc_yaml **binding)
 {
     const char *address = letters ? ecc_arena_printf(d->arena, "%s.dead-letter", topic->name) : topic->name;
-    struct ecc_yaml *channel = ecc_yaml_put_map(d->channels, letters ? letter_channel(d, topic) : topic->name), *messages;
+    struct ecc_yaml *channel = ecc_yaml_map(d->arena), *messages;
 
+    ecc_yaml_append(d->channels, letters ? letter_channel(d, topic) : topic->name, channel);
     ecc_yaml_put_text(channel, "address", address);
     ecc_yaml_put_text(channel, "description",
                       letters ? ecc_arena_printf(d->arena, "What a group could not handle of %s", topic->name)
@@ -287,11 +289,12 @@ static void add_bus(struct doc *d, const struct ecc_node *bus)
 static struct ecc_yaml *operation(struct doc *d, const struct ecc_node *node, const char *action, const char *channel, const char *group)
 {
     const char *id = ecc_arena_printf(d->arena, "%s_%s_%s%s%s", node->name, action, channel, group ? "_" : "", group ? group : "");
-    struct ecc_yaml *made = ecc_yaml_get(d->operations, id), *tag, *binding, *groups;
+    struct ecc_yaml *made = ecc_yaml_map(d->arena), *tag, *binding, *groups;
 
-    if (made)
-        return made;
-    made = ecc_yaml_put_map(d->operations, id);
+    for (size_t i = d->own; i < d->operations->n; i++)
+        if (strcmp(d->operations->keys[i], id) == 0)
+            return d->operations->items[i];
+    ecc_yaml_append(d->operations, id, made);
     ecc_yaml_put_text(made, "action", action);
     ecc_yaml_put(made, "channel", ecc_yaml_ref(d->arena, "channels", channel));
     tag = ecc_yaml_add_map(ecc_yaml_put_list(made, "tags"));
@@ -329,6 +332,7 @@ static void add_service(struct doc *d, const struct ecc_node *node, const struct
     const struct ecc_service *service = &node->u.service;
     const struct ecc_consumer **consumers = ECC_NEW_ARRAY(d->arena, const struct ecc_consumer *, service->nconsumers);
 
+    d->own = d->operations->n;
     for (size_t i = 0; i < events->n; i++)
         if (events->items[i]->topic)
             add_to(d, operation(d, node, "send", events->items[i]->topic->name, NULL), events->items[i]->topic->name, events->items[i]->id);

@@ -30,7 +30,7 @@ static const char *image_of(struct ecc_compose *o, const char *name)
 
 static void put_build(struct ecc_compose *o, struct ecc_yaml *service, const char *target)
 {
-    const char *context = ecc_docker_context(o->model);
+    const char *context = o->context;
 
     if (o->swarm)
         return;
@@ -219,55 +219,89 @@ static void add_studio(struct ecc_compose *o)
 
 /* ------------------------------------------------------------------ the files */
 
-static struct ecc_yaml *begin(struct ecc_compose *o)
+static void begin(struct ecc_compose *o)
 {
-    struct ecc_yaml *root = ecc_yaml_map(o->arena);
-
-    if (o->swarm)
-        ecc_yaml_put_text(root, "version", "3.8");
-    o->services = ecc_yaml_put_map(root, "services");
+    o->services = ecc_yaml_map(o->arena);
     o->networks = ecc_yaml_map(o->arena);
     o->volumes = ecc_yaml_map(o->arena);
     o->secrets = ecc_yaml_map(o->arena);
-    return root;
 }
 
-static void end(struct ecc_codegen *cg, struct ecc_compose *o, struct ecc_yaml *root, const char *file, const char *const *about)
+/* A line that says how to use it, and the first keys. */
+static struct ecc_writer *begin_file(struct ecc_codegen *cg, const struct ecc_compose *o, const char *const *about)
 {
     struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_HASH);
 
     for (; *about; about++)
         ecc_wl(w, "# %s", *about);
+    if (o->swarm)
+        ecc_wl(w, "version: \"3.8\"");
+    return w;
+}
+
+/* The services that there are so far, each time. */
+static void write_services(struct ecc_writer *w, const struct ecc_compose *o, bool *any)
+{
+    if (o->services->n && !*any)
+        ecc_wl(w, "services:");
+    *any |= o->services->n > 0;
+    ecc_yaml_write_below(w, o->services);
+}
+
+static void end_file(struct ecc_codegen *cg, struct ecc_compose *o, struct ecc_writer *w, bool any, const char *file)
+{
+    struct ecc_yaml *rest = ecc_yaml_map(o->arena);
+
+    if (!any)
+        ecc_wl(w, "services: {}");
     if (o->networks->n)
-        ecc_yaml_put(root, "networks", o->networks);
+        ecc_yaml_put(rest, "networks", o->networks);
     if (o->volumes->n)
-        ecc_yaml_put(root, "volumes", o->volumes);
+        ecc_yaml_put(rest, "volumes", o->volumes);
     if (o->secrets->n)
-        ecc_yaml_put(root, "secrets", o->secrets);
-    ecc_yaml_write(w, root);
+        ecc_yaml_put(rest, "secrets", o->secrets);
+    ecc_yaml_write(w, rest);
     ecc_outset_add_writer(cg->out, file, w);
+}
+
+/* For a service that is written before the next is made: of a large system all together are ten times as large as their text. */
+static struct ecc_compose one_more(struct ecc_compose *o)
+{
+    struct ecc_compose one = *o;
+
+    one.arena = ecc_arena_scratch(o->arena);
+    one.services = ecc_yaml_map(one.arena);
+    return one;
 }
 
 static void emit_system(struct ecc_codegen *cg, struct ecc_compose *o, const char *file, const char *const *about)
 {
-    struct ecc_yaml *root = begin(o);
+    struct ecc_writer *w = begin_file(cg, o, about);
+    bool any = false;
 
+    begin(o);
     ecc_compose_declare_secrets(o, false);
     for (size_t i = 0; i < o->nets.n; i++)
         ecc_compose_declare_network(o, o->nets.items[i].name, true);
-    for (size_t i = 0; i < o->deploy->nstores; i++)
-        ecc_compose_store(o, o->deploy->stores[i]);
+    for (size_t i = 0; i < o->deploy->nstores; i++) {
+        struct ecc_compose one = one_more(o);
+        ecc_compose_store(&one, o->deploy->stores[i]);
+        write_services(w, &one, &any);
+    }
     for (size_t i = 0; i < o->deploy->nprocesses; i++) {
         const struct ecc_process *process = o->deploy->processes[i];
         if (process->kind == ECC_PROCESS_SANDBOX)
             continue;
+        struct ecc_compose one = one_more(o);
         if (process->database)
-            add_migration(o, process);
-        add_process(o, process);
+            add_migration(&one, process);
+        add_process(&one, process);
+        write_services(w, &one, &any);
     }
     if (!o->swarm)
         add_studio(o);
-    end(cg, o, root, file, about);
+    write_services(w, o, &any);
+    end_file(cg, o, w, any, file);
 }
 
 /* A sandbox has a network with each process that calls its provider, which is told where it is and whom to trust. */
@@ -349,8 +383,9 @@ static void add_grafana(struct ecc_compose *o)
 
 static void emit_sandboxes(struct ecc_codegen *cg, struct ecc_compose *o, const char *file, const char *const *about)
 {
-    struct ecc_yaml *root = begin(o);
+    bool any = false;
 
+    begin(o);
     if (!o->swarm)
         seed(o);
     ecc_compose_declare_secrets(o, true);
@@ -361,8 +396,18 @@ static void emit_sandboxes(struct ecc_codegen *cg, struct ecc_compose *o, const 
         add_prometheus(o);
         add_grafana(o);
     }
-    if (o->services->n)
-        end(cg, o, root, file, about);
+    if (o->services->n) {
+        struct ecc_writer *w = begin_file(cg, o, about);
+        write_services(w, o, &any);
+        end_file(cg, o, w, any, file);
+    }
+}
+
+/* A file with memory of its own, which the next one has again. */
+static struct ecc_codegen *apart(const struct ecc_codegen *cg, struct ecc_compose *o, struct ecc_codegen *once)
+{
+    o->arena = ecc_codegen_apart(cg, once)->arena;
+    return once;
 }
 
 void ecc_emit_compose(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
@@ -379,13 +424,14 @@ void ecc_emit_compose(struct ecc_codegen *cg, const struct ecc_deploy *deploy)
     static const char *const stack[] = {"ecomc secrets && docker stack deploy -c generated/stack.yaml NAME", NULL};
     static const char *const stack_dev[] = {
         "ecomc secrets --sandbox && EC_SEED=--seed docker stack deploy -c generated/stack.yaml -c generated/stack.dev.yaml NAME", NULL};
-    struct ecc_compose o = {.arena = cg->scratch, .model = cg->model, .deploy = deploy};
+    struct ecc_compose o = {.arena = cg->scratch, .model = cg->model, .deploy = deploy, .context = ecc_docker_context(cg->model)};
+    struct ecc_codegen once;
 
     o.nets = ecc_networks(o.arena, deploy);
     ecc_compose_places(&o);
-    emit_system(cg, &o, "compose.yaml", compose);
-    emit_sandboxes(cg, &o, "compose.dev.yaml", dev);
+    emit_system(apart(cg, &o, &once), &o, "compose.yaml", compose);
+    emit_sandboxes(apart(cg, &o, &once), &o, "compose.dev.yaml", dev);
     o.swarm = true;
-    emit_system(cg, &o, "stack.yaml", stack);
-    emit_sandboxes(cg, &o, "stack.dev.yaml", stack_dev);
+    emit_system(apart(cg, &o, &once), &o, "stack.yaml", stack);
+    emit_sandboxes(apart(cg, &o, &once), &o, "stack.dev.yaml", stack_dev);
 }

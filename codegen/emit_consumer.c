@@ -12,7 +12,7 @@ void ecc_emit_consumers(struct ecc_codegen *cg, struct ecc_shapes *shapes)
         struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_C);
 
         ecc_wl(w, "#include \"../%s\"", shapes->header);
-        ecc_emit_program(shapes, w, ecc_plan_consumer(cg->arena, consumer));
+        ecc_emit_program(shapes, w, ecc_plan_consumer(cg->scratch, consumer));
         ecc_codegen_add(cg, shapes, ecc_shapes_program(shapes, &consumer->program)->file, w);
     }
 }

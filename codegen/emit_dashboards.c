@@ -446,18 +446,20 @@ static void services(struct ecc_codegen *cg, const struct ecc_seen_list *seen)
 
     for (size_t i = 0; i < seen->n; i++) {
         const struct ecc_node *node = seen->items[i].node;
-        const char *labels = ecc_seen_labels(cg->arena, &seen->items[i]);
+        const char *labels;
         const struct ecc_edge **edges;
         size_t n;
 
         if (seen->items[i].kind != ECC_SEEN_PROCESS)
             continue;
+        b->arena = ecc_arena_scratch(cg->arena);
+        labels = ecc_seen_labels(b->arena, &seen->items[i]);
         open_row(b, node->name, true);
         work_panels(b, node, labels);
         if (node->kind == ECC_NODE_SERVICE && node->u.service.has_database)
             database_panels(b, labels);
         process_panels(b, labels);
-        edges = ecc_edges_by_peer(cg->arena, node, &n);
+        edges = ecc_edges_by_peer(b->arena, node, &n);
         for (size_t k = 0; k < n; k++)
             edge_panel(b, node, edges[k]);
         close_row(b, true);

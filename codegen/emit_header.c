@@ -35,7 +35,7 @@ static void emit_records(struct ecc_codegen *cg, struct ecc_writer *w, const str
             const struct ecc_type *type = field->type;
             if (type->kind == ECC_TYPE_RECORD && !ecc_shapes_record(s, type->record))
                 continue;
-            ecc_wl(w, "%s;", ecc_c_decl(s, type, ecc_c_member(cg->arena, field->name)));
+            ecc_wl(w, "%s;", ecc_c_decl(s, type, ecc_c_member(cg->scratch, field->name)));
         }
         ecc_w_close(w, "};");
         ecc_wl(w, "extern const struct ec_record %s;", shape->table);
@@ -156,10 +156,10 @@ static void emit_statements(struct ecc_writer *w, const struct ecc_shapes *s)
 void ecc_emit_header(struct ecc_codegen *cg, struct ecc_shapes *shapes)
 {
     struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_C);
-    const char *guard = ecc_arena_printf(cg->arena, "%s_H", ecc_upper(cg->arena, shapes->prefix));
+    const char *guard = ecc_arena_printf(cg->scratch, "%s_H", ecc_upper(cg->scratch, shapes->prefix));
 
     if (ecc_c_reserved(guard))
-        guard = ecc_arena_printf(cg->arena, "X_%s", guard);
+        guard = ecc_arena_printf(cg->scratch, "X_%s", guard);
     ecc_wl(w, "#ifndef %s", guard);
     ecc_wl(w, "#define %s", guard);
     ecc_w_blank(w);

@@ -150,7 +150,7 @@ void ecc_emit_ops(struct ecc_codegen *cg, struct ecc_shapes *shapes)
             emit_custom(shapes, w, op, functions[i]);
         } else {
             ecc_wl(w, "#include \"../%s\"", shapes->header);
-            ecc_emit_program(shapes, w, ecc_plan_op(cg->arena, op));
+            ecc_emit_program(shapes, w, ecc_plan_op(cg->scratch, op));
         }
         ecc_codegen_add(cg, shapes, ecc_shapes_program(shapes, &op->program)->file, w);
     }

@@ -540,7 +540,7 @@ void ecc_emit_program_table(const struct ecc_shapes *shapes, struct ecc_writer *
 
 void ecc_emit_program(struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_plan *plan)
 {
-    struct printer p = {.shapes = shapes, .arena = shapes->arena, .plan = plan};
+    struct printer p = {.shapes = shapes, .arena = w->arena, .plan = plan};
     bool frame;
 
     p.shape = ecc_shapes_program(shapes, plan->program);

@@ -124,12 +124,12 @@ static const struct ecc_program_shape *end_shape(const struct ecc_shapes *shapes
 
 static void emit_saga(struct ecc_codegen *cg, struct ecc_shapes *shapes, const struct ecc_saga *saga)
 {
-    struct saga_file s = {.arena = cg->arena, .shapes = shapes, .saga = saga, .shape = ecc_shapes_saga(shapes, saga)};
+    struct saga_file s = {.arena = cg->scratch, .shapes = shapes, .saga = saga, .shape = ecc_shapes_saga(shapes, saga)};
     const struct ecc_program_shape *done = end_shape(shapes, &saga->done), *failed = end_shape(shapes, &saga->failed);
     struct ecc_writer *w = ecc_codegen_file(cg, ECC_BANNER_C);
     const char *snake = s.shape->prefix, *table = NULL;
 
-    s.x = (struct ecc_exprs){.arena = cg->arena, .shapes = shapes, .place = saga_place, .context = &s};
+    s.x = (struct ecc_exprs){.arena = cg->scratch, .shapes = shapes, .place = saga_place, .context = &s};
     ecc_wl(w, "#include \"../%s\"", shapes->header);
     ecc_w_blank(w);
     if (saga->past)
@@ -137,16 +137,16 @@ static void emit_saga(struct ecc_codegen *cg, struct ecc_shapes *shapes, const s
     else
         ecc_wl(w, "/* saga %s of %s */", saga->name, saga->service->name);
     if (saga->nsteps > 0) {
-        table = ecc_shapes_claim(shapes, ecc_arena_printf(cg->arena, "%s_steps", snake));
+        table = ecc_shapes_claim(shapes, ecc_arena_printf(cg->scratch, "%s_steps", snake));
         emit_steps(&s, w, table);
     }
     if (done)
-        ecc_emit_program(shapes, w, ecc_plan_saga_end(cg->arena, saga, ECC_PLAN_DONE));
+        ecc_emit_program(shapes, w, ecc_plan_saga_end(cg->scratch, saga, ECC_PLAN_DONE));
     if (failed)
-        ecc_emit_program(shapes, w, ecc_plan_saga_end(cg->arena, saga, ECC_PLAN_FAILED));
+        ecc_emit_program(shapes, w, ecc_plan_saga_end(cg->scratch, saga, ECC_PLAN_FAILED));
     ecc_w_blank(w);
     ecc_w_open(w, "const struct ec_saga %s = {", s.shape->name);
-    ecc_wl(w, ".name = %s,", ecc_quote_c(cg->arena, saga->name));
+    ecc_wl(w, ".name = %s,", ecc_quote_c(cg->scratch, saga->name));
     ecc_wl(w, ".version = %d,", saga->version);
     if (s.shape->in)
         ecc_wl(w, ".state = &%s,", s.shape->in->table);
@@ -162,7 +162,7 @@ static void emit_saga(struct ecc_codegen *cg, struct ecc_shapes *shapes, const s
         ecc_wl(w, ".failed = &%s,", failed->name);
     ecc_emit_errors(shapes, w, saga->errors, saga->nerrors);
     ecc_w_close(w, "};");
-    ecc_codegen_add(cg, shapes, ecc_arena_printf(cg->arena, "sagas/%s.c", snake), w);
+    ecc_codegen_add(cg, shapes, ecc_arena_printf(cg->scratch, "sagas/%s.c", snake), w);
 }
 
 void ecc_emit_sagas(struct ecc_codegen *cg, struct ecc_shapes *shapes)

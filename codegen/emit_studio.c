@@ -339,8 +339,9 @@ void ecc_emit_studio(struct ecc_codegen *cg)
     emit_topology_js(cg);
     for (size_t i = 0; i < cg->model->nscenarios; i++) {
         const struct ecc_scenario *scenario = cg->model->scenarios[i];
-        struct ecc_writer *w = ecc_codegen_file(cg, NULL);
-        ecc_write_scenario(cg->arena, w, ecc_derive(cg->arena, cg->model, scenario));
-        ecc_outset_add_writer(cg->out, ecc_arena_printf(cg->arena, "studio/scenarios/%s.json", scenario->name), w);
+        struct ecc_codegen once, *own = ecc_codegen_apart(cg, &once);
+        struct ecc_writer *w = ecc_codegen_file(own, NULL);
+        ecc_write_scenario(own->arena, w, ecc_derive(own->arena, cg->model, scenario));
+        ecc_outset_add_writer(cg->out, ecc_arena_printf(own->arena, "studio/scenarios/%s.json", scenario->name), w);
     }
 }

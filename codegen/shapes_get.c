@@ -87,7 +87,7 @@ const char *ecc_shapes_claim(struct ecc_shapes *shapes, const char *wanted)
 
 const char *ecc_shapes_await(struct ecc_shapes *shapes, const char *wanted, const char *program, bool commits)
 {
-    const char *label = ecc_shapes_claim(shapes, wanted);
+    const char *label = ecc_arena_strdup(shapes->arena, ecc_shapes_claim(shapes, wanted));
 
     ECC_PUSH(shapes->arena, &shapes->awaits, ((struct ecc_await){label, program, commits}));
     return label;

@@ -35,10 +35,11 @@ bool ecc_topology_take(struct ecc_arena *arena, const char *path, const char *te
 void ecc_topology_check(struct ecc_arena *arena, const char *lock, size_t length, struct ecc_topology *topology)
 {
     const char *wrong;
-    const struct ecc_lock *read = ecc_lock_read(arena, lock, length, &wrong);
+    struct ecc_lock *read = ecc_lock_read(arena, lock, length, &wrong);
 
     topology->lock = lock;
     topology->lock_length = length;
+    topology->locked = read;
     if (!read)
         ecc_diag(&topology->diags, ECC_E_LOCK, (struct ecc_span){0, 0}, "ecom.lock: %s", wrong);
     if (!topology->diags.errors)

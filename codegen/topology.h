@@ -10,6 +10,7 @@
 #include "source.h"
 
 struct ecc_arena;
+struct ecc_lock;
 struct ecc_model;
 
 struct ecc_topology {
@@ -19,6 +20,7 @@ struct ecc_topology {
     const struct ecc_model *model; /* NULL: there were errors, or nobody has checked it */
     const char *lock;              /* what ecom.lock says, or NULL */
     size_t lock_length;
+    struct ecc_lock *locked; /* the same as it was read: for one generation, which adds to it */
 };
 
 /* The text is copied; path is what it is called. False: it is no text, which is told, and its source is empty. */

@@ -11,7 +11,10 @@ void ecc_writer_init(struct ecc_writer *w, struct ecc_arena *arena)
     *w = (struct ecc_writer){.arena = arena, .data = ecc_arena_strdup(arena, ""), .width = 4};
 }
 
-/* Growing doubles, so that what is left behind in the arena is never more than what is used. */
+enum { LARGE = 1 << 20 };
+
+/* Growing doubles, so that what is left behind in the arena is never more than what is used; and less of what is large, for pages that nobody
+ * touches cost nothing. */
 static void reserve(struct ecc_writer *w, size_t more)
 {
     size_t need = w->n + more + 1, cap = w->cap ? w->cap : 1024;
@@ -19,7 +22,7 @@ static void reserve(struct ecc_writer *w, size_t more)
     if (need <= w->cap)
         return;
     while (cap < need)
-        cap *= 2;
+        cap *= cap < LARGE ? 2 : 4;
     w->data = ecc_arena_longer(w->arena, w->data, w->cap, cap);
     w->cap = cap;
 }
@@ -225,16 +228,23 @@ void ecc_w_fold_c(struct ecc_writer *w)
 /* ------------------------------------------------------------------ quoting */
 
 struct quoted {
+    struct ecc_arena *arena;
     char *start, *p;
+    size_t room;
 };
 
-/* worst: bytes that one byte of the text can become. */
+/* worst: bytes that one byte of the text can become. What was not used of them the arena has again at the end. */
+static struct quoted quoted_n(struct ecc_arena *arena, size_t n, size_t worst)
+{
+    struct quoted q = {.arena = arena, .room = n * worst + 3};
+
+    q.start = q.p = ecc_arena_alloc(arena, q.room);
+    return q;
+}
+
 static struct quoted quoted(struct ecc_arena *arena, const char *text, size_t worst)
 {
-    struct quoted q;
-
-    q.start = q.p = ecc_arena_alloc(arena, strlen(text) * worst + 3);
-    return q;
+    return quoted_n(arena, strlen(text), worst);
 }
 
 static void put(struct quoted *q, const char *text)
@@ -248,6 +258,7 @@ static void put(struct quoted *q, const char *text)
 static const char *end(struct quoted *q)
 {
     *q->p = '\0';
+    ecc_arena_less(q->arena, q->start, q->room, (size_t)(q->p - q->start) + 1);
     return q->start;
 }
 
@@ -297,9 +308,8 @@ static void put_c(struct quoted *q, unsigned char c, unsigned char before)
 
 static const char *quote_c_part(struct ecc_arena *arena, const char *text, size_t n)
 {
-    struct quoted q;
+    struct quoted q = quoted_n(arena, n, 4);
 
-    q.start = q.p = ecc_arena_alloc(arena, n * 4 + 3);
     *q.p++ = '"';
     for (size_t i = 0; i < n; i++) {
         size_t hidden = bidi(text + i, n - i);
@@ -388,11 +398,16 @@ static size_t code_point(const unsigned char *p, unsigned *out)
 const char *ecc_quote_yaml(struct ecc_arena *arena, const char *text)
 {
     const unsigned char *p = (const unsigned char *)ecc_quote_json(arena, text);
-    struct quoted q = quoted(arena, (const char *)p, 6);
+    size_t n = 0;
 
+    while (p[n] && p[n] < 0x80)
+        n++;
+    if (!p[n])
+        return (const char *)p;
+    struct quoted q = quoted(arena, (const char *)p, 6);
     while (*p) {
         unsigned c;
-        size_t n = code_point(p, &c);
+        n = code_point(p, &c);
 
         if ((c >= 0x80 && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff || c == 0xfffd) {
             q.p += sprintf(q.p, "\\u%04x", c);

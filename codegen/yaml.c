@@ -8,7 +8,7 @@
 #include "arena.h"
 #include "writer.h"
 
-enum { INDENT = 2, LONGEST_WORD = 5, MAX_KEY = 1000 }; /* an implicit key has at most 1024 characters */
+enum { FEW = 2, INDENT = 2, LONGEST_WORD = 5, MAX_KEY = 1000 }; /* an implicit key has at most 1024 characters */
 
 static struct ecc_yaml *node(struct ecc_arena *arena, enum ecc_yaml_kind kind, const char *text)
 {
@@ -53,10 +53,22 @@ struct ecc_yaml *ecc_yaml_ref(struct ecc_arena *arena, const char *folder, const
     return map;
 }
 
+/* Most have few entries, and a large topology has very many of them. */
+static void make_room(struct ecc_yaml *of)
+{
+    size_t old = of->cap, cap = old ? old * 2 : FEW;
+
+    if (of->n < old)
+        return;
+    of->items = ecc_arena_longer(of->arena, of->items, old * sizeof *of->items, cap * sizeof *of->items);
+    if (of->kind == ECC_YAML_MAP)
+        of->keys = ecc_arena_longer(of->arena, of->keys, old * sizeof *of->keys, cap * sizeof *of->keys);
+    of->cap = (uint32_t)cap;
+}
+
 struct ecc_yaml *ecc_yaml_add(struct ecc_yaml *list, struct ecc_yaml *value)
 {
-    if (list->n == list->cap)
-        list->items = ecc_arena_grow(list->arena, list->items, &list->cap, sizeof *list->items);
+    make_room(list);
     return list->items[list->n++] = value;
 }
 
@@ -72,10 +84,9 @@ struct ecc_yaml *ecc_yaml_add_map(struct ecc_yaml *list)
 
 void ecc_yaml_append(struct ecc_yaml *map, const char *key, struct ecc_yaml *value)
 {
-    if (map->n == map->cap_keys)
-        map->keys = ecc_arena_grow(map->arena, map->keys, &map->cap_keys, sizeof *map->keys);
+    make_room(map);
     map->keys[map->n] = key;
-    ecc_yaml_add(map, value);
+    map->items[map->n++] = value;
 }
 
 struct ecc_yaml *ecc_yaml_put(struct ecc_yaml *map, const char *key, struct ecc_yaml *value)
@@ -173,22 +184,24 @@ static const unsigned char plain[256] = {
     [' '] = IN_PLAIN,
 };
 
-/* In every version of YAML, in a block and inside brackets, as a key and as a value: itself. */
-static bool is_plain(const char *text)
+/* The length of what is itself in every version of YAML, in a block and inside brackets, as a key and as a value; 0: it is not. */
+static size_t plain_length(const char *text)
 {
     static const char *const words[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}; /* in YAML 1.1 */
     size_t n = 0;
 
     if (!(plain[(unsigned char)text[0]] & BEGINS))
-        return false;
+        return 0;
     while (plain[(unsigned char)text[n]])
         n++;
     if (text[n] || text[n - 1] == ' ')
-        return false;
-    for (size_t i = 0; n <= LONGEST_WORD && i < sizeof words / sizeof *words; i++)
+        return 0;
+    if (n > LONGEST_WORD || !strchr("tfynoTFYNO", text[0]))
+        return n;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcasecmp(words[i], text) == 0)
-            return false;
-    return true;
+            return 0;
+    return n;
 }
 
 /* Paragraphs that can stand as they are below their key. */
@@ -211,7 +224,12 @@ static void put(struct ecc_writer *w, const char *text)
 
 static void put_scalar(struct ecc_writer *w, const char *text)
 {
-    put(w, is_plain(text) ? text : ecc_quote_yaml(w->arena, text));
+    size_t n = plain_length(text);
+
+    if (n)
+        ecc_w_text(w, text, n);
+    else
+        put(w, ecc_quote_yaml(w->arena, text));
 }
 
 /* ------------------------------------------------------------------ flow and block */
@@ -346,4 +364,9 @@ static void put_map(struct ecc_writer *w, const struct ecc_yaml *map, int depth,
 void ecc_yaml_write(struct ecc_writer *w, const struct ecc_yaml *map)
 {
     put_map(w, map, 0, false);
+}
+
+void ecc_yaml_write_below(struct ecc_writer *w, const struct ecc_yaml *map)
+{
+    put_map(w, map, 1, false);
 }

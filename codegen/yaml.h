@@ -17,13 +17,13 @@ struct ecc_writer;
 enum ecc_yaml_kind { ECC_YAML_MAP, ECC_YAML_LIST, ECC_YAML_TEXT, ECC_YAML_RAW };
 
 struct ecc_yaml {
-    enum ecc_yaml_kind kind;
     struct ecc_arena *arena;
-    bool flow;         /* on one line, in brackets; a map of `$ref` alone is so anyway */
+    enum ecc_yaml_kind kind;
+    bool flow; /* on one line, in brackets; a map of `$ref` alone is so anyway */
+    uint32_t n, cap;
     const char *text;  /* TEXT; RAW: a number, true, false or null */
     const char **keys; /* MAP */
     struct ecc_yaml **items;
-    size_t n, cap, cap_keys;
 };
 
 struct ecc_yaml *ecc_yaml_map(struct ecc_arena *arena);
@@ -48,5 +48,6 @@ struct ecc_yaml *ecc_yaml_get(const struct ecc_yaml *map, const char *key); /* o
 void ecc_yaml_sort(struct ecc_yaml *map);                                   /* by its keys */
 
 void ecc_yaml_write(struct ecc_writer *w, const struct ecc_yaml *map);
+void ecc_yaml_write_below(struct ecc_writer *w, const struct ecc_yaml *map); /* a part of what a key of the whole has, whose line is written */
 
 #endif

@@ -19,7 +19,7 @@ enum { FIRST_BLOCK = 64 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
 struct ecc_arena_block {
     struct ecc_arena_block *next;
     size_t size, mapped; /* bytes of data; bytes of the mapping, or 0: from the heap */
-    size_t dirty;        /* of a spare one: bytes of data that are to be zeroed */
+    size_t dirty;        /* of one that is not filled any more: bytes of data that were used */
     max_align_t data[];
 };
 
@@ -78,6 +78,17 @@ static void free_blocks(struct ecc_arena_block *block)
     }
 }
 
+/* One that was made for one thing had room that may never have been touched. */
+static void clean(struct ecc_arena_block *block, size_t used)
+{
+    struct ecc_arena_block head = *block;
+
+    if (block->mapped && block->size > LARGEST_BLOCK && !madvise(block, block->mapped, MADV_DONTNEED))
+        *block = head;
+    else
+        memset(block->data, 0, used);
+}
+
 /* A block of at least that size that nobody has, out of the list, or NULL. Zeroing what was used of it takes a fraction of what new pages
  * take, which the kernel zeroes and the machine below may have to find first. */
 static struct ecc_arena_block *take_spare(struct ecc_arena *arena, size_t need, size_t most)
@@ -87,10 +98,17 @@ static struct ecc_arena_block *take_spare(struct ecc_arena *arena, size_t need, 
         if (block->size < need || block->size > most)
             continue;
         *at = block->next;
-        memset(block->data, 0, block->dirty);
+        clean(block, block->dirty);
         return block;
     }
     return NULL;
+}
+
+/* The arena's first block is filled no more. */
+static void leave(struct ecc_arena *arena)
+{
+    if (arena->next)
+        arena->head->dirty = (size_t)(arena->next - (char *)arena->head->data);
 }
 
 static void out_of_memory(struct ecc_arena *arena)
@@ -117,12 +135,41 @@ void ecc_arena_free(struct ecc_arena *arena)
     arena->scratch = NULL;
 }
 
+/* What is mapped of a list of blocks becomes spare, the rest goes. */
+static void spare_blocks(struct ecc_arena *arena, struct ecc_arena_block *block)
+{
+    while (block) {
+        struct ecc_arena_block *next = block->next;
+        if (block->mapped)
+            ecc_arena_give(arena, block);
+        else
+            free(block);
+        block = next;
+    }
+}
+
+static void spare_all(struct ecc_arena *arena, struct ecc_arena *from)
+{
+    leave(from);
+    if (from->scratch)
+        spare_all(arena, from->scratch);
+    spare_blocks(arena, from->head);
+    spare_blocks(arena, from->spare);
+}
+
+void ecc_arena_spare(struct ecc_arena *arena, struct ecc_arena *other)
+{
+    spare_all(arena, other);
+    *other = (struct ecc_arena){0};
+}
+
 void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
 {
     struct ecc_arena_block **at = &arena->head;
 
     if (other->scratch)
         ecc_arena_free(other->scratch);
+    leave(other);
     if (*at)
         at = &(*at)->next; /* the first is the one that is filled */
     else
@@ -138,31 +185,31 @@ void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other)
     ecc_arena_free(other);
 }
 
-/* Keeps the block that was made last, the largest, and as spare ones those that are mapped. The sanitizer is to see whoever still reads
+/* Keeps the block that was made last, and as spare ones those that are mapped. The sanitizer is to see whoever still reads
  * what was there. */
 static void empty(struct ecc_arena *arena)
 {
 #ifdef __SANITIZE_ADDRESS__
     ecc_arena_free(arena);
 #else
-    struct ecc_arena_block *kept = arena->head, *small = NULL;
+    struct ecc_arena_block *kept = arena->head;
 
     if (arena->scratch) { /* it stands in what is taken back */
-        ecc_arena_free(arena->scratch);
+        spare_all(arena, arena->scratch);
         arena->scratch = NULL;
     }
     if (!kept)
         return;
-    memset(kept->data, 0, (size_t)(arena->next - (char *)kept->data));
-    for (struct ecc_arena_block *block = kept->next; block;) {
-        struct ecc_arena_block *next = block->next;
-        struct ecc_arena_block **list = block->mapped ? &arena->spare : &small;
-        block->dirty = block->size;
-        block->next = *list;
-        *list = block;
-        block = next;
+    leave(arena);
+    if (kept->size > LARGEST_BLOCK) { /* nobody needs it again for what is small */
+        spare_blocks(arena, kept);
+        arena->head = NULL;
+        arena->next = arena->end = NULL;
+        arena->total = 0;
+        return;
     }
-    free_blocks(small);
+    clean(kept, kept->dirty);
+    spare_blocks(arena, kept->next);
     kept->next = NULL;
     arena->next = (char *)kept->data;
     arena->total = sizeof *kept + kept->size;
@@ -174,6 +221,8 @@ struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena)
     if (!arena->scratch)
         arena->scratch = ECC_NEW(arena, struct ecc_arena);
     empty(arena->scratch);
+    spare_blocks(arena->scratch, arena->spare); /* from there they are the parent's, too */
+    arena->spare = NULL;
     arena->scratch->oom = arena->oom;
     arena->scratch->oom_context = arena->oom_context;
     arena->scratch->limit = arena->limit;
@@ -209,6 +258,7 @@ static void add_block(struct ecc_arena *arena, size_t need)
             out_of_memory(arena);
         block->size = size;
     }
+    leave(arena);
     block->next = arena->head;
     arena->head = block;
     arena->next = (char *)block->data;
@@ -258,20 +308,30 @@ bool ecc_format_is_plain(const char *format)
 
 static char *join(struct ecc_arena *arena, const char *format, va_list args)
 {
+    enum { REMEMBERED = 8 };
     va_list again;
-    size_t n = 1;
+    size_t n = 1, lengths[REMEMBERED], nargs = 0;
 
     va_copy(again, args);
-    for (const char *p = format; *p; p += *p == '%' ? 2 : 1)
-        n += *p == '%' ? strlen(va_arg(again, const char *)) : 1;
+    for (const char *p = format; *p; p += *p == '%' ? 2 : 1) {
+        size_t length = *p == '%' ? strlen(va_arg(again, const char *)) : 1;
+        if (*p == '%' && nargs < REMEMBERED)
+            lengths[nargs++] = length;
+        n += length;
+    }
     va_end(again);
     char *text = ecc_arena_alloc(arena, n), *out = text;
+    size_t arg = 0;
     for (const char *p = format; *p;) {
-        const char *from = *p == '%' ? va_arg(args, const char *) : p;
-        size_t length = *p == '%' ? strlen(from) : strcspn(p, "%");
+        if (*p != '%') {
+            *out++ = *p++;
+            continue;
+        }
+        const char *from = va_arg(args, const char *);
+        size_t length = arg < nargs ? lengths[arg++] : strlen(from);
         memcpy(out, from, length);
         out += length;
-        p += *p == '%' ? 2 : length;
+        p += 2;
     }
     *out = '\0';
     return text;
@@ -317,6 +377,12 @@ void *ecc_arena_longer(struct ecc_arena *arena, void *data, size_t old, size_t s
     if (old)
         memcpy(copy, data, old);
     return copy;
+}
+
+void ecc_arena_less(struct ecc_arena *arena, void *data, size_t old, size_t size)
+{
+    if ((char *)data + ALIGNED(old) == arena->next)
+        arena->next = (char *)data + ALIGNED(size);
 }
 
 void *ecc_arena_grow(struct ecc_arena *arena, void *items, size_t *cap, size_t size)

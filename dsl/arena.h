@@ -35,6 +35,9 @@ void ecc_arena_give(struct ecc_arena *arena, struct ecc_arena_block *block);
 
 void *ecc_arena_more(struct ecc_arena *arena, size_t size); /* in a new block: ecc_arena_alloc calls it when it has to */
 
+/* What other has is gone, and its large blocks are used again by arena. */
+void ecc_arena_spare(struct ecc_arena *arena, struct ecc_arena *other);
+
 /* Takes over what other has, which is empty then. */
 void ecc_arena_adopt(struct ecc_arena *arena, struct ecc_arena *other);
 
@@ -71,6 +74,8 @@ struct ecc_arena *ecc_arena_scratch(struct ecc_arena *arena);
     } while (0)
 /* More room for what was made in this arena, old < size bytes: in place, where nothing was made since, or a copy. */
 void *ecc_arena_longer(struct ecc_arena *arena, void *data, size_t old, size_t size);
+/* Gives back what is behind the first `size` bytes of what was made last, of old bytes: nobody has written there. */
+void ecc_arena_less(struct ecc_arena *arena, void *data, size_t old, size_t size);
 void *ecc_arena_grow(struct ecc_arena *arena, void *items, size_t *cap, size_t size);
 
 #endif

@@ -66,6 +66,26 @@ static bool kinds_may_talk(enum ecc_node_kind from, enum ecc_node_kind to)
     }
 }
 
+/* What a client can do in place of an edge to something else. */
+static void to_gateway(struct ecc_resolver *r, struct ecc_diag *d, const struct ecc_node *from, const struct ecc_node *to, struct ecc_span ends)
+{
+    const struct ecc_node *gateway = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->model->nnodes; i++) {
+        if (r->model->nodes[i]->kind != ECC_NODE_GATEWAY)
+            continue;
+        gateway = r->model->nodes[i];
+        n++;
+    }
+    if (n == 1) {
+        ecc_diag_help(r->diags, d, "write `edge %s -> %s`, with a route of %s that needs %s", from->name, gateway->name, gateway->name, to->name);
+        ecc_diag_fix(d, ends, ecc_arena_printf(r->arena, "%s -> %s", from->name, gateway->name));
+    } else {
+        ecc_diag_help(r->diags, d, "%s, with a route that needs %s", n ? "name one of the gateways" : "declare a gateway", to->name);
+    }
+}
+
 static bool check_ends(struct ecc_resolver *r, const struct ecc_ast_decl *ast, const struct ecc_node *from, const struct ecc_node *to)
 {
     struct ecc_span ends = {ast->u.edge.from.span.start, ast->u.edge.to.span.end};
@@ -87,6 +107,7 @@ static bool check_ends(struct ecc_resolver *r, const struct ecc_ast_decl *ast, c
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_CLIENT_EDGE, ends, "%s is a client: it speaks only to a gateway, and %s is %s",
                                       from->name, to->name, ecc_node_kind_name(to->kind));
         ecc_diag_second(d, to->span, "declared here");
+        to_gateway(r, d, from, to, ends);
         return false;
     }
     if (!kinds_may_talk(from->kind, to->kind)) {

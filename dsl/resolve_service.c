@@ -3,12 +3,24 @@
 
 #include <string.h>
 
+/* The runtime takes no token of more than 4096 bytes, and each has both of these, where a byte may be six in JSON and is 4/3 in base64. */
+enum { LONGEST_PARTY = 200 };
+
+static void check_party(struct ecc_resolver *r, const char *what, const struct ecc_text *text)
+{
+    if (strlen(text->text) > LONGEST_PARTY)
+        ecc_diag(r->diags, ECC_E_TOO_LONG, text->span, "the %s of tokens has %zu bytes, and can have %d: it stands in each of them", what,
+                 strlen(text->text), LONGEST_PARTY);
+}
+
 static struct ecc_jwt *resolve_jwt(struct ecc_resolver *r, const struct ecc_ast_jwt *ast)
 {
     if (!ast)
         return NULL;
     struct ecc_jwt *jwt = ECC_NEW(r->arena, struct ecc_jwt);
     ecc_check_env(r, &ast->secret);
+    check_party(r, "issuer", &ast->issuer);
+    check_party(r, "audience", &ast->audience);
     *jwt = (struct ecc_jwt){ast->issuer.text, ast->audience.text, ast->secret.text};
     return jwt;
 }

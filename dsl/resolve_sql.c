@@ -1,5 +1,6 @@
 /* SQL statements: the analysis of sql_check.h with this body's names as parameters, and its problems at their place in the source. */
 #include "resolve.h"
+#include "source.h"
 
 #include <string.h>
 
@@ -49,8 +50,12 @@ void ecc_report_sql(struct ecc_resolver *r, const struct ecc_text *text, const v
         if (is_of_another(r, p, span))
             continue;
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SQL, span, "%s", p->message);
+        if (p->has_second)
+            ecc_diag_second(d, p->second, "declared here");
         if (p->help)
             ecc_diag_help(r->diags, d, "%s", p->help);
+        if (p->meant && p->length == strlen(p->wrong) && !memcmp(r->source->text + span.start, p->wrong, p->length))
+            ecc_diag_fix(d, span, p->meant);
     }
 }
 

@@ -198,7 +198,7 @@ void ecc_sql_ahead_end(struct ecc_sql_ahead *ahead)
     for (size_t i = 0; i < ahead->nworkers; i++)
         pthread_join(ahead->workers[i].thread, NULL);
     for (size_t i = 0; i < ahead->nworkers; i++)
-        ecc_arena_free(&ahead->workers[i].arena);
+        ecc_arena_spare(ahead->arena, &ahead->workers[i].arena);
     ecc_arena_free(&ahead->list);
     ahead->arena->refill = NULL;
     if (ahead->stock)

@@ -41,17 +41,33 @@ static uint32_t word_length(const char *p)
     return n ? n : *p != '\0';
 }
 
-static void add_problem(struct sql_ctx *ctx, uint32_t source_at, const char *message, const char *help)
+static struct ecc_sql_problem *add_problem(struct sql_ctx *ctx, uint32_t source_at, const char *message, const char *help)
 {
     uint32_t length = word_length(ctx->source + source_at);
 
     /* One place is told about once: a second message there follows from the first. */
     for (size_t i = 0; i < ctx->problems->n; i++) {
         if (ctx->problems->items[i].at == source_at && strcmp(ctx->problems->items[i].message, message) == 0)
-            return;
+            return &ctx->problems->items[i];
     }
-    ECC_PUSH(ctx->keep, ctx->problems,
-             ((struct ecc_sql_problem){source_at, length, ecc_arena_strdup(ctx->keep, message), help ? ecc_arena_strdup(ctx->keep, help) : NULL}));
+    struct ecc_sql_problem problem = {.at = source_at, .length = length, .message = ecc_arena_strdup(ctx->keep, message)};
+    problem.help = help ? ecc_arena_strdup(ctx->keep, help) : NULL;
+    ECC_PUSH(ctx->keep, ctx->problems, problem);
+    return &ctx->problems->items[ctx->problems->n - 1];
+}
+
+void sql_declared(struct ecc_sql_problem *problem, struct ecc_span span)
+{
+    problem->has_second = true;
+    problem->second = span;
+}
+
+void sql_meant(struct sql_ctx *ctx, struct ecc_sql_problem *problem, const char *wrong, const char *meant)
+{
+    if (!meant)
+        return;
+    problem->wrong = ecc_arena_strdup(ctx->keep, wrong);
+    problem->meant = ecc_arena_strdup(ctx->keep, meant);
 }
 
 static uint32_t first_word(const struct sql_ctx *ctx)
@@ -59,7 +75,7 @@ static uint32_t first_word(const struct sql_ctx *ctx)
     return (uint32_t)strspn(ctx->source, " \t\r\n\f");
 }
 
-void sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *format, ...)
+struct ecc_sql_problem *sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *format, ...)
 {
     char buffer[512];
     va_list args;
@@ -68,7 +84,7 @@ void sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *
     vsnprintf(buffer, sizeof buffer, format, args);
     va_end(args);
     uint32_t place = at < 0 || (size_t)at > strlen(ctx->text) ? first_word(ctx) : sql_source_at(ctx, (uint32_t)at);
-    add_problem(ctx, place > ctx->source_length ? ctx->source_length : place, buffer, help);
+    return add_problem(ctx, place > ctx->source_length ? ctx->source_length : place, buffer, help);
 }
 
 /* libpg_query counts characters, from 1. */

@@ -22,6 +22,9 @@ struct ecc_sql_problem {
     const char *message;
     const char *help; /* or NULL */
     const char *schema, *table; /* that are not there (schema "": none was given), or both NULL */
+    const char *wrong, *meant;  /* a name, and what it is likely to be, or both NULL */
+    bool has_second;
+    struct ecc_span second; /* in the topology: where the other side is declared */
 };
 
 struct ecc_sql_problems {

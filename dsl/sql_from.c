@@ -54,6 +54,13 @@ static const char *meant(struct sql_ctx *ctx, const char *near)
     return near ? sql_format(ctx, "did you mean `%s`?", near) : NULL;
 }
 
+static void no_table(struct sql_ctx *ctx, int64_t at, const char *name)
+{
+    const char *near = nearest_table(ctx, ctx->scope->tables, ctx->scope->ntables, name);
+
+    sql_meant(ctx, sql_problem(ctx, at, meant(ctx, near), "this service has no table `%s`", name), name, near);
+}
+
 /* A table of one of several nodes: the schema says whose. */
 static const struct ecc_table *find_in_schema(struct sql_ctx *ctx, const char *schema, const char *name, int64_t at)
 {
@@ -102,7 +109,7 @@ const struct ecc_table *sql_find_table(struct sql_ctx *ctx, const struct ecc_sql
     if (*schema)
         sql_problem(ctx, at, "only the service's own tables can be used, without a schema", "there is no table `%s.%s`", schema, name);
     else if (!table)
-        sql_problem(ctx, at, meant(ctx, nearest_table(ctx, scope->tables, scope->ntables, name)), "this service has no table `%s`", name);
+        no_table(ctx, at, name);
     if (ctx->problems->n > before && !find_table(scope->tables, scope->ntables, name)) {
         ctx->problems->items[ctx->problems->n - 1].schema = ecc_arena_strdup(ctx->keep, schema);
         ctx->problems->items[ctx->problems->n - 1].table = ecc_arena_strdup(ctx->keep, name);
@@ -357,10 +364,9 @@ static struct sql_value no_column(struct sql_ctx *ctx, struct sql_from *from, co
         if (strcmp(ctx->paths.items[i], name) == 0)
             help = sql_format(ctx, "the parameter is written `:%s`", name);
     }
-    if (only)
-        sql_problem(ctx, at, help, "`%s` has no column `%s`", only->name, name);
-    else
-        sql_problem(ctx, at, help, "there is no column `%s` here", name);
+    struct ecc_sql_problem *problem = only ? sql_problem(ctx, at, help, "`%s` has no column `%s`", only->name, name)
+                                           : sql_problem(ctx, at, help, "there is no column `%s` here", name);
+    sql_meant(ctx, problem, name, near);
     return sql_of(SQL_BAD, false);
 }
 

@@ -152,8 +152,11 @@ uint32_t sql_source_at(const struct sql_ctx *ctx, uint32_t text_at);
 /* sql_effect.c. stmt has been analysed; row: what it gives, or NULL. */
 const struct ecc_sql_effect *sql_effect(struct sql_ctx *ctx, const struct ecc_sql_node *stmt, const struct ecc_record *row);
 
-/* sql_check.c. at: in the text with $n; the length is the word's that stands there. help may be NULL. */
-void sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* sql_check.c. at: in the text with $n; the length is the word's that stands there. help may be NULL.
+ * What it gives can be added to, until the next one. */
+struct ecc_sql_problem *sql_problem(struct sql_ctx *ctx, int64_t at, const char *help, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void sql_declared(struct ecc_sql_problem *problem, struct ecc_span span);
+void sql_meant(struct sql_ctx *ctx, struct ecc_sql_problem *problem, const char *wrong, const char *meant); /* nothing where meant is NULL */
 const char *sql_format(struct sql_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* sql_notes.c; each does nothing when no notes are taken. part: of a dotted name that begins there. */

@@ -354,7 +354,7 @@ void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, stru
     struct sql_value target = sql_of_type(to);
 
     if (value.base == SQL_UNTYPED && !value.literal && !to->optional) {
-        sql_problem(ctx, at, NULL, "`%s` can't be null", column->name);
+        sql_declared(sql_problem(ctx, at, NULL, "`%s` can't be null", column->name), column->span);
         return;
     }
     sql_check_literal(ctx, sql_value_letter(target), value, at);
@@ -374,11 +374,14 @@ void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, stru
     if (fits && value.base != target.base)
         sql_want_cast(ctx, value, SQL_CAST_ALWAYS);
     if (!fits) {
-        sql_problem(ctx, at, value.base == target.base ? NULL : cast_help(ctx, value, target), "`%s` is %s, but %s is %s", column->name,
-                    sql_describe(ctx, target), what, sql_describe(ctx, value));
+        const char *help = value.base == target.base ? NULL : cast_help(ctx, value, target);
+        sql_declared(sql_problem(ctx, at, help, "`%s` is %s, but %s is %s", column->name, sql_describe(ctx, target), what,
+                                 sql_describe(ctx, value)),
+                     column->span);
     } else if (value.param && value.nullable && !to->optional) {
-        sql_problem(ctx, at, sql_format(ctx, "write `coalesce(:%s, ...)`", ctx->paths.items[value.param - 1]),
-                    "%s may be absent, but `%s` can't be null", what, column->name);
+        sql_declared(sql_problem(ctx, at, sql_format(ctx, "write `coalesce(:%s, ...)`", ctx->paths.items[value.param - 1]),
+                                 "%s may be absent, but `%s` can't be null", what, column->name),
+                     column->span);
     }
 }
 

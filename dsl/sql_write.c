@@ -18,7 +18,10 @@ static const struct ecc_column *find_column(struct sql_ctx *ctx, const struct ec
     for (size_t i = 0; i < table->ncolumns; i++)
         names[i] = table->columns[i].name;
     const char *near = ecc_did_you_mean(name, names, table->ncolumns);
-    sql_problem(ctx, at, near ? sql_format(ctx, "did you mean `%s`?", near) : NULL, "`%s` has no column `%s`", table->name, name);
+    struct ecc_sql_problem *problem =
+        sql_problem(ctx, at, near ? sql_format(ctx, "did you mean `%s`?", near) : NULL, "`%s` has no column `%s`", table->name, name);
+    sql_declared(problem, table->span);
+    sql_meant(ctx, problem, name, near);
     return NULL;
 }
 

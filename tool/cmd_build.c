@@ -70,11 +70,13 @@ int ecc_build_into(struct ecc_cli *cli, struct ecc_topology *topology, const cha
         .out = &out,
         .lock = topology->lock,
         .lock_length = topology->lock_length,
+        .locked = topology->locked,
     };
     size_t said = topology->diags.n;
     bool building = !strcmp(cli->command, "build");
     FILE *list = cli->format == ECC_FORMAT_TEXT ? stdout : stderr; /* a machine's document stands alone */
 
+    topology->locked = NULL;
     ecc_outset_init(&out, &cli->arena);
     ecc_outset_begin(&out, folder, check);
     bool good = ecc_codegen(&cg);

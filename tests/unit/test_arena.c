@@ -101,6 +101,76 @@ static void what_was_used_is_zeroed(void **state)
     assert_null(arena.spare);
 }
 
+/* Room that was not used is there for the next, still zeroed; of what was not made last nothing comes back. */
+static void what_was_not_used_is_given_back(void **state)
+{
+    struct ecc_arena arena;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    char *first = ecc_arena_alloc(&arena, 1000);
+    memset(first, 1, 10);
+    ecc_arena_less(&arena, first, 1000, 10);
+    char *second = ecc_arena_alloc(&arena, 900);
+    assert_true(second >= first + 10 && second < first + 100);
+    for (size_t i = 0; i < 900; i++)
+        assert_int_equal(second[i], 0);
+    ecc_arena_less(&arena, first, 10, 1);
+    assert_true((char *)ecc_arena_alloc(&arena, 1) >= second + 900);
+    ecc_arena_free(&arena);
+}
+
+/* Something large stays with no scratch arena that is asked for again and again, and its memory is used again by whoever needs as much. */
+static void one_large_thing_is_not_kept_for_small_ones(void **state)
+{
+    enum { LARGE = 20 * 1000 * 1000, SMALL = 1000 };
+    struct ecc_arena arena;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    for (int round = 0; round < 3; round++) {
+        unsigned char *large = ecc_arena_alloc(ecc_arena_scratch(&arena), LARGE);
+        assert_int_equal(large[0], 0);
+        assert_int_equal(large[LARGE - 1], 0);
+        memset(large, 0xff, LARGE);
+        for (int i = 0; i < 10; i++) {
+            struct ecc_arena *scratch = ecc_arena_scratch(&arena);
+            unsigned char *small = ecc_arena_alloc(scratch, SMALL);
+            for (size_t k = 0; k < SMALL; k++)
+                assert_int_equal(small[k], 0);
+            memset(small, 0xff, SMALL);
+            assert_true(scratch->total < LARGE / 4);
+        }
+    }
+    ecc_arena_free(&arena);
+}
+
+/* Blocks of an arena that ends are used again by another: of its own nested scratch arenas, too. */
+static void blocks_go_to_whoever_goes_on(void **state)
+{
+    enum { PIECE = 100 * 1000, PIECES = 200 };
+    struct ecc_arena arena, other;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    ecc_arena_init(&other);
+    for (int i = 0; i < PIECES; i++) {
+        memset(ecc_arena_alloc(&other, PIECE), 0xff, PIECE);
+        memset(ecc_arena_alloc(ecc_arena_scratch(ecc_arena_scratch(&other)), PIECE), 0xff, PIECE);
+    }
+    ecc_arena_spare(&arena, &other);
+    assert_null(other.head);
+    assert_null(other.scratch);
+    for (int i = 0; i < 3 * PIECES; i++) {
+        struct ecc_arena *from = i % 2 ? &arena : ecc_arena_scratch(&arena);
+        unsigned char *p = ecc_arena_alloc(from, PIECE);
+        for (size_t k = 0; k < PIECE; k += 97)
+            assert_int_equal(p[k], 0);
+        memset(p, 0xff, PIECE);
+    }
+    ecc_arena_free(&arena);
+}
+
 static void what_is_adopted_stays(void **state)
 {
     struct ecc_arena arena, other, empty;
@@ -204,6 +274,9 @@ int main(void)
         cmocka_unit_test(lists_keep_what_they_hold),
         cmocka_unit_test(a_list_grows_in_place_while_it_is_the_last),
         cmocka_unit_test(what_was_used_is_zeroed),
+        cmocka_unit_test(what_was_not_used_is_given_back),
+        cmocka_unit_test(one_large_thing_is_not_kept_for_small_ones),
+        cmocka_unit_test(blocks_go_to_whoever_goes_on),
         cmocka_unit_test(what_is_adopted_stays),
         cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(sizes_that_overflow_are_out_of_memory),
