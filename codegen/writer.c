@@ -13,8 +13,8 @@ void ecc_writer_init(struct ecc_writer *w, struct ecc_arena *arena)
 
 enum { LARGE = 1 << 20 };
 
-/* Growing doubles, so that what is left behind in the arena is never more than what is used; and less of what is large, for pages that nobody
- * touches cost nothing. */
+/* Growing doubles, so that what is left behind in the arena is never more than what is used; and less of what is large, for pages that
+ * nobody touches cost nothing. */
 static void reserve(struct ecc_writer *w, size_t more)
 {
     size_t need = w->n + more + 1, cap = w->cap ? w->cap : 1024;

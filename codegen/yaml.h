@@ -48,6 +48,7 @@ struct ecc_yaml *ecc_yaml_get(const struct ecc_yaml *map, const char *key); /* o
 void ecc_yaml_sort(struct ecc_yaml *map);                                   /* by its keys */
 
 void ecc_yaml_write(struct ecc_writer *w, const struct ecc_yaml *map);
-void ecc_yaml_write_below(struct ecc_writer *w, const struct ecc_yaml *map); /* a part of what a key of the whole has, whose line is written */
+/* A part of what a key of the whole has, whose line is written. */
+void ecc_yaml_write_below(struct ecc_writer *w, const struct ecc_yaml *map);
 
 #endif

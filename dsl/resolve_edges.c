@@ -67,7 +67,8 @@ static bool kinds_may_talk(enum ecc_node_kind from, enum ecc_node_kind to)
 }
 
 /* What a client can do in place of an edge to something else. */
-static void to_gateway(struct ecc_resolver *r, struct ecc_diag *d, const struct ecc_node *from, const struct ecc_node *to, struct ecc_span ends)
+static void to_gateway(struct ecc_resolver *r, struct ecc_diag *d, const struct ecc_node *from, const struct ecc_node *to,
+                       struct ecc_span ends)
 {
     const struct ecc_node *gateway = NULL;
     size_t n = 0;
@@ -79,7 +80,8 @@ static void to_gateway(struct ecc_resolver *r, struct ecc_diag *d, const struct 
         n++;
     }
     if (n == 1) {
-        ecc_diag_help(r->diags, d, "write `edge %s -> %s`, with a route of %s that needs %s", from->name, gateway->name, gateway->name, to->name);
+        ecc_diag_help(r->diags, d, "write `edge %s -> %s`, with a route of %s that needs %s", from->name, gateway->name, gateway->name,
+                      to->name);
         ecc_diag_fix(d, ends, ecc_arena_printf(r->arena, "%s -> %s", from->name, gateway->name));
     } else {
         ecc_diag_help(r->diags, d, "%s, with a route that needs %s", n ? "name one of the gateways" : "declare a gateway", to->name);

@@ -6,7 +6,8 @@
  *  - with the lock that it asked for, the next compilation finds nothing new, and gives the same files and the same lock;
  *  - after releases that say something else (each has the text of another), there is a model that generates, or an error in the source.
  *
- * The last two are tried with a quarter of the inputs each, and each writes one format of diagnostics. Inputs are changed as mutate.c says. */
+ * The last two are tried with a quarter of the inputs each, and each writes one format of diagnostics. Inputs are changed as mutate.c
+ * says. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
