@@ -246,6 +246,31 @@ static void test_one_fails(void **state)
     db_close();
 }
 
+/* The first that is run alone fails, and with it the preparation of what stands behind: the others' is not sent by that name. */
+static void test_first_fails(void **state)
+{
+    char name[16];
+    int i;
+
+    (void)state;
+    prepare();
+    pg_server_run(db_server, "INSERT INTO names VALUES ('n0')");
+    for (i = 0; i < 5; i++) {
+        struct unit *unit = fresh(i);
+
+        snprintf(name, sizeof(name), "n%d", i);
+        add(unit, &sql_new, name);
+        add(unit, &sql_own, name);
+        add(unit, &sql_note, name);
+        ec_group_submit(&unit->unit);
+    }
+    DB_UNTIL(all_over(5));
+    for (i = 0; i < 5; i++)
+        assert_true((units[i].unit.error != NULL) == (i == 0));
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM notes"), 4);
+    db_close();
+}
+
 /* Programs' statements are one transaction's after another's, and what rides with the commits has their order. */
 static void test_order(void **state)
 {
@@ -316,8 +341,8 @@ static void test_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_answer), cmocka_unit_test(test_same_row), cmocka_unit_test(test_one_fails),
-        cmocka_unit_test(test_order),      cmocka_unit_test(test_large),
+        cmocka_unit_test(test_own_answer),  cmocka_unit_test(test_same_row), cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_first_fails), cmocka_unit_test(test_order),    cmocka_unit_test(test_large),
     };
 
     return cmocka_run_group_tests(tests, db_group_setup, db_group_teardown);
