@@ -1,8 +1,9 @@
 /* Sets: the statements of a group in fewer pieces.
  *
- * What a statement costs PostgreSQL is mostly its start and its end: a message, a portal, an executor for one row. A statement of the runtime
- * that has a `set` is gathered with those of other members of the commit, and goes out as one whose parameters are arrays; each member has
- * its own row of the answer, or none, as it would have had alone. An error in it is the group's, which is run again one by one (group.c).
+ * What a statement costs PostgreSQL is mostly its start and its end: a message, a portal, an executor for one row. A statement of the
+ * runtime that has a `set` is gathered with those of other members of the commit, and goes out as one whose parameters are arrays; each
+ * member has its own row of the answer, or none, as it would have had alone. An error in it is the group's, which is run again one by one
+ * (group.c).
  *
  * Order: of a unit everything stays in order; so do statements of programs, of all units one after another, since they may touch the same
  * rows. First goes what units begin with (barriers, claims, the writes of sagas), then the programs' statements, then what rides with

@@ -21,15 +21,13 @@
 
 enum { CLAIM_MS = 30000, CLAIM_MORE_MS = 1000 };
 
-/* Of a set: that of the row's key. */
-#define AGAIN(array) "(" array "::boolean[])[array_position($1::text[], i.key)]"
-
 static const struct ec_group_set barrier_set = {{
     .name = "ec.inbox.barrier_set",
     .text = "WITH guarded AS (INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) "
             "SELECT v.key, v.program, 'done', 200, v.request_hash FROM unnest($1::text[], $2::text[], $3::bytea[]) "
             "AS v (key, program, request_hash) ON CONFLICT (key) DO UPDATE SET state = 'done', status = 200, error = NULL, detail = NULL "
-            "WHERE i.state = 'failed' AND " AGAIN("$4") " RETURNING 1)" EC_GROUP_ALL("$1::text[]", "guarded"),
+            "WHERE i.state = 'failed' AND ($4::boolean[])[array_position($1::text[], i.key)] RETURNING 1)" EC_GROUP_ALL("$1::text[]",
+                                                                                                                        "guarded"),
 }};
 
 const struct ec_sql ec_inbox_barrier = {
@@ -48,37 +46,33 @@ static const struct ec_sql sql_stored = {
 
 static const struct ec_group_set claim_set = {{
     .name = "ec.inbox.claim_set",
-    .text =
-        "WITH v AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[], $5::bigint[]) WITH ORDINALITY "
-        "AS v (key, program, request_hash, seed, ms, n)), "
-        "u AS (INSERT INTO ec.inbox AS i (key, program, state, request_hash, seed, lease_until) "
-        "SELECT key, program, 'running', request_hash, seed, clock_timestamp() + ms * interval '1 ms' FROM v "
-        "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until, state = 'running', status = NULL, error = NULL, "
-        "detail = NULL, seed = coalesce(i.seed, excluded.seed) "
-        "WHERE (i.state = 'running' AND i.lease_until <= clock_timestamp() OR i.state = 'failed' AND " AGAIN("$6") ") "
-        "AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash RETURNING i.key, i.seed, i.lease_until) "
-        "SELECT v.n, u.seed::text, u.lease_until::text FROM u JOIN v ON v.key = u.key",
+    .text = "WITH v AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[], $5::bigint[]) WITH ORDINALITY "
+            "AS v (key, program, request_hash, seed, ms, n)), "
+            "u AS (INSERT INTO ec.inbox AS i (key, program, state, request_hash, seed, lease_until) "
+            "SELECT key, program, 'running', request_hash, seed, clock_timestamp() + ms * interval '1 ms' FROM v "
+            "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until, state = 'running', status = NULL, error = NULL, "
+            "detail = NULL, seed = coalesce(i.seed, excluded.seed) "
+            "WHERE (i.state = 'running' AND i.lease_until <= clock_timestamp() "
+            "OR i.state = 'failed' AND ($6::boolean[])[array_position($1::text[], i.key)]) "
+            "AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash RETURNING i.key, i.seed, i.lease_until) "
+            "SELECT v.n, u.seed::text, u.lease_until::text FROM u JOIN v ON v.key = u.key",
 }};
 
 static const struct ec_sql sql_claim = {
     .name = "ec.inbox.claim",
-    .text =
-        "INSERT INTO ec.inbox AS i (key, program, state, request_hash, seed, lease_until) "
-        "VALUES ($1, $2, 'running', $3::bytea, $4::uuid, clock_timestamp() + $5::bigint * interval '1 ms') "
-        "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until, state = 'running', status = NULL, error = NULL, "
-        "detail = NULL, seed = coalesce(i.seed, excluded.seed) "
-        "WHERE (i.state = 'running' AND i.lease_until <= clock_timestamp() OR i.state = 'failed' AND $6::boolean) "
-        "AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash "
-        "RETURNING seed::text, lease_until::text",
+    .text = "INSERT INTO ec.inbox AS i (key, program, state, request_hash, seed, lease_until) "
+            "VALUES ($1, $2, 'running', $3::bytea, $4::uuid, clock_timestamp() + $5::bigint * interval '1 ms') "
+            "ON CONFLICT (key) DO UPDATE SET lease_until = excluded.lease_until, state = 'running', status = NULL, error = NULL, "
+            "detail = NULL, seed = coalesce(i.seed, excluded.seed) "
+            "WHERE (i.state = 'running' AND i.lease_until <= clock_timestamp() OR i.state = 'failed' AND $6::boolean) "
+            "AND i.request_hash IS NOT DISTINCT FROM excluded.request_hash "
+            "RETURNING seed::text, lease_until::text",
     .set = &claim_set,
 };
 
 /* Those for many that update rows are functions of migration 000000_ec_4 (schema.c). */
 static const struct ec_group_set reply_set = {
     {.name = "ec.inbox.reply_set", .text = "SELECT member, touched FROM ec.inbox_reply($1::text[], $2::jsonb[])"}};
-static const struct ec_group_set finish_set = {
-    {.name = "ec.inbox.finish_set",
-     .text = EC_GROUP_ALL("$1::text[]", "ec.inbox_finish($1::text[], $2::timestamptz[], $3::jsonb[])")}};
 static const struct ec_group_set replied_set = {
     {.name = "ec.inbox.replied_set",
      .text = "SELECT member, touched, state FROM ec.inbox_replied($1::text[], $2::timestamptz[], $3::jsonb[], $4::int[])"}};
@@ -94,7 +88,6 @@ static const struct ec_sql sql_finish = {
     .name = "ec.inbox.finish",
     .text = EC_TX_GUARD("UPDATE ec.inbox SET state = 'done', status = 200, reply = $3::jsonb, lease_until = NULL "
                         "WHERE key = $1 AND state = 'running' AND lease_until = $2::timestamptz"),
-    .set = &finish_set,
 };
 
 static const struct ec_sql sql_hold = {

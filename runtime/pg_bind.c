@@ -189,7 +189,8 @@ struct pg_result *ec_pg_row_alone(const struct pg_result *result, int row, int c
     bool ok = alone && n <= (int)(sizeof(columns) / sizeof(columns[0]));
 
     for (i = 0; ok && i < n; i++)
-        columns[i] = (PGresAttDesc){.name = PQfname(result, column + i), .typid = PQftype(result, column + i), .typlen = -1, .atttypmod = -1};
+        columns[i] =
+            (PGresAttDesc){.name = PQfname(result, column + i), .typid = PQftype(result, column + i), .typlen = -1, .atttypmod = -1};
     if (ok && n > 0 && row >= 0) {
         ok = PQsetResultAttrs(alone, n, columns);
         for (i = 0; ok && i < n; i++)

@@ -94,14 +94,13 @@ static const struct ec_sql sql_look = {.name = "ec.saga.look", .text = "SELECT s
 static const struct ec_group_set start_set = {
     {
         .name = "ec.saga.start_set",
-        .text =
-            "WITH i AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::jsonb[], $5::uuid[], $6::text[], "
-            "$7::text[]) WITH ORDINALITY AS v (id, name, version, params, owner, traceparent, first, n)), "
-            "s AS (INSERT INTO ec.saga (id, name, version, state, step, params, owner, fence, lease_until, traceparent) "
-            "SELECT id, name, version, 'running', 0, params, owner, 1, now() + interval '5 s', traceparent FROM i "
-            "ON CONFLICT (id) DO NOTHING RETURNING id), "
-            "n AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) "
-            "SELECT s.id, i.first, 'do', 'sent', 1 FROM s JOIN i ON i.id = s.id) SELECT i.n FROM s JOIN i ON i.id = s.id",
+        .text = "WITH i AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::jsonb[], $5::uuid[], $6::text[], "
+                "$7::text[]) WITH ORDINALITY AS v (id, name, version, params, owner, traceparent, first, n)), "
+                "s AS (INSERT INTO ec.saga (id, name, version, state, step, params, owner, fence, lease_until, traceparent) "
+                "SELECT id, name, version, 'running', 0, params, owner, 1, now() + interval '5 s', traceparent FROM i "
+                "ON CONFLICT (id) DO NOTHING RETURNING id), "
+                "n AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) "
+                "SELECT s.id, i.first, 'do', 'sent', 1 FROM s JOIN i ON i.id = s.id) SELECT i.n FROM s JOIN i ON i.id = s.id",
     },
     .late = true,
 };

@@ -39,54 +39,72 @@ static const char up[] =
  * the ten elements that an array is taken for, as a join that reads all of a table, and keep that plan. So they are functions, which have
  * settings of their own: each row is found by its key, whatever is known of the tables. A state is compared as an expression, so that no
  * index of running sagas is taken for the key's. */
-#define SET_OF(name, types)                                                                                                          \
-    "CREATE FUNCTION ec." name "(" types                                                                                             \
-    ") RETURNS TABLE (member bigint, touched int, state text) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan "            \
-    "SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$\n"             \
-    "BEGIN\n  RETURN QUERY WITH "
-#define SET_ENDS ";\nEND $$;\n"
-#define RUNNING "g.id = i.id AND g.fence = i.fence AND coalesce(g.state) IN ('running', 'compensating') RETURNING i.*)"
-#define STEP_ANSWERED(state, error)                                                                                                  \
-    ",\n  a AS (UPDATE ec.saga_step t SET state = " state ", reply = coalesce(s.reply, t.reply), error = " error ", at = now()\n" \
-    "    FROM s WHERE t.saga_id = s.id AND t.step = s.answered AND t.phase = s.phase)"
-#define STEP_SENT(phase)                                                                                                             \
-    ",\n  x AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT s.id, s.next, " phase ", 'sent', 1 FROM s\n" \
-    "    WHERE s.next IS NOT NULL ON CONFLICT (saga_id, step, phase) DO NOTHING)"
-
 static const char sets[] =
-    SET_OF("saga_advance", "uuid[], bigint[], int[], text[], text[], jsonb[], text[]")
-    "s AS (UPDATE ec.saga g SET step = i.step, attempts = 0, next_at = NULL, last_error = NULL\n"
+    "CREATE FUNCTION ec.saga_advance(uuid[], bigint[], int[], text[], text[], jsonb[], text[]) RETURNS TABLE (member "
+    "bigint, touched int, state text) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off "
+    "SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$\n"
+    "BEGIN\n"
+    "  RETURN QUERY WITH s AS (UPDATE ec.saga g SET step = i.step, attempts = 0, next_at = NULL, last_error = NULL\n"
     "    FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY AS i (id, fence, step, answered, phase, reply, next, n)\n"
-    "    WHERE " RUNNING STEP_ANSWERED("'done'", "NULL") STEP_SENT("s.phase")
-    "\n  SELECT s.n, 1, NULL::text FROM s" SET_ENDS
-    SET_OF("saga_compensate", "uuid[], bigint[], int[], text[], text[], text[], text[], text[]")
-    "s AS (UPDATE ec.saga g SET state = 'compensating', step = i.step, error = i.error, detail = i.detail, attempts = 0, "
-    "next_at = NULL, last_error = NULL\n"
-    "    FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) WITH ORDINALITY AS i (id, fence, step, answered, became, error, detail, next, n)\n"
+    "    WHERE g.id = i.id AND g.fence = i.fence AND coalesce(g.state) IN ('running', 'compensating') RETURNING i.*),\n"
+    "  a AS (UPDATE ec.saga_step t SET state = 'done', reply = coalesce(s.reply, t.reply), error = NULL, at = now()\n"
+    "    FROM s WHERE t.saga_id = s.id AND t.step = s.answered AND t.phase = s.phase),\n"
+    "  x AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT s.id, s.next, s.phase, 'sent', 1 FROM "
+    "s\n"
+    "    WHERE s.next IS NOT NULL ON CONFLICT (saga_id, step, phase) DO NOTHING)\n"
+    "  SELECT s.n, 1, NULL::text FROM s;\n"
+    "END $$;\n"
+    "CREATE FUNCTION ec.saga_compensate(uuid[], bigint[], int[], text[], text[], text[], text[], text[]) RETURNS TABLE "
+    "(member bigint, touched int, state text) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan "
+    "= off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$\n"
+    "BEGIN\n"
+    "  RETURN QUERY WITH s AS (UPDATE ec.saga g SET state = 'compensating', step = i.step, error = i.error, detail = "
+    "i.detail, attempts = 0, next_at = NULL, last_error = NULL\n"
+    "    FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) WITH ORDINALITY AS i (id, fence, step, answered, became, error, "
+    "detail, next, n)\n"
     "    WHERE g.id = i.id AND g.fence = i.fence AND coalesce(g.state) IN ('running', 'compensating')\n"
-    "    RETURNING i.*, 'do' AS phase, NULL::jsonb AS reply)" STEP_ANSWERED("s.became", "s.error") STEP_SENT("'undo'")
-    "\n  SELECT s.n, 1, NULL::text FROM s" SET_ENDS
-    SET_OF("saga_end", "uuid[], bigint[], text[], text[], text[], text[], jsonb[], text[], text[]")
-    "s AS (UPDATE ec.saga g SET state = i.ends, error = i.error, detail = i.detail, ended_at = now(), owner = NULL, "
-    "lease_until = NULL, next_at = NULL\n"
+    "    RETURNING i.*, 'do' AS phase, NULL::jsonb AS reply),\n"
+    "  a AS (UPDATE ec.saga_step t SET state = s.became, reply = coalesce(s.reply, t.reply), error = s.error, at = now()\n"
+    "    FROM s WHERE t.saga_id = s.id AND t.step = s.answered AND t.phase = s.phase),\n"
+    "  x AS (INSERT INTO ec.saga_step (saga_id, step, phase, state, attempts) SELECT s.id, s.next, 'undo', 'sent', 1 FROM s\n"
+    "    WHERE s.next IS NOT NULL ON CONFLICT (saga_id, step, phase) DO NOTHING)\n"
+    "  SELECT s.n, 1, NULL::text FROM s;\n"
+    "END $$;\n"
+    "CREATE FUNCTION ec.saga_end(uuid[], bigint[], text[], text[], text[], text[], jsonb[], text[], text[]) RETURNS TABLE "
+    "(member bigint, touched int, state text) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan "
+    "= off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$\n"
+    "BEGIN\n"
+    "  RETURN QUERY WITH s AS (UPDATE ec.saga g SET state = i.ends, error = i.error, detail = i.detail, ended_at = now(), "
+    "owner = NULL, lease_until = NULL, next_at = NULL\n"
     "    FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY\n"
     "      AS i (id, fence, ends, answered, phase, became, reply, error, detail, n)\n"
-    "    WHERE " RUNNING STEP_ANSWERED("s.became", "CASE WHEN s.became = 'done' THEN NULL ELSE s.error END")
-    "\n  SELECT s.n, 1, NULL::text FROM s" SET_ENDS
-    SET_OF("inbox_reply", "text[], jsonb[]")
-    "u AS (UPDATE ec.inbox b SET reply = i.reply FROM unnest($1, $2) WITH ORDINALITY AS i (key, reply, n)\n"
-    "    WHERE b.key = i.key RETURNING i.n)\n  SELECT u.n, 1, NULL::text FROM u" SET_ENDS
-    SET_OF("inbox_finish", "text[], timestamptz[], jsonb[]")
-    "u AS (UPDATE ec.inbox b SET state = 'done', status = 200, reply = i.reply, lease_until = NULL\n"
-    "    FROM unnest($1, $2, $3) WITH ORDINALITY AS i (key, lease, reply, n)\n"
-    "    WHERE b.key = i.key AND b.state = 'running' AND b.lease_until = i.lease RETURNING i.n)\n"
-    "  SELECT u.n, 1, NULL::text FROM u" SET_ENDS
-    SET_OF("inbox_replied", "text[], timestamptz[], jsonb[], int[]")
-    "i AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS v (key, lease, reply, status, n)),\n"
+    "    WHERE g.id = i.id AND g.fence = i.fence AND coalesce(g.state) IN ('running', 'compensating') RETURNING i.*),\n"
+    "  a AS (UPDATE ec.saga_step t SET state = s.became, reply = coalesce(s.reply, t.reply), error = CASE WHEN s.became = "
+    "'done' THEN NULL ELSE s.error END, at = now()\n"
+    "    FROM s WHERE t.saga_id = s.id AND t.step = s.answered AND t.phase = s.phase)\n"
+    "  SELECT s.n, 1, NULL::text FROM s;\n"
+    "END $$;\n"
+    "CREATE FUNCTION ec.inbox_reply(text[], jsonb[]) RETURNS TABLE (member bigint, touched int, state text) LANGUAGE "
+    "plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET "
+    "enable_hashjoin = off SET enable_mergejoin = off AS $$\n"
+    "BEGIN\n"
+    "  RETURN QUERY WITH u AS (UPDATE ec.inbox b SET reply = i.reply FROM unnest($1, $2) WITH ORDINALITY AS i (key, reply, "
+    "n)\n"
+    "    WHERE b.key = i.key RETURNING i.n)\n"
+    "  SELECT u.n, 1, NULL::text FROM u;\n"
+    "END $$;\n"
+    "CREATE FUNCTION ec.inbox_replied(text[], timestamptz[], jsonb[], int[]) RETURNS TABLE (member bigint, touched int, "
+    "state text) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan "
+    "= off SET enable_hashjoin = off SET enable_mergejoin = off AS $$\n"
+    "BEGIN\n"
+    "  RETURN QUERY WITH i AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS v (key, lease, reply, "
+    "status, n)),\n"
     "  u AS (UPDATE ec.inbox b SET state = 'done', status = i.status, reply = i.reply, lease_until = NULL\n"
     "    FROM i WHERE b.key = i.key AND (b.state = 'running' AND b.lease_until = i.lease\n"
     "      OR i.lease IS NULL AND b.state = 'done' AND b.reply IS NULL) RETURNING i.n)\n"
-    "  SELECT i.n, (SELECT count(*) FROM u WHERE u.n = i.n)::int, (SELECT b.state FROM ec.inbox b WHERE b.key = i.key) FROM i" SET_ENDS;
+    "  SELECT i.n, (SELECT count(*) FROM u WHERE u.n = i.n)::int, (SELECT b.state FROM ec.inbox b WHERE b.key = i.key) "
+    "FROM i;\n"
+    "END $$;\n";
 
 /* What is released is never changed: a change of the tables is one more of these. Their names sort before the service's own. */
 static struct ec_migration own[] = {
@@ -104,7 +122,7 @@ static struct ec_migration own[] = {
      .down = "DROP TABLE ec.saga_decision;\nALTER TABLE ec.saga DROP COLUMN last_error;\n"},
     {.version = "000000_ec_4",
      .up = sets,
-     .down = "DROP FUNCTION ec.saga_advance, ec.saga_compensate, ec.saga_end, ec.inbox_reply, ec.inbox_finish, ec.inbox_replied;\n"},
+     .down = "DROP FUNCTION ec.saga_advance, ec.saga_compensate, ec.saga_end, ec.inbox_reply, ec.inbox_replied;\n"},
 };
 enum { OWN = sizeof(own) / sizeof(own[0]) };
 const size_t ec_schema_own = OWN;

@@ -228,8 +228,8 @@ static const struct ec_program failed_program = {
         .steps =                                                                                                                          \
             (const struct ec_saga_step[]){                                                                                                \
                 {"first", first_run, first_undo, "fake.First", "fake.Unfirst", &token_record, offsetof(struct trip, first), true},        \
-                {"second", second_run, second_undo, "fake.Second", "fake.Unsecond", &token_record, offsetof(struct trip, second), true}, \
-                {"third", third_run, NULL, "fake.Third", NULL, NULL, 0, true},                                                          \
+                {"second", second_run, second_undo, "fake.Second", "fake.Unsecond", &token_record, offsetof(struct trip, second), true},  \
+                {"third", third_run, NULL, "fake.Third", NULL, NULL, 0, true},                                                            \
             },                                                                                                                            \
         .nsteps = 3, .done = &done_program, .failed = &failed_program,                                                                    \
         .errors = (const struct ec_error *const[]){&error_full, &error_away, NULL},                                                       \

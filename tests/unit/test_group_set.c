@@ -23,13 +23,16 @@ static const struct ec_group_set put_set = {{
     .text = "WITH u AS (UPDATE words w SET word = i.word, n = w.n + 1 FROM unnest($1::int[], $2::text[], $3::int[]) WITH ORDINALITY "
             "AS i (id, word, fence, k) WHERE w.id = i.id AND w.fence = i.fence RETURNING i.k, w.word, w.n) SELECT k, word, n FROM u",
 }};
-static const struct ec_sql sql_put = {
-    .name = "unit.put", .text = "UPDATE words SET word = $2, n = n + 1 WHERE id = $1::int AND fence = $3::int RETURNING word, n", .set = &put_set};
+static const struct ec_sql sql_put = {.name = "unit.put",
+                                      .text =
+                                          "UPDATE words SET word = $2, n = n + 1 WHERE id = $1::int AND fence = $3::int RETURNING word, n",
+                                      .set = &put_set};
 
 /* A guard: a name that is new. */
 static const struct ec_group_set new_set = {{
     .name = "unit.new_set",
-    .text = "WITH g AS (INSERT INTO names (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING 1)" EC_GROUP_ALL("$1::text[]", "g"),
+    .text =
+        "WITH g AS (INSERT INTO names (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING 1)" EC_GROUP_ALL("$1::text[]", "g"),
 }};
 static const struct ec_sql sql_new = {
     .name = "unit.new",
@@ -38,7 +41,8 @@ static const struct ec_sql sql_new = {
 
 /* What rides with a commit, in order. */
 static const struct ec_group_set note_set = {
-    {.name = "unit.note_set", .text = "INSERT INTO notes (note) SELECT note FROM unnest($1::text[]) WITH ORDINALITY AS v (note, n) ORDER BY n"},
+    {.name = "unit.note_set",
+     .text = "INSERT INTO notes (note) SELECT note FROM unnest($1::text[]) WITH ORDINALITY AS v (note, n) ORDER BY n"},
     .late = true};
 static const struct ec_sql sql_note = {.name = "unit.note", .text = "INSERT INTO notes (note) VALUES ($1)", .set = &note_set};
 
@@ -85,9 +89,9 @@ static void put(int i, int id, const char *word, int fence)
     struct unit *unit = fresh(i);
 
     unit->unit.sql = &sql_put;
-    assert_true(ec_pg_encode(
-        unit->arena, EC_PARAMS(ec_param_int(id), ec_param_text(word ? ec_str_of(word) : (struct ec_str){0}), ec_param_int(fence)),
-        &unit->unit.values));
+    assert_true(ec_pg_encode(unit->arena,
+                             EC_PARAMS(ec_param_int(id), ec_param_text(word ? ec_str_of(word) : (struct ec_str){0}), ec_param_int(fence)),
+                             &unit->unit.values));
     ec_group_submit(&unit->unit);
 }
 
@@ -127,10 +131,11 @@ static int again(void)
 
 static void prepare(void)
 {
-    pg_server_run(db_server, "DROP TABLE IF EXISTS words, names, notes; CREATE TABLE words (id int PRIMARY KEY, word text, n int, fence int);"
-                             "INSERT INTO words SELECT i, 'none', 0, 1 FROM generate_series(0, 99) i;"
-                             "CREATE TABLE names (name text PRIMARY KEY);"
-                             "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY, note text)");
+    pg_server_run(db_server,
+                  "DROP TABLE IF EXISTS words, names, notes; CREATE TABLE words (id int PRIMARY KEY, word text, n int, fence int);"
+                  "INSERT INTO words SELECT i, 'none', 0, 1 FROM generate_series(0, 99) i;"
+                  "CREATE TABLE names (name text PRIMARY KEY);"
+                  "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY, note text)");
     db_open(NULL);
     put(0, 99, "up", 1); /* the lane is up */
     DB_UNTIL(units[0].over);
@@ -148,7 +153,8 @@ static void assert_asked(const char *sql, const char *expected)
 /* Each has its own row, whatever its text is; who has lost its fence has none, and nobody else minds. */
 static void test_own_answer(void **state)
 {
-    static const char *const words[] = {"plain", "", "NULL", "null", "a \"b\" \\ {c,d}", "\\\"", NULL, "{}", "'", " x ", "\n\t", "\xc3\xa4"};
+    static const char *const words[] = {"plain", "",  "NULL", "null", "a \"b\" \\ {c,d}", "\\\"", NULL,
+                                        "{}",    "'", " x ",  "\n\t", "\xc3\xa4"};
     int n = (int)(sizeof(words) / sizeof(words[0])), sets, ones, twice, i;
 
     (void)state;
@@ -240,6 +246,31 @@ static void test_one_fails(void **state)
     db_close();
 }
 
+/* The first that is run alone fails, and with it the preparation of what stands behind: the others' is not sent by that name. */
+static void test_first_fails(void **state)
+{
+    char name[16];
+    int i;
+
+    (void)state;
+    prepare();
+    pg_server_run(db_server, "INSERT INTO names VALUES ('n0')");
+    for (i = 0; i < 5; i++) {
+        struct unit *unit = fresh(i);
+
+        snprintf(name, sizeof(name), "n%d", i);
+        add(unit, &sql_new, name);
+        add(unit, &sql_own, name);
+        add(unit, &sql_note, name);
+        ec_group_submit(&unit->unit);
+    }
+    DB_UNTIL(all_over(5));
+    for (i = 0; i < 5; i++)
+        assert_true((units[i].unit.error != NULL) == (i == 0));
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM notes"), 4);
+    db_close();
+}
+
 /* Programs' statements are one transaction's after another's, and what rides with the commits has their order. */
 static void test_order(void **state)
 {
@@ -310,8 +341,8 @@ static void test_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_answer), cmocka_unit_test(test_same_row), cmocka_unit_test(test_one_fails),
-        cmocka_unit_test(test_order),      cmocka_unit_test(test_large),
+        cmocka_unit_test(test_own_answer),  cmocka_unit_test(test_same_row), cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_first_fails), cmocka_unit_test(test_order),    cmocka_unit_test(test_large),
     };
 
     return cmocka_run_group_tests(tests, db_group_setup, db_group_teardown);

@@ -251,8 +251,9 @@ static void check_together(const struct ec_program *program, const char *const *
     go(program, &ended[0], "k1", NULL, (struct in){.n = 1});
     go(program, &ended[0], "k2", NULL, (struct in){.n = 2, .ending = REFUSES});
     go(program, &ended[0], "k3", NULL, (struct in){.n = 3, .ending = REFUSES});
-    pg_server_run(db_server, "INSERT INTO ec.inbox (key, program, state, lease_until) VALUES ('k4', '', 'running', now() + interval '1 h'), "
-                             "('k5', '', 'running', now() - interval '1 h'), ('k6', '', 'revoked', NULL)");
+    pg_server_run(db_server,
+                  "INSERT INTO ec.inbox (key, program, state, lease_until) VALUES ('k4', '', 'running', now() + interval '1 h'), "
+                  "('k5', '', 'running', now() - interval '1 h'), ('k6', '', 'revoked', NULL)");
     for (round = 0; round < 2; round++) {
         for (i = 0; i < KEYS; i++) {
             struct ec_task *task;
@@ -278,7 +279,8 @@ static void check_together(const struct ec_program *program, const char *const *
     }
     for (i = 100; i < 100 + KEYS; i++) {
         snprintf(key, sizeof(key), "k%d", i);
-        start(program, &ended[i - 100], key, NULL, (struct in){.n = i, .ending = program->repeat == EC_REPEAT_CLAIM && i % 2 ? ACCEPTS : WORKS});
+        start(program, &ended[i - 100], key, NULL,
+              (struct in){.n = i, .ending = program->repeat == EC_REPEAT_CLAIM && i % 2 ? ACCEPTS : WORKS});
     }
     for (i = 0; i < KEYS; i++) {
         DB_UNTIL(ended[i].over);
@@ -359,7 +361,8 @@ static void check_again(const struct ec_program *program)
     assert_null(ended.error);
     assert_string_equal(ended.out, OUT(5, 1));
     assert_state("event/g/1", "done");
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.inbox WHERE error IS NULL AND detail IS NULL AND status = 200"), 1);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.inbox WHERE error IS NULL AND detail IS NULL AND status = 200"),
+                     1);
     for (int i = 0; i < 2; i++) { /* and once more, either way */
         task = start(program, &ended, "event/g/1", NULL, (struct in){.n = 5});
         task->again = i == 0;
@@ -544,9 +547,9 @@ static void test_undo(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_duplicate), cmocka_unit_test(test_together),  cmocka_unit_test(test_failures), cmocka_unit_test(test_key_reused),
-        cmocka_unit_test(test_late_reply), cmocka_unit_test(test_lease),    cmocka_unit_test(test_lost_claim),
-        cmocka_unit_test(test_undo),      cmocka_unit_test(test_again),
+        cmocka_unit_test(test_duplicate),  cmocka_unit_test(test_together),   cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_key_reused), cmocka_unit_test(test_late_reply), cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_lost_claim), cmocka_unit_test(test_undo),       cmocka_unit_test(test_again),
     };
 
     if (argc > 1)

@@ -74,10 +74,12 @@ static void test_many_ways(void **state)
     DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state IN ('done', 'failed')") == 39);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'failed' AND error = 'full'"), 10);
     assert_text("SELECT string_agg(step || '/' || phase || '=' || state || ' ' || n, ' ' ORDER BY phase, step, state) FROM "
-                "(SELECT s.step, phase, s.state, count(*) AS n FROM ec.saga_step s JOIN ec.saga ON id = saga_id WHERE fence <> 7 GROUP BY 1, 2, 3) x",
+                "(SELECT s.step, phase, s.state, count(*) AS n FROM ec.saga_step s JOIN ec.saga ON id = saga_id WHERE fence <> 7 GROUP BY "
+                "1, 2, 3) x",
                 "first/do=done 39 second/do=done 39 third/do=done 29 third/do=failed 10 first/undo=done 10 second/undo=done 10");
     assert_text("SELECT string_agg(p.step || '=' || p.state, ' ' ORDER BY p.step) FROM ec.saga_step p JOIN ec.saga ON id = saga_id "
-                "WHERE fence = 7", "first=done second=sent"); /* nothing was written for the one that is another's */
+                "WHERE fence = 7",
+                "first=done second=sent"); /* nothing was written for the one that is another's */
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 39);
     assert_sets((const char *const[]){"ec.saga.advance_set", "ec.saga.compensate_set", "ec.saga.end_guarded_set", NULL});
     pg_server_run(db_server, "DELETE FROM ec.saga WHERE fence = 7");
@@ -122,7 +124,9 @@ static void test_many_starts(void **state)
     for (i = 0; i < 60; i++)
         assert_null(ended[i].error);
     assert_sets((const char *const[]){"ec.inbox.barrier_set", "ec.inbox.reply_set", "ec.saga.start_set", NULL});
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga JOIN ec.inbox ON reply->>'id' = id::text WHERE ec.saga.state = 'done'"), 60);
+    assert_int_equal(
+        pg_server_count(db_server, "SELECT count(*) FROM ec.saga JOIN ec.inbox ON reply->>'id' = id::text WHERE ec.saga.state = 'done'"),
+        60);
     for (i = 0; i < 70; i++) { /* ten are new, and who asks again has the reply of the first time */
         snprintf(key, sizeof(key), "client/k%d", i);
         if (i >= 10)
@@ -132,7 +136,9 @@ static void test_many_starts(void **state)
     until_ended();
     for (i = 0; i < 60; i++)
         assert_null(ended[i].error);
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga JOIN ec.inbox ON reply->>'id' = id::text WHERE ec.saga.state = 'done'"), 70);
+    assert_int_equal(
+        pg_server_count(db_server, "SELECT count(*) FROM ec.saga JOIN ec.inbox ON reply->>'id' = id::text WHERE ec.saga.state = 'done'"),
+        70);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 70);
     for (i = 0; i < 60; i++) /* the end of one without programs is a write of the engine's */
         fake_start(&start_bare_program, &ended[i], NULL, 20000);
