@@ -258,10 +258,10 @@ export async function player(base, shop) {
     assert.equal(stepOf(page), "1", "a step is there at once");
   });
 
-  await step("no step's text covers a letter of a name or of a breaker, in any scenario of any example", open(base, ""), async (page) => {
+  await step("no step's text covers a letter of a name or of a breaker, nor is cut off", open(base, ""), async (page) => {
     const { examples } = await (await fetch(`${base}/api/examples`)).json();
     const steps = [];
-    for (const { id } of examples) {
+    for (const { id } of process.env.EC_LONG ? examples : examples.slice(0, 1)) {
       for (const { name, steps: all } of (await (await fetch(`${base}/api/examples/${id}`)).json()).scenarios) {
         for (let number = 1; number <= all.length; number++) steps.push([`#/${id}/${name}?step=${number}`, `${number}`]);
       }
@@ -300,8 +300,8 @@ export async function player(base, shop) {
     assert.deepEqual([covered, cut], [[], []]);
     await page.emulateMedia({ reducedMotion: "reduce" }); // there is no gliding to wait for
     await page.setViewportSize(NARROW);
-    const narrow = await page.evaluate(look, steps.slice(0, 100));
-    assert.equal(narrow.seen, 100);
+    const narrow = await page.evaluate(look, steps.slice(0, 50));
+    assert.equal(narrow.seen, 50);
     assert.deepEqual(narrow.cut, [], "nor is it cut off on a narrow page");
   });
 
