@@ -1,6 +1,6 @@
 // The page: which example, what is open, who has the focus. The address (route.ts) says which example, scenario and step; everything that is
 // drawn follows from that, from what the server sent, and, while the editor has changes, from what the compiler makes of its text.
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import * as api from "./api";
 import { Canvas } from "./canvas";
 import type { Checked, Example, ExampleEntry, LiveRun, Scenario } from "./data";
@@ -286,9 +286,10 @@ export function App() {
 
   // ---------------------------------------------------------------- keys
 
-  useEffect(() => {
+  useLayoutEffect(() => { // with the page: a key that follows at once meets what is shown
     const pressed = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || help || typing(event.target)) return;
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+      if (document.querySelector("dialog[open]")) return; // its own key; `help` is told of its end a moment later
       if (event.key === "Escape") {
         if (drawer) setDrawer(false);
         else if (selection) unselect();
