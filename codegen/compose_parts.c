@@ -60,8 +60,7 @@ void ecc_compose_common(struct ecc_compose *o, struct ecc_yaml *service, const c
         ecc_yaml_put(service, "security_opt", ECC_WORDS(o->arena, "no-new-privileges:true"));
         ecc_yaml_put_text(service, "restart", ends ? "no" : "unless-stopped");
     }
-    if (grace)
-        ecc_yaml_put_text(service, "stop_grace_period", grace);
+    ecc_yaml_put_text(service, "stop_grace_period", grace);
     put_size(o, service, size);
 }
 

@@ -39,7 +39,7 @@ static void add_cache(struct ecc_compose *o, const struct ecc_store *store)
     ecc_compose_join_all(o, service, store->name);
     ecc_compose_health(service, ECC_WORDS(o->arena, "CMD", "redis-cli", "ping"), "60s");
     ecc_compose_deploy(o, service, "1", false);
-    ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_cache, NULL, false);
+    ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_cache, "10s", false); /* it has nothing to write */
 }
 
 /* Of Apache's image only the two scripts are used, so that another with /opt/kafka does, too. */

@@ -78,7 +78,7 @@ static void add_migration(struct ecc_compose *o, const struct ecc_process *proce
             put_setting(o, service, env, &process->settings[i]);
     ecc_compose_join_all(o, service, process->database->name);
     ecc_compose_deploy(o, service, "1", true);
-    ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_program, NULL, true);
+    ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_program, "30s", true);
 }
 
 static void put_dependencies(struct ecc_compose *o, struct ecc_yaml *service, const struct ecc_process *process)
@@ -214,7 +214,7 @@ static void add_studio(struct ecc_compose *o)
         ECC_WORDS(o->arena, "CMD", "bash", "-c", ecc_arena_printf(o->arena, "exec 3<>/dev/tcp/127.0.0.1/%d", ECC_DEPLOY_STUDIO_PORT)),
         "60s");
     ECC_TMPFS(o, service, "/tmp");
-    ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_watcher, NULL, false);
+    ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_watcher, "10s", false);
 }
 
 /* ------------------------------------------------------------------ the files */
@@ -325,7 +325,7 @@ static void add_prometheus(struct ecc_compose *o)
     ecc_compose_join(service, "watch"); /* what is published can't be internal alone */
     ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"), "127.0.0.1:${PROMETHEUS_PORT:-9090}:9090");
     ECC_TMPFS(o, service, "/prometheus");
-    ecc_compose_common(o, service, "65534:65534", &size_watcher, NULL, false);
+    ecc_compose_common(o, service, "65534:65534", &size_watcher, "30s", false);
 }
 
 static void add_grafana(struct ecc_compose *o)
@@ -343,7 +343,7 @@ static void add_grafana(struct ecc_compose *o)
     ecc_compose_join(service, "watch");
     ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"), "127.0.0.1:${GRAFANA_PORT:-3001}:3000");
     ECC_TMPFS(o, service, "/tmp", "/var/lib/grafana/plugins", "/var/log/grafana");
-    ecc_compose_common(o, service, "472:0", &size_watcher, NULL, false);
+    ecc_compose_common(o, service, "472:0", &size_watcher, "10s", false);
     ecc_yaml_put_text(env, "GF_PATHS_DATA", "/tmp");
 }
 
