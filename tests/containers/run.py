@@ -6,6 +6,7 @@ otherwise only what the files say, and what docker-compose and Compose v2's pars
 usage: run.py ECOMC [compose|swarm]
 Where no engine can run it says so and is skipped; EC_REQUIRE_ENGINE=1 makes that a failure."""
 import copy
+import glob
 import http.client
 import json
 import os
@@ -84,6 +85,17 @@ def each_is_held(docs=None):
     assert not wrong, wrong
 
 
+def each_of_others():
+    """The same for the topologies that the compiler is tested with; who is a gateway is told by its network."""
+    for folder in sorted(glob.glob(os.path.join(ROOT, "tests", "golden", "*", "expected", "generated"))):
+        docs = {name: yaml_load(open(path).read()) for name in held.GENERATED if os.path.exists(path := os.path.join(folder, name))}
+        for name, document in docs.items():
+            first = docs[name.replace(".dev", "")]["services"] if ".dev" in name else {}
+            gateways = {network[:-7] for network in document.get("networks", {}) if network.endswith("_public")} - {"studio"}
+            wrong = list(held.mistakes(name, first, document, gateways))
+            assert not wrong, (folder, wrong)
+
+
 def spoiled_is_told():
     good = documents()
     for name in ("prometheus", "grafana", "stripe-sandbox"):
@@ -130,6 +142,7 @@ def files_alone():
         results.skip("container files", "Python has no yaml")
         return
     attempt("every service of the four files is held", each_is_held)
+    attempt("and of the compiler's other topologies", each_of_others)
     attempt("what is spoiled in them is told", spoiled_is_told)
     program, why = gotools.program("composego", build=True, home=HERE)
     if program:
