@@ -56,6 +56,7 @@ void ecc_compose_places(struct ecc_compose *o);
 const struct ecc_place_in *ecc_compose_place(const struct ecc_compose *o, const char *name);
 bool ecc_compose_last_place(const struct ecc_compose *o, const struct ecc_place_in *place);
 void ecc_compose_join_all(struct ecc_compose *o, struct ecc_yaml *service, const char *name);
+void ecc_compose_alone(struct ecc_compose *o, struct ecc_yaml *service, const char *name);
 struct ecc_yaml *ecc_compose_service(struct ecc_compose *o, const char *name, const char *image);
 void ecc_compose_volume(struct ecc_compose *o, struct ecc_yaml *service, const char *name, const char *path);
 void ecc_compose_store(struct ecc_compose *o, const struct ecc_store *store);

@@ -184,6 +184,17 @@ void ecc_compose_join_all(struct ecc_compose *o, struct ecc_yaml *service, const
         ecc_compose_join(service, o->nets.items[place->network].name);
 }
 
+/* Who talks to nobody would be given the network that all such have in common, which leads outside. */
+void ecc_compose_alone(struct ecc_compose *o, struct ecc_yaml *service, const char *name)
+{
+    const char *network = ecc_arena_printf(o->arena, "%s_alone", name);
+
+    if (ecc_yaml_get(service, "networks"))
+        return;
+    ecc_compose_declare_network(o, network, true);
+    ecc_compose_join(service, network);
+}
+
 struct ecc_yaml *ecc_compose_service(struct ecc_compose *o, const char *name, const char *image)
 {
     struct ecc_yaml *service = ecc_yaml_map(o->arena);

@@ -97,4 +97,5 @@ void ecc_compose_store(struct ecc_compose *o, const struct ecc_store *store)
         add_bus(o, store);
         break;
     }
+    ecc_compose_alone(o, ecc_yaml_get(o->services, store->name), store->name);
 }

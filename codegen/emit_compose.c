@@ -168,6 +168,8 @@ static struct ecc_yaml *add_process(struct ecc_compose *o, const struct ecc_proc
         join_own(o, service, process, "public");
         put_public(o, service, process);
     }
+    if (process->kind != ECC_PROCESS_SANDBOX)
+        ecc_compose_alone(o, service, process->name);
     ECC_TMPFS(o, service, "/tmp");
     ecc_compose_common(o, service, ECC_PROGRAM_USER, &size_program, "30s", false);
     return service;

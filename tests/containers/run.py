@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The generated containers on a real engine: built, brought up by docker-compose, the four stories of the example through the published port, who
 can reach whom, down; and two of each on a swarm, of which one each is killed meanwhile. All that with EC_LONG=1, or a part by its word;
-otherwise only what docker-compose says of the files.
+otherwise only what the files say, and what docker-compose and Compose v2's parser say of them.
 
 usage: run.py ECOMC [compose|swarm]
 Where no engine can run it says so and is skipped; EC_REQUIRE_ENGINE=1 makes that a failure."""
+import copy
+import glob
 import http.client
 import json
 import os
@@ -16,8 +18,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "observe"))
 sys.path.insert(0, HERE)
 import lib  # noqa: E402
+import gotools  # noqa: E402
+import held  # noqa: E402
 import images  # noqa: E402
 import stories  # noqa: E402
 from engine import HERE_IS, HOME, OUTSIDE, ROOT, CannotRun, Engine, run  # noqa: E402
@@ -65,19 +70,98 @@ def compose_v2():
     return program
 
 
+def documents():
+    return {name: yaml_load(open(os.path.join(GENERATED, name)).read()) for name in held.GENERATED}
+
+
+def each_is_held(docs=None):
+    """Every service of every file: no root, nothing to write, no capability, limits, a time to stop, nothing published but what should be."""
+    docs = docs or documents()
+    wrong = []
+    for name, document in docs.items():
+        first = docs[name.replace(".dev", "")]["services"] if ".dev" in name else {}
+        assert len(document["services"]) > 4, name
+        wrong += held.mistakes(name, first, document, PUBLISHED - {"studio"})
+    assert not wrong, wrong
+
+
+def each_of_others():
+    """The same for the topologies that the compiler is tested with; who is a gateway is told by its network."""
+    for folder in sorted(glob.glob(os.path.join(ROOT, "tests", "golden", "*", "expected", "generated"))):
+        docs = {name: yaml_load(open(path).read()) for name in held.GENERATED if os.path.exists(path := os.path.join(folder, name))}
+        for name, document in docs.items():
+            first = docs[name.replace(".dev", "")]["services"] if ".dev" in name else {}
+            gateways = {network[:-7] for network in document.get("networks", {}) if network.endswith("_public")} - {"studio"}
+            wrong = list(held.mistakes(name, first, document, gateways))
+            assert not wrong, (folder, wrong)
+
+
+def spoiled_is_told():
+    good = documents()
+    for name in ("prometheus", "grafana", "stripe-sandbox"):
+        for what, spoil in held.spoilers():
+            docs = copy.deepcopy(good)
+            spoil(docs["compose.dev.yaml"]["services"][name])
+            try:
+                each_is_held(docs)
+            except AssertionError as error:
+                assert name in str(error), error
+            else:
+                raise AssertionError(f"{name} {what} is not told")
+
+
+def parsed(program, *files, check=True):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("COMPOSE_", "EC_"))}
+    return run(program, *files, cwd=GENERATED, env=env, check=check)
+
+
+def parsed_by_compose(program):
+    """Each file alone, where it is one by itself, and those that belong together, strictly by the schema of Compose v2."""
+    docs = documents()
+    for files in (["compose.yaml"], ["compose.yaml", "compose.dev.yaml"], ["stack.yaml"], ["stack.yaml", "stack.dev.yaml"]):
+        told = json.loads(parsed(program, *files))
+        assert set(told["services"]) == {name for file in files for name in docs[file]["services"]}, files
+        for name, service in told["services"].items():
+            assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["stop_grace_period"], (files, name)
+            assert "default" not in service["networks"], (files, name)
+    with tempfile.TemporaryDirectory() as folder:
+        for old, new in (("read_only:", "readonly:"), ("condition: service_healthy", "condition: healthy"), ("mem_limit:", "mem_limits:")):
+            path = os.path.join(folder, "compose.yaml")
+            text = open(os.path.join(GENERATED, "compose.yaml")).read()
+            assert old in text or old.replace(": ", ': "') in text, old
+            with open(path, "w") as file:
+                file.write(text.replace(old, new).replace(old.replace(": ", ': "'), new.replace(": ", ': "')))
+            assert parsed(program, path, check=False).returncode, f"{new} is not told"
+
+
+def files_alone():
+    """What takes no engine."""
+    try:
+        import yaml  # noqa: F401
+    except ImportError:
+        results.skip("container files", "Python has no yaml")
+        return
+    attempt("every service of the four files is held", each_is_held)
+    attempt("and of the compiler's other topologies", each_of_others)
+    attempt("what is spoiled in them is told", spoiled_is_told)
+    program, why = gotools.program("composego", build=True, home=HERE)
+    if program:
+        attempt("Compose v2's own parser takes them", parsed_by_compose, program)
+    else:
+        results.skip("Compose v2's own parser", why)
+
+
 def configured(engine, program):
     """Both files together are understood, and say what they should."""
     text = compose(engine, "config", program=program)
     services = yaml_load(text)["services"]
     assert {"api-gateway", "order-svc", "order-svc-db", "order-svc-migrate", "kafka", "redis", "stripe-sandbox"} <= set(services), sorted(services)
     for name, service in services.items():
-        if name in WATCHERS:
-            continue
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
         assert not str(service["user"]).startswith(("0:", "root")), service["user"]
         assert service["mem_limit"] and service["cpus"] and service["pids_limit"], name
-        assert name in PUBLISHED or "ports" not in service, f"{name} is published"
-        assert name.endswith("-migrate") or service["healthcheck"]["test"], name
+        assert name in PUBLISHED | WATCHERS or "ports" not in service, f"{name} is published"
+        assert name.endswith("-migrate") or name in held.UNCHECKED or service["healthcheck"]["test"], name
     published = services["studio"]["ports"][0]  # docker-compose tells it as text, Compose v2 as an object
     assert (published if isinstance(published, str) else published["host_ip"]).startswith("127.0.0.1"), published
     assert services["order-svc"]["depends_on"]["order-svc-migrate"]["condition"] == "service_completed_successfully", services["order-svc"]["depends_on"]
@@ -340,6 +424,7 @@ def everything(engine, temp):
 def main():
     temp = tempfile.mkdtemp(prefix="ecom-containers-")
     engine = None
+    files_alone()
     try:
         engine = Engine()
         everything(engine, temp)

@@ -11,9 +11,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
-def program(name, build=False):
+def program(name, build=False, home=HERE):
     """The path of the program, and why there is none, one of them None."""
-    folder = os.path.join(HERE, name)
+    folder = os.path.join(home, name)
     digest = hashlib.sha256(b"".join(open(os.path.join(folder, f), "rb").read() for f in ("go.mod", "go.sum", "main.go"))).hexdigest()[:16]
     bin_folder = os.path.join(ROOT, ".ecom", "go", "bin")
     path = os.path.join(bin_folder, f"{name}-{digest}")
