@@ -79,7 +79,9 @@ static void to_gateway(struct ecc_resolver *r, struct ecc_diag *d, const struct 
         gateway = r->model->nodes[i];
         n++;
     }
-    if (n == 1) {
+    if (n == 1 && ecc_edge_between(r, from, gateway)) {
+        ecc_diag_help(r->diags, d, "take it away, and give %s a route that needs %s", gateway->name, to->name);
+    } else if (n == 1) {
         ecc_diag_help(r->diags, d, "write `edge %s -> %s`, with a route of %s that needs %s", from->name, gateway->name, gateway->name,
                       to->name);
         ecc_diag_fix(d, ends, ecc_arena_printf(r->arena, "%s -> %s", from->name, gateway->name));

@@ -237,7 +237,10 @@ def test_fixes(tools):
     text, _ = tools.trip()
     for old, new, code, title in (("use patient", "use patent", "E0111", "Replace `patent` by `patient`"),
                                   ("edge trip-svc -> bank { https external use patient }\n", "", "E0400", "Add `edge trip-svc -> bank"),
-                                  ("ttl 60s", "ttl 60s;", "E0001", "Remove `;`"), ("paid.amount", "paid.amont", "E0106", "amount")):
+                                  ("ttl 60s", "ttl 60s;", "E0001", "Remove `;`"), ("paid.amount", "paid.amont", "E0106", "amount"),
+                                  ("SELECT * FROM trips WHERE id", "SELECT * FROM tripes WHERE id", "E0250", "Replace `tripes` by `trips`"),
+                                  ("status <> 'done'", "statu <> 'done'", "E0250", "Replace `statu` by `status`"),
+                                  ("edge phone -> front", "edge phone -> trip-svc", "E0403", "phone -> front")):
         client = Client(tools.ecomc)
         broken = text.replace(old, new)
         assert broken != text
