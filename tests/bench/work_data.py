@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS bench.saga (id bigint PRIMARY KEY, state text NOT NUL
 CREATE TABLE IF NOT EXISTS bench.job (id bigint PRIMARY KEY, state text NOT NULL);
 CREATE TABLE IF NOT EXISTS bench.told (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint NOT NULL, what text NOT NULL);
 """
-CLIENTS = 32  # of pgbench: more are no quicker, and the server has 60 connections
+CLIENTS = 32  # of pgbench: more are no quicker, and of the server's 100 connections the others have theirs
 
 
 def databases(system):

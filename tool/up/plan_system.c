@@ -121,7 +121,7 @@ static void add_database(struct ecc_up *up, const struct ecc_node *node)
     struct ecc_proc *proc = add(up, node, ecc_arena_printf(up->arena, "%s-db", node->name), "database", ECC_STAGE_INFRA);
 
     proc->argv = ARGV(up, ecc_arena_printf(up->arena, "%s/postgres", up->pg_bin), "-D", dir, "-k", dir, "-c", "listen_addresses=", "-c",
-                      "shared_buffers=16MB", "-c", "max_connections=60", "-c", "jit=off", "-c", "logging_collector=off", "-c",
+                      "shared_buffers=16MB", "-c", "max_connections=100", "-c", "jit=off", "-c", "logging_collector=off", "-c",
                       "log_min_messages=warning");
     proc->as_postgres = true;
     proc->cwd = "/";
