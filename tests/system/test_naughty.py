@@ -3,7 +3,7 @@
 First each string in each place by itself, in one topology after another until nothing is refused: what is refused has a diagnostic of its own
 line, and nothing crashes (the compiler is the one with the sanitizers). What is left, all of it together, is built without a warning by gcc
 and clang, runs, and reads back the same: out of literals, defaults, settings, seeds, SQL, checks, a provider's replies, errors, names of JSON
-members, paths, tokens, titles and invariants. What a topology or a service has but one of has all of the strings at once."""
+members, paths, tokens, titles and invariants. What a topology or a service has but one of has all of the strings at once, or as many as fit."""
 import base64
 import collections
 import concurrent.futures
@@ -108,6 +108,18 @@ def all_of(lines, strings):
     return " ".join(strings[i] for i in lines["client title"])
 
 
+def parties(lines, strings):
+    """An issuer and an audience, which have room for 200 bytes: short strings, each with a character that none before it has."""
+    seen, found = set(), []
+    for _ in range(2):
+        text = ""
+        for part in sorted((strings[i] for i in lines["client title"]), key=len):
+            if set(part) - seen and len(f"{text} {part}".encode()) <= 200:
+                text, seen = f"{text} {part}" if text else part, seen | set(part)
+        found.append(text)
+    return found
+
+
 def topology(lines, strings):
     """The text, and for each of its lines (place, i) or None."""
     out, owners = [], []
@@ -160,7 +172,8 @@ def topology(lines, strings):
     put("    on Keep reply 200 { number: -1 }\n    on Kept when missing kept[text] reply 404 { }\n    on Kept reply 200 { number: kept[text].number }")
     fill("condition of a sandbox")
     put("    on Echo reply 200 { number: -1 }\n    on Form reply 200 { number: 1 }\n  }\n}")
-    put(f"service words-svc {every} {{\n  jwt issuer {every} audience {every} secret WORDS_JWT_KEY")
+    issuer, audience = map(quoted, parties(lines, strings))
+    put(f"service words-svc {every} {{\n  jwt issuer {issuer} audience {audience} secret WORDS_JWT_KEY")
     fill("setting")
     put("  database postgres {\n    table seeded { n int primary key  t text }")
     fill("seed")
@@ -202,6 +215,7 @@ def topology(lines, strings):
     put("  op Token() -> Token {\n    let id = new_id()\n    let row = sql one \"\"\"SELECT now() + interval '1 hour' AS exp\"\"\"")
     put("    let token = jwt.sign(sub: id, jti: \"x\", exp: row.exp)")
     put("    return Token { token: token }\n  }")
+    put("  op Check(token: secret) -> Token { let claims = jwt.verify(token)  none -> return Token { token: \"\" }  return Token { token: claims.jti } }")
     put("  op Begin(id: uuid) -> Number { tx { let begun = start begin(id: id)  return Number { number: 1 } } }")
     put("  op Ask(text: text) -> Number { let said = echo.Echo(text: text)  return Number { number: said.number } }")
     put("  op Form() -> Number { let said = echo.Form()  return Number { number: said.number } }")
@@ -222,6 +236,7 @@ def topology(lines, strings):
     fill("path after a slash")
     for op in ("Literals", "Escapes", "Defaults", "Settings", "Seeds", "Sql", "Say", "Names", "Quoted", "Tokens", "Token", *(f"Columns{k // 100}" for k in range(0, len(columns), 100))):
         put(f'  route GET "/{op.lower()}" public -> words-svc.{op}()')
+    put('  route POST "/check" public -> words-svc.Check(...body)')
     put('  route POST "/ask" public -> words-svc.Ask(...body)\n  route POST "/compare" public -> words-svc.Compare(...body)')
     put('  route POST "/keep" public -> words-svc.Keep(...body)\n  route POST "/kept" public -> words-svc.Kept(...body)')
     put('  route POST "/form" public -> words-svc.Form()\n  route POST "/fail" public -> words-svc.Fail(...body)')
@@ -323,9 +338,11 @@ def reads_back(s, strings, lines):
     for i in lines["path after a slash"]:
         answer = s.request("PUT", "/" + urllib.parse.quote(strings[i]), {"id": str(uuid.uuid4())})
         assert answer.status == 200, (strings[i], answer)
-    payload = s.request("GET", "/token").json["token"].split(".")[1]
+    token = s.request("GET", "/token").json["token"]
+    assert s.request("POST", "/check", {"token": token}).json == {"token": "x"}
+    payload = token.split(".")[1]
     claims, every = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))), all_of(lines, strings)
-    assert claims["iss"] == claims["aud"] == every, claims
+    assert [claims["iss"], claims["aud"]] == parties(lines, strings), claims
     checks_hold(s, strings, list(lines["check of a column"]))
     titles(s, strings, lines, every)
     asked = s.ledger("echo-sandbox")
