@@ -57,7 +57,8 @@ class Proxy:
         self.listener.bind(self.path)
         os.chmod(self.path, 0o777)
         self.listener.listen(64)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.acceptor = threading.Thread(target=self.accept, daemon=True)
+        self.acceptor.start()
         self.cut()
         return self
 
@@ -69,6 +70,8 @@ class Proxy:
     def __exit__(self, kind, error, trace):
         for flow in self.flows.values():
             flow.set()
+        self.listener.shutdown(socket.SHUT_RDWR)  # a thread that still waits there would take what comes for the next one of this number
+        self.acceptor.join()
         self.listener.close()
         os.rename(self.path + ".real", self.path)
         for sock in list(self.open):
