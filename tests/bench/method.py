@@ -106,13 +106,14 @@ def cpu(pids):
 
 
 def busy(which):
-    """Seconds that these cores have not been idle, and of these the ones that another machine had (steal)."""
+    """Seconds that these cores have worked for processes, and of these the ones that another machine had (steal). What a kernel delivers of
+    the load's own packets is of no process (softirq), and not of others."""
     idle = steal = 0
     with open("/proc/stat", encoding="utf-8") as file:
         for line in file:
             words = line.split()
             if words[0] in [f"cpu{core}" for core in which]:
-                idle += int(words[4]) + int(words[5])
+                idle += sum(map(int, words[4:8]))
                 steal += int(words[8])
     return time.monotonic() * len(which) - idle / TICK, steal / TICK
 
