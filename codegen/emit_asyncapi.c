@@ -289,11 +289,12 @@ static void add_bus(struct doc *d, const struct ecc_node *bus)
 static struct ecc_yaml *operation(struct doc *d, const struct ecc_node *node, const char *action, const char *channel, const char *group)
 {
     const char *id = ecc_arena_printf(d->arena, "%s_%s_%s%s%s", node->name, action, channel, group ? "_" : "", group ? group : "");
-    struct ecc_yaml *made = ecc_yaml_map(d->arena), *tag, *binding, *groups;
+    struct ecc_yaml *made, *tag, *binding, *groups;
 
     for (size_t i = d->own; i < d->operations->n; i++)
         if (strcmp(d->operations->keys[i], id) == 0)
             return d->operations->items[i];
+    made = ecc_yaml_map(d->arena);
     ecc_yaml_append(d->operations, id, made);
     ecc_yaml_put_text(made, "action", action);
     ecc_yaml_put(made, "channel", ecc_yaml_ref(d->arena, "channels", channel));

@@ -310,3 +310,30 @@ struct ec_task *fake_start(const struct ec_program *program, struct ended *ended
     ec_task_start(task);
     return task;
 }
+
+/* ------------------------------------------------------------------ what tests of sagas do */
+
+const struct ec_module *const fake_modules[] = {&ec_module_saga, NULL};
+
+void fake_begin(void)
+{
+    fake_reset();
+    fake_prepare(db_server);
+    db_service.sagas = fake_sagas;
+    db_open(fake_modules);
+}
+
+void fake_until_ended(void)
+{
+    DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state NOT IN ('done', 'failed')") == 0);
+    DB_UNTIL(ec_module_saga.idle(&ec_app)); /* the answer of the last commit has come */
+}
+
+void fake_assert_asked(const char *sql, const char *expected)
+{
+    char *text = pg_server_ask(db_server, sql);
+
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+    free(text);
+}

@@ -26,9 +26,14 @@ extern const struct ec_program start_program;                   /* starts a trip
 extern const struct ec_program start_bare_program, start_only_program; /* only: one transaction, replies {id} */
 extern const struct ec_saga *const fake_sagas[];
 
+extern const struct ec_module *const fake_modules[]; /* for db_open */
+
+void fake_begin(void); /* a new fake, its tables, and a process that has its sagas */
 void fake_reset(void);
 void fake_answer(int step, int phase, enum answer answer, int times);
 void fake_prepare(struct pg_server *server); /* makes the table of effects */
 struct ec_task *fake_start(const struct ec_program *program, struct ended *ended, const char *key, int deadline_ms);
+void fake_until_ended(void);                                   /* nothing is under way, and no commit either */
+void fake_assert_asked(const char *sql, const char *expected); /* what the database answers */
 
 #endif

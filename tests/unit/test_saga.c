@@ -5,49 +5,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct ec_module *const modules[] = {&ec_module_saga, NULL};
-
-static void begin(void)
-{
-    fake_reset();
-    fake_prepare(db_server);
-    db_service.sagas = fake_sagas;
-    db_open(modules);
-}
-
-static void assert_text(const char *sql, const char *expected)
-{
-    char *text = pg_server_ask(db_server, sql);
-
-    assert_non_null(text);
-    assert_string_equal(text, expected);
-    free(text);
-}
-
 #define LOG "SELECT string_agg(step || '/' || phase || '=' || p.state, ' ' ORDER BY phase, step) FROM ec.saga_step p"
-
-static void until_ended(void)
-{
-    DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state NOT IN ('done', 'failed')") == 0);
-    DB_UNTIL(ec_module_saga.idle(&ec_app)); /* the answer of the last commit has come */
-}
 
 static void test_forward(void **state)
 {
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
     assert_null(ended.error);
     assert_false(ended.accepted);
     assert_string_equal(fake->trail, "first/do second/do third/do");
-    assert_text("SELECT state FROM ec.saga", "done");
-    assert_text("SELECT '{\"id\":\"' || id || '\"}' FROM ec.saga", ended.out);
-    assert_text("SELECT what FROM effects", "second after first of s \"1\"");
-    assert_text(LOG, "first/do=done second/do=done third/do=done");
-    assert_text("SELECT reply->>'n' FROM ec.saga_step WHERE step = 'second'", "2");
+    fake_assert_asked("SELECT state FROM ec.saga", "done");
+    fake_assert_asked("SELECT '{\"id\":\"' || id || '\"}' FROM ec.saga", ended.out);
+    fake_assert_asked("SELECT what FROM effects", "second after first of s \"1\"");
+    fake_assert_asked(LOG, "first/do=done second/do=done third/do=done");
+    fake_assert_asked("SELECT reply->>'n' FROM ec.saga_step WHERE step = 'second'", "2");
     assert_int_equal(
         pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE lease_until IS NULL AND owner IS NULL AND ended_at IS NOT NULL"), 1);
     DB_UNTIL(ec_module_saga.idle(&ec_app));
@@ -59,16 +34,16 @@ static void test_business_failure(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(2, 0, REFUSES, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
     assert_string_equal(ended.name, "full");
     assert_string_equal(ended.detail, "no room");
     assert_string_equal(fake->trail, "first/do second/do third/do second/undo! first/undo!");
-    assert_text("SELECT state || ' ' || error FROM ec.saga", "failed full");
-    assert_text("SELECT what FROM effects", "full");
-    assert_text(LOG, "first/do=done second/do=done third/do=failed first/undo=done second/undo=done");
+    fake_assert_asked("SELECT state || ' ' || error FROM ec.saga", "failed full");
+    fake_assert_asked("SELECT what FROM effects", "full");
+    fake_assert_asked(LOG, "first/do=done second/do=done third/do=failed first/undo=done second/undo=done");
     db_close();
 }
 
@@ -77,14 +52,14 @@ static void test_first_step_refused(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(0, 0, REFUSES, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
     assert_string_equal(ended.name, "full");
     assert_string_equal(fake->trail, "first/do");
-    assert_text(LOG, "first/do=failed");
-    assert_text("SELECT state || ' ' || error || ' ' || detail FROM ec.saga", "failed full no room");
+    fake_assert_asked(LOG, "first/do=failed");
+    fake_assert_asked("SELECT state || ' ' || error || ' ' || detail FROM ec.saga", "failed full no room");
     db_close();
 }
 
@@ -93,7 +68,7 @@ static void test_unsent_has_no_effect(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(1, 0, UNSENT, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
@@ -109,13 +84,13 @@ static void test_unknown_is_undone(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(1, 0, UNKNOWN, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
     assert_string_equal(ended.name, "away");
     assert_string_equal(fake->trail, "first/do second/do second/undo! first/undo!");
-    assert_text(LOG, "first/do=done second/do=unknown first/undo=done second/undo=done");
+    fake_assert_asked(LOG, "first/do=done second/do=unknown first/undo=done second/undo=done");
     assert_string_equal(fake->keys[2] + 36, "/second/undo");
     db_close();
 }
@@ -126,14 +101,14 @@ static void test_in_progress_is_awaited(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(1, 0, BUSY, 2);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(ended.over);
     assert_null(ended.error);
     assert_string_equal(fake->trail, "first/do second/do second/do! second/do! third/do");
     assert_string_equal(fake->keys[1], fake->keys[3]);
-    assert_text("SELECT state FROM ec.saga", "done");
+    fake_assert_asked("SELECT state FROM ec.saga", "done");
     fake_reset(); /* it may turn out to have failed */
     fake_answer(1, 0, BUSY, 1);
     fake_answer(1, 0, REFUSES, 1);
@@ -149,7 +124,7 @@ static void test_unknown_without_undo_is_repeated(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(2, 0, UNKNOWN, 2);
     fake_answer(2, 0, UNSENT, 1); /* this one was not sent, but those before it may have been */
     fake_start(&start_program, &ended, NULL, 10000);
@@ -171,7 +146,7 @@ static void test_failing_undo(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(1, 0, REFUSES, 1);
     fake_answer(0, 1, REFUSES, 1); /* also a refusal is no end of an undo */
     fake_answer(0, 1, UNSENT, 1);
@@ -179,9 +154,9 @@ static void test_failing_undo(void **state)
     DB_UNTIL(ended.over);
     assert_string_equal(ended.name, "full"); /* told before the undo holds */
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'failed'"), 0);
-    until_ended();
+    fake_until_ended();
     assert_string_equal(fake->trail, "first/do second/do first/undo! first/undo! first/undo!");
-    assert_text("SELECT state || ' ' || error FROM ec.saga", "failed full");
+    fake_assert_asked("SELECT state || ' ' || error FROM ec.saga", "failed full");
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
     db_close();
 }
@@ -191,16 +166,16 @@ static void test_late(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(1, 0, HANGS, 1);
     fake_start(&start_program, &ended, NULL, 400);
     DB_UNTIL(ended.over);
     assert_null(ended.error);
     assert_true(ended.accepted);
     fake->let_go = true;
-    until_ended();
+    fake_until_ended();
     DB_UNTIL(ec_module_saga.idle(&ec_app));
-    assert_text("SELECT state FROM ec.saga", "done");
+    fake_assert_asked("SELECT state FROM ec.saga", "done");
     db_close();
 }
 
@@ -210,7 +185,7 @@ static void test_repeated_start(void **state)
     struct ended first, second, third;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(0, 0, HANGS, 1);
     fake_start(&start_program, &first, "client/x/1", 500); /* accepts, while the saga hangs */
     DB_UNTIL(first.over);
@@ -244,7 +219,7 @@ static pid_t child(void (*body)(void))
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
-        db_open(modules);
+        db_open(fake_modules);
         body();
         _exit(0);
     }
@@ -271,10 +246,10 @@ static void crash_at(int step, int phase, const char *trail, const char *outcome
     waitpid(child(start_one), &status, 0);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 9);
     pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()"); /* five seconds later */
-    db_open(modules);
-    until_ended();
+    db_open(fake_modules);
+    fake_until_ended();
     assert_string_equal(fake->trail, trail);
-    assert_text("SELECT state FROM ec.saga", outcome);
+    fake_assert_asked("SELECT state FROM ec.saga", outcome);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
     DB_UNTIL(ec_module_saga.idle(&ec_app));
     db_close();
@@ -286,7 +261,7 @@ static void test_crash(void **state)
     db_service.sagas = fake_sagas;
     crash_at(0, 0, "first/do first/do! second/do third/do", "done");
     crash_at(1, 0, "first/do second/do second/do! third/do", "done");
-    assert_text("SELECT what FROM effects", "second after first of s \"1\""); /* from stored replies */
+    fake_assert_asked("SELECT what FROM effects", "second after first of s \"1\""); /* from stored replies */
     crash_at(2, 0, "first/do second/do third/do third/do!", "done");
     crash_at(1, 1, "first/do second/do third/do second/undo! second/undo! first/undo!", "failed");
     crash_at(0, 1, "first/do second/do third/do second/undo! first/undo! first/undo!", "failed");
@@ -306,10 +281,10 @@ static void test_killed(void **state)
         usleep(1000);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    db_open(modules);
+    db_open(fake_modules);
     db_pass(300);
     assert_int_equal(fake->calls[1][0], 1); /* its lease still holds */
-    until_ended();                          /* and then runs out */
+    fake_until_ended();                          /* and then runs out */
     assert_string_equal(fake->trail, "first/do second/do second/do! third/do");
     db_close();
 }
@@ -327,8 +302,8 @@ static void test_unsent_after_crash(void **state)
     fake_answer(1, 0, UNSENT, 1);
     waitpid(child(start_one), &status, 0);
     pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()");
-    db_open(modules);
-    until_ended();
+    db_open(fake_modules);
+    fake_until_ended();
     assert_string_equal(fake->trail, "first/do second/do second/do! second/undo! first/undo!");
     db_close();
 }
@@ -348,8 +323,8 @@ static void test_two_engines(void **state)
         usleep(1000);
     kill(pid, SIGSTOP);
     pg_server_run(db_server, "UPDATE ec.saga SET lease_until = now()");
-    db_open(modules);
-    until_ended();
+    db_open(fake_modules);
+    fake_until_ended();
     assert_int_equal(pg_server_count(db_server, "SELECT fence FROM ec.saga"), 2);
     fake->let_go = true;
     kill(pid, SIGCONT);
@@ -358,7 +333,7 @@ static void test_two_engines(void **state)
     waitpid(pid, NULL, 0);
     assert_string_equal(fake->trail, "first/do second/do second/do! third/do");
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
-    assert_text(LOG, "first/do=done second/do=done third/do=done");
+    fake_assert_asked(LOG, "first/do=done second/do=done third/do=done");
     db_close();
 }
 
@@ -368,7 +343,7 @@ static void test_refused_end(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(2, 0, HANGS, 1);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(fake->calls[2][0] == 1);
@@ -376,7 +351,7 @@ static void test_refused_end(void **state)
     fake->let_go = true;
     db_pass(300);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 0);
-    assert_text("SELECT state FROM ec.saga", "running");
+    fake_assert_asked("SELECT state FROM ec.saga", "running");
     assert_false(ended.over); /* the waiter looks at the row from now on */
     pg_server_run(db_server, "UPDATE ec.saga SET state = 'failed', error = 'full', detail = 'elsewhere'");
     DB_UNTIL(ended.over);
@@ -390,7 +365,7 @@ static void test_lost_lease_of_a_sleeper(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(2, 0, UNKNOWN, 8);
     fake_start(&start_program, &ended, NULL, 10000);
     DB_UNTIL(fake->calls[2][0] == 4); /* its next wait is longer than a second */
@@ -414,21 +389,21 @@ static void test_failing_end(void **state)
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        begin();
+        fake_begin();
         pg_server_run(db_server, "ALTER TABLE effects RENAME TO effects_away");
         if (cases[i].fails)
             fake_answer(1, 0, REFUSES, 1);
         fake_start(&start_program, &ended, NULL, 60000);
         DB_UNTIL(pg_server_count(db_server, "SELECT attempts FROM ec.saga") >= 2);
-        assert_text("SELECT state || ' ' || step || ' ' || split_part(last_error, ':', 1) FROM ec.saga", cases[i].row);
-        assert_text(LOG, cases[i].log);
+        fake_assert_asked("SELECT state || ' ' || step || ' ' || split_part(last_error, ':', 1) FROM ec.saga", cases[i].row);
+        fake_assert_asked(LOG, cases[i].log);
         pg_server_run(db_server, "UPDATE ec.saga SET fence = fence + 1, owner = NULL, lease_until = now(), attempts = 0, next_at = NULL");
         DB_UNTIL(pg_server_count(db_server, "SELECT fence FROM ec.saga WHERE attempts > 0") == 3);
         pg_server_run(db_server, "ALTER TABLE effects_away RENAME TO effects");
         DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE ended_at IS NOT NULL") == 1 && ended.over);
         assert_string_equal(fake->trail, cases[i].trail);
-        assert_text(LOG, cases[i].log);
-        assert_text("SELECT state FROM ec.saga", cases[i].state);
+        fake_assert_asked(LOG, cases[i].log);
+        fake_assert_asked("SELECT state FROM ec.saga", cases[i].state);
         assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 1);
         DB_UNTIL(ec_module_saga.idle(&ec_app));
         db_close();
@@ -440,7 +415,7 @@ static void test_unknown_definition(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(1, 0, HANGS, 1);
     fake_start(&start_program, &ended, NULL, 300);
     DB_UNTIL(ended.over);
@@ -460,7 +435,7 @@ static void test_database_away(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(1, 0, HANGS, 1);
     fake_start(&start_program, &ended, NULL, 20000);
     DB_UNTIL(fake->calls[1][0] == 1);
@@ -480,7 +455,7 @@ static void test_drain(void **state)
     struct ended ended;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(2, 0, UNKNOWN, 3);
     fake_start(&start_program, &ended, NULL, 700);
     DB_UNTIL(ended.over);
@@ -489,9 +464,9 @@ static void test_drain(void **state)
     DB_UNTIL(ec_module_saga.idle(&ec_app));
     db_close();
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'running' AND lease_until <= now()"), 1);
-    db_open(modules); /* the next process goes on where it was */
-    until_ended();
-    assert_text("SELECT state FROM ec.saga", "done");
+    db_open(fake_modules); /* the next process goes on where it was */
+    fake_until_ended();
+    fake_assert_asked("SELECT state FROM ec.saga", "done");
     db_close();
 }
 

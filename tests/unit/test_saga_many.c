@@ -1,31 +1,6 @@
 /* Many sagas at once: what they write is a few statements a commit (group_set.c), and each gets on as it would alone. */
 #include "saga_fake.h"
 
-static const struct ec_module *const modules[] = {&ec_module_saga, NULL};
-
-static void begin(void)
-{
-    fake_reset();
-    fake_prepare(db_server);
-    db_service.sagas = fake_sagas;
-    db_open(modules);
-}
-
-static void assert_text(const char *sql, const char *expected)
-{
-    char *text = pg_server_ask(db_server, sql);
-
-    assert_non_null(text);
-    assert_string_equal(text, expected);
-    free(text);
-}
-
-static void until_ended(void)
-{
-    DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state NOT IN ('done', 'failed')") == 0);
-    DB_UNTIL(ec_module_saga.idle(&ec_app)); /* the answer of the last commit has come */
-}
-
 enum { MANY = 1000, FEWER = 300, WINDOW = 64 };
 
 static long told_of(const char *family, const char *statement)
@@ -62,7 +37,7 @@ static void test_many_ways(void **state)
     int i;
 
     (void)state;
-    begin();
+    fake_begin();
     fake_answer(2, 0, REFUSES, 10); /* the first ten that come so far are undone */
     fake_answer(1, 0, HANGS, 40);
     for (i = 0; i < 40; i++)
@@ -73,11 +48,11 @@ static void test_many_ways(void **state)
     fake->let_go = true;
     DB_UNTIL(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state IN ('done', 'failed')") == 39);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'failed' AND error = 'full'"), 10);
-    assert_text("SELECT string_agg(step || '/' || phase || '=' || state || ' ' || n, ' ' ORDER BY phase, step, state) FROM "
+    fake_assert_asked("SELECT string_agg(step || '/' || phase || '=' || state || ' ' || n, ' ' ORDER BY phase, step, state) FROM "
                 "(SELECT s.step, phase, s.state, count(*) AS n FROM ec.saga_step s JOIN ec.saga ON id = saga_id WHERE fence <> 7 GROUP BY "
                 "1, 2, 3) x",
                 "first/do=done 39 second/do=done 39 third/do=done 29 third/do=failed 10 first/undo=done 10 second/undo=done 10");
-    assert_text("SELECT string_agg(p.step || '=' || p.state, ' ' ORDER BY p.step) FROM ec.saga_step p JOIN ec.saga ON id = saga_id "
+    fake_assert_asked("SELECT string_agg(p.step || '=' || p.state, ' ' ORDER BY p.step) FROM ec.saga_step p JOIN ec.saga ON id = saga_id "
                 "WHERE fence = 7",
                 "first=done second=sent"); /* nothing was written for the one that is another's */
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM effects"), 39);
@@ -114,13 +89,13 @@ static void test_many_starts(void **state)
     int i;
 
     (void)state;
-    begin();
+    fake_begin();
     for (i = 0; i < 60; i++) {
         snprintf(key, sizeof(key), "client/k%d", i);
         fake_start(&start_only_program, &ended[i], key, 20000);
     }
     DB_UNTIL(all_ended(ended, 60));
-    until_ended();
+    fake_until_ended();
     for (i = 0; i < 60; i++)
         assert_null(ended[i].error);
     assert_sets((const char *const[]){"ec.inbox.barrier_set", "ec.inbox.reply_set", "ec.saga.start_set", NULL});
@@ -133,7 +108,7 @@ static void test_many_starts(void **state)
             fake_start(&start_only_program, &ended[i - 10], key, 20000);
     }
     DB_UNTIL(all_ended(ended, 60));
-    until_ended();
+    fake_until_ended();
     for (i = 0; i < 60; i++)
         assert_null(ended[i].error);
     assert_int_equal(
@@ -143,7 +118,7 @@ static void test_many_starts(void **state)
     for (i = 0; i < 60; i++) /* the end of one without programs is a write of the engine's */
         fake_start(&start_bare_program, &ended[i], NULL, 20000);
     DB_UNTIL(all_ended(ended, 60));
-    until_ended();
+    fake_until_ended();
     assert_sets((const char *const[]){"ec.saga.end_set", "ec.saga.end_guarded_set", NULL});
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE name = 'bare' AND state = 'done'"), 60);
     db_close();
@@ -154,7 +129,7 @@ static void test_many(void **state)
     double grouped, alone;
 
     (void)state;
-    begin();
+    fake_begin();
     grouped = run_many(MANY);
     assert_sets((const char *const[]){"ec.saga.advance_set", "ec.saga.end_guarded_set", NULL});
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.saga WHERE state = 'done'"), MANY);
