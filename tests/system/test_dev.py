@@ -2,6 +2,7 @@
 come as editors make them, by rename or in place."""
 import contextlib
 import glob
+import json
 import os
 import pty
 import re
@@ -141,6 +142,11 @@ class Dev:
     def pids(self):
         return {name: p["pid"] for name, p in self.system.processes().items() if p["kind"] != "migration"}
 
+    def recorded(self):
+        """The same of the supervisor's file as it is now: no program starts before it is read."""
+        with open(os.path.join(self.folder, ".ecom", "state.json")) as file:
+            return {p["name"] for p in json.load(file)["processes"] if p["kind"] != "migration"}
+
     def get(self, path):
         return self.system.request("GET", path)
 
@@ -201,8 +207,10 @@ def test_only_what_changes():
         assert dev.get(f"/places/{LAMP}").status == 200, "an edge that was there before"
         new = [after[n] for n in ("tariff-svc", "tariff-svc-db")]
         said = dev.does(lambda: dev.write(good))
+        recorded = dev.recorded()
         assert re.search(r"tariff-svc.* stopped", said), said
-        assert set(dev.pids()) == set(pids) and dev.get("/tariffs/north").status == 404, dev.get("/tariffs/north")
+        assert recorded == set(pids) == set(dev.pids()), (recorded, dev.pids())
+        assert dev.get("/tariffs/north").status == 404, dev.get("/tariffs/north")
         assert not [pid for pid in new if os.path.exists(f"/proc/{pid}")]
         # And once more: it gets its data again.
         dev.edit(*WITH_TARIFFS)

@@ -35,6 +35,8 @@ int ecc_state_write(const struct ecc_up *up, bool ready)
     for (size_t i = 0; i < up->runs.n; i++) {
         const struct ecc_run *run = up->runs.items[i];
         const struct ecc_proc *proc = run->proc;
+        if (run->leaving && !run->alive) /* it has gone; only what is told of the change still names it */
+            continue;
         json_array_append_new(procs, json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:i, s:i, s:s, s:s}", "name", proc->name, "kind", proc->kind, "state",
                                                ecc_proc_state_names[run->state], "pid", (int)run->pid, "start", (json_int_t)run->start_ticks,
                                                "port", proc->shown_port, "probe_port", proc->port, "restarts", run->restarts, "log",
