@@ -341,7 +341,7 @@ static bool look_in_cache(struct asked *a)
     return a->hit;
 }
 
-/* One round trip for the limit, the session of a token that is known, and the value of a public read. */
+/* One round trip for the limit, the session of a token that is known, and the value of a read that nothing but the limit can still refuse. */
 static bool first_trip(struct asked *a)
 {
     const struct ecc_gateway *g = &a->gateway->u.gateway;
@@ -358,7 +358,9 @@ static bool first_trip(struct asked *a)
         cache = g->auth->while_.keyspace->cache;
         label = ecc_arena_printf(a->d->arena, "%s%sget %s", label, *label ? ", " : "", g->auth->while_.keyspace->name);
     }
-    if (a->route->cache.keyspace && !a->route->auth) {
+    if (a->route->cache.keyspace && (!a->route->auth || (identity && !g->auth->while_.keyspace))) {
+        if (identity)
+            ecc_env_bind(&a->env, a->route->identity_var, identity);
         cache = a->route->cache.keyspace->cache;
         label = ecc_arena_printf(a->d->arena, "%s%sget %s", label, *label ? ", " : "", a->route->cache.keyspace->name);
         outcome = look_in_cache(a) ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS;
@@ -421,7 +423,7 @@ static void run_route(struct asked *a)
 
     if (first_trip(a) || (route->auth && !authenticate(a)))
         return;
-    if (route->auth && route->cache.keyspace) {
+    if (route->auth && route->cache.keyspace && !a->miss) {
         bool hit = look_in_cache(a);
         trip(a, route->cache.keyspace->cache, ecc_arena_printf(a->d->arena, "get %s", route->cache.keyspace->name),
              hit ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS);

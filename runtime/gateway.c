@@ -162,6 +162,11 @@ static void take(struct gw_request *request, bool identity, void (*done)(void *d
     ec_buf_free(&who);
 }
 
+static void fill_identity(struct gw_request *request)
+{
+    memcpy((char *)request->task->frame + request->route->route->identity_offset, request->verdict->identity, gateway.of->auth->identity->size);
+}
+
 /* Puts the identity into the frame and lets the request in, or says no. */
 static void use_verdict(struct gw_request *request)
 {
@@ -173,7 +178,7 @@ static void use_verdict(struct gw_request *request)
                          verdict->error->status == 401 ? verdict->detail : NULL, 0);
         return;
     }
-    memcpy((char *)request->task->frame + request->route->route->identity_offset, verdict->identity, gateway.of->auth->identity->size);
+    fill_identity(request);
     if (limit && !request->limited)
         take(request, true, on_identity_limit);
     else
@@ -262,7 +267,7 @@ static void ask_redis(struct gw_request *request)
     const struct ec_gateway_auth *auth = gateway.of->auth;
     const struct ec_limit *limit = gateway.of->limit;
     const struct gw_verdict *verdict = request->verdict;
-    bool identity = limit && limit->by_identity && verdict && !verdict->error;
+    bool known = verdict && !verdict->error, identity = limit && limit->by_identity && known;
 
     request->redis_began_ns = ec_span_clock();
     request->pending = 1; /* ours: nothing goes on before all are sent */
@@ -271,7 +276,7 @@ static void ask_redis(struct gw_request *request)
         request->limit_asked = true;
         take(request, identity, on_limit);
     }
-    if (verdict && !verdict->error && auth->while_keyspace) {
+    if (known && auth->while_keyspace) {
         struct ec_buf key = {0};
 
         request->pending++;
@@ -280,7 +285,10 @@ static void ask_redis(struct gw_request *request)
                  ec_cache_key(&key, auth->while_keyspace, auth->while_key(request->task, verdict->identity)));
         ec_buf_free(&key);
     }
-    if (route->cache && !route->auth && !request->wrong) {
+    /* What is behind a token is asked for along with the rest when nothing but the limit can still refuse it. */
+    if (route->cache && !request->wrong && (!route->auth || (known && !auth->while_keyspace))) {
+        if (route->auth)
+            fill_identity(request); /* the key may be of it */
         request->pending++;
         gw_cache_ask(request, on_cache);
     }

@@ -1,4 +1,4 @@
-/* A gateway of nine routes on a real Redis, its programs fakes that count, and a client of it. */
+/* A gateway of ten routes on a real Redis, its programs fakes that count, and a client of it. */
 #ifndef GATEWAY_FIXTURE_H
 #define GATEWAY_FIXTURE_H
 
@@ -124,13 +124,18 @@ static struct ec_str while_key(struct ec_task *task, const void *identity)
     (void)task;
     return ((const struct who *)identity)->session;
 }
-static const struct ec_gateway_auth auth = {
+static struct ec_gateway_auth auth = {
     .program = &auth_program, .identity = &who_record, .cache_ms = 60000, .while_keyspace = &sessions, .while_key = while_key};
 
 static struct ec_str thing_key(struct ec_task *task)
 {
     return EC_FRAME(task, struct frame)->path.name;
 }
+static struct ec_str mine_key(struct ec_task *task)
+{
+    return EC_FRAME(task, struct frame)->identity.session;
+}
+static const struct ec_route_cache mine_cache = {.keyspace = &things, .key = mine_key};
 static const struct ec_route_cache thing_cache = {.keyspace = &things, .key = thing_key};
 
 static const struct ec_route list_route = {.method = "GET", .path = "/v1/things", .program = &route_program, .query = &page_record,
@@ -146,19 +151,23 @@ static const struct ec_route id_route = {.method = "GET", .path = "/v1/ids/{id}"
                                          .path_offset = offsetof(struct frame, id), .status = 200};
 static const struct ec_route me_route = {.method = "GET", .path = "/v1/me", .auth = true, .program = &route_program,
                                          .identity_offset = offsetof(struct frame, identity), .status = 200};
+static const struct ec_route mine_route = {.method = "GET", .path = "/v1/me/{name}", .auth = true, .program = &route_program, .path_params = &name_record,
+                                           .path_offset = offsetof(struct frame, path), .identity_offset = offsetof(struct frame, identity),
+                                           .status = 200, .cache = &mine_cache};
 
 static const struct ec_route_node nodes[] = {
     [0] = {.first = 1, .nchildren = 1},
     [1] = {.segment = "v1", .first = 2, .nchildren = 3},
     [2] = {.segment = "ids", .any = 5},
-    [3] = {.segment = "me", .routes = (const struct ec_route *const[]){&me_route, NULL}},
+    [3] = {.segment = "me", .any = 8, .routes = (const struct ec_route *const[]){&me_route, NULL}},
     [4] = {.segment = "things", .first = 6, .nchildren = 1, .any = 7, .routes = (const struct ec_route *const[]){&list_route, &make_route, NULL}},
     [5] = {.routes = (const struct ec_route *const[]){&id_route, NULL}},
     [6] = {.segment = "top", .routes = (const struct ec_route *const[]){&top_route, &reset_route, NULL}},
     [7] = {.routes = (const struct ec_route *const[]){&get_route, NULL}},
+    [8] = {.routes = (const struct ec_route *const[]){&mine_route, NULL}},
 };
 static struct ec_limit limit;
-static const struct ec_gateway gateway = {.auth = &auth, .limit = &limit, .nodes = nodes, .nnodes = 8};
+static const struct ec_gateway gateway = {.auth = &auth, .limit = &limit, .nodes = nodes, .nnodes = 9};
 static const struct ec_module *const modules[] = {&ec_module_redis, &ec_module_gateway, NULL};
 static const struct ec_service service = {.name = "front", .modules = modules, .gateway = &gateway, .port = 8080};
 
@@ -270,6 +279,7 @@ static int setup(void **state)
     memset(&reply, 0, sizeof(reply));
     auth_calls = 0;
     auth_down = false;
+    auth.while_keyspace = &sessions;
     limit = (struct ec_limit){.per_second = 10000, .burst = 100000, .by_identity = true, .by_address = true, .when_down_allow = true};
     if (!fixture_redis_pid)
         fixture_redis_start();

@@ -338,6 +338,73 @@ static void test_cache(void **state)
     assert_has("X-Cache: hit\n");
 }
 
+static double commands(void)
+{
+    return ec_metric_value(ec_metric(EC_COUNTER, "ec_redis_commands_total", "", ""));
+}
+
+static double asked_before;
+static bool both_asked(void)
+{
+    return commands() >= asked_before + 2;
+}
+
+/* What belongs to an identity is asked for along with the limit once its token is known, and is nobody else's. */
+static void test_cache_of_an_identity(void **state)
+{
+    const char *ann = "authorization: Bearer good-ann\r\n", *ben = "authorization: Bearer good-ben\r\n";
+
+    (void)state;
+    auth.while_keyspace = NULL;
+    assert_int_equal(ask("GET /v1/me/kettle", ann, NULL), 200);
+    assert_has("X-Cache: miss\n");
+    assert_int_equal(ask("GET /v1/me/kettle", ben, NULL), 200);
+    assert_has("X-Cache: miss\n");
+    assert_body("4202");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask("GET /v1/me/kettle", ann, NULL), 200);
+        assert_has("X-Cache: hit\n");
+        assert_body("4201");
+    }
+    assert_int_equal(ask("GET /v1/me/kettle", NULL, NULL), 401);
+    asked_before = commands();
+    kill(fixture_redis_pid, SIGSTOP);
+    reply.answers = 0;
+    wanted = 1;
+    post("GET /v1/me/kettle", ben, NULL);
+    assert_true(fixture_until(both_asked, 400)); /* the limit and the value, before either is answered; Redis is given up after 500 ms */
+    kill(fixture_redis_pid, SIGCONT);
+    assert_true(fixture_until(answered, 5000));
+    assert_int_equal(reply.status, 200);
+    assert_has("X-Cache: hit\n");
+    assert_body("4202");
+    limit.per_second = 0.1;
+    limit.burst = 1;
+    ask("GET /v1/me/kettle", ben, NULL);
+    assert_int_equal(ask("GET /v1/me/kettle", ben, NULL), 429); /* though the value is there */
+    assert_null(strstr(reply.headers, "X-Cache: hit"));
+    assert_null(strstr(reply.body, "4202"));
+    assert_int_equal(seen.calls, 2);
+}
+
+/* With a session that may have ended nothing is asked for before that is known. */
+static void test_cache_behind_a_session(void **state)
+{
+    const char *token = "authorization: Bearer good-cat\r\n";
+    double before;
+
+    (void)state;
+    REDIS(EC_STR("SET"), EC_STR("sessions:cat"), EC_STR("{}"));
+    assert_int_equal(ask("GET /v1/me/kettle", token, NULL), 200);
+    assert_int_equal(ask("GET /v1/me/kettle", token, NULL), 200);
+    assert_has("X-Cache: hit\n");
+    REDIS(EC_STR("DEL"), EC_STR("sessions:cat"));
+    auth_down = true;
+    before = ec_metric_value(ec_metric(EC_COUNTER, "ec_cache_reads_total", "", "keyspace=\"things\",outcome=\"hit\""));
+    assert_int_equal(ask("GET /v1/me/kettle", token, NULL), 503);
+    assert_true(before == ec_metric_value(ec_metric(EC_COUNTER, "ec_cache_reads_total", "", "keyspace=\"things\",outcome=\"hit\"")));
+}
+
 static void test_stampede(void **state)
 {
     (void)state;
@@ -430,7 +497,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_routes), TEST(test_literal_shadows_by_method), TEST(test_parameters), TEST(test_bodies), TEST(test_trace),
         TEST(test_no_token), TEST(test_verdict_is_kept_while_the_session_is_there), TEST(test_one_question_a_token), TEST(test_auth_away),
-        TEST(test_limit), TEST(test_client_keys), TEST(test_accepted), TEST(test_failures), TEST(test_cache), TEST(test_stampede),
+        TEST(test_limit), TEST(test_client_keys), TEST(test_accepted), TEST(test_failures), TEST(test_cache), TEST(test_cache_of_an_identity),
+        TEST(test_cache_behind_a_session), TEST(test_stampede),
         TEST(test_failed_fetch_is_told_to_all_and_not_stored), TEST(test_drop_during_a_fetch), TEST(test_admin), TEST(test_redis_away),
         TEST(test_redis_away_joins_no_earlier_fetch), TEST(test_redis_away_a_failure_is_not_passed_on),
     };
