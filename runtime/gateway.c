@@ -93,7 +93,7 @@ void gw_run(struct gw_request *request)
         set_key(request);
     request->task->owner = request;
     request->task->finish = on_finish;
-    ec_task_start(request->task);
+    ec_task_start_now(request->task);
 }
 
 static void after_cache(struct gw_request *request)

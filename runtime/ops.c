@@ -284,7 +284,7 @@ static void start(struct ec_http_exchange *exchange, const struct entry *entry, 
     if (ec_task_expired(task))
         ec_task_end(task, &ec_error_timeout, NULL, false);
     else
-        ec_task_start(task);
+        ec_task_start_now(task);
 }
 
 static bool is_json(struct ec_str type)

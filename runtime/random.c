@@ -1,6 +1,6 @@
 /* Random bytes and digests.
  *
- * getrandom costs a system call, a span or an id needs 8 bytes: they are taken from a buffer that is filled 512 bytes at a time and
+ * getrandom costs a system call, a span or an id needs 8 bytes: they are taken from a buffer that is filled 4096 bytes at a time and
  * wiped as it is used. A child of fork must not hand out its parent's bytes: the buffer is dropped there. Loop thread only.
  */
 #include "random.h"
@@ -15,7 +15,7 @@
 
 #include "app.h"
 
-static uint8_t buffer[512];
+static uint8_t buffer[4096];
 static size_t left; /* unused bytes, at the end */
 
 static void forget(void)

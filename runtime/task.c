@@ -163,6 +163,14 @@ void ec_task_start(struct ec_task *task)
     enqueue(task);
 }
 
+void ec_task_start_now(struct ec_task *task)
+{
+    if (task->state != NEW)
+        ec_panic("a task is started twice");
+    task->error = NULL;
+    enter(task);
+}
+
 /* The first failed required branch, in their order: which one failed first in time would be left to chance. */
 static void join_outcome(struct ec_task *task)
 {

@@ -13,6 +13,9 @@
 struct ec_task *ec_task_new(struct ec_app *app, const struct ec_program *program);
 void ec_task_context(struct ec_task *task, const struct ec_task *from); /* deadline and span: it works for that task */
 void ec_task_start(struct ec_task *task);       /* first entry of run, in the next turn */
+/* The same, inside the call: the task may have ended and be freed when this returns. For who is done with it by then, and answers a client:
+ * a loop that first reads all requests and then answers all of them leaves its clients idle meanwhile, and is idle while they work. */
+void ec_task_start_now(struct ec_task *task);
 void ec_task_resume(struct ec_task *task);      /* enters run at task->step; when the task is a branch, counts towards the join */
 void ec_task_resume_soon(struct ec_task *task); /* queues; error and rows are set by now */
 void ec_task_fail_soon(struct ec_task *task, const struct ec_error *error, const char *detail); /* detail: copied, or NULL */
