@@ -320,11 +320,12 @@ static const struct ecc_known *known_identity(const struct ecc_derive *d, const 
     return NULL;
 }
 
-static void trip(struct asked *a, const struct ecc_node *cache, const char *label, enum ecc_hop_outcome outcome)
+static struct ecc_hop *trip(struct asked *a, const struct ecc_node *cache, const char *label, enum ecc_hop_outcome outcome)
 {
     struct ecc_hop *hop = ecc_derive_hop(a->d, &a->at, ECC_HOP_CACHE, cache, ecc_derive_edge(a->gateway, cache), label, a->route->span);
 
     hop->outcome = ecc_derive_cache_down(a->d, cache) ? ECC_HOP_IS_REFUSED : outcome;
+    return hop;
 }
 
 static bool look_in_cache(struct asked *a)
@@ -341,7 +342,8 @@ static bool look_in_cache(struct asked *a)
     return a->hit;
 }
 
-/* One round trip for the limit, the session of a token that is known, and the value of a read that nothing but the limit can still refuse. */
+/* One round trip for the limit, the session of a token that is known, and the value of a read that nothing but the limit can still refuse. A
+ * limit with a lease may be asked for in none: then there is no trip, or it has the rest alone. */
 static bool first_trip(struct asked *a)
 {
     const struct ecc_gateway *g = &a->gateway->u.gateway;
@@ -366,7 +368,7 @@ static bool first_trip(struct asked *a)
         outcome = look_in_cache(a) ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS;
     }
     if (cache)
-        trip(a, cache, label, outcome);
+        trip(a, cache, label, outcome)->maybe = g->limit && g->limit->lease && !strcmp(label, "limit");
     return a->hit;
 }
 

@@ -540,6 +540,8 @@ static void emit_limit(struct ecc_writer *w, const struct ecc_limit *limit)
         ecc_wl(w, ".cache = %s,", ecc_quote_c(w->arena, limit->cache->name));
     ecc_wl(w, ".per_second = %.17g,", limit->per_second);
     ecc_wl(w, ".burst = %d,", limit->burst);
+    if (limit->lease)
+        ecc_wl(w, ".lease = %d,", limit->lease);
     if (limit->per != ECC_PER_ADDRESS)
         ecc_wl(w, ".by_identity = true,");
     if (limit->per != ECC_PER_IDENTITY)

@@ -251,9 +251,11 @@ static const char *limit_text(struct ecc_arena *arena, const struct ecc_limit *l
 {
     static const char *const per[] = {"identity", "address", "identity or address"};
 
-    return limit ? ecc_arena_printf(arena, "%g/s burst %d per %s in %s, when-down %s", limit->per_second, limit->burst, per[limit->per],
-                                    limit->cache->name, limit->when_down_allow ? "allow" : "refuse")
-                 : "none";
+    if (!limit)
+        return "none";
+    return ecc_arena_printf(arena, "%g/s burst %d%s per %s in %s, when-down %s", limit->per_second, limit->burst,
+                            limit->lease ? ecc_arena_printf(arena, " lease %d", limit->lease) : "", per[limit->per], limit->cache->name,
+                            limit->when_down_allow ? "allow" : "refuse");
 }
 
 void ecc_compare_gateway(struct ecc_comparer *c, const struct ecc_node *old, const struct ecc_node *new_)

@@ -348,6 +348,8 @@ struct ecc_ast_limit {
     int64_t count;    /* in ... */
     int64_t period_ms;
     int64_t burst;
+    int64_t lease;    /* lease_span {0}: none is given */
+    struct ecc_span lease_span;
     enum ecc_limit_per per;
     struct ecc_name cache;
     bool when_down_allow;

@@ -55,14 +55,25 @@ void ecc_gateway_auth(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ec
     decl->u.gateway.auth = auth;
 }
 
-void ecc_gateway_limit(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_token rate, struct ecc_token burst,
-                       enum ecc_limit_per per, struct ecc_token cache, bool allow)
+struct ecc_ast_limit *ecc_quota(struct ecc_parser *p, struct ecc_token rate, struct ecc_token burst)
 {
     struct ecc_ast_limit *limit = ECC_NEW(p->arena, struct ecc_ast_limit);
 
-    ecc_once(p, decl->u.gateway.limit, k, "`limit`");
     ecc_rate(p, rate, &limit->count, &limit->period_ms);
     limit->burst = ecc_int(p, burst);
+    return limit;
+}
+
+void ecc_quota_lease(struct ecc_parser *p, struct ecc_ast_limit *limit, struct ecc_token lease)
+{
+    limit->lease = ecc_int(p, lease);
+    limit->lease_span = ecc_span_of(lease);
+}
+
+void ecc_gateway_limit(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_ast_limit *limit,
+                       enum ecc_limit_per per, struct ecc_token cache, bool allow)
+{
+    ecc_once(p, decl->u.gateway.limit, k, "`limit`");
     limit->per = per;
     limit->cache = ecc_ast_kebab(p, cache);
     limit->when_down_allow = allow;

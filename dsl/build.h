@@ -204,7 +204,9 @@ void ecc_saga_failed(struct ecc_parser *p, struct ecc_ast_decl *saga, struct ecc
 void ecc_gateway_listen(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_token port, bool tls);
 void ecc_gateway_auth(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_ast_remote *via,
     struct ecc_token cache, struct ecc_ast_keyed *while_);
-void ecc_gateway_limit(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_token rate, struct ecc_token burst,
+struct ecc_ast_limit *ecc_quota(struct ecc_parser *p, struct ecc_token rate, struct ecc_token burst);
+void ecc_quota_lease(struct ecc_parser *p, struct ecc_ast_limit *limit, struct ecc_token lease);
+void ecc_gateway_limit(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_ast_limit *limit,
     enum ecc_limit_per per, struct ecc_token cache, bool allow);
 struct ecc_ast_route *ecc_route_open(struct ecc_parser *p, struct ecc_token k, struct ecc_token method,
                                      struct ecc_token path); /* an error */

@@ -379,7 +379,7 @@ static void gateway_token(const struct shaper *s, const struct frame *top, size_
             clause(t, ECC_FMT_FILL, 2);
         break;
     case ECC_TOK_LIMIT:
-        if (ONE_OF(k, ECC_TOK_PER, ECC_TOK_IN, ECC_TOK_WHEN_DOWN))
+        if (ONE_OF(k, ECC_TOK_PER, ECC_TOK_IN, ECC_TOK_WHEN_DOWN)) /* burst and lease stay with the rate */
             clause(t, ECC_FMT_FILL, 2);
         break;
     }

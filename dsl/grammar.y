@@ -435,6 +435,7 @@ step(A) ::= step(A) UNDO(K) remote(R). { ecc_step_undo(p, A, K, R); }
 /* ------------------------------------------------------------------ gateways */
 
 %type gateway_body {struct ecc_ast_decl *}
+%type quota {struct ecc_ast_limit *}
 %type per {enum ecc_limit_per}
 %type when_down {bool}
 %type route {struct ecc_ast_route *}
@@ -447,12 +448,14 @@ gateway_body(A) ::= gateway_body(A) LISTEN(K) INT(N). { ecc_gateway_listen(p, A,
 gateway_body(A) ::= gateway_body(A) LISTEN(K) INT(N) TLS. { ecc_gateway_listen(p, A, K, N, true); }
 gateway_body(A) ::= gateway_body(A) AUTH(K) JWT VIA remote(R) CACHE DURATION(D). { ecc_gateway_auth(p, A, K, R, D, NULL); }
 gateway_body(A) ::= gateway_body(A) AUTH(K) JWT VIA remote(R) CACHE DURATION(D) WHILE keyed(C). { ecc_gateway_auth(p, A, K, R, D, C); }
-gateway_body(A) ::= gateway_body(A) LIMIT(K) RATE(R) BURST INT(N) PER per(W) IN any(C) WHEN_DOWN when_down(D). {
-    ecc_gateway_limit(p, A, K, R, N, W, C, D);
+gateway_body(A) ::= gateway_body(A) LIMIT(K) quota(Q) PER per(W) IN any(C) WHEN_DOWN when_down(D). {
+    ecc_gateway_limit(p, A, K, Q, W, C, D);
 }
 gateway_body(A) ::= gateway_body(A) route(R). { ecc_add_route(p, A, R); }
 gateway_body(A) ::= gateway_body(A) BAD.
 
+quota(A) ::= RATE(R) BURST INT(N). { A = ecc_quota(p, R, N); }
+quota(A) ::= RATE(R) BURST INT(N) LEASE INT(M). { A = ecc_quota(p, R, N); ecc_quota_lease(p, A, M); }
 per(A) ::= IDENTITY. { A = ECC_PER_IDENTITY; }
 per(A) ::= ADDRESS. { A = ECC_PER_ADDRESS; }
 per(A) ::= IDENTITY OR ADDRESS. { A = ECC_PER_IDENTITY_OR_ADDRESS; }

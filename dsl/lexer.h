@@ -31,8 +31,8 @@ struct ecc_source;
     X(IN, "in") X(ELSE, "else") X(FAIL, "fail") X(RETURN, "return") X(ACCEPT, "accept") X(NOT, "not") X(AND, "and") X(OR, "or")       \
     X(TRUE, "true") X(FALSE, "false") X(NULL, "null")                                                                                 \
     X(STEP, "step") X(DO, "do") X(UNDO, "undo") X(DONE, "done") X(FAILED, "failed")                                                   \
-    X(LISTEN, "listen") X(TLS, "tls") X(VIA, "via") X(WHILE, "while") X(LIMIT, "limit") X(BURST, "burst") X(PER, "per")               \
-    X(ADDRESS, "address") X(WHEN_DOWN, "when-down") X(ALLOW, "allow") X(REFUSE, "refuse") X(ROUTE, "route") X(PUBLIC, "public")       \
+    X(LISTEN, "listen") X(TLS, "tls") X(VIA, "via") X(WHILE, "while") X(LIMIT, "limit") X(BURST, "burst") X(LEASE, "lease")           \
+    X(PER, "per") X(ADDRESS, "address") X(WHEN_DOWN, "when-down") X(ALLOW, "allow") X(REFUSE, "refuse") X(ROUTE, "route") X(PUBLIC, "public")       \
     X(ALL, "all") X(REQUIRED, "required") X(OPTIONAL, "optional") X(ACCEPTED, "accepted") X(AT, "at") X(IDEMPOTENT, "idempotent")     \
     X(USE, "use") X(HTTP, "http") X(HTTPS, "https") X(TIMEOUT, "timeout") X(BREAKER, "breaker") X(TRIP, "trip")                       \
     X(CONSECUTIVE, "consecutive") X(TIMEOUTS, "timeouts") X(FAILURES, "failures") X(OPEN, "open") X(PROBE, "probe")                   \

@@ -398,6 +398,7 @@ static unsigned scan(struct lexer *l)
         "while"           { TOKEN(ECC_TOK_WHILE); }
         "limit"           { TOKEN(ECC_TOK_LIMIT); }
         "burst"           { TOKEN(ECC_TOK_BURST); }
+        "lease"           { TOKEN(ECC_TOK_LEASE); }
         "per"             { TOKEN(ECC_TOK_PER); }
         "address"         { TOKEN(ECC_TOK_ADDRESS); }
         "when-down"       { TOKEN(ECC_TOK_WHEN_DOWN); }

@@ -251,7 +251,13 @@ struct ecc_saga { /* one version of it */
 
 enum ecc_limit_per { ECC_PER_IDENTITY, ECC_PER_ADDRESS, ECC_PER_IDENTITY_OR_ADDRESS };
 
-struct ecc_limit { double per_second; int burst; enum ecc_limit_per per; const struct ecc_node *cache; bool when_down_allow; };
+struct ecc_limit {
+    double per_second;
+    int burst, lease; /* lease: how many a gateway's process takes at once; 0: each request its own */
+    enum ecc_limit_per per;
+    const struct ecc_node *cache;
+    bool when_down_allow;
+};
 
 struct ecc_cache_ref { const struct ecc_keyspace *keyspace; const struct ecc_expr *key; const struct ecc_edge *edge; };
 

@@ -8,6 +8,7 @@
 #include "route_tree.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ fields that arguments ask for */
@@ -333,6 +334,15 @@ static void resolve_auth(struct ecc_resolver *r, const struct ecc_ast_auth *ast,
     ecc_resolve_keyed(r, verdict, ast->while_, &auth->while_);
 }
 
+/* Half of the burst at most, so that two gateways can each have tokens of one client. */
+static void resolve_lease(struct ecc_resolver *r, const struct ecc_ast_limit *ast, struct ecc_limit *limit)
+{
+    if (ast->burst < 4)
+        ecc_diag(r->diags, ECC_E_RANGE, ast->lease_span, "a burst with a `lease` is %" PRId64 ", but it must be at least 4", ast->burst);
+    else if (ecc_in_range(r, ast->lease, 2, ast->burst / 2, ast->lease_span, "a lease"))
+        limit->lease = (int)ast->lease;
+}
+
 static void resolve_limit(struct ecc_resolver *r, const struct ecc_ast_limit *ast, struct ecc_node *node)
 {
     struct ecc_limit *limit = ECC_NEW(r->arena, struct ecc_limit);
@@ -344,7 +354,8 @@ static void resolve_limit(struct ecc_resolver *r, const struct ecc_ast_limit *as
     limit->when_down_allow = ast->when_down_allow;
     limit->cache = ecc_lookup_kind(r, &ast->cache, ECC_NODE_CACHE);
     ecc_in_range(r, ast->count, 1, 1000000, ast->span, "a rate");
-    ecc_in_range(r, ast->burst, 1, 1000000, ast->span, "a burst");
+    if (ecc_in_range(r, ast->burst, 1, 1000000, ast->span, "a burst") && ast->lease_span.end)
+        resolve_lease(r, ast, limit);
     if (limit->cache)
         ecc_need_edge(r, node, limit->cache, ast->cache.span, "{ }");
     if (ast->per != ECC_PER_ADDRESS && !node->u.gateway.auth)

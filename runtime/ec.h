@@ -502,7 +502,12 @@ struct ec_route_node {
     const struct ec_route *const *routes; /* that end here, by method; NULL-terminated, or NULL */
 };
 
-struct ec_limit { const char *cache; double per_second; int burst; bool by_identity, by_address; bool when_down_allow; };
+struct ec_limit {
+    const char *cache;
+    double per_second;
+    int burst, lease; /* lease: tokens that are taken at once; 0: each request takes its own */
+    bool by_identity, by_address, when_down_allow;
+};
 
 struct ec_gateway_auth {
     const struct ec_program *program; /* in: {token}; out: the identity */

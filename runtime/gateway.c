@@ -1,8 +1,8 @@
 /* The only way in: a request from outside becomes the task of a route's program, or a refusal.
  *
  * read -> route -> one round trip to Redis (limit, the session of a known token, the cached value of a public GET) -> token -> keyspace
- * or program -> reply. What is wrong with the parameters is found first, since reading them costs least, and told last: a caller who
- * may not come in isn't told what a route expects.
+ * or program -> reply. A limit with a lease may need none (lease.c). What is wrong with the parameters is found first, since reading them
+ * costs least, and told last: a caller who may not come in isn't told what a route expects.
  *
  * Nothing of the request goes on as it came: the program's calls are written anew from the frame, so no header from outside reaches a service.
  *
@@ -135,6 +135,8 @@ static void on_limit(void *data, const struct ec_limit_verdict *verdict)
 
     request->limit = *verdict;
     request->limited = true;
+    if (verdict->local)
+        request->limit_asked = false;
     if (--request->pending == 0)
         after_redis(request);
 }
@@ -151,15 +153,14 @@ static void on_identity_limit(void *data, const struct ec_limit_verdict *verdict
 
 static void take(struct gw_request *request, bool identity, void (*done)(void *data, const struct ec_limit_verdict *verdict))
 {
-    struct ec_buf who = {0};
+    struct ec_str kind = identity ? EC_STR("identity/") : EC_STR("address/");
+    struct ec_str name = identity ? request->verdict->subject : ec_str_of(request->http->peer);
+    char *who = ec_arena_alloc(request->task->arena, kind.n + name.n);
 
-    ec_buf_str(&who, identity ? "identity/" : "address/");
-    if (identity)
-        ec_buf_add(&who, request->verdict->subject.p, request->verdict->subject.n);
-    else
-        ec_buf_str(&who, request->http->peer);
-    ec_limiter_take(gateway.of->limit, (struct ec_str){who.p, who.n}, done, request);
-    ec_buf_free(&who);
+    memcpy(who, kind.p, kind.n);
+    if (name.n)
+        memcpy(who + kind.n, name.p, name.n);
+    ec_limiter_take(gateway.of->limit, (struct ec_str){who, kind.n + name.n}, done, request); /* which may have answered and be gone */
 }
 
 static void fill_identity(struct gw_request *request)
@@ -428,6 +429,7 @@ static void gateway_stop(struct ec_app *app)
     if (gw_in_flight() == 0) { /* otherwise the drain's time is over, and what is in flight still uses the tables until the process ends */
         gw_auth_close();
         gw_cache_close();
+        ec_limiter_close();
         gw_routes_close();
         gw_reply_close();
     }

@@ -4,29 +4,30 @@
  *
  * When Redis does not answer, the limit's `when down` decides; nothing is counted then.
  */
-#include "limiter.h"
+#include "lease.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
-#include "redis.h"
 
-/* Returns allowed, tokens left, microseconds until full, microseconds until the next. Numbers stay below 2^53. */
+/* Takes as many tokens as are wanted and there; none is a refusal. Returns how many, tokens left, microseconds until full, microseconds
+ * until the next. Numbers stay below 2^53. */
 static struct ec_redis_script take_script = {
     .text = "local t = redis.call('TIME')\n"
             "local now = tonumber(t[1]) * 1000000 + tonumber(t[2])\n"
-            "local token, size = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
+            "local token, size, want = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\n"
             "local full = tonumber(redis.call('GET', KEYS[1]) or now) or now\n"
             "if full < now then full = now end\n"
             "if full > now + size then full = now + size end\n"
-            "local next = full + token\n"
-            "if next - now > size then\n"
-            "  return {0, 0, full - now, next - now - size}\n"
+            "if full + token - now > size then\n"
+            "  return {0, 0, full - now, full + token - now - size}\n"
             "end\n"
+            "local take = math.min(want, math.floor((size - (full - now)) / token))\n"
+            "local next = full + take * token\n"
             "redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000) + 1)\n"
-            "return {1, math.floor((size - (next - now)) / token), next - now, 0}\n",
+            "return {take, math.floor((size - (next - now)) / token), next - now, 0}\n",
 };
 
 struct take {
@@ -35,11 +36,13 @@ struct take {
     void *data;
 };
 
-static struct ec_metric *allowed, *refused, *unknown;
+static struct ec_metric *allowed, *refused, *unknown, *local;
 
-static void count(const struct ec_limit_verdict *verdict)
+void ec_limiter_count(const struct ec_limit_verdict *verdict)
 {
     ec_metric_add(!verdict->known ? unknown : verdict->allowed ? allowed : refused, 1);
+    if (verdict->local)
+        ec_metric_add(local, 1);
 }
 
 void ec_limiter_open(void)
@@ -54,56 +57,90 @@ void ec_limiter_open(void)
         *to[i] = ec_metric(EC_COUNTER, "ec_limiter_requests_total", "Requests that a limit was asked for, by verdict", labels.p);
     }
     ec_buf_free(&labels);
+    local = ec_metric(EC_COUNTER, "ec_limiter_local_total", "Requests that a limit with a lease decided without asking Redis", "");
 }
 
-static int64_t seconds(int64_t us)
+void ec_limiter_close(void)
+{
+    ec_lease_close();
+}
+
+int64_t ec_limiter_seconds(int64_t us)
 {
     return (us + 999999) / 1000000;
+}
+
+int64_t ec_limiter_token_us(const struct ec_limit *limit)
+{
+    int64_t us = llround(1e6 / limit->per_second);
+
+    return us > 0 ? us : 1;
+}
+
+void ec_limiter_ask(const struct ec_limit *limit, struct ec_str who, int want, ec_redis_done *done, void *data)
+{
+    struct ec_buf key = {0};
+    char token[24], size[24], wanted[24];
+    int64_t token_us = ec_limiter_token_us(limit);
+
+    ec_redis_script_add(&take_script);
+    ec_buf_str(&key, "limit:");
+    ec_buf_add(&key, who.p, who.n);
+    ec_redis_eval(&take_script, 5,
+                  (const struct ec_str[]){EC_STR("1"),
+                                          {key.p, key.n},
+                                          {token, ec_int_format(token_us, token)},
+                                          {size, ec_int_format(token_us * limit->burst, size)},
+                                          {wanted, ec_int_format(want, wanted)}},
+                  done, data);
+    ec_buf_free(&key);
+}
+
+bool ec_limiter_granted(const struct ec_redis_reply *reply, struct ec_limit_grant *grant)
+{
+    static uint64_t said_ms;
+
+    if (reply && reply->type == EC_REDIS_ARRAY && reply->n == 4) {
+        *grant = (struct ec_limit_grant){reply->items[0].i, reply->items[1].i, reply->items[2].i, reply->items[3].i};
+        return true;
+    }
+    if (reply && uv_now(ec_app.loop) - said_ms > 10000) { /* not a script of ours, or a server that can't write */
+        said_ms = uv_now(ec_app.loop);
+        ec_log(EC_LOG_ERROR, NULL, "the limiter's script failed", EC_L_TEXT("why", reply->text));
+    }
+    return false;
 }
 
 static void on_taken(void *data, const struct ec_redis_reply *reply)
 {
     struct take take = *(struct take *)data;
     struct ec_limit_verdict verdict = {.allowed = take.limit->when_down_allow, .retry_s = 1};
-    static uint64_t said_ms;
+    struct ec_limit_grant grant;
 
     free(data);
-    if (reply && reply->type == EC_REDIS_ARRAY && reply->n == 4) {
+    if (ec_limiter_granted(reply, &grant)) {
         verdict.known = true;
-        verdict.allowed = reply->items[0].i == 1;
-        verdict.remaining = reply->items[1].i;
-        verdict.reset_s = seconds(reply->items[2].i);
-        verdict.retry_s = seconds(reply->items[3].i);
-        if (verdict.retry_s < 1)
-            verdict.retry_s = 1;
-    } else if (reply && uv_now(ec_app.loop) - said_ms > 10000) { /* not a script of ours, or a server that can't write */
-        said_ms = uv_now(ec_app.loop);
-        ec_log(EC_LOG_ERROR, NULL, "the limiter's script failed", EC_L_TEXT("why", reply->text));
+        verdict.allowed = grant.n == 1;
+        verdict.remaining = grant.left;
+        verdict.reset_s = ec_limiter_seconds(grant.full_us);
+        verdict.retry_s = grant.retry_us > 0 ? ec_limiter_seconds(grant.retry_us) : 1;
     }
-    count(&verdict);
+    ec_limiter_count(&verdict);
     take.done(take.data, &verdict);
 }
 
 void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*done)(void *data, const struct ec_limit_verdict *verdict),
                      void *data)
 {
-    struct take *take = malloc(sizeof(*take));
-    struct ec_buf key = {0};
-    char token[24], size[24];
-    double token_us = 1e6 / limit->per_second;
-    struct ec_str args[4] = {EC_STR("1")};
+    struct take *take;
 
+    if (limit->lease && ec_lease_take(limit, who, done, data))
+        return;
+    take = malloc(sizeof(*take));
     if (!take)
         abort();
-    ec_redis_script_add(&take_script);
     *take = (struct take){limit, done, data};
-    ec_buf_str(&key, "limit:");
-    ec_buf_add(&key, who.p, who.n);
-    args[1] = (struct ec_str){key.p, key.n};
-    args[2] = (struct ec_str){token, ec_int_format(llround(token_us) > 0 ? llround(token_us) : 1, token)};
-    args[3] = (struct ec_str){size, ec_int_format(llround(token_us) > 0 ? llround(token_us) * limit->burst : limit->burst, size)};
-    ec_redis_eval(&take_script, 4, args, on_taken, take);
-    ec_buf_free(&key);
+    ec_limiter_ask(limit, who, 1, on_taken, take);
 }
 
 void ec_limiter_headers(struct ec_buf *buf, const struct ec_limit *limit, const struct ec_limit_verdict *verdict)

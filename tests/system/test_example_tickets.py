@@ -239,7 +239,9 @@ def test_the_scheduler_and_the_fans_at_once(system):
 
 
 def test_scenarios(system):
+    before = system.counted("web", "ec_limiter_local_total")
     as_derived(system)
+    assert system.counted("web", "ec_limiter_local_total") > before, "some round trips had no limit in them, which is as derived, too"
     load = system.ecomc("load", "ticket-sold", "--rate", "1", "--count", "1", "--strict")  # its identity asks at both gateways
     assert load.returncode == 0, load.stdout + load.stderr
 

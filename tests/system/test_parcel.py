@@ -44,6 +44,20 @@ def test_cache_and_errors(system):
     assert system.request("GET", "/loads?at_least=-1").status == 422
 
 
+def test_tokens_of_the_limit_come_by_the_lease(system):
+    def counts():
+        told = system.metrics("front-desk")
+        return [sum(value for key, value in told.items() if key.partition("{")[0] == family)
+                for family in ("ec_limiter_requests_total", "ec_limiter_local_total")]
+    before = counts()
+    replies = [system.request("GET", "/loads") for _ in range(40)]
+    assert {r.status for r in replies} == {200} and all(r.headers["ratelimit-policy"] == '"default";q=100;w=2' for r in replies), replies
+    left = [int(r.headers["ratelimit"].split("r=")[1].split(";")[0]) for r in replies]
+    assert all(0 < n < 100 for n in left), left
+    counted, local = (now - then for now, then in zip(counts(), before))
+    assert counted == 40 and local >= 32, f"of {counted} requests {local} needed no message"
+
+
 def test_key_is_remembered(system):
     body = {"label": "Table", "weight_grams": 20000}
     replies = [system.request("POST", "/parcels", body, headers={"Idempotency-Key": "k-1"}) for _ in range(3)]

@@ -28,8 +28,25 @@ static struct {
     const struct ecc_hop *left_out, *doubled, *otherwise, *swapped; /* swapped: comes after its next sibling */
     int loops;                                                      /* how often those of a loop come */
     bool without_maybe;
+    bool at_hand; /* tokens of the limit */
     uint64_t pause_us; /* between requests */
 } act;
+
+static bool leased; /* the gateway's limit gets a lease */
+
+static void put_lease(char *text, size_t *n)
+{
+    static const char lease[] = " lease 20";
+    char *at;
+
+    text[*n] = '\0';
+    at = strstr(text, "burst 200");
+    assert_non_null(at);
+    at += strlen("burst 200");
+    memmove(at + sizeof lease - 1, at, strlen(at) + 1);
+    memcpy(at, lease, sizeof lease - 1);
+    *n += sizeof lease - 1;
+}
 
 static const struct ecc_model *compile(const char *path)
 {
@@ -42,6 +59,8 @@ static const struct ecc_model *compile(const char *path)
     assert_non_null(file);
     n = fread(text, 1, (1 << 20) - 1, file);
     fclose(file);
+    if (leased)
+        put_lease(text, &n);
     assert_int_equal(ecc_source_init(&source, &arena, path, text, n, &at), ECC_SOURCE_OK);
     const struct ecc_model *model = ecc_compile(&arena, &source, &diags);
     assert_non_null(model);
@@ -97,6 +116,11 @@ static void act_one(const struct ecc_hop *hop, const char *parent, const char *l
         clock_us += act.pause_us;
 }
 
+static bool with_limit(const struct ecc_hop *hop)
+{
+    return hop->kind == ECC_HOP_CACHE && !strncmp(hop->label, "limit, ", 7);
+}
+
 static void act_all(const struct ecc_hops *hops, const char *parent)
 {
     for (size_t i = 0; i < hops->n; i++) {
@@ -109,7 +133,7 @@ static void act_all(const struct ecc_hops *hops, const char *parent)
             hop = hops->items[++i];
         }
         for (int k = 0; k < times; k++)
-            act_one(hop, parent, hop->label);
+            act_one(hop, parent, hop->label + (act.at_hand && with_limit(hop) ? 7 : 0));
         if (then)
             act_one(then, parent, then->label);
         if (hop == act.doubled)
@@ -227,6 +251,7 @@ static void each_scenario(const char *path)
             begin_act();
             act.loops = variant;
             act.without_maybe = variant % 2;
+            act.at_hand = leased && variant % 2;
             struct ecc_differences differences = played(model, derived);
             for (size_t k = 0; k < differences.n; k++)
                 print_message("%s: %s\n", ecc_difference_name(differences.items[k].kind), differences.items[k].text);
@@ -244,6 +269,39 @@ static void shop(void **state)
 {
     (void)state;
     each_scenario(SOURCE_ROOT "/topology.ecom");
+}
+
+/* Whether the gateway has tokens at hand makes no difference. */
+static void leased_shop(void **state)
+{
+    (void)state;
+    leased = true;
+    each_scenario(SOURCE_ROOT "/topology.ecom");
+    leased = false;
+}
+
+/* ... but without a lease it can't have any. */
+static void limit_unasked(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    const struct ecc_model *model = compile(SOURCE_ROOT "/topology.ecom");
+    for (size_t i = 0; i < model->nscenarios; i++) {
+        const struct ecc_derived *derived = ecc_derive(&arena, model, model->scenarios[i]);
+        size_t with = 0;
+        for (size_t k = 0; k < derived->hops.n; k++)
+            for (size_t m = 0; m < derived->hops.items[k]->hops.n; m++)
+                with += with_limit(derived->hops.items[k]->hops.items[m]);
+        begin_act();
+        act.at_hand = true;
+        struct ecc_differences differences = played(model, derived);
+        assert_int_equal(differences.n, 2 * with);
+        n += with;
+    }
+    assert_true(n > 2);
+    ecc_arena_free(&arena);
 }
 
 static void rides(void **state)
@@ -335,6 +393,7 @@ static void undo_again(void **state)
 /* The gateway may ask again who a token is, but not before its answer has run out, which it may have had before this trace. */
 static void verdict_again(void **state)
 {
+    const bool at_hand = leased; /* neither limit nor session is asked for: there is no round trip */
     static const uint64_t pauses[] = {0, 4000000, 5100000}, told[] = {0, 16000000, 14900000};
     const struct ecc_model *model;
 
@@ -352,9 +411,9 @@ static void verdict_again(void **state)
         uint64_t verdict_us = 0;
         limit.label = "limit";
         children[0] = &limit;
-        children[1] = auth;
-        memcpy(children + 2, saved.items + 1, (saved.n - 1) * sizeof *children);
-        second->hops = (struct ecc_hops){children, saved.n + 1, 16};
+        children[!at_hand] = auth;
+        memcpy(children + 1 + !at_hand, saved.items + 1, (saved.n - 1) * sizeof *children);
+        second->hops = (struct ecc_hops){children, saved.n + !at_hand, 16};
         begin_act();
         act.pause_us = pauses[i];
         traces = ecc_traces_new(64 << 20);
@@ -363,14 +422,14 @@ static void verdict_again(void **state)
         ecc_trace_compare(&arena, derived, ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id)),
                           &verdict_us, &differences);
         ecc_traces_free(traces);
-        assert_int_equal(differences.n, i < 2 ? 3 : 0); /* another label is one more and one less; and the question */
+        assert_int_equal(differences.n, i == 2 ? 0 : at_hand ? 2 : 3); /* another label is one more and one less; and the question */
 
         struct ecc_derived alone = *derived;
         alone.hops = (struct ecc_hops){&second, 1, 1};
         begin_act();
         clock_us = 20000000;
         traces = ecc_traces_new(64 << 20);
-        second->hops = (struct ecc_hops){children, saved.n + 1, 16};
+        second->hops = (struct ecc_hops){children, saved.n + !at_hand, 16};
         act_all(&alone.hops, "ffffffffffffffff");
         second->hops = saved;
         differences = (struct ecc_differences){0};
@@ -378,19 +437,29 @@ static void verdict_again(void **state)
         ecc_trace_compare(&arena, &alone, ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id)),
                           &verdict_us, &differences);
         ecc_traces_free(traces);
-        assert_int_equal(differences.n, i < 2 ? 3 : 0);
+        assert_int_equal(differences.n, i == 2 ? 0 : at_hand ? 2 : 3);
         assert_in_range(verdict_us, 20000000, 20001000);
     }
     ecc_arena_free(&arena);
+}
+
+static void verdict_again_at_hand(void **state)
+{
+    leased = true;
+    verdict_again(state);
+    leased = false;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shop),
+        cmocka_unit_test(leased_shop),
+        cmocka_unit_test(limit_unasked),
         cmocka_unit_test(rides),
         cmocka_unit_test(undo_again),
         cmocka_unit_test(verdict_again),
+        cmocka_unit_test(verdict_again_at_hand),
     };
 
     return cmocka_run_group_tests_name("compare", tests, NULL, NULL);

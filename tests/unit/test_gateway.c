@@ -167,6 +167,39 @@ static void test_limit(void **state)
     assert_has("r=2;");
 }
 
+static void test_lease(void **state)
+{
+    struct ec_metric *local = ec_metric(EC_COUNTER, "ec_limiter_local_total", "", "");
+    double before = ec_metric_value(local);
+
+    (void)state;
+    limit.per_second = 0.1;
+    limit.burst = 6;
+    limit.lease = 3;
+    REDIS(EC_STR("SET"), EC_STR("sessions:e1"), EC_STR("{}"));
+    for (int i = 5; i >= 0; i--) {
+        char left[32];
+        snprintf(left, sizeof(left), "RateLimit: \"default\";r=%d;", i);
+        assert_int_equal(ask(i == 3 ? "GET /v1/me" : "GET /v1/things", i == 3 ? "authorization: Bearer good-e1\r\n" : NULL, NULL), 200);
+        assert_has(left);
+    }
+    assert_int_equal(ask("GET /v1/things", NULL, NULL), 429);
+    assert_has("Retry-After: ");
+    assert_int_equal(ask("GET /v1/things?limit=0", NULL, NULL), 429);
+    assert_int_equal(ask("GET /v1/things/top", NULL, NULL), 429); /* though the keyspace is asked for it */
+    assert_int_equal((int)(ec_metric_value(local) - before), 4 + 2);
+    assert_int_equal(ask("GET /v1/me", "authorization: Bearer good-e1\r\n", NULL), 200); /* known: its own bucket, and the session with it */
+    assert_int_equal(ask("GET /v1/me", "authorization: Bearer good-e1\r\n", NULL), 200); /* the session alone */
+    assert_has("r=4;");
+    REDIS(EC_STR("DEL"), EC_STR("sessions:e1"));
+    assert_int_equal(ask("GET /v1/me", "authorization: Bearer good-e1\r\n", NULL), 200);
+    assert_int_equal(auth_calls, 2); /* it was seen to be gone */
+    limit.by_address = false; /* by identity alone: a token that is not known is counted by what it turns out to be */
+    assert_int_equal(ask("GET /v1/me", "authorization: Bearer good-f2\r\n", NULL), 200);
+    assert_int_equal(ask("GET /v1/me", "authorization: Bearer good-f2\r\n", NULL), 200);
+    assert_has("r=4;");
+}
+
 static void test_redis_away(void **state)
 {
     (void)state;
@@ -497,8 +530,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_routes), TEST(test_literal_shadows_by_method), TEST(test_parameters), TEST(test_bodies), TEST(test_trace),
         TEST(test_no_token), TEST(test_verdict_is_kept_while_the_session_is_there), TEST(test_one_question_a_token), TEST(test_auth_away),
-        TEST(test_limit), TEST(test_client_keys), TEST(test_accepted), TEST(test_failures), TEST(test_cache), TEST(test_cache_of_an_identity),
-        TEST(test_cache_behind_a_session), TEST(test_stampede),
+        TEST(test_limit), TEST(test_lease), TEST(test_client_keys), TEST(test_accepted), TEST(test_failures), TEST(test_cache),
+        TEST(test_cache_of_an_identity), TEST(test_cache_behind_a_session), TEST(test_stampede),
         TEST(test_failed_fetch_is_told_to_all_and_not_stored), TEST(test_drop_during_a_fetch), TEST(test_admin), TEST(test_redis_away),
         TEST(test_redis_away_joins_no_earlier_fetch), TEST(test_redis_away_a_failure_is_not_passed_on),
     };

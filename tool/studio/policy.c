@@ -67,7 +67,8 @@ static void put_gateway(struct policy *p, const struct ecc_gateway *g)
         PUT(p, "auth", "by %s.%s, kept for %s", g->auth->via->u.call.edge->to->name, g->auth->via->u.call.op->name,
             duration(p, g->auth->cache_ms));
     if (g->limit)
-        PUT(p, "limit", "%g/s, burst %d, per %s%s", g->limit->per_second, g->limit->burst, per[g->limit->per],
+        PUT(p, "limit", "%g/s, burst %d%s, per %s%s", g->limit->per_second, g->limit->burst,
+            g->limit->lease ? ecc_arena_printf(p->w->arena, ", lease %d", g->limit->lease) : "", per[g->limit->per],
             !g->limit->cache            ? ""
             : g->limit->when_down_allow ? ", allowed while its cache is down"
                                         : ", refused while its cache is down");

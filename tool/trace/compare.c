@@ -29,6 +29,7 @@ struct sides {
     bool *found;                  /* of each derived one */
     bool asked_again;             /* the gateway's verdict had run out */
     const struct ecc_auth *auth;
+    bool leases;                  /* the gateway's limit */
 };
 
 static const size_t NONE = (size_t)-1;
@@ -103,6 +104,12 @@ static bool without_session(const struct ecc_auth *auth, const char *derived, co
     return before >= 2 && strlen(recorded) == before - 2 && !strncmp(recorded, derived, before - 2);
 }
 
+/* Tokens of a limit that the gateway has at hand are in no message. */
+static bool without_limit(const struct sides *s, const char *derived, const char *recorded)
+{
+    return s->leases && !strncmp(derived, "limit, ", 7) && !strcmp(derived + 7, recorded);
+}
+
 static bool same_message(const struct sides *s, const struct ecc_hop *derived, const struct ecc_hop *recorded)
 {
     if (derived->kind != recorded->kind || strcmp(derived->from->name, recorded->from->name) != 0)
@@ -113,7 +120,8 @@ static bool same_message(const struct sides *s, const struct ecc_hop *derived, c
         return true;
     if (derived->kind == ECC_HOP_REQUEST)
         return route_fits(recorded->label, derived->label);
-    return s->asked_again && derived->kind == ECC_HOP_CACHE && without_session(s->auth, derived->label, recorded->label);
+    return derived->kind == ECC_HOP_CACHE && (without_limit(s, derived->label, recorded->label) ||
+                                              (s->asked_again && without_session(s->auth, derived->label, recorded->label)));
 }
 
 /* What the derivation does not say of an end (the error that an attempt in between is seen as) may be anything. */
@@ -173,6 +181,12 @@ static bool verdict_ran_out(const struct sides *s, const struct ecc_hop *recorde
 static bool waits_in_the_outbox(const struct ecc_hop *derived)
 {
     return derived->kind == ECC_HOP_PUBLISH && derived->outcome == ECC_HOP_IS_REFUSED;
+}
+
+/* Neither the limit, which had tokens at hand, nor the session of a token that was not remembered any more. */
+static bool nothing_to_ask(const struct sides *s, const struct ecc_hop *derived)
+{
+    return s->leases && s->asked_again && derived->kind == ECC_HOP_CACHE && without_session(s->auth, derived->label, "limit");
 }
 
 /* ------------------------------------------------------------------ order */
@@ -296,6 +310,8 @@ static void compare_lists(struct comparing *c, const struct ecc_hop *parent, con
     s.found = ECC_NEW_ARRAY(c->arena, bool, derived->n + 1);
     if (request)
         look_at_verdict(c, &s, request);
+    s.leases = request && request->to && request->to->kind == ECC_NODE_GATEWAY && request->to->u.gateway.limit &&
+               request->to->u.gateway.limit->lease;
     for (size_t i = 0; i < recorded->n; i++) {
         size_t at = s.of_recorded[i] = partner(&s, recorded->items[i]);
         if (at != NONE) {
@@ -305,7 +321,7 @@ static void compare_lists(struct comparing *c, const struct ecc_hop *parent, con
     }
     for (size_t i = 0; i < derived->n; i++) {
         const struct ecc_hop *hop = derived->items[i];
-        if (!s.found[i] && !hop->maybe && !hop->many && !waits_in_the_outbox(hop))
+        if (!s.found[i] && !hop->maybe && !hop->many && !waits_in_the_outbox(hop) && !nothing_to_ask(&s, hop))
             tell(c, ECC_DIFFERENCE_MISSING, hop, NULL,
                  ecc_arena_printf(c->arena, "%s (%s) was not seen%s", way(c->arena, hop), end_of(c->arena, hop), below(c->arena, &s)));
     }

@@ -68,6 +68,7 @@ static const struct ec_limit limit = {
     .cache = "memo",
     .per_second = 50,
     .burst = 100,
+    .lease = 10,
     .by_identity = true,
     .by_address = true,
     .when_down_allow = true,
