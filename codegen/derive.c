@@ -144,37 +144,6 @@ struct ecc_hop *ecc_derive_hop(struct ecc_derive *d, const struct ecc_at *at, en
     return hop;
 }
 
-/* ------------------------------------------------------------------ caches */
-
-bool ecc_derive_cache_down(const struct ecc_derive *d, const struct ecc_node *cache)
-{
-    return ecc_derive_assumed(d, ECC_ASSUME_DOWN, cache) || ecc_derive_assumed(d, ECC_ASSUME_HANGS, cache);
-}
-
-const struct ecc_known *ecc_derive_cached(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key)
-{
-    const char *text = ecc_known_print(d->arena, key);
-
-    for (size_t i = 0; i < d->scenario->nassumes; i++)
-        if (d->scenario->assumes[i].keyspace == keyspace && ecc_derive_holds(d, &d->scenario->assumes[i]))
-            d->met[i] = true;
-    for (size_t i = d->cache.n; i-- > 0;)
-        if (d->cache.items[i].keyspace == keyspace && strcmp(d->cache.items[i].key, text) == 0)
-            return d->cache.items[i].value;
-    for (size_t i = 0; i < d->scenario->nassumes; i++)
-        if (d->scenario->assumes[i].kind == ECC_ASSUME_HOLDS && d->scenario->assumes[i].keyspace == keyspace &&
-            ecc_derive_holds(d, &d->scenario->assumes[i]))
-            return ecc_known_row(d->arena, keyspace->value, keyspace->name);
-    return NULL;
-}
-
-void ecc_derive_keep(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key, const struct ecc_known *value)
-{
-    struct ecc_cached cached = {keyspace, ecc_known_print(d->arena, key), value};
-
-    ECC_PUSH(d->arena, &d->cache, cached);
-}
-
 /* ------------------------------------------------------------------ a request as the client writes it */
 
 static const struct ecc_known *answer_value(struct ecc_derive *d, const struct ecc_sbx_value *v)
@@ -309,7 +278,7 @@ struct asked {
     struct ecc_env env;
     const struct ecc_known *body; /* as the client wrote it */
     struct ecc_answer answer;
-    bool hit, miss;
+    bool hit, miss, near;
 };
 
 static const struct ecc_known *known_identity(const struct ecc_derive *d, const char *token)
@@ -320,25 +289,40 @@ static const struct ecc_known *known_identity(const struct ecc_derive *d, const 
     return NULL;
 }
 
-static void trip(struct asked *a, const struct ecc_node *cache, const char *label, enum ecc_hop_outcome outcome)
+static struct ecc_hop *trip(struct asked *a, const struct ecc_node *cache, const char *label, enum ecc_hop_outcome outcome)
 {
     struct ecc_hop *hop = ecc_derive_hop(a->d, &a->at, ECC_HOP_CACHE, cache, ecc_derive_edge(a->gateway, cache), label, a->route->span);
 
     hop->outcome = ecc_derive_cache_down(a->d, cache) ? ECC_HOP_IS_REFUSED : outcome;
+    return hop;
 }
 
 static bool look_in_cache(struct asked *a)
 {
     const struct ecc_cache_ref *ref = &a->route->cache;
-    const struct ecc_known *found = NULL;
+    const struct ecc_known *found =
+        ecc_derive_cached(a->d, a->gateway, ref->keyspace, ecc_env_eval(&a->env, ref->key), &a->near);
 
-    if (!ecc_derive_cache_down(a->d, ref->keyspace->cache))
-        found = ecc_derive_cached(a->d, ref->keyspace, ecc_env_eval(&a->env, ref->key));
     a->hit = found != NULL;
     a->miss = !found;
     if (found)
         a->answer = (struct ecc_answer){.value = found};
     return a->hit;
+}
+
+/* What the gateway has itself goes on while the cache is away; else its time may have passed. */
+static bool asks_cache(const struct asked *a)
+{
+    return !a->near || !ecc_derive_cache_down(a->d, a->route->cache.keyspace->cache);
+}
+
+static void get_trip(struct asked *a, const char *before, enum ecc_hop_outcome outcome)
+{
+    const struct ecc_keyspace *keyspace = a->route->cache.keyspace;
+    struct ecc_hop *hop = trip(a, keyspace->cache, ecc_arena_printf(a->d->arena, "%sget %s", before, keyspace->name), outcome);
+
+    hop->near = a->hit && keyspace->near_ms ? keyspace : NULL;
+    hop->maybe = hop->near && !*before;
 }
 
 /* One round trip for the limit, the session of a token that is known, and the value of a public read. */
@@ -349,6 +333,7 @@ static bool first_trip(struct asked *a)
     const struct ecc_node *cache = NULL;
     enum ecc_hop_outcome outcome = ECC_HOP_IS_OK;
     const char *label = "";
+    bool get = false;
 
     if (g->limit && g->limit->cache) {
         cache = g->limit->cache;
@@ -359,12 +344,13 @@ static bool first_trip(struct asked *a)
         label = ecc_arena_printf(a->d->arena, "%s%sget %s", label, *label ? ", " : "", g->auth->while_.keyspace->name);
     }
     if (a->route->cache.keyspace && !a->route->auth) {
-        cache = a->route->cache.keyspace->cache;
-        label = ecc_arena_printf(a->d->arena, "%s%sget %s", label, *label ? ", " : "", a->route->cache.keyspace->name);
         outcome = look_in_cache(a) ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS;
+        get = asks_cache(a);
     }
-    if (cache)
-        trip(a, cache, label, outcome);
+    if (cache && !get)
+        trip(a, cache, label, ECC_HOP_IS_OK);
+    else if (get)
+        get_trip(a, ecc_arena_printf(a->d->arena, "%s%s", label, *label ? ", " : ""), outcome);
     return a->hit;
 }
 
@@ -423,8 +409,8 @@ static void run_route(struct asked *a)
         return;
     if (route->auth && route->cache.keyspace) {
         bool hit = look_in_cache(a);
-        trip(a, route->cache.keyspace->cache, ecc_arena_printf(a->d->arena, "get %s", route->cache.keyspace->name),
-             hit ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS);
+        if (asks_cache(a))
+            get_trip(a, "", hit ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS);
         if (hit)
             return;
     }
@@ -580,9 +566,8 @@ const struct ecc_derived *ecc_derive(struct ecc_arena *arena, const struct ecc_m
     play_given(&d, derived, token, bearer, same);
     d.nhops = 0;
     for (size_t i = 0; i < scenario->nassumes; i++) /* what is assumed of a cache is from now on */
-        for (size_t k = 0; k < d.cache.n; k++)
-            if (scenario->assumes[i].kind == ECC_ASSUME_MISSES && d.cache.items[k].keyspace == scenario->assumes[i].keyspace)
-                d.cache.items[k].value = NULL;
+        if (scenario->assumes[i].kind == ECC_ASSUME_MISSES)
+            ecc_derive_forget(&d, scenario->assumes[i].keyspace);
     d.breakers.n = 0;
     for (int i = 0; i < scenario->when->times && !d.cut; i++)
         ask(&d, scenario->when, &derived->hops, token, bearer, same, &a);
