@@ -1,4 +1,4 @@
-/* A gateway of ten routes on a real Redis, its programs fakes that count, and a client of it. */
+/* A gateway of eleven routes on a real Redis, its programs fakes that count, and a client of it. */
 #ifndef GATEWAY_FIXTURE_H
 #define GATEWAY_FIXTURE_H
 
@@ -152,21 +152,26 @@ static const struct ec_route me_route = {.method = "GET", .path = "/v1/me", .aut
 
 static const struct ec_route near_route = {.method = "GET", .path = "/v1/near/{name}", .program = &route_program, .path_params = &name_record,
                                            .path_offset = offsetof(struct frame, path), .status = 200, .cache = &near_cache};
+static const struct ec_route mine_route = {.method = "GET", .path = "/v1/mine/{name}", .auth = true, .program = &route_program,
+                                           .path_params = &name_record, .path_offset = offsetof(struct frame, path),
+                                           .identity_offset = offsetof(struct frame, identity), .status = 200, .cache = &near_cache};
 
 static const struct ec_route_node nodes[] = {
     [0] = {.first = 1, .nchildren = 1},
-    [1] = {.segment = "v1", .first = 2, .nchildren = 4},
-    [2] = {.segment = "ids", .any = 6},
+    [1] = {.segment = "v1", .first = 2, .nchildren = 5},
+    [2] = {.segment = "ids", .any = 7},
     [3] = {.segment = "me", .routes = (const struct ec_route *const[]){&me_route, NULL}},
-    [4] = {.segment = "near", .any = 9},
-    [5] = {.segment = "things", .first = 7, .nchildren = 1, .any = 8, .routes = (const struct ec_route *const[]){&list_route, &make_route, NULL}},
-    [6] = {.routes = (const struct ec_route *const[]){&id_route, NULL}},
-    [7] = {.segment = "top", .routes = (const struct ec_route *const[]){&top_route, &reset_route, NULL}},
-    [8] = {.routes = (const struct ec_route *const[]){&get_route, NULL}},
-    [9] = {.routes = (const struct ec_route *const[]){&near_route, NULL}},
+    [4] = {.segment = "mine", .any = 11},
+    [5] = {.segment = "near", .any = 10},
+    [6] = {.segment = "things", .first = 8, .nchildren = 1, .any = 9, .routes = (const struct ec_route *const[]){&list_route, &make_route, NULL}},
+    [7] = {.routes = (const struct ec_route *const[]){&id_route, NULL}},
+    [8] = {.segment = "top", .routes = (const struct ec_route *const[]){&top_route, &reset_route, NULL}},
+    [9] = {.routes = (const struct ec_route *const[]){&get_route, NULL}},
+    [10] = {.routes = (const struct ec_route *const[]){&near_route, NULL}},
+    [11] = {.routes = (const struct ec_route *const[]){&mine_route, NULL}},
 };
 static struct ec_limit limit;
-static struct ec_gateway gateway = {.auth = &auth, .limit = &limit, .nodes = nodes, .nnodes = 10};
+static struct ec_gateway gateway = {.auth = &auth, .limit = &limit, .nodes = nodes, .nnodes = 12};
 static const struct ec_module *const modules[] = {&ec_module_redis, &ec_module_gateway, NULL};
 static const struct ec_service service = {.name = "front", .modules = modules, .gateway = &gateway, .port = 8080};
 
