@@ -63,8 +63,9 @@ static void on_finish(struct ec_task *task)
 
     assert_null(task->error);
     running--;
-    found = f->got != NULL;
-    if (found) {
+    if (f->act == GET)
+        found = f->got != NULL;
+    if (f->got) {
         found_n = f->got->n;
         snprintf(found_name, sizeof(found_name), "%.*s", (int)f->got->name.n, f->got->name.p);
     }

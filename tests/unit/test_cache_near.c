@@ -134,6 +134,15 @@ static void test_own_are_seen_at_once(void **state)
     act(DROP, "d", 0);
     act(GET, "d", 0);
     assert_false(found);
+    for (int put = 0; put < 2; put++) { /* at once: not only when it has been answered */
+        act(PUT, "d", 3);
+        gets("d", 3);
+        begin(put ? PUT : DROP, "d", 4);
+        begin(GET, "d", 0);
+        assert_true(fixture_until(has_ended, 5000));
+        assert_int_equal(found, put);
+        assert_true(!put || found_n == 4);
+    }
 }
 
 /* A read that was sent before the process's own drop brings the value of before: to who has asked, and to nobody else. */
@@ -335,6 +344,69 @@ static void test_a_drop_that_waits(void **state)
     gets("o", 8);
 }
 
+static bool no_drops(void)
+{
+    return ec_cache_pending_drops() == 0;
+}
+
+/* Redis refuses the drop, and a read that was sent behind it brings the old value before that is known. */
+static void test_a_drop_that_is_refused(void **state)
+{
+    (void)state;
+    act(PUT, "q", 1);
+    raw("REPLICAOF", "127.0.0.1", "1"); /* of nobody: it answers reads, and no write */
+    begin(DROP, "q", 0);
+    begin(GET, "q", 0);
+    assert_true(fixture_until(has_ended, 5000));
+    assert_int_equal(ec_cache_pending_drops(), 1);
+    assert_int_equal(ec_near_values(), 0);
+    act(GET, "q", 0);
+    assert_false(found);
+    raw("REPLICAOF", "NO", "ONE");
+    assert_true(fixture_until(no_drops, 5000));
+    act(GET, "q", 0);
+    assert_false(found);
+}
+
+static struct ec_cache_version version;
+static int answers;
+static void on_fetched(void *data, bool answered, struct ec_str value, const struct ec_cache_version *at)
+{
+    (void)data;
+    assert_true(answered && !value.p);
+    version = *at;
+    answers++;
+}
+static void on_stored(void *data)
+{
+    (void)data;
+    answers++;
+}
+static bool has_answers(void)
+{
+    return answers == 2 && running == 0;
+}
+static bool has_fetched(void)
+{
+    return answers == 1;
+}
+
+/* Redis has lost the script by which the value is put, and is given it anew: what was read between is older. */
+static void test_a_put_that_is_sent_twice(void **state)
+{
+    (void)state;
+    answers = 0;
+    ec_cache_fetch(&things, EC_STR("r"), on_fetched, NULL);
+    assert_true(fixture_until(has_fetched, 5000));
+    raw("SCRIPT", "FLUSH", NULL);
+    other_puts("r", 1);
+    ec_cache_store(&things, EC_STR("r"), EC_STR("{\"n\":2,\"name\":\"\"}"), &version, on_stored, NULL);
+    begin(GET, "r", 0);
+    assert_true(fixture_until(has_answers, 5000));
+    assert_int_equal(found_n, 1); /* or this shows nothing */
+    gets("r", 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, near_setup, teardown)
 
 int main(void)
@@ -344,6 +416,7 @@ int main(void)
         TEST(test_a_read_under_way_is_not_kept), TEST(test_forget_all_while_reading), TEST(test_time_counts_from_sending),
         TEST(test_a_value_that_does_not_fit_is_not_kept), TEST(test_bounds), TEST(test_ended_values_go),
         TEST(test_large_values_come_from_redis), TEST(test_redis_goes_away), TEST(test_a_drop_that_waits),
+        TEST(test_a_drop_that_is_refused), TEST(test_a_put_that_is_sent_twice),
     };
 
     ec_app.loop = uv_default_loop();
