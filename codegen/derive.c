@@ -144,37 +144,6 @@ struct ecc_hop *ecc_derive_hop(struct ecc_derive *d, const struct ecc_at *at, en
     return hop;
 }
 
-/* ------------------------------------------------------------------ caches */
-
-bool ecc_derive_cache_down(const struct ecc_derive *d, const struct ecc_node *cache)
-{
-    return ecc_derive_assumed(d, ECC_ASSUME_DOWN, cache) || ecc_derive_assumed(d, ECC_ASSUME_HANGS, cache);
-}
-
-const struct ecc_known *ecc_derive_cached(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key)
-{
-    const char *text = ecc_known_print(d->arena, key);
-
-    for (size_t i = 0; i < d->scenario->nassumes; i++)
-        if (d->scenario->assumes[i].keyspace == keyspace && ecc_derive_holds(d, &d->scenario->assumes[i]))
-            d->met[i] = true;
-    for (size_t i = d->cache.n; i-- > 0;)
-        if (d->cache.items[i].keyspace == keyspace && strcmp(d->cache.items[i].key, text) == 0)
-            return d->cache.items[i].value;
-    for (size_t i = 0; i < d->scenario->nassumes; i++)
-        if (d->scenario->assumes[i].kind == ECC_ASSUME_HOLDS && d->scenario->assumes[i].keyspace == keyspace &&
-            ecc_derive_holds(d, &d->scenario->assumes[i]))
-            return ecc_known_row(d->arena, keyspace->value, keyspace->name);
-    return NULL;
-}
-
-void ecc_derive_keep(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key, const struct ecc_known *value)
-{
-    struct ecc_cached cached = {keyspace, ecc_known_print(d->arena, key), value};
-
-    ECC_PUSH(d->arena, &d->cache, cached);
-}
-
 /* ------------------------------------------------------------------ a request as the client writes it */
 
 static const struct ecc_known *answer_value(struct ecc_derive *d, const struct ecc_sbx_value *v)
@@ -309,7 +278,7 @@ struct asked {
     struct ecc_env env;
     const struct ecc_known *body; /* as the client wrote it */
     struct ecc_answer answer;
-    bool hit, miss;
+    bool hit, miss, near;
 };
 
 static const struct ecc_known *known_identity(const struct ecc_derive *d, const char *token)
@@ -331,10 +300,9 @@ static struct ecc_hop *trip(struct asked *a, const struct ecc_node *cache, const
 static bool look_in_cache(struct asked *a)
 {
     const struct ecc_cache_ref *ref = &a->route->cache;
-    const struct ecc_known *found = NULL;
+    const struct ecc_known *found =
+        ecc_derive_cached(a->d, a->gateway, ref->keyspace, ecc_env_eval(&a->env, ref->key), &a->near);
 
-    if (!ecc_derive_cache_down(a->d, ref->keyspace->cache))
-        found = ecc_derive_cached(a->d, ref->keyspace, ecc_env_eval(&a->env, ref->key));
     a->hit = found != NULL;
     a->miss = !found;
     if (found)
@@ -342,8 +310,24 @@ static bool look_in_cache(struct asked *a)
     return a->hit;
 }
 
-/* One round trip for the limit, the session of a token that is known, and the value of a read that nothing but the limit can still refuse. A
- * limit with a lease may be asked for in none: then there is no trip, or it has the rest alone. */
+/* What the gateway has itself goes on while the cache is away; else its time may have passed. */
+static bool asks_cache(const struct asked *a)
+{
+    return !a->near || !ecc_derive_cache_down(a->d, a->route->cache.keyspace->cache);
+}
+
+/* sure: it asks for something that the gateway has not at hand. */
+static void get_trip(struct asked *a, const char *before, bool sure, enum ecc_hop_outcome outcome)
+{
+    const struct ecc_keyspace *keyspace = a->route->cache.keyspace;
+    struct ecc_hop *hop = trip(a, keyspace->cache, ecc_arena_printf(a->d->arena, "%sget %s", before, keyspace->name), outcome);
+
+    hop->near = a->hit && keyspace->near_ms ? keyspace : NULL;
+    hop->maybe = hop->near && !sure;
+}
+
+/* One round trip for the limit, the session of a token that is known, and the value of a read that nothing but the limit can still refuse.
+ * What of these the gateway may have at hand (a limit's lease, a value with `near`) may be missing in it. */
 static bool first_trip(struct asked *a)
 {
     const struct ecc_gateway *g = &a->gateway->u.gateway;
@@ -351,24 +335,28 @@ static bool first_trip(struct asked *a)
     const struct ecc_node *cache = NULL;
     enum ecc_hop_outcome outcome = ECC_HOP_IS_OK;
     const char *label = "";
+    bool get = false, sure = false;
 
     if (g->limit && g->limit->cache) {
         cache = g->limit->cache;
         label = "limit";
+        sure = !g->limit->lease;
     }
     if (identity && g->auth && g->auth->while_.keyspace) {
         cache = g->auth->while_.keyspace->cache;
+        sure = true;
         label = ecc_arena_printf(a->d->arena, "%s%sget %s", label, *label ? ", " : "", g->auth->while_.keyspace->name);
     }
     if (a->route->cache.keyspace && (!a->route->auth || (identity && !g->auth->while_.keyspace))) {
         if (identity)
             ecc_env_bind(&a->env, a->route->identity_var, identity);
-        cache = a->route->cache.keyspace->cache;
-        label = ecc_arena_printf(a->d->arena, "%s%sget %s", label, *label ? ", " : "", a->route->cache.keyspace->name);
         outcome = look_in_cache(a) ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS;
+        get = asks_cache(a);
     }
-    if (cache)
-        trip(a, cache, label, outcome)->maybe = g->limit && g->limit->lease && !strcmp(label, "limit");
+    if (get)
+        get_trip(a, ecc_arena_printf(a->d->arena, "%s%s", label, *label ? ", " : ""), sure, outcome);
+    else if (cache)
+        trip(a, cache, label, ECC_HOP_IS_OK)->maybe = !sure;
     return a->hit;
 }
 
@@ -427,8 +415,8 @@ static void run_route(struct asked *a)
         return;
     if (route->auth && route->cache.keyspace && !a->miss) {
         bool hit = look_in_cache(a);
-        trip(a, route->cache.keyspace->cache, ecc_arena_printf(a->d->arena, "get %s", route->cache.keyspace->name),
-             hit ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS);
+        if (asks_cache(a))
+            get_trip(a, "", false, hit ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS);
         if (hit)
             return;
     }
@@ -584,9 +572,8 @@ const struct ecc_derived *ecc_derive(struct ecc_arena *arena, const struct ecc_m
     play_given(&d, derived, token, bearer, same);
     d.nhops = 0;
     for (size_t i = 0; i < scenario->nassumes; i++) /* what is assumed of a cache is from now on */
-        for (size_t k = 0; k < d.cache.n; k++)
-            if (scenario->assumes[i].kind == ECC_ASSUME_MISSES && d.cache.items[k].keyspace == scenario->assumes[i].keyspace)
-                d.cache.items[k].value = NULL;
+        if (scenario->assumes[i].kind == ECC_ASSUME_MISSES)
+            ecc_derive_forget(&d, scenario->assumes[i].keyspace);
     d.breakers.n = 0;
     for (int i = 0; i < scenario->when->times && !d.cut; i++)
         ask(&d, scenario->when, &derived->hops, token, bearer, same, &a);

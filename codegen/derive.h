@@ -88,6 +88,7 @@ struct ecc_hop {
     bool beside;          /* nobody waits for it: what follows has no order with it */
     bool maybe;           /* depends on time or load: may be missing */
     bool many;            /* of a loop over rows: any number of times */
+    const struct ecc_keyspace *near; /* CACHE: what it gets of this keyspace the sender may have itself; or NULL */
     bool opens;           /* the breaker opens by it */
     const char *say;      /* the scenario's narration, or NULL */
     struct ecc_span span; /* what sends it */

@@ -8,6 +8,7 @@
 enum { ECC_DERIVE_HOPS = 2000, ECC_DERIVE_DEPTH = 64 };
 
 struct ecc_cached {
+    const struct ecc_node *node; /* whose memory; NULL: the cache itself */
     const struct ecc_keyspace *keyspace;
     const char *key;
     const struct ecc_known *value;
@@ -55,7 +56,7 @@ struct ecc_derive {
     struct {
         struct ecc_cached *items;
         size_t n, cap;
-    } cache;
+    } cache, near;
     struct {
         struct ecc_broken *items;
         size_t n, cap;
@@ -123,8 +124,12 @@ struct ecc_hop *ecc_derive_hop(struct ecc_derive *d, const struct ecc_at *at, en
 const struct ecc_edge *ecc_derive_edge(const struct ecc_node *from, const struct ecc_node *to);
 
 /* derive_cache.c: value NULL where there is none; the hop is made by the caller, who may ask for several at once. */
-const struct ecc_known *ecc_derive_cached(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key);
+const struct ecc_known *ecc_derive_cached(struct ecc_derive *d, const struct ecc_node *node, const struct ecc_keyspace *keyspace,
+                                          const struct ecc_known *key, bool *near); /* near: the node has it itself */
 void ecc_derive_keep(struct ecc_derive *d, const struct ecc_keyspace *keyspace, const struct ecc_known *key, const struct ecc_known *value);
+void ecc_derive_keep_near(struct ecc_derive *d, const struct ecc_node *node, const struct ecc_keyspace *keyspace,
+                          const struct ecc_known *key, const struct ecc_known *value);
+void ecc_derive_forget(struct ecc_derive *d, const struct ecc_keyspace *keyspace);
 bool ecc_derive_cache_down(const struct ecc_derive *d, const struct ecc_node *cache);
 
 /* derive_sandbox.c: status and reply (by wire names; NULL: none) of a provider, as its sandbox has it; without one a reply of which only

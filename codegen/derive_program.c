@@ -158,22 +158,28 @@ static enum flow run_cache(struct run *r, const struct ecc_stmt *s)
     const struct ecc_keyspace *keyspace = s->u.cache.keyspace;
     const struct ecc_known *key = ecc_env_eval(r->env, s->u.cache.key), *value = NULL;
     const char *verb = s->kind == ECC_STMT_GET ? "get" : s->kind == ECC_STMT_PUT ? "put" : "drop";
-    struct ecc_hop *hop = ecc_derive_hop(r->d, &r->at, ECC_HOP_CACHE, keyspace->cache, ecc_derive_edge(r->at.node, keyspace->cache),
-                                         ecc_arena_printf(r->d->arena, "%s %s", verb, keyspace->name), s->span);
-    bool down = ecc_derive_cache_down(r->d, keyspace->cache);
+    bool down = ecc_derive_cache_down(r->d, keyspace->cache), near = false;
 
-    hop->many = r->at.many;
-    if (down)
-        hop->outcome = ECC_HOP_IS_REFUSED;
+    if (s->kind == ECC_STMT_GET)
+        value = ecc_derive_cached(r->d, r->at.node, keyspace, key, &near);
+    if (!near || !down) { /* what the service has itself goes on while the cache is away; else its time may have passed */
+        struct ecc_hop *hop = ecc_derive_hop(r->d, &r->at, ECC_HOP_CACHE, keyspace->cache, ecc_derive_edge(r->at.node, keyspace->cache),
+                                             ecc_arena_printf(r->d->arena, "%s %s", verb, keyspace->name), s->span);
+        hop->many = r->at.many;
+        hop->near = value && keyspace->near_ms ? keyspace : NULL;
+        hop->maybe = hop->near != NULL;
+        if (down)
+            hop->outcome = ECC_HOP_IS_REFUSED;
+        else if (s->kind == ECC_STMT_GET)
+            hop->outcome = value ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS;
+    }
     if (s->kind == ECC_STMT_PUT && !down)
         ecc_derive_keep(r->d, keyspace, key, ecc_env_eval(r->env, s->u.cache.value));
     else if (s->kind == ECC_STMT_DROP)
         ecc_derive_keep(r->d, keyspace, key, NULL);
-    if (s->kind != ECC_STMT_GET)
+    if (s->kind != ECC_STMT_GET) {
+        ecc_derive_keep_near(r->d, r->at.node, keyspace, key, NULL);
         return NEXT;
-    if (!down) {
-        value = ecc_derive_cached(r->d, keyspace, key);
-        hop->outcome = value ? ECC_HOP_IS_HIT : ECC_HOP_IS_MISS;
     }
     ecc_env_bind(r->env, s->let, value ? value : &ecc_known_null);
     if (value && s->found)

@@ -175,6 +175,8 @@ static void emit_keyspace(const struct ecc_shapes *shapes, struct ecc_writer *w,
     if (value)
         ecc_wl(w, ".value = &%s,", value->table);
     ecc_wl(w, ".ttl_ms = %" PRId64 ",", k->ttl_ms);
+    if (k->near_ms)
+        ecc_wl(w, ".near_ms = %" PRId64 ",", k->near_ms);
     ecc_w_close(w, "};");
     ecc_w_blank(w);
 }

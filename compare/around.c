@@ -70,13 +70,19 @@ static void compare_topics(struct ecc_comparer *c, const struct ecc_bus *old, co
 
 /* ------------------------------------------------------------------ keyspaces */
 
+static const char *near_words(struct ecc_comparer *c, const struct ecc_keyspace *keyspace)
+{
+    return keyspace->near_ms ? ecc_duration_words(c->arena, keyspace->near_ms) : "none";
+}
+
 static void compare_keyspaces(struct ecc_comparer *c, const char *cache, const struct ecc_cache *old, const struct ecc_cache *new_)
 {
     for (size_t i = 0; i < new_->nkeyspaces; i++) {
         const struct ecc_keyspace *now = new_->keyspaces[i], *was = FIND(old->keyspaces, old->nkeyspaces, now->name);
         const char *subject = CFMT(c, "keyspace %s.%s", cache, now->name);
         if (!was) {
-            ecc_differ(c, ECC_DIFF_KEYSPACE_ADDED, false, now->span, subject, "new, ttl %s", ecc_duration_words(c->arena, now->ttl_ms));
+            ecc_differ(c, ECC_DIFF_KEYSPACE_ADDED, false, now->span, subject, "new, ttl %s%s%s", ecc_duration_words(c->arena, now->ttl_ms),
+                       now->near_ms ? ", near " : "", now->near_ms ? near_words(c, now) : "");
             continue;
         }
         const char *before = ecc_canon_type(c->arena, was->key->type), *after = ecc_canon_type(c->arena, now->key->type);
@@ -85,6 +91,9 @@ static void compare_keyspaces(struct ecc_comparer *c, const char *cache, const s
         if (was->ttl_ms != now->ttl_ms)
             ecc_differ(c, ECC_DIFF_KEYSPACE_TTL_CHANGED, false, now->span, subject, "its ttl was %s and is %s",
                        ecc_duration_words(c->arena, was->ttl_ms), ecc_duration_words(c->arena, now->ttl_ms));
+        if (was->near_ms != now->near_ms)
+            ecc_differ(c, ECC_DIFF_KEYSPACE_NEAR_CHANGED, false, now->span, subject, "its near was %s and is %s", near_words(c, was),
+                       near_words(c, now));
         struct ecc_type a = {.kind = ECC_TYPE_RECORD, .record = was->value}, b = {.kind = ECC_TYPE_RECORD, .record = now->value};
         ecc_compare_types(c, ECC_AT_CACHE, subject, was->span, now->span, &a, &b);
     }

@@ -236,12 +236,14 @@ struct ecc_ast_topic {
 };
 ECC_AST_LIST(ecc_ast_topics, struct ecc_ast_topic *);
 
-struct ecc_ast_keyspace { /* keyspace name [key: type] -> Type ttl D */
+struct ecc_ast_keyspace { /* keyspace name [key: type] -> Type ttl D [near D] */
     struct ecc_name name;
     struct ecc_ast_field *key;
     struct ecc_name value;
     int64_t ttl_ms;
     struct ecc_span ttl_span;
+    int64_t near_ms;
+    struct ecc_span near_span; /* empty: not given */
     struct ecc_span span;
 };
 ECC_AST_LIST(ecc_ast_keyspaces, struct ecc_ast_keyspace *);

@@ -165,8 +165,8 @@ void ecc_add_topic(struct ecc_parser *p, struct ecc_ast_decl *bus, struct ecc_as
     ECC_PUSH(p->arena, &bus->u.bus.topics, topic);
 }
 
-void ecc_add_keyspace(struct ecc_parser *p, struct ecc_ast_decl *cache, struct ecc_token k, struct ecc_token n, struct ecc_ast_field *key,
-                      struct ecc_token value, struct ecc_token ttl)
+struct ecc_ast_keyspace *ecc_keyspace(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_ast_field *key,
+                                      struct ecc_token value, struct ecc_token ttl)
 {
     struct ecc_ast_keyspace *space = ECC_NEW(p->arena, struct ecc_ast_keyspace);
 
@@ -180,6 +180,19 @@ void ecc_add_keyspace(struct ecc_parser *p, struct ecc_ast_decl *cache, struct e
     space->ttl_ms = ecc_duration(p, ttl);
     space->ttl_span = ecc_span_of(ttl);
     space->span = ecc_upto(p, k.start);
+    return space;
+}
+
+void ecc_keyspace_near(struct ecc_parser *p, struct ecc_ast_keyspace *space, struct ecc_token k, struct ecc_token duration)
+{
+    ecc_once(p, space->near_span.end, k, "`near`");
+    space->near_ms = ecc_duration(p, duration);
+    space->near_span = ecc_span_of(duration);
+    space->span = ecc_upto(p, space->span.start);
+}
+
+void ecc_add_keyspace(struct ecc_parser *p, struct ecc_ast_decl *cache, struct ecc_ast_keyspace *space)
+{
     ECC_PUSH(p->arena, &cache->u.cache.keyspaces, space);
 }
 

@@ -124,8 +124,10 @@ struct ecc_ast_topic *ecc_topic(struct ecc_parser *p, struct ecc_token k, struct
     struct ecc_token partitions);
 void ecc_topic_retention(struct ecc_parser *p, struct ecc_ast_topic *topic, struct ecc_token k, struct ecc_token duration);
 void ecc_add_topic(struct ecc_parser *p, struct ecc_ast_decl *bus, struct ecc_ast_topic *topic, struct ecc_token_list *events);
-void ecc_add_keyspace(struct ecc_parser *p, struct ecc_ast_decl *cache, struct ecc_token k, struct ecc_token n, struct ecc_ast_field *key,
+struct ecc_ast_keyspace *ecc_keyspace(struct ecc_parser *p, struct ecc_token k, struct ecc_token n, struct ecc_ast_field *key,
     struct ecc_token value, struct ecc_token ttl);
+void ecc_keyspace_near(struct ecc_parser *p, struct ecc_ast_keyspace *space, struct ecc_token k, struct ecc_token duration);
+void ecc_add_keyspace(struct ecc_parser *p, struct ecc_ast_decl *cache, struct ecc_ast_keyspace *space);
 void ecc_external_base(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, struct ecc_token url, struct ecc_token env);
 void ecc_external_auth(struct ecc_parser *p, struct ecc_ast_decl *decl, struct ecc_token k, enum ecc_ext_auth kind,
     const struct ecc_token *who, const struct ecc_token *secret);

@@ -405,6 +405,8 @@ static void item_token(struct shaper *s, const struct frame *top, size_t i, stru
             cell(t, 1);
         else if (k == ECC_TOK_TTL)
             cell(t, 2);
+        else if (k == ECC_TOK_NEAR)
+            t->space = 2;
         break;
     case EXTERNAL:
         if (k == ECC_TOK_ENV && top->head == ECC_TOK_BASE)

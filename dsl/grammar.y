@@ -231,6 +231,7 @@ arg_list(A) ::= arg_list(A) COMMA expr(E). { ECC_PUSH(p->arena, A, ecc_init(p, N
 %type bus_body {struct ecc_ast_decl *}
 %type topic {struct ecc_ast_topic *}
 %type cache_body {struct ecc_ast_decl *}
+%type keyspace {struct ecc_ast_keyspace *}
 
 bus_body(A) ::= BUS(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_BUS, K, N, T); }
 bus_body(A) ::= bus_body(A) topic(T) LBRACE names(E) RBRACE. { ecc_add_topic(p, A, T, E); }
@@ -239,10 +240,10 @@ topic(A) ::= TOPIC(K) any(N) KEY any(F) PARTITIONS INT(I). { A = ecc_topic(p, K,
 topic(A) ::= topic(A) RETENTION(K) DURATION(D). { ecc_topic_retention(p, A, K, D); }
 
 cache_body(A) ::= CACHE(K) any(N) STRING(T) LBRACE. { OPENS; A = ecc_titled(p, ECC_AST_DECL_CACHE, K, N, T); }
-cache_body(A) ::= cache_body(A) KEYSPACE(K) any(N) LBRACKET field(F) RBRACKET ARROW any(V) TTL DURATION(D). {
-    ecc_add_keyspace(p, A, K, N, F, V, D);
-}
+cache_body(A) ::= cache_body(A) keyspace(S). { ecc_add_keyspace(p, A, S); }
 cache_body(A) ::= cache_body(A) BAD.
+keyspace(A) ::= KEYSPACE(K) any(N) LBRACKET field(F) RBRACKET ARROW any(V) TTL DURATION(D). { A = ecc_keyspace(p, K, N, F, V, D); }
+keyspace(A) ::= keyspace(A) NEAR(K) DURATION(D). { ecc_keyspace_near(p, A, K, D); }
 
 /* ------------------------------------------------------------------ externals */
 

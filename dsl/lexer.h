@@ -17,6 +17,7 @@ struct ecc_source;
     X(POLICY, "policy") X(EDGE, "edge") X(FORBID, "forbid") X(INVARIANT, "invariant") X(IDENTITY, "identity")                         \
     X(SCENARIO, "scenario") X(DROP, "drop")                                                                                           \
     X(TOPIC, "topic") X(KEY, "key") X(PARTITIONS, "partitions") X(RETENTION, "retention") X(KEYSPACE, "keyspace") X(TTL, "ttl")       \
+    X(NEAR, "near")                                                                                                                   \
     X(BASE, "base") X(ENV, "env") X(SETTING, "setting") X(AUTH, "auth") X(BEARER, "bearer") X(SECRET, "secret") X(BASIC, "basic")     \
     X(HEADER, "header") X(NONE, "none") X(CALL, "call") X(FORM, "form") X(JSON, "json") X(QUERY, "query")                             \
     X(IDEMPOTENCY, "idempotency") X(ERRORS, "errors") X(AS, "as")                                                                     \

@@ -316,6 +316,7 @@ static unsigned scan(struct lexer *l)
         "retention"       { TOKEN(ECC_TOK_RETENTION); }
         "keyspace"        { TOKEN(ECC_TOK_KEYSPACE); }
         "ttl"             { TOKEN(ECC_TOK_TTL); }
+        "near"            { TOKEN(ECC_TOK_NEAR); }
         "base"            { TOKEN(ECC_TOK_BASE); }
         "env"             { TOKEN(ECC_TOK_ENV); }
         "setting"         { TOKEN(ECC_TOK_SETTING); }

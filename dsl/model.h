@@ -43,6 +43,7 @@ struct ecc_keyspace {
     const struct ecc_field *key;
     const struct ecc_record *value;
     int64_t ttl_ms;
+    int64_t near_ms; /* how long a process answers from its own memory what it has read; 0: never */
     struct ecc_span span;
 };
 

@@ -79,6 +79,19 @@ void ecc_resolve_bus(struct ecc_resolver *r, const struct ecc_ast_decl *ast, str
 
 /* ------------------------------------------------------------------ caches */
 
+enum { MOST_NEAR_MS = 60000 };
+
+/* What others put and drop is seen that much later: a bound, and a small one. */
+static void check_near(struct ecc_resolver *r, const struct ecc_ast_keyspace *ast)
+{
+    if (!ast->near_span.end || !ecc_in_range(r, ast->near_ms, 1, MOST_NEAR_MS, ast->near_span, "`near` in milliseconds"))
+        return;
+    if (ast->ttl_ms > 0 && ast->near_ms > ast->ttl_ms) {
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_RANGE, ast->near_span, "`near` must not be longer than the ttl");
+        ecc_diag_second(d, ast->ttl_span, "the cache itself forgets the value after this");
+    }
+}
+
 static struct ecc_keyspace *resolve_keyspace(struct ecc_resolver *r, const struct ecc_ast_keyspace *ast, const struct ecc_node *node)
 {
     struct ecc_keyspace *keyspace = ECC_NEW(r->arena, struct ecc_keyspace);
@@ -96,10 +109,12 @@ static struct ecc_keyspace *resolve_keyspace(struct ecc_resolver *r, const struc
         keyspace->value = value->record;
     if (ast->ttl_ms <= 0)
         ecc_diag(r->diags, ECC_E_RANGE, ast->ttl_span, "a ttl must be longer than nothing");
+    check_near(r, ast);
     keyspace->name = ast->name.text;
     keyspace->cache = node;
     keyspace->key = key;
     keyspace->ttl_ms = ast->ttl_ms;
+    keyspace->near_ms = ast->near_ms;
     keyspace->span = ast->name.span;
     return keyspace;
 }

@@ -16,12 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache_count.h"
+#include "cache_near.h"
+#include "health.h"
 #include "json.h"
 #include "random.h"
 #include "redis.h"
 #include "span.h"
 
-enum { VERSION_TTL_MS = 60000, MAX_PENDING = 10000, BUCKETS = 1024, RETRY_MS = 1000, MAX_METRICS = 64 };
+enum { VERSION_TTL_MS = 60000, MAX_PENDING = 10000, BUCKETS = 1024, RETRY_MS = 1000 };
 
 struct ec_cache_seen { /* in the task's arena */
     const struct ec_keyspace *keyspace;
@@ -41,7 +44,6 @@ struct drop { /* not yet at Redis; the key's bytes follow */
 static struct drop *drops[BUCKETS];
 static size_t ndrops;
 static bool full_said;
-static struct ec_metric *dropped_late, *drops_lost;
 static uv_timer_t retry;
 static bool retry_open;
 static unsigned connection; /* counted */
@@ -52,68 +54,6 @@ static struct ec_redis_script put_script = {
 };
 
 static void send_drops(void);
-
-/* ------------------------------------------------------------------ metrics */
-
-struct counts {
-    const struct ec_keyspace *keyspace;
-    struct ec_metric *hit, *miss, *error, *stored, *dropped;
-};
-
-static struct counts *counts_of(const struct ec_keyspace *keyspace)
-{
-    static struct counts all[MAX_METRICS];
-    static size_t n;
-    struct ec_metric **reads[3];
-    struct ec_buf labels = {0};
-    struct counts *counts;
-
-    for (size_t i = 0; i < n; i++)
-        if (all[i].keyspace == keyspace)
-            return &all[i];
-    counts = &all[n < MAX_METRICS - 1 ? n++ : n];
-    counts->keyspace = keyspace;
-    reads[0] = &counts->hit;
-    reads[1] = &counts->miss;
-    reads[2] = &counts->error;
-    ec_metric_label(&labels, "keyspace", keyspace->name);
-    counts->stored = ec_metric(EC_COUNTER, "ec_cache_stores_total", "Values given to a cache", labels.p);
-    counts->dropped = ec_metric(EC_COUNTER, "ec_cache_drops_total", "Values dropped from a cache, there or not", labels.p);
-    for (int i = 0; i < 3; i++) {
-        static const char *const outcomes[] = {"hit", "miss", "error"};
-
-        labels.n = 0;
-        ec_metric_label(&labels, "keyspace", keyspace->name);
-        ec_metric_label(&labels, "outcome", outcomes[i]);
-        *reads[i] = ec_metric(EC_COUNTER, "ec_cache_reads_total", "Reads of a cache by outcome", labels.p);
-    }
-    ec_buf_free(&labels);
-    return counts;
-}
-
-static void count_drops(void)
-{
-    dropped_late = ec_metric(EC_COUNTER, "ec_cache_late_drops_total", "Cache drops that reached Redis after it was away", "");
-    drops_lost = ec_metric(EC_COUNTER, "ec_cache_lost_drops_total", "Cache drops given up because too many were waiting", "");
-}
-
-void ec_cache_open(const struct ec_service *service)
-{
-    const struct ec_keyspace *const *keyspace = service ? service->keyspaces : NULL;
-
-    if (!keyspace)
-        return;
-    count_drops();
-    for (; *keyspace; keyspace++)
-        counts_of(*keyspace);
-}
-
-void ec_cache_count(const struct ec_keyspace *keyspace, const char *outcome)
-{
-    struct counts *counts = counts_of(keyspace);
-
-    ec_metric_add(!strcmp(outcome, "hit") ? counts->hit : !strcmp(outcome, "miss") ? counts->miss : counts->error, 1);
-}
 
 /* ------------------------------------------------------------------ keys */
 
@@ -225,6 +165,7 @@ static void retry_later(void)
 
 static void stop(void)
 {
+    ec_near_forget_all();
     if (retry_open)
         uv_close((uv_handle_t *)&retry, NULL);
     retry_open = false;
@@ -253,7 +194,7 @@ static void on_late_drop(void *data, const struct ec_redis_reply *reply)
         (*at)->sent = false;
         if (reply && reply->type != EC_REDIS_ERROR) {
             drop_forget(at);
-            ec_metric_add(dropped_late, 1);
+            ec_metric_add(ec_cache_drops.late, 1);
         } else if (reply) {
             retry_later();
         }
@@ -328,7 +269,7 @@ static void drop_keep(const struct ec_keyspace *keyspace, struct ec_str value_ke
 
     if (!drop) {
         if (ndrops >= MAX_PENDING) {
-            ec_metric_add(drops_lost, 1);
+            ec_metric_add(ec_cache_drops.lost, 1);
             if (!full_said)
                 ec_log(EC_LOG_ERROR, NULL, "too many cache drops wait for redis; values may be stale for their time to live",
                        EC_L_STR("keyspace", keyspace->name));
@@ -362,9 +303,10 @@ static void prepare(void)
     if (done)
         return;
     done = true;
-    count_drops();
+    ec_cache_count_drops();
     ec_redis_watch_add(&watch);
     ec_redis_script_add(&put_script);
+    ec_health_forget = ec_near_forget_all;
 }
 
 /* ------------------------------------------------------------------ bytes */
@@ -409,23 +351,28 @@ void ec_cache_fetch(const struct ec_keyspace *keyspace, struct ec_str key, ec_ca
 struct store {
     void (*done)(void *data);
     void *data;
+    const struct ec_keyspace *keyspace;
+    size_t n;
+    char key[];
 };
 
 static void on_stored(void *data, const struct ec_redis_reply *reply)
 {
-    struct store store = *(struct store *)data;
+    struct store *store = data, it = *store;
 
     (void)reply;
-    free(data);
-    if (store.done)
-        store.done(store.data);
+    /* A script that Redis has lost is sent twice: what was read between is older. */
+    ec_near_forget(it.keyspace, (struct ec_str){store->key, it.n});
+    free(store);
+    if (it.done)
+        it.done(it.data);
 }
 
 void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struct ec_str value, const struct ec_cache_version *version,
                     void (*done)(void *data), void *data)
 {
     struct keys keys = keys_of(keyspace, key);
-    struct store *store = malloc(sizeof(*store));
+    struct store *store = malloc(sizeof(*store) + key.n);
     char number[24];
     struct ec_str ttl = {number, ec_int_format(keyspace->ttl_ms, number)};
     bool late;
@@ -433,9 +380,12 @@ void ec_cache_store(const struct ec_keyspace *keyspace, struct ec_str key, struc
     if (!store)
         abort();
     prepare();
-    *store = (struct store){done, data};
+    *store = (struct store){done, data, keyspace, key.n};
+    if (key.n)
+        memcpy(store->key, key.p, key.n);
+    ec_near_forget(keyspace, key);
     late = *drop_find(keys.value) || (version && version->connection != connection);
-    ec_metric_add(counts_of(keyspace)->stored, late ? 0 : 1);
+    ec_metric_add(ec_cache_counts_of(keyspace)->stored, late ? 0 : 1);
     if (late) { /* not before its drop, nor after one that is forgotten */
         EC_REDIS(on_stored, store, EC_STR("PING"));
     } else if (version) {
@@ -455,6 +405,7 @@ struct get { /* or put, or drop */
     struct ec_str key;
     void **out;
     uint64_t began_ns;
+    struct ec_near_read read;
 };
 
 void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome,
@@ -477,22 +428,28 @@ void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keys
                                   .began_ns = began_ns});
 }
 
+/* Into the task's arena; NULL when it does not fit. */
+static void *read_value(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str value)
+{
+    void *found = ec_arena_alloc(task->arena, keyspace->value->size);
+    struct ec_str copy = ec_arena_copy(task->arena, value); /* texts of the struct point into it */
+    struct ec_json_error error;
+
+    if (ec_json_read(task->arena, copy, keyspace->value, found, EC_JSON_LENIENT, &error) == EC_JSON_OK)
+        return found;
+    ec_log(EC_LOG_WARN, task, "a cached value does not fit its type and is ignored", EC_L_STR("keyspace", keyspace->name),
+           EC_L_STR("path", error.path), EC_L_STR("why", error.message));
+    return NULL;
+}
+
 static void on_got(void *data, bool answered, struct ec_str value, const struct ec_cache_version *version)
 {
     struct get *get = data;
     struct ec_task *task = get->task;
-    struct ec_json_error error;
 
-    *get->out = NULL;
-    if (value.p) {
-        void *found = ec_arena_alloc(task->arena, get->keyspace->value->size);
-        struct ec_str copy = ec_arena_copy(task->arena, value); /* texts of the struct point into it */
-        if (ec_json_read(task->arena, copy, get->keyspace->value, found, EC_JSON_LENIENT, &error) == EC_JSON_OK)
-            *get->out = found;
-        else
-            ec_log(EC_LOG_WARN, task, "a cached value does not fit its type and is ignored", EC_L_STR("keyspace", get->keyspace->name),
-                   EC_L_STR("path", error.path), EC_L_STR("why", error.message));
-    }
+    *get->out = value.p ? read_value(task, get->keyspace, value) : NULL;
+    if (*get->out)
+        ec_near_keep(get->keyspace, get->key, value, &get->read);
     ec_cache_count(get->keyspace, *get->out ? "hit" : !answered || value.p ? "error" : "miss");
     ec_cache_tell(&task->trace, get->keyspace, "get", *get->out ? "hit" : answered ? "miss" : "refused", get->began_ns);
     if (answered && !*get->out)
@@ -504,9 +461,19 @@ static void on_got(void *data, bool answered, struct ec_str value, const struct 
 
 void ec_cache_get(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key, void **out)
 {
-    struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
+    struct ec_near_read read = {0};
+    struct ec_str value;
+    struct get *get;
 
-    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), out, ec_span_clock()};
+    if (ec_near_find(keyspace, key, &value, &read) && (*out = read_value(task, keyspace, value))) {
+        ec_cache_count_near(keyspace);
+        task->error = NULL;
+        task->rows = 1;
+        ec_task_resume_soon(task);
+        return;
+    }
+    get = ec_arena_alloc(task->arena, sizeof(*get));
+    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), out, ec_span_clock(), read};
     ec_cache_fetch(keyspace, key, on_got, get);
 }
 
@@ -541,6 +508,7 @@ static void on_dropped(void *data, const struct ec_redis_reply *reply)
 {
     struct get *get = data;
 
+    ec_near_forget(get->keyspace, get->key); /* when Redis has refused it, or was lost, others may have read what was there */
     if (!reply || reply->type == EC_REDIS_ERROR) {
         struct ec_buf buf = {0};
         drop_keep(get->keyspace, ec_cache_key(&buf, get->keyspace, get->key));
@@ -556,8 +524,9 @@ void ec_cache_drop(struct ec_task *task, const struct ec_keyspace *keyspace, str
     struct get *get = ec_arena_alloc(task->arena, sizeof(*get));
 
     prepare();
-    ec_metric_add(counts_of(keyspace)->dropped, 1);
-    *get = (struct get){task, keyspace, ec_arena_copy(task->arena, key), NULL, ec_span_clock()};
+    ec_metric_add(ec_cache_counts_of(keyspace)->dropped, 1);
+    *get = (struct get){.task = task, .keyspace = keyspace, .key = ec_arena_copy(task->arena, key), .began_ns = ec_span_clock()};
+    ec_near_forget(keyspace, key);
     if (seen_find(task, keyspace, key))
         seen_set(task, keyspace, key, &version); /* what this task puts after its own drop is new */
     send_drop(keys.version, keys.value, &version, on_dropped, get);

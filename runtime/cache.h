@@ -23,6 +23,7 @@ struct ec_str ec_cache_key(struct ec_buf *buf, const struct ec_keyspace *keyspac
 
 void ec_cache_open(const struct ec_service *service); /* makes the series of its keyspaces; redis.c does when it starts */
 void ec_cache_count(const struct ec_keyspace *keyspace, const char *outcome); /* hit, miss, error: for who reads with ec_cache_fetch */
+void ec_cache_count_near(const struct ec_keyspace *keyspace);                 /* a hit for which nobody was asked (cache_near.h) */
 size_t ec_cache_pending_drops(void);
 /* The span of a read or write: verb get, put or drop. */
 void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keyspace, const char *verb, const char *outcome, uint64_t began_ns);

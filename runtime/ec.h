@@ -452,6 +452,7 @@ struct ec_keyspace {
     const char *cache; /* the node */
     const struct ec_record *value;
     int64_t ttl_ms;
+    int64_t near_ms; /* how long a process answers from its memory what it has read; 0: never */
 };
 /* A cache that is down reads as absent and takes no writes; neither fails the task. *out is NULL when absent, else a struct in the arena. */
 void ec_cache_get(struct ec_task *task, const struct ec_keyspace *keyspace, struct ec_str key, void **out);

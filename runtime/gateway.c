@@ -1,8 +1,9 @@
 /* The only way in: a request from outside becomes the task of a route's program, or a refusal.
  *
- * read -> route -> one round trip to Redis (limit, the session of a known token, the cached value of a public GET) -> token -> keyspace
- * or program -> reply. A limit with a lease may need none (lease.c). What is wrong with the parameters is found first, since reading them
- * costs least, and told last: a caller who may not come in isn't told what a route expects.
+ * read -> route -> one round trip to Redis (limit, the session of a known token, the cached value of a GET that nothing but the limit can
+ * still refuse) -> token -> keyspace or program -> reply. A limit with a lease may need none (lease.c), nor does a value that this process
+ * has (cache_near.c). What is wrong with the parameters is found first, since reading them costs least, and told last: a caller who may
+ * not come in isn't told what a route expects.
  *
  * Nothing of the request goes on as it came: the program's calls are written anew from the frame, so no header from outside reaches a service.
  *
@@ -102,6 +103,21 @@ static void after_cache(struct gw_request *request)
         gw_run(request);
 }
 
+/* The value of a route that takes a token is asked for behind the token, in a round trip of its own. */
+static void after_own_trip(struct gw_request *request)
+{
+    ec_cache_tell(&request->task->trace, request->route->route->cache->keyspace, "get",
+                  request->cached.p ? "hit" : request->cache_answered ? "miss" : "refused", request->redis_began_ns);
+    after_cache(request);
+}
+
+static void ask_cache(struct gw_request *request)
+{
+    request->redis_began_ns = ec_span_clock();
+    if (!gw_cache_ask(request, after_own_trip))
+        after_cache(request);
+}
+
 /* Everybody has let the request in. */
 static void let_in(struct gw_request *request)
 {
@@ -113,10 +129,10 @@ static void let_in(struct gw_request *request)
         gw_reply_problem(request, &ec_error_timeout, NULL, 0);
     else if (!route->cache)
         gw_run(request);
-    else if (request->cache_asked)
+    else if (request->cache_asked || request->near)
         after_cache(request);
     else
-        gw_cache_ask(request, after_cache);
+        ask_cache(request);
 }
 
 /* ------------------------------------------------------------------ limit and token */
@@ -225,7 +241,7 @@ static void tell_redis(const struct gw_request *request)
                                   .from = ec_app.service->name,
                                   .to = node,
                                   .text = {label.p, label.n},
-                                  .outcome = !ec_redis_up() ? "refused" : request->cached.p ? "hit" : cached ? "miss" : "ok",
+                                  .outcome = !ec_redis_up() ? "refused" : !cached ? "ok" : request->cached.p ? "hit" : "miss",
                                   .began_ns = request->redis_began_ns});
 }
 
@@ -290,8 +306,7 @@ static void ask_redis(struct gw_request *request)
     if (route->cache && !request->wrong && (!route->auth || (known && !auth->while_keyspace))) {
         if (route->auth)
             fill_identity(request); /* the key may be of it */
-        request->pending++;
-        gw_cache_ask(request, on_cache);
+        request->pending += gw_cache_ask(request, on_cache);
     }
     if (--request->pending == 0)
         after_redis(request);

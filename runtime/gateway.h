@@ -4,6 +4,7 @@
 #define EC_GATEWAY_H
 
 #include "cache.h"
+#include "cache_near.h"
 #include "http.h"
 #include "limiter.h"
 #include "span.h"
@@ -47,8 +48,9 @@ struct gw_request {
     uint64_t redis_began_ns;
     bool limited, limit_asked, session_asked, session_there;
     struct ec_limit_verdict limit;
-    bool cache_asked, cache_answered;
+    bool cache_asked, cache_answered, near; /* near: not asked, since this process knows */
     struct ec_str cache_key, cached;
+    struct ec_near_read read;
     struct ec_cache_version version;
     struct gw_flight *flight; /* which this request leads */
     bool hit, miss;           /* X-Cache */
@@ -78,7 +80,9 @@ void gw_verdict_release(struct gw_verdict *verdict);
 /* gateway_cache.c */
 void gw_cache_open(void);
 void gw_cache_close(void);
-void gw_cache_ask(struct gw_request *request, void (*then)(struct gw_request *request)); /* fills cached and version */
+/* Fills cached and version. False: the process has the value itself, and nothing is called. With others of the round trip on their way it
+ * is copied; else it is there until anything else is done with a cache. */
+bool gw_cache_ask(struct gw_request *request, void (*then)(struct gw_request *request));
 /* Answers from what was fetched, waits for who fetches the same, or returns true: this request fetches, and gw_cache_over comes after. */
 bool gw_cache_serve(struct gw_request *request);
 /* The leader's task has ended: answers who waited, and stores. body n 0: it failed. */

@@ -1,7 +1,8 @@
 /* GETs from a keyspace.
  *
  * What Redis has is sent as it is: it was written by us as JSON of the same record. It is checked once for each value that comes by (the
- * last ones are remembered), since a broken value must read as absent.
+ * last ones are remembered), since a broken value must read as absent. One that is sound is kept for as long as the keyspace's `near` says,
+ * and then sent in the turn in which its request has come.
  *
  * A miss is fetched once: the first request of a key leads, those that miss while it runs wait for its answer. The flight stays until
  * the answer is stored: what missed before that is told the same answer, what asks later finds it in Redis. A flight is of a key and the version
@@ -64,15 +65,23 @@ static void on_fetched(void *data, bool answered, struct ec_str value, const str
     asked->then(request);
 }
 
-void gw_cache_ask(struct gw_request *request, void (*then)(struct gw_request *request))
+bool gw_cache_ask(struct gw_request *request, void (*then)(struct gw_request *request))
 {
     const struct ec_route_cache *cache = request->route->route->cache;
-    struct asked *asked = ec_arena_alloc(request->task->arena, sizeof(*asked));
+    struct asked *asked;
 
+    request->cache_key = cache->key(request->task);
+    request->near = ec_near_find(cache->keyspace, request->cache_key, &request->cached, &request->read);
+    if (request->near) {
+        if (request->pending > 1)
+            request->cached = ec_arena_copy(request->task->arena, request->cached);
+        return false;
+    }
+    asked = ec_arena_alloc(request->task->arena, sizeof(*asked));
     *asked = (struct asked){request, then};
     request->cache_asked = true;
-    request->cache_key = cache->key(request->task);
     ec_cache_fetch(cache->keyspace, request->cache_key, on_fetched, asked);
+    return true;
 }
 
 static bool is_sound(struct gw_request *request)
@@ -154,8 +163,13 @@ bool gw_cache_serve(struct gw_request *request)
     const struct ec_keyspace *keyspace = request->route->route->cache->keyspace;
     struct gw_flight *flight;
 
-    if (request->cached.p && is_sound(request)) {
-        ec_cache_count(keyspace, "hit");
+    if (request->near || (request->cached.p && is_sound(request))) {
+        if (request->near) {
+            ec_cache_count_near(keyspace);
+        } else {
+            ec_cache_count(keyspace, "hit");
+            ec_near_keep(keyspace, request->cache_key, request->cached, &request->read);
+        }
         request->hit = true;
         gw_reply_body(request, request->route->route->status, request->cached);
         return false;

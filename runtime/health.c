@@ -137,18 +137,21 @@ static void reply_metrics(struct ec_http_exchange *exchange)
     ec_buf_free(&body);
 }
 
-void (*ec_health_renew)(void);
+void (*ec_health_renew)(void), (*ec_health_forget)(void);
 
 static bool renewed(struct ec_http_exchange *exchange, const struct ec_http_request *request)
 {
-    if (!ec_app.development || !ec_str_eq(request->path, EC_STR("/breakers")))
+    bool breakers = ec_str_eq(request->path, EC_STR("/breakers")), near = ec_str_eq(request->path, EC_STR("/near"));
+    void (*renew)(void) = breakers ? ec_health_renew : ec_health_forget;
+
+    if (!ec_app.development || (!breakers && !near))
         return false;
     if (!ec_str_eq(request->method, EC_STR("DELETE"))) {
         ec_http_problem(exchange, &ec_error_method_not_allowed, NULL, NULL, EC_STR("allow: DELETE\r\n"));
         return true;
     }
-    if (ec_health_renew)
-        ec_health_renew();
+    if (renew)
+        renew();
     ec_http_reply(exchange, 204, (struct ec_str){NULL, 0}, (struct ec_str){NULL, 0}, (struct ec_str){NULL, 0});
     return true;
 }

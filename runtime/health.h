@@ -7,8 +7,9 @@
 /* Answers when the exchange asks for one of them; false: it does not, and is not touched. No token is needed. */
 bool ec_health_handle(struct ec_http_exchange *exchange);
 
-/* `DELETE /breakers` of a process of development calls it; NULL where there is no edge. */
-extern void (*ec_health_renew)(void);
+/* `DELETE /breakers` and `DELETE /near` of a process of development call them; NULL where there is no edge, and where nothing is kept of a
+ * cache. */
+extern void (*ec_health_renew)(void), (*ec_health_forget)(void);
 
 /* Adds `"module": "reason"` members of a JSON object for each module that is not ready; true when there is none and the process doesn't
  * drain. */

@@ -28,6 +28,8 @@ static void print_hops(struct ecc_cli *cli, const struct ecc_hops *hops, int dep
             printf("  beside");
         if (hop->many)
             printf("  for each");
+        if (hop->near)
+            printf("  or from memory");
         putchar('\n');
         print_hops(cli, &hop->hops, depth + 1);
     }

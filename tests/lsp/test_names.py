@@ -19,7 +19,7 @@ HOVERS = {
     "Error": ['error NoSeat 409 "No seat is left 🪑"'],
     "Event": ["event TripBooked v1 {", "trip_id: uuid", "topic trip-events"],
     "Topic": ["topic trip-events key trip_id partitions 3", "`TripBooked`"],
-    "Keyspace": ["keyspace trips [id: uuid] -> Trip ttl 60s"],
+    "Keyspace": ["keyspace trips [id: uuid] -> Trip ttl 60s near 1500ms"],
     "External": ['external bank "Bank"', "calls: Pay", "from: trip-svc", "with a sandbox"],
     "Call": ['call Pay POST "/pay/{trip_id}" json', "note: text?", "Idempotency-Key", "`NoSeat` when it answers 402"],
     "Store": ["store payments"],

@@ -212,8 +212,17 @@ def test_a_page_is_cached(system):
         assert reply.status == 200, reply
         return reply.headers["x-cache"], reply.json["price_cents"]
     assert [page(), page()] == [("miss", 1800), ("hit", 1800)]
+    before = system.metrics("web")
+    assert [page() for _ in range(20)] == [("hit", 1800)] * 20
+    after = system.metrics("web")
+
+    def grew(name):
+        return after.get(name, 0) - before.get(name, 0)
+    hits, near = grew('ec_cache_reads_total{keyspace="shows",outcome="hit"}'), grew('ec_cache_near_hits_total{keyspace="shows"}')
+    assert hits == 20 and near > 0 and after["ec_cache_near_bytes"] > 0, (hits, near, after["ec_cache_near_bytes"])
     backstage(system, "PUT", f"/v1/shows/{show}/price", {"price_cents": 2000})
-    assert [page(), page()] == [("miss", 2000), ("hit", 2000)]
+    wait(lambda: page()[1] == 2000, 20, "the gateway's own value ends")
+    assert [page() for _ in range(3)] == [("hit", 2000)] * 3
     assert system.request("POST", "/v1/sweeps").status == 404, "backstage is not for everybody"
     assert system.request("POST", "/v1/tickets", {"show": show, "card": GOOD}).status == 401
 

@@ -3,6 +3,7 @@ import os
 import uuid
 
 import lib
+from examples import as_derived
 from lib import wait
 
 TOPOLOGY = os.path.join(lib.ROOT, "tests", "topologies", "parcel.ecom")
@@ -62,3 +63,26 @@ def test_key_is_remembered(system):
     body = {"label": "Table", "weight_grams": 20000}
     replies = [system.request("POST", "/parcels", body, headers={"Idempotency-Key": "k-1"}) for _ in range(3)]
     assert [r.status for r in replies] == [201] * 3 and len({r.json["id"] for r in replies}) == 1, replies
+
+
+def test_a_place_is_known_near(system):
+    """A service answers from its own memory what it has read, and sees at once what it puts and drops itself."""
+    parcel = system.request("POST", "/parcels", {"label": "Globe", "weight_grams": 700}).json["id"]
+
+    def place():
+        return system.request("GET", f"/places/{parcel}").json["depot"]
+
+    def near():
+        return system.metrics("tracking-svc").get('ec_cache_near_hits_total{keyspace="places"}', 0)
+    wait(lambda: system.topic("parcel-moves") and place() == "north" and near() > 0, 20, "the process has it itself")
+    assert system.request("POST", f"/parcels/{parcel}/moves", {"depot": "quay"}).status == 200
+    wait(lambda: place() == "quay", 20, "its consumer has put the new place")
+    before = near()
+    assert [place() for _ in range(10)] == ["quay"] * 10 and near() > before
+    system.sql("depot-svc", f"UPDATE parcels SET depot = 'attic' WHERE id = '{parcel}'")
+    assert place() == "quay" and system.request("DELETE", f"/places/{parcel}").status == 204
+    assert place() == "attic", "what it drops itself it does not answer any more"
+
+
+def test_scenarios(system):
+    as_derived(system)

@@ -1,4 +1,4 @@
-/* A gateway of ten routes on a real Redis, its programs fakes that count, and a client of it. */
+/* A gateway of twelve routes on a real Redis, its programs fakes that count, and a client of it. */
 #ifndef GATEWAY_FIXTURE_H
 #define GATEWAY_FIXTURE_H
 
@@ -131,12 +131,15 @@ static struct ec_str thing_key(struct ec_task *task)
 {
     return EC_FRAME(task, struct frame)->path.name;
 }
-static struct ec_str mine_key(struct ec_task *task)
+static struct ec_str own_key(struct ec_task *task)
 {
     return EC_FRAME(task, struct frame)->identity.session;
 }
-static const struct ec_route_cache mine_cache = {.keyspace = &things, .key = mine_key};
+static const struct ec_route_cache own_cache = {.keyspace = &things, .key = own_key};
 static const struct ec_route_cache thing_cache = {.keyspace = &things, .key = thing_key};
+static struct ec_keyspace near_things = {
+    .name = "near-things", .cache = "memory", .value = &thing_record, .ttl_ms = 60000, .near_ms = 60000};
+static const struct ec_route_cache near_cache = {.keyspace = &near_things, .key = thing_key};
 
 static const struct ec_route list_route = {.method = "GET", .path = "/v1/things", .program = &route_program, .query = &page_record,
                                            .query_offset = offsetof(struct frame, query), .status = 200};
@@ -151,23 +154,33 @@ static const struct ec_route id_route = {.method = "GET", .path = "/v1/ids/{id}"
                                          .path_offset = offsetof(struct frame, id), .status = 200};
 static const struct ec_route me_route = {.method = "GET", .path = "/v1/me", .auth = true, .program = &route_program,
                                          .identity_offset = offsetof(struct frame, identity), .status = 200};
-static const struct ec_route mine_route = {.method = "GET", .path = "/v1/me/{name}", .auth = true, .program = &route_program, .path_params = &name_record,
+static const struct ec_route own_route = {.method = "GET", .path = "/v1/me/{name}", .auth = true, .program = &route_program, .path_params = &name_record,
                                            .path_offset = offsetof(struct frame, path), .identity_offset = offsetof(struct frame, identity),
-                                           .status = 200, .cache = &mine_cache};
+                                           .status = 200, .cache = &own_cache};
+
+static const struct ec_route near_route = {.method = "GET", .path = "/v1/near/{name}", .program = &route_program, .path_params = &name_record,
+                                           .path_offset = offsetof(struct frame, path), .status = 200, .cache = &near_cache};
+static const struct ec_route mine_route = {.method = "GET", .path = "/v1/mine/{name}", .auth = true, .program = &route_program,
+                                           .path_params = &name_record, .path_offset = offsetof(struct frame, path),
+                                           .identity_offset = offsetof(struct frame, identity), .status = 200, .cache = &near_cache};
 
 static const struct ec_route_node nodes[] = {
     [0] = {.first = 1, .nchildren = 1},
-    [1] = {.segment = "v1", .first = 2, .nchildren = 3},
-    [2] = {.segment = "ids", .any = 5},
-    [3] = {.segment = "me", .any = 8, .routes = (const struct ec_route *const[]){&me_route, NULL}},
-    [4] = {.segment = "things", .first = 6, .nchildren = 1, .any = 7, .routes = (const struct ec_route *const[]){&list_route, &make_route, NULL}},
-    [5] = {.routes = (const struct ec_route *const[]){&id_route, NULL}},
-    [6] = {.segment = "top", .routes = (const struct ec_route *const[]){&top_route, &reset_route, NULL}},
-    [7] = {.routes = (const struct ec_route *const[]){&get_route, NULL}},
-    [8] = {.routes = (const struct ec_route *const[]){&mine_route, NULL}},
+    [1] = {.segment = "v1", .first = 2, .nchildren = 5},
+    [2] = {.segment = "ids", .any = 7},
+    [3] = {.segment = "me", .any = 12, .routes = (const struct ec_route *const[]){&me_route, NULL}},
+    [4] = {.segment = "mine", .any = 11},
+    [5] = {.segment = "near", .any = 10},
+    [6] = {.segment = "things", .first = 8, .nchildren = 1, .any = 9, .routes = (const struct ec_route *const[]){&list_route, &make_route, NULL}},
+    [7] = {.routes = (const struct ec_route *const[]){&id_route, NULL}},
+    [8] = {.segment = "top", .routes = (const struct ec_route *const[]){&top_route, &reset_route, NULL}},
+    [9] = {.routes = (const struct ec_route *const[]){&get_route, NULL}},
+    [10] = {.routes = (const struct ec_route *const[]){&near_route, NULL}},
+    [11] = {.routes = (const struct ec_route *const[]){&mine_route, NULL}},
+    [12] = {.routes = (const struct ec_route *const[]){&own_route, NULL}},
 };
 static struct ec_limit limit;
-static const struct ec_gateway gateway = {.auth = &auth, .limit = &limit, .nodes = nodes, .nnodes = 9};
+static struct ec_gateway gateway = {.auth = &auth, .limit = &limit, .nodes = nodes, .nnodes = 13};
 static const struct ec_module *const modules[] = {&ec_module_redis, &ec_module_gateway, NULL};
 static const struct ec_service service = {.name = "front", .modules = modules, .gateway = &gateway, .port = 8080};
 
@@ -280,6 +293,7 @@ static int setup(void **state)
     auth_calls = 0;
     auth_down = false;
     auth.while_keyspace = &sessions;
+    gateway.limit = &limit;
     limit = (struct ec_limit){.per_second = 10000, .burst = 100000, .by_identity = true, .by_address = true, .when_down_allow = true};
     if (!fixture_redis_pid)
         fixture_redis_start();

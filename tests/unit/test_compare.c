@@ -450,6 +450,48 @@ static void verdict_again_at_hand(void **state)
     leased = false;
 }
 
+/* A value that the gateway may have itself: its round trip is without it, or it sends none. */
+static void from_memory(void **state)
+{
+    static const struct { const char *scenario; enum ecc_hop_outcome outcome; size_t differences; } cases[] = {
+        {"again", ECC_HOP_IS_OK, 0},
+        {"again", ECC_HOP_IS_HIT, 1}, /* a limit alone does not hit */
+        {"far", ECC_HOP_IS_OK, 2},    /* its keyspace has no first level: another label is one more and one less */
+    };
+    struct ecc_differences differences;
+    const struct ecc_model *model;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    model = compile(SOURCE_ROOT "/tests/scenarios/near.ecom");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct ecc_derived *derived = derived_of(model, cases[i].scenario);
+        struct ecc_hop *request = derived->hops.items[2];
+        struct ecc_hop limit = *request->hops.items[0], *children[] = {&limit};
+        struct ecc_hops saved = request->hops;
+
+        assert_int_equal(request->hops.n, 1);
+        assert_int_equal(limit.outcome, ECC_HOP_IS_HIT);
+        limit.label = "limit";
+        limit.outcome = cases[i].outcome;
+        begin_act();
+        traces = ecc_traces_new(64 << 20);
+        request->hops = (struct ecc_hops){children, 1, 1};
+        act_all(&derived->hops, "ffffffffffffffff");
+        request->hops = saved;
+        differences = (struct ecc_differences){0};
+        ecc_trace_compare(&arena, derived, ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id)),
+                          &(uint64_t){0}, &differences);
+        ecc_traces_free(traces);
+        assert_int_equal(differences.n, cases[i].differences);
+    }
+    begin_act();
+    act.without_maybe = true;
+    differences = played(model, derived_of(model, "nobody"));
+    assert_int_equal(differences.n, 0);
+    ecc_arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +499,7 @@ int main(void)
         cmocka_unit_test(leased_shop),
         cmocka_unit_test(limit_unasked),
         cmocka_unit_test(rides),
+        cmocka_unit_test(from_memory),
         cmocka_unit_test(undo_again),
         cmocka_unit_test(verdict_again),
         cmocka_unit_test(verdict_again_at_hand),

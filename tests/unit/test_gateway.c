@@ -438,6 +438,118 @@ static void test_cache_behind_a_session(void **state)
     assert_true(before == ec_metric_value(ec_metric(EC_COUNTER, "ec_cache_reads_total", "", "keyspace=\"things\",outcome=\"hit\"")));
 }
 
+/* Reads of a route whose keyspace has `near`: once from Redis, then from memory. */
+static void test_near(void **state)
+{
+    struct ec_metric *sent = ec_metric(EC_COUNTER, "ec_redis_commands_total", "", "");
+    double before;
+
+    (void)state;
+    near_things.near_ms = 60000;
+    for (int limited = 0; limited < 2; limited++) { /* alone, and beside the limit of the same round trip */
+        const char *path = limited ? "GET /v1/near/cup" : "GET /v1/near/pot";
+        gateway.limit = limited ? &limit : NULL;
+        assert_int_equal(ask(path, NULL, NULL), 200);
+        assert_has("X-Cache: miss\n");
+        assert_int_equal(ask(path, NULL, NULL), 200);
+        assert_has("X-Cache: hit\n");
+        before = ec_metric_value(sent);
+        for (int i = 0; i < 5; i++) {
+            assert_int_equal(ask(path, NULL, NULL), 200);
+            assert_has("X-Cache: hit\n");
+            assert_string_equal(reply.body, limited ? "{\"name\":\"cup\",\"price\":4202}" : "{\"name\":\"pot\",\"price\":4201}");
+        }
+        assert_in_range((int)(ec_metric_value(sent) - before), 5 * limited, 5 * limited + 2); /* a second may pass: a PING */
+    }
+    assert_int_equal(seen.calls, 2);
+    REDIS(EC_STR("SET"), EC_STR("near-things:jug"), EC_STR("{\"name\":\"jug\",\"price\":\"free\"}"));
+    assert_int_equal(ask("GET /v1/near/jug", NULL, NULL), 200); /* a broken value is none, in memory either */
+    assert_has("X-Cache: miss\n");
+    assert_int_equal(ask_head("/v1/near/cup"), 200);
+    assert_has("X-Cache: hit\r\n");
+    fixture_redis_stop();
+    assert_true(fixture_until(fixture_redis_is_down, 5000));
+    assert_int_equal(ask("GET /v1/near/cup", NULL, NULL), 200); /* its time is not over */
+    assert_has("X-Cache: hit\n");
+    near_things.near_ms = 0; /* as if it were: the value in memory is not asked for */
+    assert_int_equal(ask("GET /v1/near/cup", NULL, NULL), 200);
+    assert_has("X-Cache: miss\n");
+}
+
+static struct ec_buf told; /* spans */
+static void collect(struct ec_http_exchange *exchange, void *data)
+{
+    const struct ec_http_request *request = ec_http_exchange_request(exchange);
+
+    (void)data;
+    ec_buf_add(&told, request->body.p, request->body.n);
+    ec_http_reply(exchange, 200, EC_STR("application/json"), (struct ec_str){NULL, 0}, EC_STR("{}"));
+}
+
+static size_t times_told(const char *text)
+{
+    size_t n = 0;
+
+    for (const char *at = told.p; at && (at = memmem(at, told.n - (size_t)(at - told.p), text, strlen(text))); at++)
+        n++;
+    return n;
+}
+
+static bool all_told(void)
+{
+    return ec_spans_idle() && times_told("\"GET /v1/mine/{name}\"") == 3;
+}
+
+/* Of a route behind a token, the read is a round trip of its own: it is told when there was one, and only then. */
+static void test_spans_of_reads(void **state)
+{
+    struct ec_http_server_options options = {.host = "127.0.0.1", .handle = collect};
+    struct ec_config_errors errors = {{0}, 0};
+    struct ec_http_server *collector;
+    const char *why;
+    char url[64];
+
+    (void)state;
+    near_things.near_ms = 60000;
+    gateway.limit = NULL;
+    collector = ec_http_server_start(ec_app.loop, &options, &why);
+    assert_non_null(collector);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", ec_http_server_port(collector));
+    setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url, 1);
+    ec_spans_configure(&errors);
+    assert_int_equal(ec_spans_start(ec_app.loop, &why), 0);
+    REDIS(EC_STR("SET"), EC_STR("sessions:7"), EC_STR("{}"));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask("GET /v1/mine/cup", "authorization: Bearer good-7\r\n", NULL), 200);
+        assert_has(i ? "X-Cache: hit\n" : "X-Cache: miss\n");
+    }
+    assert_true(fixture_until(all_told, 10000));
+    assert_int_equal(times_told("\"get near-things\""), 2); /* a miss, a hit, and one from memory */
+    assert_int_equal(times_told("\"put near-things\""), 1);
+    assert_int_equal(times_told("\"get sessions\""), 2);
+    ec_spans_stop();
+    unsetenv("OTEL_EXPORTER_OTLP_ENDPOINT");
+    ec_spans_configure(&errors);
+    assert_false(ec_spans_on);
+    ec_http_server_stop(collector);
+    ec_buf_free(&told);
+}
+
+/* What another process has put is seen once the time is over. */
+static void test_near_ends(void **state)
+{
+    (void)state;
+    near_things.near_ms = 50;
+    assert_int_equal(ask("GET /v1/near/bowl", NULL, NULL), 200);
+    assert_int_equal(ask("GET /v1/near/bowl", NULL, NULL), 200);
+    REDIS(EC_STR("SET"), EC_STR("near-things:bowl"), EC_STR("{\"name\":\"bowl\",\"price\":1}"));
+    for (uint64_t end = uv_hrtime() + 60000000; uv_hrtime() < end;)
+        uv_run(ec_app.loop, UV_RUN_NOWAIT);
+    assert_int_equal(ask("GET /v1/near/bowl", NULL, NULL), 200);
+    assert_has("X-Cache: hit\n");
+    assert_string_equal(reply.body, "{\"name\":\"bowl\",\"price\":1}");
+}
+
 static void test_stampede(void **state)
 {
     (void)state;
@@ -513,6 +625,19 @@ static void test_admin(void **state)
     ec_http_send(admin, EC_STR("GET /livez HTTP/1.1\r\n"), (struct ec_str){NULL, 0}, 5000, false, on_reply, NULL);
     assert_true(fixture_until(answered, 5000));
     assert_int_equal(reply.status, 200);
+    for (int development = 0; development < 2; development++) { /* for who plays stories */
+        near_things.near_ms = 60000;
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(ask("GET /v1/near/jar", NULL, NULL), 200);
+        assert_int_equal(ec_near_values(), 1);
+        ec_app.development = development;
+        reply.answers = 0;
+        ec_http_send(admin, EC_STR("DELETE /near HTTP/1.1\r\n"), (struct ec_str){NULL, 0}, 5000, false, on_reply, NULL);
+        assert_true(fixture_until(answered, 5000));
+        assert_int_equal(reply.status, development ? 204 : 404);
+        assert_int_equal(ec_near_values(), !development);
+    }
+    ec_app.development = false;
     ec_http_client_stop(admin);
 }
 
@@ -531,7 +656,8 @@ int main(void)
         TEST(test_routes), TEST(test_literal_shadows_by_method), TEST(test_parameters), TEST(test_bodies), TEST(test_trace),
         TEST(test_no_token), TEST(test_verdict_is_kept_while_the_session_is_there), TEST(test_one_question_a_token), TEST(test_auth_away),
         TEST(test_limit), TEST(test_lease), TEST(test_client_keys), TEST(test_accepted), TEST(test_failures), TEST(test_cache),
-        TEST(test_cache_of_an_identity), TEST(test_cache_behind_a_session), TEST(test_stampede),
+        TEST(test_cache_of_an_identity), TEST(test_cache_behind_a_session), TEST(test_near), TEST(test_near_ends),
+        TEST(test_spans_of_reads), TEST(test_stampede),
         TEST(test_failed_fetch_is_told_to_all_and_not_stored), TEST(test_drop_during_a_fetch), TEST(test_admin), TEST(test_redis_away),
         TEST(test_redis_away_joins_no_earlier_fetch), TEST(test_redis_away_a_failure_is_not_passed_on),
     };

@@ -344,6 +344,11 @@ static void describe_step(FILE *out, const struct lsp_view *view, const struct e
     fputc('\n', out);
 }
 
+static const char *duration(struct ecc_arena *arena, int64_t ms)
+{
+    return ms % 1000 ? ecc_arena_printf(arena, "%" PRId64 "ms", ms) : ecc_arena_printf(arena, "%" PRId64 "s", ms / 1000);
+}
+
 static void line(FILE *out, const char *word, const char *name, const char *rest)
 {
     code(out);
@@ -418,8 +423,9 @@ void lsp_describe(FILE *out, const struct lsp_view *view, const struct ecc_ref *
         break;
     case ECC_REF_KEYSPACE:
         line(out, "keyspace", k->name,
-             ecc_arena_printf(arena, " [%s: %s] -> %s ttl %" PRId64 "s", k->key->name, lsp_type_name(view, k->key->type),
-                              k->value ? k->value->name : "?", k->ttl_ms / 1000));
+             ecc_arena_printf(arena, " [%s: %s] -> %s ttl %s%s%s", k->key->name, lsp_type_name(view, k->key->type),
+                              k->value ? k->value->name : "?", duration(arena, k->ttl_ms), k->near_ms ? " near " : "",
+                              k->near_ms ? duration(arena, k->near_ms) : ""));
         break;
     case ECC_REF_SETTING:
         line(out, "setting", s->name, ecc_arena_printf(arena, ": %s env %s", lsp_type_name(view, s->type), s->env));

@@ -46,6 +46,14 @@ static const char *backoff(struct policy *p, int64_t min_ms, int64_t max_ms)
     return max_ms ? ecc_arena_printf(p->w->arena, ", after %s to %s", duration(p, min_ms), duration(p, max_ms)) : "";
 }
 
+static void put_keyspace(struct policy *p, const struct ecc_keyspace *keyspace)
+{
+    const char *near =
+        keyspace->near_ms ? ecc_arena_printf(p->w->arena, ", and for %s by each process that reads it", duration(p, keyspace->near_ms)) : "";
+
+    PUT(p, keyspace->name, "kept for %s%s", duration(p, keyspace->ttl_ms), near);
+}
+
 /* ------------------------------------------------------------------ nodes */
 
 static const char *error_names(struct policy *p, const struct ecc_error *const *errors, size_t n)
@@ -109,7 +117,7 @@ void studio_write_node_policy(struct ecc_writer *w, const struct ecc_node *node)
         break;
     case ECC_NODE_CACHE:
         for (size_t i = 0; i < node->u.cache.nkeyspaces; i++)
-            PUT(p, node->u.cache.keyspaces[i]->name, "kept for %s", duration(p, node->u.cache.keyspaces[i]->ttl_ms));
+            put_keyspace(p, node->u.cache.keyspaces[i]);
         break;
     case ECC_NODE_EXTERNAL:
         put_external(p, &node->u.external);
@@ -202,6 +210,6 @@ void studio_write_edge_policy(struct ecc_writer *w, const struct ecc_edge *edge,
         put_consumers(p, edge->to, label);
     for (size_t i = 0; i < edge->nkeyspaces; i++)
         if (studio_names(label, edge->keyspaces[i]->name))
-            PUT(p, edge->keyspaces[i]->name, "kept for %s", duration(p, edge->keyspaces[i]->ttl_ms));
+            put_keyspace(p, edge->keyspaces[i]);
     end(p);
 }

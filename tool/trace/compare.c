@@ -90,24 +90,56 @@ static bool route_fits(const char *route, const char *request)
     return !*route && (!*request || *request == '?');
 }
 
-/* The gateway's round trip asks for the session only of a token that it remembers. */
-static bool without_session(const struct ecc_auth *auth, const char *derived, const char *recorded)
+/* The token of a request was not remembered any more, so what is behind it could not be asked for along with the limit. */
+static bool value_comes_alone(const struct sides *s)
 {
-    const char *last = strstr(derived, "get "), *name = auth->while_.keyspace ? auth->while_.keyspace->name : "";
-    size_t n = strlen(name), before;
-
-    if (!last || strncmp(last + 4, name, n) != 0)
-        return false;
-    before = (size_t)(last - derived);
-    if (!strncmp(last + 4 + n, ", ", 2)) /* something follows */
-        return !strncmp(recorded, derived, before) && !strcmp(recorded + before, last + 4 + n + 2);
-    return before >= 2 && strlen(recorded) == before - 2 && !strncmp(recorded, derived, before - 2);
+    return s->asked_again && !s->auth->while_.keyspace;
 }
 
-/* Tokens of a limit that the gateway has at hand are in no message. */
-static bool without_limit(const struct sides *s, const char *derived, const char *recorded)
+/* What a round trip of the gateway may be without: tokens of a limit that are at hand, the session of a token that it remembers no more, or
+ * the value behind that, a value that it has kept itself (`near`). */
+static bool may_lack(const struct sides *s, const struct ecc_hop *derived, const char *part, size_t n)
 {
-    return s->leases && !strncmp(derived, "limit, ", 7) && !strcmp(derived + 7, recorded);
+    const struct ecc_keyspace *session = s->asked_again ? s->auth->while_.keyspace : NULL;
+    const struct ecc_keyspace *const without[] = {session, derived->near};
+
+    if (n == 5 && !strncmp(part, "limit", 5))
+        return s->leases;
+    if (value_comes_alone(s))
+        return true;
+    for (size_t i = 0; i < 2; i++)
+        if (without[i] && n == 4 + strlen(without[i]->name) && !strncmp(part, "get ", 4) && !strncmp(part + 4, without[i]->name, n - 4))
+            return true;
+    return false;
+}
+
+static size_t part_of(const char *label)
+{
+    const char *comma = strstr(label, ", ");
+
+    return comma ? (size_t)(comma - label) : strlen(label);
+}
+
+static const char *behind(const char *label, size_t n)
+{
+    return label + n + (label[n] ? 2 : 0);
+}
+
+/* `limit, get sessions, get things` is what may be asked for; recorded is that in its order, without what may be lacking. */
+static bool parts_fit(const struct sides *s, const struct ecc_hop *derived, const char *recorded)
+{
+    const char *wanted = derived->label;
+
+    while (*wanted) {
+        size_t n = part_of(wanted);
+        if (*recorded && part_of(recorded) == n && !strncmp(wanted, recorded, n))
+            recorded = behind(recorded, n);
+        else if (!may_lack(s, derived, wanted, n))
+            return false;
+        wanted = behind(wanted, n);
+    }
+    return !*recorded;
+}
 }
 
 static bool same_message(const struct sides *s, const struct ecc_hop *derived, const struct ecc_hop *recorded)
@@ -120,13 +152,26 @@ static bool same_message(const struct sides *s, const struct ecc_hop *derived, c
         return true;
     if (derived->kind == ECC_HOP_REQUEST)
         return route_fits(recorded->label, derived->label);
-    return derived->kind == ECC_HOP_CACHE && (without_limit(s, derived->label, recorded->label) ||
-                                              (s->asked_again && without_session(s->auth, derived->label, recorded->label)));
+    return derived->kind == ECC_HOP_CACHE && parts_fit(s, derived, recorded->label);
+}
+
+/* The value, which says whether the round trip has hit, was not asked for in it. */
+static bool without_value(const struct ecc_hop *derived, const struct ecc_hop *recorded)
+{
+    size_t d = strlen(derived->label), r = strlen(recorded->label), n = d;
+
+    if (derived->kind != ECC_HOP_CACHE || (derived->outcome != ECC_HOP_IS_HIT && derived->outcome != ECC_HOP_IS_MISS))
+        return false;
+    while (n && strncmp(derived->label + n, ", ", 2) != 0)
+        n--;
+    return n && (r < d - n - 2 || strcmp(recorded->label + r - (d - n - 2), derived->label + n + 2) != 0);
 }
 
 /* What the derivation does not say of an end (the error that an attempt in between is seen as) may be anything. */
 static bool same_end(const struct ecc_hop *derived, const struct ecc_hop *recorded)
 {
+    if (without_value(derived, recorded))
+        return recorded->outcome == ECC_HOP_IS_OK;
     if (derived->outcome != recorded->outcome || (derived->status && recorded->status && derived->status != recorded->status))
         return false;
     return !derived->error || (recorded->error && !strcmp(derived->error->name, recorded->error->name));
@@ -177,16 +222,32 @@ static bool verdict_ran_out(const struct sides *s, const struct ecc_hop *recorde
            recorded->to == s->auth->via->u.call.edge->to;
 }
 
+static bool value_behind_verdict(const struct sides *s, const struct ecc_hop *recorded)
+{
+    size_t r = strlen(recorded->label);
+
+    if (!value_comes_alone(s) || recorded->kind != ECC_HOP_CACHE || strncmp(recorded->label, "get ", 4) != 0)
+        return false;
+    for (size_t i = 0; i < s->derived->n; i++) {
+        const struct ecc_hop *derived = s->derived->items[i];
+        size_t d = strlen(derived->label);
+        if (derived->kind == ECC_HOP_CACHE && d > r + 2 && !strncmp(derived->label + d - r - 2, ", ", 2) &&
+            !strcmp(derived->label + d - r, recorded->label))
+            return true;
+    }
+    return false;
+}
+
 /* The bus is not there: the event stays in the outbox, and nothing is sent. */
 static bool waits_in_the_outbox(const struct ecc_hop *derived)
 {
     return derived->kind == ECC_HOP_PUBLISH && derived->outcome == ECC_HOP_IS_REFUSED;
 }
 
-/* Neither the limit, which had tokens at hand, nor the session of a token that was not remembered any more. */
+/* Nothing of what the round trip would have asked for. */
 static bool nothing_to_ask(const struct sides *s, const struct ecc_hop *derived)
 {
-    return s->leases && s->asked_again && derived->kind == ECC_HOP_CACHE && without_session(s->auth, derived->label, "limit");
+    return derived->kind == ECC_HOP_CACHE && parts_fit(s, derived, "");
 }
 
 /* ------------------------------------------------------------------ order */
@@ -331,7 +392,7 @@ static void compare_lists(struct comparing *c, const struct ecc_hop *parent, con
             continue;
         if (parent)
             hop->phase = parent->phase;
-        if (!asked_until_it_holds(&s, hop) && !verdict_ran_out(&s, hop))
+        if (!asked_until_it_holds(&s, hop) && !verdict_ran_out(&s, hop) && !value_behind_verdict(&s, hop))
             tell(c, ECC_DIFFERENCE_EXTRA, NULL, hop,
                  ecc_arena_printf(c->arena, "%s (%s) is not derived%s", way(c->arena, hop), end_of(c->arena, hop), below(c->arena, &s)));
     }

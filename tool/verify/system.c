@@ -195,6 +195,36 @@ bool ecc_verify_gathered(struct ecc_verify *v, const struct ecc_node *service)
 
 /* ------------------------------------------------------------------ the cache */
 
+struct forgetting {
+    const struct ecc_node *node;
+    int code;
+};
+
+static void forget_near(struct ecc_verify *v, int port, void *data)
+{
+    struct forgetting *f = data;
+    int status;
+
+    /* Who does not answer is down or hangs, as it is assumed. */
+    if (ecc_verify_ask(v, port, "DELETE", "/near", &status) && status != 204)
+        f->code = ecc_say_error(ECC_EXIT_FAILED, "%s can't be made to forget what it has read of caches; `ecomc down` and `ecomc up` again",
+                                f->node->name);
+}
+
+/* Behind the cache itself, of which it would be read again. */
+static int forget_in_processes(struct ecc_verify *v, const struct ecc_keyspace *keyspace)
+{
+    struct forgetting f = {0};
+
+    for (size_t i = 0; i < v->model->nnodes && keyspace->near_ms && !f.code; i++) {
+        f.node = v->model->nodes[i];
+        for (size_t k = 0; k < f.node->nout; k++)
+            if (f.node->out[k]->to == keyspace->cache && f.node->out[k]->nkeyspaces)
+                each_process(v, f.node, forget_near, &f);
+    }
+    return f.code;
+}
+
 int ecc_verify_forget(struct ecc_verify *v, const struct ecc_keyspace *keyspace)
 {
     static const char script[] = "local n = 0 for _, pattern in ipairs(ARGV) do local at = '0' repeat "
@@ -215,7 +245,7 @@ int ecc_verify_forget(struct ecc_verify *v, const struct ecc_keyspace *keyspace)
     if (!answer || answer[0] != ':')
         return ecc_say_error(ECC_EXIT_FAILED, "%s can't be made to forget %s%s%.*s", keyspace->cache->name, keyspace->name,
                              answer ? ": " : "", answer ? (int)strcspn(answer, "\r\n") : 0, answer ? answer : "");
-    return 0;
+    return forget_in_processes(v, keyspace);
 }
 
 /* ------------------------------------------------------------------ traces */

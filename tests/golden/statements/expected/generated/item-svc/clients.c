@@ -41,6 +41,7 @@ const struct ec_keyspace memo_seen_keyspace = {
     .cache = "memo",
     .value = &seen_record,
     .ttl_ms = 600000,
+    .near_ms = 5000,
 };
 
 const struct ec_topic item_events_topic = {

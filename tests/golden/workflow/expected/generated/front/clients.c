@@ -122,4 +122,5 @@ const struct ec_keyspace memo_trips_keyspace = {
     .cache = "memo",
     .value = &trip_record,
     .ttl_ms = 30000,
+    .near_ms = 500,
 };
