@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "random.h"
+#include "siphash.h"
 
 enum { BUCKETS = 65536, GENERATIONS = 4096, SWEEP = 4 };
 
@@ -52,13 +53,13 @@ size_t ec_near_bytes(void)
 
 static uint64_t hash_of(const struct ec_keyspace *keyspace, struct ec_str key)
 {
-    static uint64_t secret[2];
+    static uint8_t secret[16];
     static bool made;
 
     if (!made)
         ec_random(secret, sizeof(secret));
     made = true;
-    return ec_siphash((uint64_t[]){secret[0] ^ (uintptr_t)keyspace, secret[1]}, key.p, key.n);
+    return ec_siphash(secret, key.p, key.n) ^ (uintptr_t)keyspace;
 }
 
 static uint32_t *generation_of(uint64_t hash)

@@ -5,7 +5,6 @@
  */
 #include "random.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -74,53 +73,6 @@ uint64_t ec_random_u64(void)
 double ec_random_unit(void)
 {
     return (double)(ec_random_u64() >> 11) * 0x1p-53;
-}
-
-static uint64_t turned(uint64_t x, int by)
-{
-    return x << by | x >> (64 - by);
-}
-
-static void sip_rounds(uint64_t v[4], int n)
-{
-    while (n--) {
-        v[0] += v[1];
-        v[2] += v[3];
-        v[1] = turned(v[1], 13) ^ v[0];
-        v[3] = turned(v[3], 16) ^ v[2];
-        v[0] = turned(v[0], 32) + v[3];
-        v[2] += v[1];
-        v[3] = turned(v[3], 21) ^ v[0];
-        v[1] = turned(v[1], 17) ^ v[2];
-        v[2] = turned(v[2], 32);
-    }
-}
-
-static void sip_word(uint64_t v[4], uint64_t word)
-{
-    v[3] ^= word;
-    sip_rounds(v, 2);
-    v[0] ^= word;
-}
-
-uint64_t ec_siphash(const uint64_t secret[2], const void *bytes, size_t n)
-{
-    uint64_t v[4] = {secret[0] ^ 0x736f6d6570736575, secret[1] ^ 0x646f72616e646f6d, secret[0] ^ 0x6c7967656e657261,
-                     secret[1] ^ 0x7465646279746573};
-    const uint8_t *p = bytes;
-    uint64_t word;
-
-    for (size_t left_over = n; left_over >= 8; left_over -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        sip_word(v, le64toh(word));
-    }
-    word = 0;
-    if (n % 8)
-        memcpy(&word, p, n % 8);
-    sip_word(v, le64toh(word) | (uint64_t)n << 56);
-    v[2] ^= 0xff;
-    sip_rounds(v, 4);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
 void ec_sha256(const void *bytes, size_t n, uint8_t out[32])

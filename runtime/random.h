@@ -1,4 +1,4 @@
-/* Random bytes from the kernel, through a buffer of the process; a keyed hash for tables, SHA-256 for keys that have to be derived. */
+/* Random bytes from the kernel, through a buffer of the process; SHA-256 for keys that have to be derived. */
 #ifndef EC_RANDOM_H
 #define EC_RANDOM_H
 
@@ -8,9 +8,6 @@
 void ec_random(void *out, size_t n);
 uint64_t ec_random_u64(void);
 double ec_random_unit(void); /* 0 <= x < 1, for jitter */
-
-/* SipHash-2-4, for tables whose keys are chosen by others. */
-uint64_t ec_siphash(const uint64_t secret[2], const void *bytes, size_t n);
 
 void ec_sha256(const void *bytes, size_t n, uint8_t out[32]);
 void ec_hex(const void *bytes, size_t n, char *out); /* 2 n characters and a NUL */

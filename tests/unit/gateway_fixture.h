@@ -186,7 +186,7 @@ static const struct ec_service service = {.name = "front", .modules = modules, .
 
 /* ------------------------------------------------------------------ a client */
 
-static struct ec_http_client *client, *admin;
+static struct ec_http_client *client;
 static struct {
     int answers, by_status[600];
     enum ec_http_outcome outcome;

@@ -160,12 +160,6 @@ static void digests(void **state)
     ec_sha256("", 0, digest);
     ec_hex(digest, 4, hex);
     assert_string_equal(hex, "e3b0c442");
-    /* The vectors of its paper and of its reference: 0, 1, ... under the key 0, 1, ... 15. */
-    for (uint8_t i = 0; i < 15; i++)
-        digest[i] = i;
-    assert_int_equal(ec_siphash((const uint64_t[]){0x0706050403020100, 0x0f0e0d0c0b0a0908}, digest, 15), 0xa129ca6149be45e5);
-    assert_int_equal(ec_siphash((const uint64_t[]){0x0706050403020100, 0x0f0e0d0c0b0a0908}, digest, 8), 0x93f5f5799a932462);
-    assert_int_equal(ec_siphash((const uint64_t[]){0x0706050403020100, 0x0f0e0d0c0b0a0908}, NULL, 0), 0x726fdb47dd0e0e31);
 }
 
 static void traceparents(void **state)

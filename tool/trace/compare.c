@@ -140,7 +140,6 @@ static bool parts_fit(const struct sides *s, const struct ecc_hop *derived, cons
     }
     return !*recorded;
 }
-}
 
 static bool same_message(const struct sides *s, const struct ecc_hop *derived, const struct ecc_hop *recorded)
 {
