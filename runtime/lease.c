@@ -12,7 +12,7 @@
  * from before the question, so a client waits no longer than by Redis.
  *
  * A verdict from here is given before ec_lease_take returns, and allocates nothing. Memory: a client has a `struct lease`, of which
- * there are MOST, in a table of chains and, while nothing is asked for it, in a ring by their last use. A new one takes the place of the
+ * there are MOST, in a table of chains and, while nothing is asked for it, in a queue by their last use. A new one takes the place of the
  * oldest. Clients choose their names, so the table's hash is keyed.
  */
 #include "lease.h"
@@ -32,7 +32,7 @@ struct waiter {
 };
 
 struct lease {
-    struct lease *newer, *older; /* in the ring, unless asking */
+    struct lease *newer, *older; /* by last use, unless asking */
     struct lease *next;          /* in its chain */
     const struct ec_limit *limit;
     uint64_t hash;
@@ -48,7 +48,7 @@ struct lease {
 static struct {
     struct lease **chains; /* NULL: nothing yet */
     size_t n;
-    struct lease ring; /* older: the newest; newer: the oldest */
+    struct lease *newest, *oldest; /* by last use, of those that nothing is asked for */
     uint8_t key[16];
 } leases;
 
@@ -64,18 +64,18 @@ static struct lease **chain_of(uint64_t hash)
     return &leases.chains[hash & (MOST - 1)];
 }
 
-static void leave_ring(struct lease *lease)
+static void leave_queue(struct lease *lease)
 {
-    lease->newer->older = lease->older;
-    lease->older->newer = lease->newer;
+    *(lease->newer ? &lease->newer->older : &leases.newest) = lease->older;
+    *(lease->older ? &lease->older->newer : &leases.oldest) = lease->newer;
 }
 
-static void enter_ring(struct lease *lease)
+static void enter_queue(struct lease *lease)
 {
-    lease->newer = &leases.ring;
-    lease->older = leases.ring.older;
-    lease->older->newer = lease;
-    leases.ring.older = lease;
+    lease->newer = NULL;
+    lease->older = leases.newest;
+    *(leases.newest ? &leases.newest->newer : &leases.oldest) = lease;
+    leases.newest = lease;
 }
 
 static void forget(struct lease *lease)
@@ -85,7 +85,7 @@ static void forget(struct lease *lease)
     while (*at != lease)
         at = &(*at)->next;
     *at = lease->next;
-    leave_ring(lease);
+    leave_queue(lease);
     leases.n--;
     free(lease);
 }
@@ -98,13 +98,13 @@ static bool is_over(const struct lease *lease, uint64_t now)
 /* A place for one more: the oldest that say nothing any more go, two at a time, so that a table that was full once gets empty again. */
 static bool make_room(uint64_t now)
 {
-    for (int i = 0; i < 2 && leases.ring.newer != &leases.ring && is_over(leases.ring.newer, now); i++)
-        forget(leases.ring.newer);
+    for (int i = 0; i < 2 && leases.oldest && is_over(leases.oldest, now); i++)
+        forget(leases.oldest);
     if (leases.n < MOST)
         return true;
-    if (leases.ring.newer == &leases.ring)
+    if (!leases.oldest)
         return false;
-    forget(leases.ring.newer);
+    forget(leases.oldest);
     return true;
 }
 
@@ -113,7 +113,6 @@ static void open_table(void)
     leases.chains = calloc(MOST, sizeof(*leases.chains));
     if (!leases.chains)
         abort();
-    leases.ring.newer = leases.ring.older = &leases.ring;
     ec_random(leases.key, sizeof(leases.key));
 }
 
@@ -140,7 +139,7 @@ static struct lease *add(const struct ec_limit *limit, struct ec_str who, uint64
     lease->next = *chain;
     *chain = lease;
     leases.n++;
-    enter_ring(lease);
+    enter_queue(lease);
     return lease;
 }
 
@@ -201,7 +200,7 @@ static struct waiter *settle(struct lease *lease)
     lease->first = NULL;
     lease->end = &lease->first;
     lease->asking = false;
-    enter_ring(lease);
+    enter_queue(lease);
     return line;
 }
 
@@ -277,7 +276,7 @@ bool ec_lease_take(const struct ec_limit *limit, struct ec_str who, void (*done)
         wait_for(lease, one);
         return true;
     }
-    leave_ring(lease);
+    leave_queue(lease);
     if (is_over(lease, now)) {
         lease->here = 0;
         lease->asking = true;
@@ -285,7 +284,7 @@ bool ec_lease_take(const struct ec_limit *limit, struct ec_str who, void (*done)
         ask(lease);
         return true;
     }
-    enter_ring(lease);
+    enter_queue(lease);
     if (now < lease->retry_us) {
         answer(lease, false, true, now, one);
     } else {
@@ -297,8 +296,8 @@ bool ec_lease_take(const struct ec_limit *limit, struct ec_str who, void (*done)
 
 void ec_lease_close(void)
 {
-    while (leases.chains && leases.ring.newer != &leases.ring)
-        forget(leases.ring.newer);
+    while (leases.chains && leases.oldest)
+        forget(leases.oldest);
     free(leases.chains);
     leases.chains = NULL;
 }
