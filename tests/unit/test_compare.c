@@ -492,6 +492,47 @@ static void from_memory(void **state)
     ecc_arena_free(&arena);
 }
 
+/* The same where there is no session: the value behind the token, else asked for along with the limit, is asked for behind the question. */
+static void value_behind_verdict(void **state)
+{
+    static const uint64_t told[] = {0, 16000000, 14900000};
+    const struct ecc_model *model;
+
+    (void)state;
+    ecc_arena_init(&arena);
+    model = compile(SOURCE_ROOT "/tests/bench/bench.ecom");
+    const struct ecc_derived *derived = derived_of(model, "cached-read");
+    struct ecc_hop *last = derived->hops.items[0], limit = *last->hops.items[0], get = limit;
+    const struct ecc_stmt *via = last->to->u.gateway.auth->via;
+    struct ecc_hop question = {.kind = ECC_HOP_CALL, .id = "question", .from = last->to, .to = via->u.call.edge->to, .edge = via->u.call.edge,
+                               .label = via->u.call.op->name, .outcome = ECC_HOP_IS_OK, .status = 200};
+    struct ecc_hop *children[] = {&limit, &question, &get};
+    struct ecc_hops saved = last->hops;
+
+    assert_int_equal(saved.n, 1);
+    assert_string_equal(limit.label, "limit, get items");
+    limit.label = "limit";
+    limit.outcome = ECC_HOP_IS_OK;
+    get.label = "get items";
+    for (size_t wrong = 0; wrong < 2; wrong++)
+        for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+            struct ecc_differences differences = {0};
+            uint64_t verdict_us = told[i];
+            limit.outcome = wrong ? ECC_HOP_IS_HIT : ECC_HOP_IS_OK;
+            last->hops = (struct ecc_hops){children, 3, 3};
+            begin_act();
+            clock_us = 20000000;
+            traces = ecc_traces_new(64 << 20);
+            act_all(&derived->hops, "ffffffffffffffff");
+            last->hops = saved;
+            ecc_trace_compare(&arena, derived, ecc_trace_recorded(&arena, model, derived->scenario, ecc_traces_find(traces, trace_id)),
+                              &verdict_us, &differences);
+            ecc_traces_free(traces);
+            assert_int_equal(differences.n, i == 2 ? wrong : 4); /* a limit alone does not hit; else each of the three is one more, and one is missing */
+        }
+    ecc_arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +544,7 @@ int main(void)
         cmocka_unit_test(undo_again),
         cmocka_unit_test(verdict_again),
         cmocka_unit_test(verdict_again_at_hand),
+        cmocka_unit_test(value_behind_verdict),
     };
 
     return cmocka_run_group_tests_name("compare", tests, NULL, NULL);
