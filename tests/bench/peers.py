@@ -14,8 +14,6 @@ from world import HERE, STORE, Missing
 
 # What nobody can install here, and why.
 ABSENT = {"KrakenD": "the Go module proxy serves no version of github.com/krakend/krakend-ce",
-          "ours with a leased quota and a first level in the process":
-              "the language has neither: each read asks Redis for its limit and for its item",
           "dtm": "the Go module proxy serves no version of github.com/dtm-labs/dtm"}
 MANY = 2000000000  # requests of one connection: never the reason to close
 

@@ -61,7 +61,8 @@ def table(result):
         of = result["of"] if target["figure"] == "per_second" else f"{result['of']} for each CPU second"
         got = target["got"]
         met = "not measured" if math.isnan(got[0]) else "met" if got[0] >= target["least"] else "not met"
-        out.append(f"- {target['name']} of {target['base']}, {of}: {ratio(got)}; the target is {target['least']}: {met}.")
+        at = f", {target['at']}" if target["at"] else ""
+        out.append(f"- {target['name']} of {target['base']}, {of}{at}: {ratio(got)}; the target is {target['least']}: {met}.")
     facts = {(name, what): value for point in result["points"] for name, got in point["subjects"].items()
              for what, value in got["facts"].items()}
     for what in dict.fromkeys(what for _, what in facts):

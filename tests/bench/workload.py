@@ -7,11 +7,12 @@ from world import Missing
 
 @dataclasses.dataclass
 class Target:
-    """A ratio that is to be reached, within one round, at the first point that has both."""
+    """A ratio that is to be reached, within one round: at the point of that label, or at the first that has both."""
     name: str
     base: str
     figure: str  # of method.Slice
     least: float
+    at: str = ""
 
 
 @dataclasses.dataclass
@@ -78,7 +79,7 @@ def run(method_run, w, workload, rounds):
     targets = []
     for target in workload.targets:
         for told in points:
-            if target.name in told["got"] and target.base in told["got"]:
+            if target.at in ("", told["label"]) and target.name in told["got"] and target.base in told["got"]:
                 reached = method.ratios(told["got"], target.name, target.base, target.figure)
                 targets.append({**dataclasses.asdict(target), "got": method.spread(reached)})
                 break
