@@ -390,7 +390,7 @@ static void handle(struct ec_http_exchange *exchange, void *data)
         ec_trace_child(&task->trace, &parent);
     else
         task->trace.sampled = (stands_for = ec_spans_sample()) > 0;
-    task->deadline_ns = uv_hrtime() + (uint64_t)DEADLINE_MS * 1000000;
+    task->deadline_ns = task->started_ns + (uint64_t)DEADLINE_MS * 1000000;
     request = ec_arena_alloc(task->arena, sizeof(*request));
     request->exchange = exchange;
     request->http = http;

@@ -143,13 +143,27 @@ void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*don
     ec_limiter_ask(limit, who, 1, on_taken, take);
 }
 
+static void add(struct ec_buf *buf, const char *text, int64_t number)
+{
+    char digits[24];
+
+    ec_buf_str(buf, text);
+    ec_buf_add(buf, digits, ec_int_format(number, digits));
+}
+
 void ec_limiter_headers(struct ec_buf *buf, const struct ec_limit *limit, const struct ec_limit_verdict *verdict)
 {
     int64_t window = (int64_t)ceil(limit->burst / limit->per_second);
 
-    if (verdict->known)
-        ec_buf_printf(buf, "RateLimit-Policy: \"default\";q=%d;w=%lld\r\nRateLimit: \"default\";r=%lld;t=%lld\r\n", limit->burst,
-                      (long long)(window > 0 ? window : 1), (long long)verdict->remaining, (long long)verdict->reset_s);
-    if (!verdict->allowed)
-        ec_buf_printf(buf, "Retry-After: %lld\r\n", (long long)verdict->retry_s);
+    if (verdict->known) { /* with each reply: without printf */
+        add(buf, "RateLimit-Policy: \"default\";q=", limit->burst);
+        add(buf, ";w=", window > 0 ? window : 1);
+        add(buf, "\r\nRateLimit: \"default\";r=", verdict->remaining);
+        add(buf, ";t=", verdict->reset_s);
+        ec_buf_str(buf, "\r\n");
+    }
+    if (!verdict->allowed) {
+        add(buf, "Retry-After: ", verdict->retry_s);
+        ec_buf_str(buf, "\r\n");
+    }
 }
