@@ -4,7 +4,7 @@ The one that is measured has a core of its own, the load and what stands behind 
 slice is one of them under load for some seconds: replies, each checked by the load, and the processor time of the server's processes,
 which the kernel counts exactly. A round is one slice of each, in random order; what is told is the median over the rounds of the ratio
 within a round, so a machine that gets faster or slower in the meantime changes nothing. A slice in which others had more than DISTURBED
-of a core's time (processes that are not of the run, or the machine below: steal) is thrown away and taken again, and counted. A reply
+of a core's time (programs that are not of the run, or the machine below: steal) is thrown away and taken again, and counted. A reply
 that is lost or wrong ends the run."""
 import dataclasses
 import json
@@ -105,17 +105,25 @@ def cpu(pids):
     return out
 
 
-def busy(which):
-    """Seconds that these cores have worked for processes, and of these the ones that another machine had (steal). What a kernel delivers of
-    the load's own packets is of no process (softirq), and not of others."""
-    idle = steal = 0
+def programs():
+    """Ticks of each process and its children that ended, by pid. Not the kernel's own threads: what they do (disks, packets) is done for
+    somebody, and on a machine with nothing else it is for the run."""
+    out = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                words = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if words[1] != "2" and pid != "2":
+            out[int(pid)] = sum(map(int, words[11:15]))
+    return out
+
+
+def stolen(which):
+    """Seconds of these cores that another machine had (steal)."""
     with open("/proc/stat", encoding="utf-8") as file:
-        for line in file:
-            words = line.split()
-            if words[0] in [f"cpu{core}" for core in which]:
-                idle += sum(map(int, words[4:8]))
-                steal += int(words[8])
-    return time.monotonic() * len(which) - idle / TICK, steal / TICK
+        return sum(int(line.split()[8]) for line in file if line.split()[0] in [f"cpu{core}" for core in which]) / TICK
 
 
 def write_requests(path, requests):
@@ -166,16 +174,16 @@ class Run:
         watched = {self.server_core, self.load_core, self.behind_core}
         own = set(below(*self.roots()))
         of_server = set(subject.processes())
-        used, all_used, (was_busy, was_steal) = cpu(of_server), cpu(own | of_server), busy(watched)
+        used, were, was_stolen = cpu(of_server), programs(), stolen(watched)
         begun = time.monotonic()
         told = self.told(name, subject, self.seconds, connections, rate)
         took = max(self.seconds, time.monotonic() - begun)  # what can't be cut short takes longer than it was given
         if not told["per_second"]:
             raise Lost(f"{name}: no reply came within a slice; --seconds takes a longer one")
-        now_busy, now_steal = busy(watched)
-        spent, all_spent = cpu(of_server) - used, cpu(own | of_server) - all_used  # the load has ended, and is in its parent's
-        spent = told.get("cpu", spent)
-        others = max(0, now_busy - was_busy - all_spent, now_steal - was_steal) / took
+        spent = told.get("cpu", cpu(of_server) - used)
+        own |= set(below(*self.roots())) | of_server  # with what has been started meanwhile
+        foreign = sum(ticks - were.get(pid, 0) for pid, ticks in programs().items() if pid not in own) / TICK
+        others = (max(0, foreign) + stolen(watched) - was_stolen) / took
         # Of what was due and had no connection nothing is known: its times flatter.
         others = max(others, told.get("unsent", 0) / told["good"])
         return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)

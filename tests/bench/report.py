@@ -61,7 +61,7 @@ def table(result):
         of = result["of"] if target["figure"] == "per_second" else f"{result['of']} for each CPU second"
         got = target["got"]
         met = "not measured" if math.isnan(got[0]) else "met" if got[0] >= target["least"] else "not met"
-        at = f", {target['at']}" if target["at"] else ""
+        at = f", {target['at']}" if target.get("at") else ""  # what was kept of before has none
         out.append(f"- {target['name']} of {target['base']}, {of}{at}: {ratio(got)}; the target is {target['least']}: {met}.")
     facts = {(name, what): value for point in result["points"] for name, got in point["subjects"].items()
              for what, value in got["facts"].items()}
