@@ -116,7 +116,7 @@ def programs():
         except OSError:
             continue
         if words[1] != "2" and pid != "2":
-            out[int(pid)] = sum(map(int, words[11:15]))
+            out[int(pid)] = sum(map(int, words[11:13 if pid == "1" else 15]))  # whose parent has ended is reaped by 1, and may be of the run
     return out
 
 
