@@ -42,12 +42,12 @@ def title(pid):
 
 
 def owners(pids):
-    """{pid: the name of the one at its top}."""
+    """{pid: the name of the one at its top, below the supervisor}."""
     out, pids = {}, set(pids)
     for pid in pids:
         top = pid
         try:
-            while parent(top) in pids:
+            while parent(top) in pids and title(parent(top)) != "ecomc":
                 top = parent(top)
             out[pid] = title(top)
         except (OSError, ValueError):
