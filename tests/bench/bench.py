@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -79,6 +80,7 @@ def main():
         for w in known.values():
             print(f"{w.name:14} {w.title}")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is ended, as with Ctrl-C
     rounds = values["--rounds"]
     if "--write" in flags and ("--noisy" in flags or rounds < LEAST_ROUNDS):
         sys.exit(f"bench: what is written into docs/performance.md has {LEAST_ROUNDS} quiet rounds or more")
