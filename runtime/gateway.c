@@ -103,7 +103,7 @@ static void after_cache(struct gw_request *request)
         gw_run(request);
 }
 
-/* The value of a route that takes a token is asked for behind the token, in a round trip of its own. */
+/* Behind a token that was not known, or a session, the value is asked for in a round trip of its own. */
 static void after_own_trip(struct gw_request *request)
 {
     ec_cache_tell(&request->task->trace, request->route->route->cache->keyspace, "get",

@@ -182,8 +182,8 @@ class Run:
             raise Lost(f"{name}: no reply came within a slice; --seconds takes a longer one")
         spent = told.get("cpu", cpu(of_server) - used)
         own |= set(below(*self.roots())) | of_server  # with what has been started meanwhile
-        foreign = sum(ticks - were.get(pid, 0) for pid, ticks in programs().items() if pid not in own) / TICK
-        others = (max(0, foreign) + stolen(watched) - was_stolen) / took
+        foreign = sum(max(0, ticks - were.get(pid, 0)) for pid, ticks in programs().items() if pid not in own) / TICK
+        others = (foreign + stolen(watched) - was_stolen) / took
         # Of what was due and had no connection nothing is known: its times flatter.
         others = max(others, told.get("unsent", 0) / told["good"])
         return Slice(told["per_second"], told["good"] / spent, spent / told["good"] * 1e6, told["p50_us"], told["p99_us"], others)

@@ -96,8 +96,13 @@ static bool value_comes_alone(const struct sides *s)
     return s->asked_again && !s->auth->while_.keyspace;
 }
 
-/* What a round trip of the gateway may be without: tokens of a limit that are at hand, the session of a token that it remembers no more, or
- * the value behind that, a value that it has kept itself (`near`). */
+static bool is_part(const struct ecc_hop *recorded, const char *part, size_t n)
+{
+    return recorded->kind == ECC_HOP_CACHE && strlen(recorded->label) == n && !strncmp(recorded->label, part, n);
+}
+
+/* What a round trip of the gateway may be without: tokens of a limit that are at hand, the session of a token that it remembers no more, a
+ * value that it has kept itself (`near`), and one that has come alone. */
 static bool may_lack(const struct sides *s, const struct ecc_hop *derived, const char *part, size_t n)
 {
     const struct ecc_keyspace *session = s->asked_again ? s->auth->while_.keyspace : NULL;
@@ -105,8 +110,9 @@ static bool may_lack(const struct sides *s, const struct ecc_hop *derived, const
 
     if (n == 5 && !strncmp(part, "limit", 5))
         return s->leases;
-    if (value_comes_alone(s))
-        return true;
+    for (size_t i = 0; i < s->recorded->n && value_comes_alone(s); i++)
+        if (is_part(s->recorded->items[i], part, n))
+            return true;
     for (size_t i = 0; i < 2; i++)
         if (without[i] && n == 4 + strlen(without[i]->name) && !strncmp(part, "get ", 4) && !strncmp(part + 4, without[i]->name, n - 4))
             return true;
@@ -221,18 +227,14 @@ static bool verdict_ran_out(const struct sides *s, const struct ecc_hop *recorde
            recorded->to == s->auth->via->u.call.edge->to;
 }
 
+/* The value behind a token, for which the gateway had to ask again who that is. */
 static bool value_behind_verdict(const struct sides *s, const struct ecc_hop *recorded)
 {
-    size_t r = strlen(recorded->label);
-
-    if (!value_comes_alone(s) || recorded->kind != ECC_HOP_CACHE || strncmp(recorded->label, "get ", 4) != 0)
-        return false;
-    for (size_t i = 0; i < s->derived->n; i++) {
+    for (size_t i = 0; i < s->derived->n && value_comes_alone(s); i++) {
         const struct ecc_hop *derived = s->derived->items[i];
-        size_t d = strlen(derived->label);
-        if (derived->kind == ECC_HOP_CACHE && d > r + 2 && !strncmp(derived->label + d - r - 2, ", ", 2) &&
-            !strcmp(derived->label + d - r, recorded->label))
-            return true;
+        for (const char *part = derived->label; derived->kind == ECC_HOP_CACHE && *part; part = behind(part, part_of(part)))
+            if (!strncmp(part, "get ", 4) && is_part(recorded, part, part_of(part)))
+                return true;
     }
     return false;
 }
