@@ -110,10 +110,7 @@ static void raw(const char *command, const char *key, const char *value)
 static int setup(void **state)
 {
     (void)state;
-    if (!fixture_redis_pid)
-        fixture_redis_start();
-    fixture_module_start();
-    assert_true(fixture_until(fixture_redis_is_up, 5000));
+    fixture_redis_begin();
     return 0;
 }
 
@@ -124,13 +121,6 @@ static int teardown(void **state)
     ec_tasks_stop();
     uv_run(ec_app.loop, UV_RUN_NOWAIT);
     assert_int_equal(ec_tasks_live, 0);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    fixture_redis_stop();
     return 0;
 }
 

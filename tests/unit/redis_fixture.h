@@ -102,4 +102,21 @@ static inline void fixture_module_stop(void)
         uv_run(ec_app.loop, UV_RUN_NOWAIT);
 }
 
+/* What a test begins with: the server, started by the first of them, and the module's connection to it. */
+static inline void fixture_redis_begin(void)
+{
+    if (!fixture_redis_pid)
+        fixture_redis_start();
+    fixture_module_start();
+    assert_true(fixture_until(fixture_redis_is_up, 5000));
+}
+
+/* A group's teardown. */
+static inline int fixture_redis_end(void **state)
+{
+    (void)state;
+    fixture_redis_stop();
+    return 0;
+}
+
 #endif

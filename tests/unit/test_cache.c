@@ -146,5 +146,5 @@ int main(void)
     };
 
     ec_app.loop = uv_default_loop();
-    return cmocka_run_group_tests(tests, NULL, stop_server);
+    return cmocka_run_group_tests(tests, NULL, fixture_redis_end);
 }

@@ -296,13 +296,6 @@ static void test_admin(void **state)
     ec_http_client_stop(admin);
 }
 
-static int stop_server(void **state)
-{
-    (void)state;
-    fixture_redis_stop();
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -315,5 +308,5 @@ int main(void)
 
     ec_app.loop = uv_default_loop();
     ec_app.service = &service;
-    return cmocka_run_group_tests(tests, NULL, stop_server);
+    return cmocka_run_group_tests(tests, NULL, fixture_redis_end);
 }

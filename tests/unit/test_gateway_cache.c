@@ -349,13 +349,6 @@ static void test_spans_of_reads(void **state)
     ec_buf_free(&told);
 }
 
-static int stop_server(void **state)
-{
-    (void)state;
-    fixture_redis_stop();
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -376,5 +369,5 @@ int main(void)
 
     ec_app.loop = uv_default_loop();
     ec_app.service = &service;
-    return cmocka_run_group_tests(tests, NULL, stop_server);
+    return cmocka_run_group_tests(tests, NULL, fixture_redis_end);
 }

@@ -105,11 +105,8 @@ static long asked(void)
 static int setup(void **state)
 {
     (void)state;
-    if (!fixture_redis_pid)
-        fixture_redis_start();
-    fixture_module_start();
+    fixture_redis_begin();
     ec_limiter_open();
-    assert_true(fixture_until(fixture_redis_is_up, 5000));
     asked();
     return 0;
 }
@@ -408,13 +405,6 @@ static void test_hash(void **state)
         assert_true(ec_siphash(bytes, bytes, known[i].n) == known[i].hash);
 }
 
-static int stop_server(void **state)
-{
-    (void)state;
-    fixture_redis_stop();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,5 +425,5 @@ int main(void)
     };
 
     ec_app.loop = uv_default_loop();
-    return cmocka_run_group_tests(tests, NULL, stop_server);
+    return cmocka_run_group_tests(tests, NULL, fixture_redis_end);
 }

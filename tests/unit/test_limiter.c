@@ -35,11 +35,8 @@ static void take(const struct ec_limit *of, const char *who, int n)
 static int setup(void **state)
 {
     (void)state;
-    if (!fixture_redis_pid)
-        fixture_redis_start();
-    fixture_module_start();
+    fixture_redis_begin();
     ec_limiter_open();
-    assert_true(fixture_until(fixture_redis_is_up, 5000));
     return 0;
 }
 
@@ -111,13 +108,6 @@ static void test_down(void **state)
     ec_buf_free(&buf);
 }
 
-static int stop_server(void **state)
-{
-    (void)state;
-    fixture_redis_stop();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,5 +118,5 @@ int main(void)
     };
 
     ec_app.loop = uv_default_loop();
-    return cmocka_run_group_tests(tests, NULL, stop_server);
+    return cmocka_run_group_tests(tests, NULL, fixture_redis_end);
 }

@@ -42,10 +42,7 @@ static int setup(void **state)
 {
     (void)state;
     forget();
-    if (!fixture_redis_pid)
-        fixture_redis_start();
-    fixture_module_start();
-    assert_true(fixture_until(fixture_redis_is_up, 5000));
+    fixture_redis_begin();
     return 0;
 }
 
@@ -161,13 +158,6 @@ static void test_urls(void **state)
         assert_false(ec_redis_configure(bad[i], &why));
 }
 
-static int stop_server(void **state)
-{
-    (void)state;
-    fixture_redis_stop();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,5 +173,5 @@ int main(void)
     };
 
     ec_app.loop = uv_default_loop();
-    return cmocka_run_group_tests(tests, NULL, stop_server);
+    return cmocka_run_group_tests(tests, NULL, fixture_redis_end);
 }
