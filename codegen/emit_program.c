@@ -305,7 +305,7 @@ static void print_act(struct printer *p, struct ecc_writer *w, const struct ecc_
         print_await(p, w, act, "ec_claim(task)");
         break;
     case ECC_ACT_BEGIN:
-        print_await(p, w, act, "ec_tx_begin(task)");
+        print_await(p, w, act, act->shared ? "ec_tx_begin_shared(task)" : "ec_tx_begin(task)");
         break;
     case ECC_ACT_COMMIT:
         print_await(p, w, act, ecc_arena_printf(p->arena, "ec_tx_commit(task, %s, %s)", act->with_out ? "&f->out" : "NULL",

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "cnames.h"
 #include "defer.h"
+#include "plan_shared.h"
 
 struct cont { /* what comes after a statement */
     const struct ecc_block *block;
@@ -525,6 +526,7 @@ static const struct ecc_plan *lower_program(struct ecc_arena *arena, struct ecc_
         add_reply(&l, &plan->acts, ECC_ACT_REPLY);
     if (plan->result)
         add_member(&l, ECC_MEMBER_OUT, "out", plan->result);
+    ecc_plan_mark_shared(&plan->acts);
     return plan;
 }
 

@@ -17,7 +17,7 @@ struct ecc_arena;
 /* X(enumerator) */
 #define ECC_ACT_KINDS(X)                                                                                                              \
     X(CLAIM)  /* takes the key; waits */                                                                                              \
-    X(BEGIN)  /* opens the transaction; waits */                                                                                      \
+    X(BEGIN)  /* shared; opens the transaction; waits */                                                                              \
     X(COMMIT) /* with_out, last; waits */                                                                                             \
     X(RUN)    /* stmt: SQL, CALL, AWAIT, GET, PUT, DROP, HASH, VERIFY, SIGN, CLAIMS; waits */                                         \
     X(NOW)    /* stmt: LET, NEW_ID, PUBLISH, START, SQL that is deferred */                                                                                 \
@@ -60,6 +60,7 @@ struct ecc_act {
     size_t ncatches;
     bool catching;                   /* RUN: CAUGHT follows, a failure is left in the task */
     bool with_out, last;             /* COMMIT; with_out: REPLY and ACCEPT, too */
+    bool shared;                     /* BEGIN: see plan_shared.h */
 };
 
 /* X(enumerator) */

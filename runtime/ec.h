@@ -305,6 +305,9 @@ void ec_sql_many(struct ec_task *task, const struct ec_sql *sql, void *list, con
 /* A transaction. In a keyed task of an EC_REPEAT_ATOMIC program the inbox barrier joins it: a duplicate ends the task with its
  * first reply and does not resume it. An EC_REPEAT_ATOMIC program without `tx` has its single statement wrapped so by codegen. */
 void ec_tx_begin(struct ec_task *task);
+/* The same, of a transaction in which at most one statement is waited for, behind which nothing else is and nothing fails but the commit: it
+ * may share its commit with others. Where they can't have it, the program goes on from here a second time, once nothing has happened. */
+void ec_tx_begin_shared(struct ec_task *task);
 /* Commits. out is the reply when it is known by now (stored with the key, so that a duplicate gets it), else NULL. last: this is the
  * program's last write, so the key is finished and a saga's end is written in the same transaction. */
 void ec_tx_commit(struct ec_task *task, const void *out, bool last);

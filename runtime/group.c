@@ -9,7 +9,11 @@
  * the one that fails fails. Where that is the rule and not the exception, because what is wanted is sold out, groups become small: half
  * after one that failed, and more again after each that did not. A lost connection is met the same way, after reconnecting. lock_timeout
  * keeps one unit that waits for a stranger's lock from holding up the lane; it fails then and is tried again alone, but whole transactions are
- * given back to their owners, who can wait on connections of their own. Units wait for the lane at most until their deadline, and not at
+ * given back to their owners, who can wait on connections of their own.
+ *
+ * Units that open have a flush between their statements and the rest, which leaves the transaction open: two round trips and one commit for all of
+ * them and for what has gathered meanwhile. They are never run again here, because their owners have gone on: when anything fails they are
+ * given back, and none is taken for a while, which gets longer as long as it is the rule. Units wait for the lane at most until their deadline, and not at
  * all once it has been down for a second.
  */
 #include "group.h"
@@ -19,7 +23,7 @@
 
 #include "group_set.h"
 
-enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100 };
+enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100, SHY_MIN_MS = 50, SHY_MAX_MS = 3200 };
 
 int ec_group_limit = LIMIT;
 
@@ -32,9 +36,13 @@ static struct {
     struct ec_group_unit *first, **end; /* gathered */
     struct ec_group_unit *flight;       /* under way, in the order of submitting */
     struct ec_arena *sets;              /* of the flight */
-    int pending;                        /* syncs of the flight that are not answered */
+    int pending;                        /* ends of the flight that are not answered */
     bool failed, lost, locked;          /* of the flight */
-    struct ec_pg_cmd sync;
+    bool opens, opening;                /* it has units that open; and they have not been told yet */
+    struct ec_group_unit **closed;      /* while they are told: the end of those that have closed */
+    uint64_t shy_until_ns;              /* none that opens is taken */
+    int shy_ms;
+    struct ec_pg_cmd sync, flushed, undo;
     uv_check_t check;
     uv_idle_t idle;
     uv_timer_t tick;
@@ -67,10 +75,13 @@ static bool is_lost(const struct ec_pg_reply *reply)
 
 static void refuse(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply)
 {
+    bool locked = strcmp(reply->sqlstate, "55P03") == 0 || (unit->opened && ec_pg_repeatable(reply));
+
     unit->failed = true;
     lane.failed = true;
-    lane.locked |= strcmp(reply->sqlstate, "55P03") == 0;
-    if (unit->error || (!unit->alone && lane.flight->next)) /* it gets another chance, without the others */
+    lane.locked |= locked;
+    unit->returned = unit->alone && locked && unit->statements;
+    if (unit->error || (!unit->alone && lane.flight->next) || (locked && unit->statements)) /* it gets another chance, without the others */
         return;
     if (unit->refused)
         unit->error = unit->refused(unit, sql, reply);
@@ -125,29 +136,51 @@ static void forget_sets(void)
     lane.sets = NULL;
 }
 
+/* Of one with others: nothing of it has happened, and its owner does it on a connection of its own. */
+static bool is_returned(const struct ec_group_unit *unit)
+{
+    if (unit->alone || unit->error || (!lane.failed && !lane.lost))
+        return false;
+    if (unit->opened)
+        return !lane.lost || lane.opening;
+    return !lane.lost && lane.locked && unit->statements;
+}
+
+static void grow_shy(bool failed)
+{
+    if (failed)
+        lane.shy_ms = !lane.shy_ms ? SHY_MIN_MS : lane.shy_ms < SHY_MAX_MS ? lane.shy_ms * 2 : SHY_MAX_MS;
+    else
+        lane.shy_ms /= 2;
+    if (failed)
+        lane.shy_until_ns = uv_hrtime() + (uint64_t)lane.shy_ms * 1000000;
+}
+
 /* Takes the flight apart: what is done is told, what has to be run again goes to the head of the line. */
 static void land(void)
 {
     struct ec_group_unit *unit = lane.flight, *next, *again = NULL, **again_end = &again, *told = NULL, **told_end = &told;
-    bool failed = lane.failed, lost = lane.lost;
+    bool failed = lane.failed, lost = lane.lost, opening = lane.opening;
     uint64_t now = uv_hrtime();
 
     lane.flight = NULL;
+    if (lane.opens && (!failed || lane.locked || !unit || unit->next))
+        grow_shy(failed || lost);
     forget_sets();
     if (!failed && !lost)
         EC_CRASH_AFTER("group");
-    if (failed && !unit->alone && unit->next)
+    if (failed && unit && !unit->alone && unit->next)
         lane.limit = lane.sent > 2 ? lane.sent / 2 : 1;
     else if (!failed)
         lane.limit += lane.limit / 4 + 1;
     for (; unit; unit = next) {
-        bool repeat = !unit->error && (lost ? !unit->once : failed && !unit->alone);
+        bool repeat = !unit->error && !unit->opened && (lost ? !unit->once : failed && !unit->alone);
 
         next = unit->next;
         unit->next = NULL;
-        unit->unknown |= lost;
-        if (repeat && !lost && lane.locked && unit->statements) {
-            unit->locked = true;
+        unit->returned |= is_returned(unit);
+        unit->unknown |= lost && !opening;
+        if (unit->returned) {
             unit->error = &ec_error_unavailable;
             repeat = false;
         }
@@ -164,6 +197,7 @@ static void land(void)
             told_end = &unit->next;
         }
     }
+    lane.opens = lane.opening = false;
     if (again) {
         *again_end = lane.first;
         if (!lane.first)
@@ -212,61 +246,150 @@ static int size_of(const struct ec_group_unit *unit)
     return n ? n : 1;
 }
 
-/* At least one unit, and no more statements than the limit. */
-static struct ec_group_unit *take(int limit)
+/* In their order, and no more statements than the limit, but at least one unit when none has been taken yet. */
+static struct ec_group_unit *take(bool alone, bool opens)
 {
-    struct ec_group_unit *first = lane.first, **at = &lane.first;
-    bool alone = first->alone;
+    struct ec_group_unit *taken = NULL, **end = &taken, **at = &lane.first, *unit;
 
-    lane.sent = 0;
-    while (*at && (*at)->alone == alone && (lane.sent == 0 || lane.sent + size_of(*at) <= limit)) {
-        lane.sent += size_of(*at);
-        at = &(*at)->next;
+    while ((unit = *at)) {
+        if (unit->alone != alone || !unit->opened == opens) {
+            at = &unit->next;
+            continue;
+        }
+        if (lane.sent && lane.sent + size_of(unit) > lane.limit)
+            break;
+        lane.sent += size_of(unit);
+        *at = unit->next;
+        unit->next = NULL;
+        *end = unit;
+        end = &unit->next;
+        ec_metric_add(lane.units, 1);
     }
-    lane.first = *at;
-    if (!lane.first)
-        lane.end = &lane.first;
-    *at = NULL;
-    return first;
+    for (; *at; at = &(*at)->next)
+        ;
+    lane.end = at;
+    return taken;
+}
+
+/* The flight's statements, and what ends them. */
+static void send_flight(void (*end)(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd), struct ec_pg_cmd *cmd,
+                        void (*done)(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply))
+{
+    lane.pending = 1;
+    if (!lane.sets)
+        lane.sets = ec_arena_new();
+    if (lane.flight)
+        ec_group_send_all(lane.conn, lane.flight, lane.sets, &answers);
+    cmd->done = done;
+    end(lane.conn, cmd);
+    ec_pg_deadline(lane.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
+}
+
+static void send_commit(void)
+{
+    ec_metric_add(lane.commits, 1);
+    send_flight(ec_pg_sync, &lane.sync, group_synced);
+}
+
+static void send_alone(void)
+{
+    struct ec_group_unit *unit;
+
+    lane.pending = 0;
+    for (unit = lane.flight; unit; unit = unit->next) {
+        ec_group_send_unit(lane.conn, unit, &answers);
+        lane.pending++;
+        unit->sync.done = alone_synced;
+        unit->sync.data = unit;
+        ec_pg_sync(lane.conn, &unit->sync);
+        ec_metric_add(lane.commits, 1);
+    }
+    ec_pg_deadline(lane.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
+}
+
+/* ------------------------------------------------------------------ units that open */
+
+void ec_group_close(struct ec_group_unit *unit)
+{
+    if (!lane.closed)
+        ec_panic("a unit is closed that has not just been opened");
+    unit->next = NULL;
+    *lane.closed = unit;
+    lane.closed = &unit->next;
+}
+
+bool ec_group_opens(void)
+{
+    return uv_hrtime() >= lane.shy_until_ns;
+}
+
+/* Their owners. The flight is who has closed; returns whether that is all. One that has not may be no more. */
+static bool tell_opened(void)
+{
+    struct ec_group_unit *unit = lane.flight, *next;
+    int open = 0;
+
+    lane.flight = NULL;
+    lane.closed = &lane.flight;
+    for (; unit; unit = next) {
+        next = unit->next;
+        open++;
+        unit->opened(unit);
+    }
+    lane.closed = NULL;
+    for (unit = lane.flight; unit; unit = unit->next)
+        open--;
+    return open == 0;
+}
+
+static void opened(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    static const struct ec_sql sql_undo = {.name = "ec.group.undo", .text = "SELECT 1 / 0"};
+    struct ec_group_unit **end = &lane.flight;
+
+    (void)cmd;
+    lane.lost |= is_lost(reply);
+    if (!lane.lost && !lane.failed && tell_opened()) {
+        lane.opening = false;
+        for (; *end; end = &(*end)->next)
+            ;
+        *end = take(false, false);
+        send_commit();
+        return;
+    }
+    if (!lane.lost && !lane.failed) {
+        lane.failed = true;
+        lane.undo.done = NULL;
+        ec_pg_send(lane.conn, &lane.undo, &sql_undo, (struct ec_pg_values){NULL, 0});
+    }
+    lane.sync.done = group_synced; /* also of what is lost: the next flight begins behind it */
+    ec_pg_sync(lane.conn, &lane.sync);
 }
 
 static void flush(void)
 {
-    struct ec_group_unit *unit;
     bool alone;
 
-    if (lane.flight || !lane.first || !lane.up || !ec_pg_conn_up(lane.conn) || ec_pg_conn_busy(lane.conn))
+    if (lane.pending || !lane.first || !lane.up || !ec_pg_conn_up(lane.conn) || ec_pg_conn_busy(lane.conn))
         return;
     EC_CRASH_BEFORE("group");
     lane.failed = lane.lost = lane.locked = false;
     if (lane.limit < 1 || lane.limit > ec_group_limit)
         lane.limit = ec_group_limit;
-    lane.flight = take(lane.limit);
-    alone = lane.flight->alone;
-    lane.pending = 0;
-    if (!alone) {
-        lane.sets = ec_arena_new();
-        ec_group_send_all(lane.conn, lane.flight, lane.sets, &answers);
+    lane.sent = 0;
+    alone = lane.first->alone;
+    if (!alone)
+        lane.flight = take(false, true);
+    lane.opens = lane.opening = lane.flight;
+    if (lane.opening) {
+        send_flight(ec_pg_flush, &lane.flushed, opened);
+        return;
     }
-    for (unit = lane.flight; unit; unit = unit->next) {
-        if (alone) {
-            ec_group_send_unit(lane.conn, unit, &answers);
-            lane.pending++;
-            unit->sync.done = alone_synced;
-            unit->sync.data = unit;
-            ec_pg_sync(lane.conn, &unit->sync);
-        }
-        ec_metric_add(lane.units, 1);
-        if (alone)
-            ec_metric_add(lane.commits, 1);
-    }
-    if (!alone) {
-        lane.pending = 1;
-        lane.sync.done = group_synced;
-        ec_pg_sync(lane.conn, &lane.sync);
-        ec_metric_add(lane.commits, 1);
-    }
-    ec_pg_deadline(lane.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
+    lane.flight = take(alone, false);
+    if (alone)
+        send_alone();
+    else
+        send_commit();
 }
 
 static void on_check(uv_check_t *check)
@@ -312,14 +435,14 @@ static void on_tick(uv_timer_t *timer)
 void ec_group_submit(struct ec_group_unit *unit)
 {
     unit->error = NULL;
-    unit->unknown = unit->alone = unit->failed = unit->locked = false;
+    unit->unknown = unit->alone = unit->failed = unit->returned = false;
     unit->rows = 0;
     if (!unit->deadline_ns)
         unit->deadline_ns = uv_hrtime() + (uint64_t)UNIT_MS * 1000000;
     append(unit);
     if (!uv_is_active((uv_handle_t *)&lane.tick))
         uv_timer_start(&lane.tick, on_tick, TICK_MS, TICK_MS);
-    if (!lane.flight) {
+    if (!lane.pending) {
         uv_check_start(&lane.check, on_check);
         uv_idle_start(&lane.idle, on_idle);
     }
@@ -368,7 +491,7 @@ void ec_group_start(void)
 
 bool ec_group_idle(void)
 {
-    return !lane.first && !lane.flight;
+    return !lane.first && !lane.pending;
 }
 
 void ec_group_stop(void)
@@ -381,6 +504,7 @@ void ec_group_stop(void)
     uv_close((uv_handle_t *)&lane.idle, NULL);
     uv_close((uv_handle_t *)&lane.tick, NULL);
     lane.first = lane.flight = NULL;
+    lane.pending = 0;
     forget_sets();
     lane.end = &lane.first;
 }

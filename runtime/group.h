@@ -4,6 +4,10 @@
  * doesn't hold up the others: it has touched no row and says so. Or it is the statements of a whole transaction (tx_defer.c). When a group
  * fails, or its answer is lost, every unit of it is run again, alone: so a unit must be idempotent, or say that it is to be run `once`,
  * which is as often as it takes to know that it was or was not committed.
+ *
+ * A unit that has `opened` is a transaction of which the end depends on what is read in it. The statements of all such units are sent and
+ * answered, and the transaction stays open; then each is told, and has to close with what goes with its commit at once, before `opened` returns.
+ * What else has gathered by then goes with them. If one of them doesn't close, nothing of it happens, and the others are given back.
  */
 #ifndef EC_GROUP_H
 #define EC_GROUP_H
@@ -29,13 +33,16 @@ struct ec_group_unit { /* the owner's memory, with its values, until done is cal
     struct ec_group_statement *statements;                                    /* instead of sql, values and row; or NULL */
     /* The error of what the server refused for good, alone; NULL: the runtime's own for it. */
     const struct ec_error *(*refused)(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply);
+    void (*opened)(struct ec_group_unit *unit); /* or NULL. The unit is the owner's, unless it has closed */
     void *data;
-    bool once;            /* when its answer is lost it has failed, unknown */
+    bool once;            /* when its answer is lost it has failed, unknown; as one that has opened always has */
     uint64_t deadline_ns; /* 0: ten seconds from now */
     /* outcome */
     const struct ec_error *error; /* NULL: committed */
     bool unknown;                 /* with error: it may have been committed */
-    bool locked; /* with error, of one with statements: it, or one beside it, met a stranger's lock; its owner has a better place to wait */
+    /* With error, of one with statements: nothing of it has happened, since it, or one beside it, met a stranger's lock; of one with
+     * `opened`, for whatever reason. Its owner has a better place for it: a connection of its own. */
+    bool returned;
     int64_t rows;
     /* group.c's */
     struct ec_group_unit *next;
@@ -43,6 +50,10 @@ struct ec_group_unit { /* the owner's memory, with its values, until done is cal
     bool alone, failed;
 };
 void ec_group_submit(struct ec_group_unit *unit);
+/* In its `opened`, once. Its statements (or none), done and data are new, and those of `opened` have been answered. */
+void ec_group_close(struct ec_group_unit *unit);
+/* Whether a unit with `opened` is likely to be worth it: not after some had to be given back. */
+bool ec_group_opens(void);
 
 /* A statement for many members of a commit (group_set.c). Its parameters are those of the one, as arrays; the first names the row that is
  * written, and no two members have the same. Its first column is the member, from 1; the others are those of the one. No row is no row of

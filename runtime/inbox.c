@@ -70,7 +70,7 @@ static const struct ec_sql sql_claim = {
     .set = &claim_set,
 };
 
-/* Those for many that update rows are functions of migration 000000_ec_4 (schema.c). */
+/* Those for many that update or lock rows are functions of migrations 000000_ec_4 and _5 (schema.c). */
 static const struct ec_group_set reply_set = {
     {.name = "ec.inbox.reply_set", .text = "SELECT member, touched FROM ec.inbox_reply($1::text[], $2::jsonb[])"}};
 static const struct ec_group_set replied_set = {
@@ -84,17 +84,27 @@ static const struct ec_sql sql_reply = {
     .set = &reply_set,
 };
 
+static const struct ec_group_set finish_set = {
+    {.name = "ec.inbox.finish_set",
+     .text = "SELECT 1 / (sum(touched) = cardinality($1::text[]))::int FROM ec.inbox_replied($1::text[], $2::timestamptz[], $3::jsonb[], "
+             "array_fill(200, ARRAY[cardinality($1::text[])]))"}};
+
 static const struct ec_sql sql_finish = {
     .name = "ec.inbox.finish",
     .text = EC_TX_GUARD("UPDATE ec.inbox SET state = 'done', status = 200, reply = $3::jsonb, lease_until = NULL "
                         "WHERE key = $1 AND state = 'running' AND lease_until = $2::timestamptz"),
+    .set = &finish_set,
 };
+
+static const struct ec_group_set hold_set = {
+    {.name = "ec.inbox.hold_set", .text = "SELECT 1 / (ec.inbox_hold($1::text[], $2::timestamptz[]) = cardinality($1::text[]))::int"}};
 
 static const struct ec_sql sql_hold = {
     /* the claim is still the task's, and stays so until the commit */
     .name = "ec.inbox.hold",
     .text = "WITH guarded AS (SELECT 1 FROM ec.inbox WHERE key = $1 AND state = 'running' AND lease_until = $2::timestamptz FOR UPDATE) "
             "SELECT 1 / count(*) FROM guarded",
+    .set = &hold_set,
 };
 
 static const struct ec_sql sql_replied = {

@@ -47,6 +47,8 @@ struct ec_pg_values {
 void ec_pg_send(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct ec_sql *sql, struct ec_pg_values values);
 void ec_pg_sync(struct ec_pg_conn *conn,
                 struct ec_pg_cmd *cmd); /* cmd: told when all before it is answered, and committed where that is due */
+/* cmd: told when all before it is answered. The transaction stays open, whatever was said of its statements, until a sync. */
+void ec_pg_flush(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd);
 /* What is in flight is cancelled at that time (uv_hrtime scale), and lost a second later when the server doesn't answer. 0: none. */
 void ec_pg_deadline(struct ec_pg_conn *conn, uint64_t deadline_ns);
 void ec_pg_abandon(struct ec_pg_conn *conn, const char *why); /* its state is not known: it is closed in the next turn, and made again */
@@ -100,6 +102,7 @@ const char *ec_pg_read_row(struct ec_arena *arena, const struct pg_result *resul
 bool ec_pg_null(const struct pg_result *result, int row, int column);
 struct ec_str ec_pg_cell(const struct pg_result *result, int row, int column); /* p NULL: NULL; NUL-terminated; the result's memory */
 int ec_pg_rows(const struct pg_result *result);
+int64_t ec_pg_count(const struct pg_result *result); /* returned, or touched by what returns none */
 /* That row from a column on, as a result of its own, to be freed; row -1: without a row. */
 struct pg_result *ec_pg_row_alone(const struct pg_result *result, int row, int column);
 void ec_pg_row_free(struct pg_result *result);

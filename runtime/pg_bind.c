@@ -5,6 +5,7 @@
  */
 #include <libpq-fe.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
@@ -167,6 +168,16 @@ bool ec_pg_encode(struct ec_arena *arena, const struct ec_param *params, size_t 
 int ec_pg_rows(const struct pg_result *result)
 {
     return PQntuples(result);
+}
+
+int64_t ec_pg_count(const struct pg_result *result)
+{
+    const char *touched;
+
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+        return PQntuples(result);
+    touched = PQcmdTuples((struct pg_result *)result);
+    return *touched ? strtoll(touched, NULL, 10) : 0;
 }
 
 bool ec_pg_null(const struct pg_result *result, int row, int column)

@@ -23,7 +23,7 @@
 #include "random.h"
 
 enum { CONNECT_MS = 5000, GRACE_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
-enum cmd_kind { QUERY, PARSE, SYNC };
+enum cmd_kind { QUERY, PARSE, SYNC, FLUSH };
 enum state { DOWN, CONNECTING, UP, CLOSING };
 
 struct ec_pg_conn {
@@ -117,7 +117,7 @@ static void answer(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct 
     char state[6];
     size_t id;
 
-    if (cmd->kind != SYNC) {
+    if (cmd->kind != SYNC && cmd->kind != FLUSH) {
         id = ec_pg_statement_id(cmd->sql);
         if (cmd->kind == PARSE) {
             *ec_pg_prepared(&conn->prepared, id) = reply->status == EC_PG_OK ? EC_PG_PREPARED : EC_PG_UNPREPARED;
@@ -152,16 +152,6 @@ static struct ec_pg_cmd *pop(struct ec_pg_conn *conn)
     return cmd;
 }
 
-static int64_t rows_of(PGresult *result)
-{
-    const char *touched;
-
-    if (PQresultStatus(result) == PGRES_TUPLES_OK)
-        return PQntuples(result);
-    touched = PQcmdTuples(result);
-    return *touched ? strtoll(touched, NULL, 10) : 0;
-}
-
 static struct ec_pg_reply reply_of(struct ec_pg_conn *conn, PGresult *result)
 {
     struct ec_pg_reply reply = {.status = EC_PG_OK, .sqlstate = "", .tag = ""};
@@ -172,7 +162,7 @@ static struct ec_pg_reply reply_of(struct ec_pg_conn *conn, PGresult *result)
     case PGRES_TUPLES_OK:
     case PGRES_EMPTY_QUERY:
         reply.result = result;
-        reply.rows = rows_of(result);
+        reply.rows = ec_pg_count(result);
         reply.tag = PQcmdStatus(result);
         return reply;
     case PGRES_PIPELINE_SYNC:
@@ -219,6 +209,10 @@ static bool take(struct ec_pg_conn *conn)
     struct ec_pg_reply reply;
     PGresult *result;
 
+    if (!conn->ending && conn->first->kind == FLUSH) { /* the server says nothing to it */
+        answer(conn, pop(conn), &(struct ec_pg_reply){.status = EC_PG_OK, .sqlstate = "", .tag = ""});
+        return true;
+    }
     if (PQisBusy(conn->pg))
         return false;
     result = PQgetResult(conn->pg);
@@ -479,14 +473,24 @@ void ec_pg_send(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, const struct ec_
         refuse(conn);
 }
 
-void ec_pg_sync(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd)
+static void end_burst(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd, enum cmd_kind kind, int (*send)(PGconn *pg))
 {
-    ec_pg_prepared_synced(&conn->prepared);
-    push(conn, cmd, SYNC, NULL);
-    if (!usable(conn) || !PQpipelineSync(conn->pg))
+    push(conn, cmd, kind, NULL);
+    if (!usable(conn) || !send(conn->pg))
         refuse(conn);
     else
         flush(conn);
+}
+
+void ec_pg_sync(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd)
+{
+    ec_pg_prepared_synced(&conn->prepared);
+    end_burst(conn, cmd, SYNC, PQpipelineSync);
+}
+
+void ec_pg_flush(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd)
+{
+    end_burst(conn, cmd, FLUSH, PQsendFlushRequest);
 }
 
 /* ------------------------------------------------------------------ deadlines */

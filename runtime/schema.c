@@ -106,6 +106,15 @@ static const char sets[] =
     "FROM i;\n"
     "END $$;\n";
 
+static const char holds[] =
+    "CREATE FUNCTION ec.inbox_hold(text[], timestamptz[]) RETURNS bigint LANGUAGE plpgsql SET plan_cache_mode = "
+    "force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin "
+    "= off AS $$\n"
+    "BEGIN\n"
+    "  RETURN (SELECT count(*) FROM (SELECT 1 FROM unnest($1, $2) AS i (key, lease) JOIN ec.inbox b ON b.key = i.key\n"
+    "    WHERE b.state = 'running' AND b.lease_until = i.lease FOR UPDATE OF b) AS held);\n"
+    "END $$;\n";
+
 /* What is released is never changed: a change of the tables is one more of these. Their names sort before the service's own. */
 static struct ec_migration own[] = {
     {.version = "000000_ec", .up = up, .down = "DROP SCHEMA ec CASCADE;\n"},
@@ -123,6 +132,7 @@ static struct ec_migration own[] = {
     {.version = "000000_ec_4",
      .up = sets,
      .down = "DROP FUNCTION ec.saga_advance, ec.saga_compensate, ec.saga_end, ec.inbox_reply, ec.inbox_replied;\n"},
+    {.version = "000000_ec_5", .up = holds, .down = "DROP FUNCTION ec.inbox_hold;\n"},
 };
 enum { OWN = sizeof(own) / sizeof(own[0]) };
 const size_t ec_schema_own = OWN;

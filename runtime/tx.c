@@ -1,8 +1,8 @@
 /* SQL of generated code, alone and in transactions.
  *
  * A transaction costs two round trips: BEGIN, the inbox barrier and the first statement go out together, and so do the outbox rows, new
- * sagas, the stored reply and COMMIT; what is deferred (tx_defer.c) waits for one of the two. Nothing is taken from the pool before the
- * first statement. Everything is in the task's arena.
+ * sagas, the stored reply and COMMIT; what is deferred (tx_defer.c) waits for one of the two, and some share both with others (tx_share.c). Nothing is taken from the
+ * pool before the first statement. Everything is in the task's arena.
  *
  * A duplicate shows as a refused barrier (EC_TX_GUARD), a revoked or lost claim as a refused finish: both roll back, read what is stored
  * for the key and end the task with it. After a deadlock, or a connection lost before the commit, an ATOMIC program is run again from its
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group.h"
 #include "inbox.h"
 #include "pg_statement.h"
 #include "random.h"
@@ -46,7 +47,7 @@ void ec_burst_note(struct ec_burst *burst, const struct ec_sql *sql, const struc
     else
         burst->error = guard ? &ec_error_conflict : ec_pg_error(burst->task, sql, reply);
     burst->failed = sql;
-    burst->repeatable = ec_pg_repeatable(reply) || (burst->shared && strcmp(reply->sqlstate, "55P03") == 0); /* lock_timeout */
+    burst->repeatable = ec_pg_repeatable(reply);
     memcpy(burst->sqlstate, reply->sqlstate, strlen(reply->sqlstate) + 1);
 }
 
@@ -439,7 +440,12 @@ static void run_statement(struct ec_task *task, enum kind kind, const struct ec_
     statement->kind = kind;
     statement->sql = sql;
     statement->out = out;
-    ec_burst_start(&statement->burst);
+    if (task->tx && task->tx->open)
+        ec_panic("a shared transaction waits for another statement");
+    if (task->tx && task->tx->shares && ec_tx_can_share(task) && ec_group_opens())
+        ec_burst_open(&statement->burst);
+    else
+        ec_burst_start(&statement->burst);
 }
 
 void ec_sql_exec(struct ec_task *task, const struct ec_sql *sql, const struct ec_param *params, size_t n)
@@ -459,7 +465,7 @@ void ec_sql_many(struct ec_task *task, const struct ec_sql *sql, void *list, con
 
 /* ------------------------------------------------------------------ begin and commit */
 
-void ec_tx_begin(struct ec_task *task)
+static void begin(struct ec_task *task, bool shares)
 {
     bool keyed = ec_inbox_joins(task);
 
@@ -469,12 +475,24 @@ void ec_tx_begin(struct ec_task *task)
         return;
     }
     ec_tx_open(task, keyed);
+    task->tx->shares = shares;
+    task->tx->begin = (struct ec_tx_begin){task->step, task->starts, task->ids, task->calls};
     if (keyed && task->undoes.n) {
         ec_inbox_undo(task);
         return;
     }
     task->error = NULL;
     ec_task_resume_soon(task);
+}
+
+void ec_tx_begin(struct ec_task *task)
+{
+    begin(task, false);
+}
+
+void ec_tx_begin_shared(struct ec_task *task)
+{
+    begin(task, true);
 }
 
 struct commit {
@@ -523,29 +541,12 @@ static void commit_done(struct ec_burst *burst)
     resume(task, burst);
 }
 
-/* Only one that can start over: the lane does not wait for a stranger's lock for long. It then has a connection to wait on. */
-static bool can_share(const struct ec_task *task)
-{
-    return !task->tx->begun && task->program->repeat == EC_REPEAT_ATOMIC && !task->parent && task->restarts == 0;
-}
-
-/* Sent again after it was committed, it is refused. */
-static bool is_repeatable(const struct ec_task *task)
-{
-    const struct ec_tx_rider *rider;
-
-    for (rider = task->tx->riders; rider; rider = rider->next)
-        if (rider->fences)
-            return true;
-    return task->tx->barrier;
-}
-
 void ec_tx_commit(struct ec_task *task, const void *out, bool last)
 {
     struct commit *commit = EC_ALLOC(task, struct commit);
 
     task->unknown = false;
-    if (ec_task_expired(task)) {
+    if (ec_task_expired(task) && !task->tx->open) { /* nobody else has to wait for that */
         ec_task_fail_soon(task, &ec_error_timeout, NULL);
         return;
     }
@@ -558,15 +559,15 @@ void ec_tx_commit(struct ec_task *task, const void *out, bool last)
         ec_task_fail_soon(task, &ec_error_invalid, "a text has a NUL character");
         return;
     }
-    if (!task->tx->begun && !task->tx->deferred && !task->tx->riders && !task->tx->barrier && !commit->finish) {
+    if (!task->tx->begun && !task->tx->open && !task->tx->deferred && !task->tx->riders && !task->tx->barrier && !commit->finish) {
         ec_tx_close(task); /* nothing was said in it */
         task->error = NULL;
         ec_task_resume_soon(task);
         return;
     }
     commit->burst = (struct ec_burst){.task = task, .send = send_commit, .done = commit_done, .commits = true, .insists = true};
-    if (can_share(task))
-        ec_burst_share(&commit->burst, !is_repeatable(task));
+    if (ec_tx_can_share(task))
+        ec_burst_share(&commit->burst);
     else
         ec_burst_start(&commit->burst);
 }

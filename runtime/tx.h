@@ -48,6 +48,14 @@ struct ec_tx {
     struct ec_tx_rider *riders, **end;
     struct ec_tx_deferred *deferred, **deferred_end; /* not sent yet */
     bool unsendable;                                 /* one of them has a value that can't be sent */
+    bool shares;                                     /* one of ec_tx_begin_shared */
+    bool own;                                        /* on a connection of its own: the group lane has given it back */
+    struct ec_group_unit *open;                      /* in the lane, which waits for its commit */
+    struct ec_tx_begin {                             /* of the program, where it began */
+        int step;
+        uint16_t starts;
+        uint32_t ids, calls;
+    } begin;
 };
 
 struct ec_tx_rider { /* something that goes with the commit */
@@ -65,10 +73,15 @@ void ec_tx_settle(struct ec_task *task);
 
 /* What has been deferred goes out, in a burst's send. */
 void ec_tx_send_deferred(struct ec_burst *burst);
+
+/* Sharing a commit (tx_share.c). */
+bool ec_tx_can_share(const struct ec_task *task);
 void ec_burst_share_add(struct ec_burst *burst, const struct ec_sql *sql, struct ec_pg_values values,
                         void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data), void *data);
-/* A burst that commits a transaction of which nothing has been sent: through the group lane, with those of others. once: see group.h. */
-void ec_burst_share(struct ec_burst *burst, bool once);
+/* A burst that begins a transaction whose commit will follow it at once, when it is done. */
+void ec_burst_open(struct ec_burst *burst);
+/* A burst that commits: one that was opened, or one of which nothing has been sent. */
+void ec_burst_share(struct ec_burst *burst);
 /* The burst's outcome, from the first statement that failed. */
 void ec_burst_note(struct ec_burst *burst, const struct ec_sql *sql, const struct ec_pg_reply *reply);
 

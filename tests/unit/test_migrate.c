@@ -112,6 +112,8 @@ static void test_down(void **state)
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'fruit'"), 1);
     assert_int_equal(db_migrate("down", NULL), 0);
     assert_int_equal(db_migrate("down", NULL), 0); /* the runtime's own */
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM pg_proc WHERE proname = 'inbox_hold'"), 0);
+    assert_int_equal(db_migrate("down", NULL), 0);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM pg_proc WHERE pronamespace = 'ec'::regnamespace"), 0);
     assert_int_equal(db_migrate("down", NULL), 0);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM pg_class WHERE relname = 'saga_decision'"), 0);

@@ -26,7 +26,7 @@ static void inventory_order_shipped_run(struct ec_task *task)
 
     switch ((enum inventory_order_shipped_step)task->step) {
     case INVENTORY_ORDER_SHIPPED_START:
-        EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_TX, ec_tx_begin(task));
+        EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_HELD, db_inventory_order_shipped_held(task, f->in.order_id, &f->held));
         if (task->rows == 0) {
             EC_AWAIT(task, INVENTORY_ORDER_SHIPPED_COMMIT, ec_tx_commit(task, NULL, true));

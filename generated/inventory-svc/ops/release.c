@@ -26,7 +26,7 @@ static void release_run(struct ec_task *task)
 
     switch ((enum release_step)task->step) {
     case RELEASE_START:
-        EC_AWAIT(task, RELEASE_TX, ec_tx_begin(task));
+        EC_AWAIT(task, RELEASE_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, RELEASE_HELD, db_release_held(task, f->in.order_id, &f->held));
         if (task->rows == 0) {
             EC_AWAIT(task, RELEASE_COMMIT, ec_tx_commit(task, NULL, true));

@@ -37,7 +37,7 @@ static void place_order_run(struct ec_task *task)
         EC_AWAIT(task, PLACE_ORDER_QUOTE,
             catalog_svc_price_lines(task, &(struct catalog_svc_price_lines_in){.lines = f->in.lines}, &f->quote));
         f->id = ec_new_id(task);
-        EC_AWAIT(task, PLACE_ORDER_TX, ec_tx_begin(task));
+        EC_AWAIT(task, PLACE_ORDER_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, PLACE_ORDER_ORDER,
             db_place_order_order(task, f->id, f->in.user_id, f->quote.total_cents, &f->in.lines, f->in.payment_method, &f->order));
         EC_EXPECT_ROW(task);

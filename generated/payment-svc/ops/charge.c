@@ -65,7 +65,7 @@ static void charge_run(struct ec_task *task)
             ec_fail_with(task, &error_card_declined);
             return;
         }
-        EC_AWAIT(task, CHARGE_TX, ec_tx_begin(task));
+        EC_AWAIT(task, CHARGE_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, CHARGE_PAYMENT, db_charge_payment(task, f->intent.id, f->in.order_id, &f->payment));
         EC_EXPECT_ROW(task);
         ec_publish(task, &payment_captured_event, &(struct payment_captured){

@@ -23,7 +23,7 @@ static void schedule_run(struct ec_task *task)
 
     switch ((enum schedule_step)task->step) {
     case SCHEDULE_START:
-        EC_AWAIT(task, SCHEDULE_TX, ec_tx_begin(task));
+        EC_AWAIT(task, SCHEDULE_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, SCHEDULE_SHIPMENT, db_schedule_shipment(task, f->in.order_id, &f->shipment));
         EC_EXPECT_ROW(task);
         f->out = (struct shipment){
