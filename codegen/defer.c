@@ -116,3 +116,13 @@ bool ecc_is_deferred(const struct ecc_program *program, const struct ecc_stmt *s
     search_block(&s, &program->body, NULL);
     return s.tx ? !has_fail(&s.tx->u.block) : sql->writes && program->repeat == ECC_REPEAT_ATOMIC;
 }
+
+bool ecc_is_lone(const struct ecc_program *program, const struct ecc_stmt *stmt)
+{
+    struct search s = {.wanted = stmt};
+
+    if (!stmt->u.sql->writes || program->repeat != ECC_REPEAT_CLAIM)
+        return false;
+    search_block(&s, &program->body, NULL);
+    return !s.tx;
+}

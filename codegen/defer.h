@@ -7,4 +7,7 @@
 /* May the statement, SQL of the program, go out with whatever its transaction sends next? */
 bool ecc_is_deferred(const struct ecc_program *program, const struct ecc_stmt *stmt);
 
+/* Is the statement a write that is in no transaction? */
+bool ecc_is_lone(const struct ecc_program *program, const struct ecc_stmt *stmt);
+
 #endif

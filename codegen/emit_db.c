@@ -94,6 +94,8 @@ static void emit_statement(struct ecc_writer *w, const struct ecc_shapes *shapes
         ecc_wl(w, ".none = &%s,", ecc_shapes_error(shapes, shape->none));
     if (shape->row)
         ecc_wl(w, ".row = &%s,", shape->row->table);
+    if (shape->lone)
+        ecc_wl(w, ".lone = true,");
     ecc_w_close(w, "};");
     ecc_w_blank(w);
     ecc_db_write_prototype(w, shapes, shape, "");

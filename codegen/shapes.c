@@ -252,6 +252,7 @@ static void add_sql(struct collector *c, const struct ecc_stmt *stmt)
     shape->function = NAME(c, "db_%s_%s", c->program->prefix, sql->name);
     shape->title = NAME(c, "%s.%s", c->program->title, sql->name);
     shape->deferred = c->program->program && ecc_is_deferred(c->program->program, stmt);
+    shape->lone = c->program->program && ecc_is_lone(c->program->program, stmt);
     shape->none = shape->deferred && stmt->none ? stmt->none->u.fail.error : NULL;
     if (row && sql->shape == ECC_SQL_MANY)
         row->listed = true;

@@ -79,7 +79,7 @@ struct ecc_sql_shape_of { /* a statement */
     const char *statement;       /* db_make_thing_quote_sql */
     const char *title;           /* "thing-svc.MakeThing.quote" */
     const struct ecc_shape *row; /* NULL for exec */
-    bool deferred;               /* see defer.h */
+    bool deferred, lone;         /* see defer.h */
     const struct ecc_error *none; /* of one that is deferred: what no row is */
 };
 

@@ -252,6 +252,7 @@ struct ec_sql {
     const char *text; /* $1 ... */
     const struct ec_record *row; /* NULL: nothing is read. Columns are matched by position */
     const struct ec_error *none; /* of one that is deferred: no row is this error, and the text divides by zero then; or NULL */
+    bool lone;    /* a write outside of any transaction: it may share its commit with others (tx_share.c) */
     const struct ec_group_set *set; /* the runtime's own alone: the same for many at once (group.h); or NULL */
 };
 

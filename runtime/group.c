@@ -13,7 +13,8 @@
  *
  * Units that open have a flush between their statements and the rest, which leaves the transaction open: two round trips and one commit for all of
  * them and for what has gathered meanwhile. They are never run again here, because their owners have gone on: when anything fails they are
- * given back, and none is taken for a while, which gets longer as long as it is the rule. Units wait for the lane at most until their deadline, and not at
+ * given back, and none is taken for a while, which gets longer as long as it is the rule; nor after a flight that took long, for which a slow statement of
+ * a program may be the reason: on a connection of its own it holds up nobody. Units wait for the lane at most until their deadline, and not at
  * all once it has been down for a second.
  */
 #include "group.h"
@@ -23,7 +24,7 @@
 
 #include "group_set.h"
 
-enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100, SHY_MIN_MS = 50, SHY_MAX_MS = 3200 };
+enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100, SLOW_MS = 250, SHY_MIN_MS = 50, SHY_MAX_MS = 3200 };
 
 int ec_group_limit = LIMIT;
 
@@ -40,7 +41,7 @@ static struct {
     bool failed, lost, locked;          /* of the flight */
     bool opens, opening;                /* it has units that open; and they have not been told yet */
     struct ec_group_unit **closed;      /* while they are told: the end of those that have closed */
-    uint64_t shy_until_ns;              /* none that opens is taken */
+    uint64_t sent_ns, shy_until_ns;     /* until then programs' statements are not wanted here */
     int shy_ms;
     struct ec_pg_cmd sync, flushed, undo;
     uv_check_t check;
@@ -73,9 +74,15 @@ static bool is_lost(const struct ec_pg_reply *reply)
     return reply->status == EC_PG_LOST || (reply->status == EC_PG_FAILED && strncmp(reply->sqlstate, "57P", 3) == 0);
 }
 
+/* By a stranger's lock, or the flight's deadline. */
+static bool is_locked(const struct ec_pg_reply *reply)
+{
+    return strcmp(reply->sqlstate, "55P03") == 0 || strcmp(reply->sqlstate, "57014") == 0;
+}
+
 static void refuse(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply)
 {
-    bool locked = strcmp(reply->sqlstate, "55P03") == 0 || (unit->opened && ec_pg_repeatable(reply));
+    bool locked = is_locked(reply) || (unit->opened && ec_pg_repeatable(reply));
 
     unit->failed = true;
     lane.failed = true;
@@ -123,7 +130,7 @@ static void set_answer(const struct ec_pg_reply *reply)
         lane.lost = true;
     } else if (reply->status == EC_PG_FAILED) {
         lane.failed = true;
-        lane.locked |= strcmp(reply->sqlstate, "55P03") == 0;
+        lane.locked |= is_locked(reply);
     }
 }
 
@@ -164,7 +171,9 @@ static void land(void)
     uint64_t now = uv_hrtime();
 
     lane.flight = NULL;
-    if (lane.opens && (!failed || lane.locked || !unit || unit->next))
+    if (now - lane.sent_ns > (uint64_t)SLOW_MS * 1000000)
+        grow_shy(true);
+    else if (lane.opens && (!failed || lane.locked || !unit || unit->next))
         grow_shy(failed || lost);
     forget_sets();
     if (!failed && !lost)
@@ -377,6 +386,7 @@ static void flush(void)
     if (lane.limit < 1 || lane.limit > ec_group_limit)
         lane.limit = ec_group_limit;
     lane.sent = 0;
+    lane.sent_ns = uv_hrtime();
     alone = lane.first->alone;
     if (!alone)
         lane.flight = take(false, true);
@@ -481,6 +491,8 @@ void ec_group_start(void)
     lane.again = ec_metric(EC_COUNTER, "ec_group_again_total", "Writes that were run again alone", NULL);
     lane.end = &lane.first;
     lane.down_since_ns = uv_hrtime();
+    lane.limit = lane.shy_ms = 0;
+    lane.shy_until_ns = 0;
     uv_check_init(ec_app.loop, &lane.check);
     uv_idle_init(ec_app.loop, &lane.idle);
     uv_timer_init(ec_app.loop, &lane.tick);

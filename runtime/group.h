@@ -52,7 +52,7 @@ struct ec_group_unit { /* the owner's memory, with its values, until done is cal
 void ec_group_submit(struct ec_group_unit *unit);
 /* In its `opened`, once. Its statements (or none), done and data are new, and those of `opened` have been answered. */
 void ec_group_close(struct ec_group_unit *unit);
-/* Whether a unit with `opened` is likely to be worth it: not after some had to be given back. */
+/* Whether programs' statements are wanted, that have another place to go: not after some had to be given back, or took long. */
 bool ec_group_opens(void);
 
 /* A statement for many members of a commit (group_set.c). Its parameters are those of the one, as arrays; the first names the row that is

@@ -444,6 +444,8 @@ static void run_statement(struct ec_task *task, enum kind kind, const struct ec_
         ec_panic("a shared transaction waits for another statement");
     if (task->tx && task->tx->shares && ec_tx_can_share(task) && ec_group_opens())
         ec_burst_open(&statement->burst);
+    else if (!task->tx && sql->lone && ec_group_opens())
+        ec_burst_share(&statement->burst);
     else
         ec_burst_start(&statement->burst);
 }

@@ -80,7 +80,7 @@ void ec_burst_share_add(struct ec_burst *burst, const struct ec_sql *sql, struct
                         void (*row)(struct ec_burst *burst, const struct ec_pg_reply *reply, void *data), void *data);
 /* A burst that begins a transaction whose commit will follow it at once, when it is done. */
 void ec_burst_open(struct ec_burst *burst);
-/* A burst that commits: one that was opened, or one of which nothing has been sent. */
+/* A burst that commits: one that was opened, or one of which nothing has been sent; or, without a transaction, is one of its own. */
 void ec_burst_share(struct ec_burst *burst);
 /* The burst's outcome, from the first statement that failed. */
 void ec_burst_note(struct ec_burst *burst, const struct ec_sql *sql, const struct ec_pg_reply *reply);

@@ -2,7 +2,8 @@
  *
  * One that comes to its commit with nothing sent is one unit: barrier, statements, stored reply, events and sagas of many requests share
  * one commit, and a row that all of them want costs them one lock and one fsync together. One that has to read a row first, and knows all
- * the rest then (ec_tx_begin_shared), is a unit that opens: its first burst is sent with those of others, then what goes with its commit.
+ * the rest then (ec_tx_begin_shared), is a unit that opens: its first burst is sent with those of others, then what goes with its commit. A write outside of any transaction is a
+ * unit, too.
  *
  * The lane gives back what meets a stranger's lock, or stands beside something that fails. Then the program goes on from where it began its
  * transaction, of which nothing has happened, and the transaction has a connection of its own. Everything is in the task's arena.
@@ -93,8 +94,13 @@ static void done(struct ec_group_unit *unit)
 {
     struct ec_burst *burst = unit->data;
 
-    if (unit->returned) {
+    if (unit->returned && burst->task->tx) {
         again(burst->task);
+        return;
+    }
+    if (unit->returned) {
+        burst->shared = NULL;
+        ec_burst_start(burst);
         return;
     }
     /* What the server has refused at last it had not committed before either: it would have refused it for that. */
@@ -123,7 +129,7 @@ static void begin(struct ec_burst *burst, struct shared *shared)
         shared->unit.deadline_ns = task->deadline_ns;
     shared->end = &shared->unit.statements;
     burst->shared = &shared->unit;
-    if (task->tx->barrier)
+    if (task->tx && task->tx->barrier)
         ec_inbox_add_barrier(burst);
     burst->send(burst);
 }
@@ -142,6 +148,8 @@ static bool is_repeatable(const struct ec_task *task)
 {
     const struct ec_tx_rider *rider;
 
+    if (!task->tx)
+        return false;
     for (rider = task->tx->riders; rider; rider = rider->next)
         if (rider->fences)
             return true;
@@ -151,7 +159,7 @@ static bool is_repeatable(const struct ec_task *task)
 void ec_burst_share(struct ec_burst *burst)
 {
     struct ec_tx *tx = burst->task->tx;
-    struct shared *shared = (struct shared *)tx->open;
+    struct shared *shared = tx ? (struct shared *)tx->open : NULL;
 
     if (!shared) {
         shared = EC_ALLOC(burst->task, struct shared);

@@ -8,6 +8,7 @@ static const struct ec_sql db_notify_order_placed_mail_sql = {
         "INSERT INTO messages (order_id, kind, channel) VALUES ($1, 'placed', 'mail') \n"
         "ON CONFLICT (order_id, kind, channel) DO UPDATE SET sent_at = now() WHERE messages.status <> 'sent' RETURNING channel",
     .row = &notify_order_placed_mail_record,
+    .lone = true,
 };
 
 void db_notify_order_placed_mail(struct ec_task *task, struct ec_uuid e_order_id, struct notify_order_placed_mail *out)
@@ -19,6 +20,7 @@ void db_notify_order_placed_mail(struct ec_task *task, struct ec_uuid e_order_id
 static const struct ec_sql db_notify_order_placed_update_messages_sql = {
     .name = "notify-svc.notify.OrderPlaced.update_messages",
     .text = "UPDATE messages SET status = 'sent' WHERE order_id = $1 AND kind = 'placed' AND channel = 'mail'",
+    .lone = true,
 };
 
 void db_notify_order_placed_update_messages(struct ec_task *task, struct ec_uuid e_order_id)
@@ -33,6 +35,7 @@ static const struct ec_sql db_notify_order_placed_sms_sql = {
         "INSERT INTO messages (order_id, kind, channel) VALUES ($1, 'placed', 'sms') \n"
         "ON CONFLICT (order_id, kind, channel) DO UPDATE SET sent_at = now() WHERE messages.status <> 'sent' RETURNING channel",
     .row = &notify_order_placed_sms_record,
+    .lone = true,
 };
 
 void db_notify_order_placed_sms(struct ec_task *task, struct ec_uuid e_order_id, struct notify_order_placed_sms *out)
@@ -44,6 +47,7 @@ void db_notify_order_placed_sms(struct ec_task *task, struct ec_uuid e_order_id,
 static const struct ec_sql db_notify_order_placed_update_messages_2_sql = {
     .name = "notify-svc.notify.OrderPlaced.update_messages_2",
     .text = "UPDATE messages SET status = 'sent' WHERE order_id = $1 AND kind = 'placed' AND channel = 'sms'",
+    .lone = true,
 };
 
 void db_notify_order_placed_update_messages_2(struct ec_task *task, struct ec_uuid e_order_id)
@@ -58,6 +62,7 @@ static const struct ec_sql db_notify_order_cancelled_mail_sql = {
         "INSERT INTO messages (order_id, kind, channel) VALUES ($1, 'cancelled', 'mail') \n"
         "ON CONFLICT (order_id, kind, channel) DO UPDATE SET sent_at = now() WHERE messages.status <> 'sent' RETURNING channel",
     .row = &notify_order_cancelled_mail_record,
+    .lone = true,
 };
 
 void db_notify_order_cancelled_mail(struct ec_task *task, struct ec_uuid e_order_id, struct notify_order_cancelled_mail *out)
@@ -69,6 +74,7 @@ void db_notify_order_cancelled_mail(struct ec_task *task, struct ec_uuid e_order
 static const struct ec_sql db_notify_order_cancelled_update_messages_sql = {
     .name = "notify-svc.notify.OrderCancelled.update_messages",
     .text = "UPDATE messages SET status = 'sent' WHERE order_id = $1 AND kind = 'cancelled' AND channel = 'mail'",
+    .lone = true,
 };
 
 void db_notify_order_cancelled_update_messages(struct ec_task *task, struct ec_uuid e_order_id)
@@ -83,6 +89,7 @@ static const struct ec_sql db_notify_payment_refunded_mail_sql = {
         "INSERT INTO messages (order_id, kind, channel) VALUES ($1, 'refunded', 'mail')\n"
         "ON CONFLICT (order_id, kind, channel) DO UPDATE SET sent_at = now() WHERE messages.status <> 'sent' RETURNING channel",
     .row = &notify_payment_refunded_mail_record,
+    .lone = true,
 };
 
 void db_notify_payment_refunded_mail(struct ec_task *task, struct ec_uuid e_order_id, struct notify_payment_refunded_mail *out)
@@ -94,6 +101,7 @@ void db_notify_payment_refunded_mail(struct ec_task *task, struct ec_uuid e_orde
 static const struct ec_sql db_notify_payment_refunded_update_messages_sql = {
     .name = "notify-svc.notify.PaymentRefunded.update_messages",
     .text = "UPDATE messages SET status = 'sent' WHERE order_id = $1 AND kind = 'refunded' AND channel = 'mail'",
+    .lone = true,
 };
 
 void db_notify_payment_refunded_update_messages(struct ec_task *task, struct ec_uuid e_order_id)

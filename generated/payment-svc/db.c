@@ -8,6 +8,7 @@ static const struct ec_sql db_charge_insert_payments_sql = {
         "INSERT INTO payments (order_id, user_id, amount_cents, method)\n"
         "VALUES ($1, $2, $3, $4)\n"
         "ON CONFLICT (order_id) DO NOTHING",
+    .lone = true,
 };
 
 void db_charge_insert_payments(struct ec_task *task, struct ec_uuid order_id, struct ec_uuid user_id, int64_t amount_cents,
@@ -24,6 +25,7 @@ void db_charge_insert_payments(struct ec_task *task, struct ec_uuid order_id, st
 static const struct ec_sql db_charge_update_payments_sql = {
     .name = "payment-svc.Charge.update_payments",
     .text = "UPDATE payments SET status = 'declined' WHERE order_id = $1",
+    .lone = true,
 };
 
 void db_charge_update_payments(struct ec_task *task, struct ec_uuid order_id)
@@ -35,6 +37,7 @@ void db_charge_update_payments(struct ec_task *task, struct ec_uuid order_id)
 static const struct ec_sql db_charge_update_payments_2_sql = {
     .name = "payment-svc.Charge.update_payments_2",
     .text = "UPDATE payments SET status = 'declined' WHERE order_id = $1",
+    .lone = true,
 };
 
 void db_charge_update_payments_2(struct ec_task *task, struct ec_uuid order_id)
@@ -74,6 +77,7 @@ void db_refund_payment(struct ec_task *task, struct ec_uuid order_id, struct ref
 static const struct ec_sql db_refund_update_payments_sql = {
     .name = "payment-svc.Refund.update_payments",
     .text = "UPDATE payments SET status = 'declined' WHERE order_id = $1",
+    .lone = true,
 };
 
 void db_refund_update_payments(struct ec_task *task, struct ec_uuid order_id)
@@ -85,6 +89,7 @@ void db_refund_update_payments(struct ec_task *task, struct ec_uuid order_id)
 static const struct ec_sql db_refund_update_payments_2_sql = {
     .name = "payment-svc.Refund.update_payments_2",
     .text = "UPDATE payments SET status = 'declined' WHERE order_id = $1",
+    .lone = true,
 };
 
 void db_refund_update_payments_2(struct ec_task *task, struct ec_uuid order_id)
@@ -96,6 +101,7 @@ void db_refund_update_payments_2(struct ec_task *task, struct ec_uuid order_id)
 static const struct ec_sql db_refund_update_payments_3_sql = {
     .name = "payment-svc.Refund.update_payments_3",
     .text = "UPDATE payments SET status = 'captured', provider_id = $1 WHERE order_id = $2",
+    .lone = true,
 };
 
 void db_refund_update_payments_3(struct ec_task *task, struct ec_str intent_id, struct ec_uuid order_id)
@@ -121,6 +127,7 @@ void db_refund_captured(struct ec_task *task, struct ec_uuid order_id, struct re
 static const struct ec_sql db_refund_update_payments_4_sql = {
     .name = "payment-svc.Refund.update_payments_4",
     .text = "UPDATE payments SET status = 'refunding', refund_id = $1 WHERE order_id = $2",
+    .lone = true,
 };
 
 void db_refund_update_payments_4(struct ec_task *task, struct ec_str asked_id, struct ec_uuid order_id)

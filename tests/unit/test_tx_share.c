@@ -85,6 +85,23 @@ static void place_atomic(struct ec_task *task)
     place_run(task);
 }
 
+static const struct ec_sql sql_keep = {.name = "unit.keep_place", .text = "INSERT INTO log (id, n) VALUES (gen_random_uuid(), $1::bigint)", .lone = true};
+static const struct ec_sql sql_keep_long = {
+    .name = "unit.keep_long", .text = "INSERT INTO log (id, n) SELECT gen_random_uuid(), $1::bigint FROM pg_sleep(5.3)", .lone = true};
+
+static void keep_run(struct ec_task *task)
+{
+    struct frame *f = EC_FRAME(task, struct frame);
+
+    switch (task->step) {
+    case 0:
+        EC_AWAIT(task, 1, ec_claim(task));
+        EC_AWAIT(task, 2, ec_sql_exec(task, f->in.slow ? &sql_keep_long : &sql_keep, EC_PARAMS(ec_param_int(f->in.n))));
+        assert_int_equal(task->rows, 1);
+        ec_reply(task, NULL);
+    }
+}
+
 static const struct ec_record in_record = {.name = "In", .size = sizeof(((struct frame *)0)->in)};
 static const struct ec_program claims = {.name = "unit-svc.Place",
                                          .run = place_run,
@@ -98,6 +115,9 @@ static const struct ec_program atomic = {.name = "unit-svc.PlaceAtomic",
                                          .in = &in_record,
                                          .out = &placed_record,
                                          .repeat = EC_REPEAT_ATOMIC};
+
+static const struct ec_program keeps = {
+    .name = "unit-svc.Keep", .run = keep_run, .frame_size = sizeof(struct frame), .in = &in_record, .repeat = EC_REPEAT_CLAIM};
 
 static struct ended ended[MANY];
 
@@ -209,6 +229,55 @@ static void test_repeats(void **state)
     }
     assert_null(ended[20].error);
     check_whole(6);
+    db_close();
+}
+
+/* ------------------------------------------------------------------ writes outside of transactions */
+
+static void test_lone_writes(void **state)
+{
+    (void)state;
+    prepare();
+    pg_server_run(db_server, "INSERT INTO log VALUES ('00000000-0000-0000-0000-000000000001', 3)");
+    for (int i = 0; i < MANY; i++)
+        place(&keeps, i, i, "a", false);
+    until_over(MANY);
+    for (int i = 0; i < MANY; i++)
+        assert_ptr_equal(ended[i].error, i == 3 ? &ec_error_internal : NULL);
+    assert_int_equal(count("SELECT count(*) FROM log"), MANY);
+    db_close();
+    prepare();
+    for (int i = 0; i < MANY; i++)
+        place(&keeps, i, i, "a", false);
+    until_over(MANY);
+    for (int i = 0; i < MANY; i++)
+        assert_null(ended[i].error);
+    assert_int_equal(count("SELECT count(*) FROM log"), MANY);
+    assert_in_range(count("SELECT count(DISTINCT xmin::text) FROM log"), 1, 6);
+    db_close();
+}
+
+/* One that takes longer than the lane has patience is done on a connection of its own, and those behind it don't wait for it another time. */
+static void test_a_long_one(void **state)
+{
+    struct ec_task *task;
+    struct frame *f;
+
+    (void)state;
+    prepare();
+    f = make(&keeps, 0, 0, &task);
+    f->in.slow = true;
+    task->deadline_ns += 10000000000u;
+    ec_task_start(task);
+    DB_UNTIL(count("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(5.3)%' AND pid <> pg_backend_pid() AND state = 'active'") == 1);
+    place(&keeps, 1, 1, "a", false);
+    DB_UNTIL(ended[1].over); /* once the lane is free again */
+    assert_false(ended[0].over);
+    assert_false(ec_group_opens());
+    DB_UNTIL(ended[0].over);
+    assert_null(ended[0].error);
+    assert_null(ended[1].error);
+    assert_int_equal(count("SELECT count(*) FROM log"), 2);
     db_close();
 }
 
@@ -364,7 +433,8 @@ static void test_lost_at_any_time(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_commit_for_many), cmocka_unit_test(test_repeats),          cmocka_unit_test(test_beside_what_fails),
+        cmocka_unit_test(test_a_commit_for_many), cmocka_unit_test(test_repeats),           cmocka_unit_test(test_lone_writes),
+        cmocka_unit_test(test_a_long_one),           cmocka_unit_test(test_beside_what_fails),
         cmocka_unit_test(test_a_commit_that_fails), cmocka_unit_test(test_shy),            cmocka_unit_test(test_a_strangers_lock),
         cmocka_unit_test(test_lost_while_open),   cmocka_unit_test(test_lost_at_any_time),
     };
