@@ -24,9 +24,9 @@
 
 #include "group_set.h"
 
-enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100, SLOW_MS = 250, SHY_MIN_MS = 50, SHY_MAX_MS = 3200 };
+enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100, SHY_MAX_MS = 3200 };
 
-int ec_group_limit = LIMIT;
+int ec_group_limit = LIMIT, ec_group_slow_ms = 250, ec_group_shy_ms = 50;
 
 static struct {
     struct ec_pg_conn *conn;
@@ -156,7 +156,7 @@ static bool is_returned(const struct ec_group_unit *unit)
 static void grow_shy(bool failed)
 {
     if (failed)
-        lane.shy_ms = !lane.shy_ms ? SHY_MIN_MS : lane.shy_ms < SHY_MAX_MS ? lane.shy_ms * 2 : SHY_MAX_MS;
+        lane.shy_ms = !lane.shy_ms ? ec_group_shy_ms : lane.shy_ms < SHY_MAX_MS ? lane.shy_ms * 2 : SHY_MAX_MS;
     else
         lane.shy_ms /= 2;
     if (failed)
@@ -171,7 +171,7 @@ static void land(void)
     uint64_t now = uv_hrtime();
 
     lane.flight = NULL;
-    if (now - lane.sent_ns > (uint64_t)SLOW_MS * 1000000)
+    if (now - lane.sent_ns > (uint64_t)ec_group_slow_ms * 1000000)
         grow_shy(true);
     else if (lane.opens && (!failed || lane.locked || !unit || unit->next))
         grow_shy(failed || lost);
@@ -362,6 +362,7 @@ static void opened(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
         lane.opening = false;
         for (; *end; end = &(*end)->next)
             ;
+        lane.sent = 0; /* as many again: or those that open would leave no room, for as long as there are more of them */
         *end = take(false, false);
         send_commit();
         return;

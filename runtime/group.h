@@ -66,7 +66,9 @@ enum { EC_GROUP_SET_PARAMS = 9 };
 /* What a guard of a set says: 1, or division by zero where not each of the array had its row. */
 #define EC_GROUP_ALL(array, rows) " SELECT 1 / (count(*) = cardinality(" array "))::int FROM " rows
 
-extern int ec_group_limit; /* statements of members a commit; 1 for comparison */
+extern int ec_group_limit;   /* statements of members a commit; 1 for comparison */
+extern int ec_group_slow_ms; /* a flight that takes longer was slow; tests set it, that don't ask the clock */
+extern int ec_group_shy_ms;  /* the first time without programs' statements */
 
 void ec_group_start(void);
 bool ec_group_idle(void);

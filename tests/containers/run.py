@@ -383,7 +383,7 @@ def under_fire(system):
         n = 0
         while killer.thread.is_alive() or n < 4:
             orders.append(stories.happy(system, n))
-            declined.append(stories.declined(system, n))
+            declined += stories.declined(system, n)
             stories.cached(system, n)
             n += 1
     assert killer.killed == PROGRAMS, killer.killed

@@ -1,4 +1,7 @@
 /* Calls to providers, over HTTPS with the test's own authority: requests as the topology says them, answers, verification, failures. */
+#include <dirent.h>
+#include <unistd.h>
+
 #include "http_test.h"
 
 #include "edge.h"
@@ -403,10 +406,24 @@ static void stale_connections(void **state)
     assert_int_equal(peer.served, 1);
 }
 
+static int sockets(void)
+{
+    DIR *fds = opendir("/proc/self/fd");
+    char link[32];
+    int n = 0;
+
+    assert_non_null(fds);
+    for (struct dirent *fd; (fd = readdir(fds));)
+        n += readlinkat(dirfd(fds), fd->d_name, link, sizeof(link)) > 7 && memcmp(link, "socket:", 7) == 0;
+    closedir(fds);
+    return n;
+}
+
+/* Their connections stay, for the next ones. */
 static void many_at_once(void **state)
 {
     struct ec_task *task;
-    int i;
+    int i, before = sockets();
 
     (void)state;
     memset(&end, 0, sizeof(end));
@@ -417,6 +434,9 @@ static void many_at_once(void **state)
     }
     TURN_UNTIL(&loop, peer.served == 100 && ec_tasks_live == 0);
     assert_null(end.error);
+    for (i = 0; i < 10; i++)
+        go("k");
+    assert_int_equal(sockets() - before, 64); /* both ends of 32 */
 }
 
 static void strangers(void **state)
