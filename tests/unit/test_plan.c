@@ -156,6 +156,8 @@ static void show(char *out, const struct ecc_acts *acts)
         } else {
             add(out, act->step ? act->step : names[act->kind]);
         }
+        if (act->shared)
+            strcat(out, "+shared");
         if (act->kind == ECC_ACT_COMMIT && act->with_out)
             strcat(out, "+out");
         if (act->kind == ECC_ACT_COMMIT && act->last)
@@ -214,10 +216,10 @@ static void a_lone_write_is_wrapped(void **state)
     /* `none -> return` ends the transaction, `found -> fail` keeps what was written. */
     s = sql(ECC_SQL_EXEC, "update_thing", true);
     s->none = give(NULL);
-    expect(ECC_REPEAT_ATOMIC, false, BLOCK(s), "tx update_thing NO_ROW{commit+last REPLY} commit_2+last REPLY");
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(s), "tx+shared update_thing NO_ROW{commit+last REPLY} commit_2+last REPLY");
     maybe = sql(ECC_SQL_MAYBE, "thing", true);
     maybe->found = refuse();
-    expect(ECC_REPEAT_ATOMIC, false, BLOCK(maybe), "tx thing TAKE FOUND{commit FAIL} commit_2+last REPLY");
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(maybe), "tx+shared thing TAKE FOUND{commit FAIL} commit_2+last REPLY");
 }
 
 static void what_is_computed_goes_before_the_commit(void **state)
@@ -229,7 +231,7 @@ static void what_is_computed_goes_before_the_commit(void **state)
            "tx thing EXPECT token OUT commit+out+last drop_seen REPLY");
     /* Anything that can fail stays after it: what was written stays written. */
     s = sql(ECC_SQL_ONE, "thing", true);
-    expect(ECC_REPEAT_ATOMIC, true, BLOCK(s, refuse()), "tx thing EXPECT commit+last FAIL");
+    expect(ECC_REPEAT_ATOMIC, true, BLOCK(s, refuse()), "tx+shared thing EXPECT commit+last FAIL");
 }
 
 static void the_reply_is_known_at_the_end_of_tx(void **state)
@@ -237,13 +239,13 @@ static void the_reply_is_known_at_the_end_of_tx(void **state)
     struct ecc_stmt *s = sql(ECC_SQL_ONE, "thing", true);
 
     (void)state;
-    expect(ECC_REPEAT_ATOMIC, true, BLOCK(tx(BLOCK(s)), give(s->let)), "tx thing EXPECT OUT commit+out+last REPLY");
+    expect(ECC_REPEAT_ATOMIC, true, BLOCK(tx(BLOCK(s)), give(s->let)), "tx+shared thing EXPECT OUT commit+out+last REPLY");
     s = sql(ECC_SQL_ONE, "thing", true);
-    expect(ECC_REPEAT_ATOMIC, true, BLOCK(tx(BLOCK(s, give(s->let)))), "tx thing EXPECT OUT commit+out+last REPLY");
+    expect(ECC_REPEAT_ATOMIC, true, BLOCK(tx(BLOCK(s, give(s->let)))), "tx+shared thing EXPECT OUT commit+out+last REPLY");
     s = sql(ECC_SQL_ONE, "thing", true);
     s->none = give(NULL);
     expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(s, loop(BLOCK(sql(ECC_SQL_EXEC, "update_thing", true)))))),
-           "tx thing NO_ROW{commit+last REPLY} FOR{update_thing+deferred} commit_2+last REPLY");
+           "tx+shared thing NO_ROW{commit+last REPLY} FOR{update_thing+deferred} commit_2+last REPLY");
 }
 
 static void a_call_to_come_is_not_the_last_write(void **state)
@@ -251,10 +253,10 @@ static void a_call_to_come_is_not_the_last_write(void **state)
     struct ecc_stmt *call = named(ECC_STMT_CALL, "other_do"), *s = sql(ECC_SQL_ONE, "thing", true);
 
     (void)state;
-    expect(ECC_REPEAT_CLAIM, true, BLOCK(tx(BLOCK(s)), call, give(s->let)), "claim tx thing EXPECT commit other_do OUT REPLY");
+    expect(ECC_REPEAT_CLAIM, true, BLOCK(tx(BLOCK(s)), call, give(s->let)), "claim tx+shared thing EXPECT commit other_do OUT REPLY");
     call = named(ECC_STMT_CALL, "other_do");
     s = sql(ECC_SQL_ONE, "thing", true);
-    expect(ECC_REPEAT_CLAIM, true, BLOCK(call, tx(BLOCK(s)), give(s->let)), "claim other_do tx thing EXPECT OUT commit+out+last REPLY");
+    expect(ECC_REPEAT_CLAIM, true, BLOCK(call, tx(BLOCK(s)), give(s->let)), "claim other_do tx+shared thing EXPECT OUT commit+out+last REPLY");
     /* In a loop, what stands before comes again. */
     s = sql(ECC_SQL_EXEC, "update_thing", true);
     expect(ECC_REPEAT_CLAIM, false, BLOCK(loop(BLOCK(tx(BLOCK(s))))), "claim FOR{tx update_thing+deferred commit} REPLY");
@@ -292,12 +294,12 @@ static void a_saga_that_is_awaited(void **state)
     start->u.start.name = "placing";
     await->u.await.saga = use(start->let);
     expect(ECC_REPEAT_CLAIM, true, BLOCK(tx(BLOCK(s, start)), await, give(s->let)),
-           "claim tx thing EXPECT NOW commit await_placing LATE{FAIL} OUT REPLY");
+           "claim tx+shared thing EXPECT NOW commit await_placing LATE{FAIL} OUT REPLY");
     accept->u.expr = use(s->let);
     await->u.await.has_late = true;
     await->u.await.late = BLOCK(accept);
     expect(ECC_REPEAT_CLAIM, true, BLOCK(tx(BLOCK(s, start)), await, give(s->let)),
-           "claim tx thing EXPECT NOW commit await_placing LATE{OUT ACCEPT} OUT REPLY");
+           "claim tx+shared thing EXPECT NOW commit await_placing LATE{OUT ACCEPT} OUT REPLY");
 }
 
 /* An update with `none -> fail`. */
@@ -321,7 +323,7 @@ static void nobody_waits_for_what_decides_nothing(void **state)
            "tx update_thing+deferred insert_part+deferred commit+last REPLY");
     expect(ECC_REPEAT_ATOMIC, false, BLOCK(update_or_fail(plain)), "tx update_thing+deferred commit+last REPLY");
     expect(ECC_REPEAT_ATOMIC, true, BLOCK(tx(BLOCK(update_or_fail(plain), one)), give(one->let)),
-           "tx update_thing+deferred thing EXPECT OUT commit+out+last REPLY");
+           "tx+shared update_thing+deferred thing EXPECT OUT commit+out+last REPLY");
     /* A text that can divide by zero itself, or that no guard fits around. */
     expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(update_or_fail("UPDATE things SET n = n / $1")))), waits);
     expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(update_or_fail("UPDATE things SET n = mod(n, $1)")))), waits);
@@ -332,6 +334,33 @@ static void nobody_waits_for_what_decides_nothing(void **state)
            "tx update_thing NO_ROW{FAIL} WHEN{FAIL} commit+last REPLY");
     /* Alone, in a program that does more, it is no transaction. */
     expect(ECC_REPEAT_CLAIM, false, BLOCK(update_or_fail(plain)), "claim update_thing NO_ROW{FAIL} REPLY");
+}
+
+/* One wait that is followed by the commit alone, on each way. */
+static void who_may_share(void **state)
+{
+    struct ecc_stmt *when = stmt(ECC_STMT_WHEN), *one = sql(ECC_SQL_ONE, "thing", true), *late = sql(ECC_SQL_EXEC, "update_thing", true);
+
+    (void)state;
+    when->u.when.cond = use(one->let);
+    when->u.when.then = BLOCK(sql(ECC_SQL_EXEC, "note", true));
+    when->u.when.otherwise = BLOCK(give(NULL));
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(one, when))),
+           "tx+shared thing EXPECT WHEN{note+deferred}{commit+last REPLY} commit_2+last REPLY");
+    /* It waits a second time, on one of the ways. */
+    when->u.when.then = BLOCK(sql(ECC_SQL_MANY, "notes", true));
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(one, when))),
+           "tx thing EXPECT WHEN{notes}{commit+last REPLY} commit_2+last REPLY");
+    /* It fails behind it. */
+    when->u.when.then = BLOCK(refuse());
+    when->u.when.otherwise = (struct ecc_block){0};
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(one, when))), "tx thing EXPECT WHEN{FAIL} commit+last REPLY");
+    /* It only fails before, where nothing is open yet. */
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(when, one))), "tx+shared WHEN{FAIL} thing EXPECT commit+last REPLY");
+    /* As often as there are items; and what only reads. */
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(loop(BLOCK(one))))), "tx FOR{thing EXPECT} commit+last REPLY");
+    expect(ECC_REPEAT_ATOMIC, false, BLOCK(tx(BLOCK(sql(ECC_SQL_ONE, "thing", false), late))),
+           "tx thing EXPECT update_thing+deferred commit+last REPLY");
 }
 
 static void names_stay_apart(void **state)
@@ -387,6 +416,7 @@ int main(void)
         cmocka_unit_test(a_caught_call),
         cmocka_unit_test(a_saga_that_is_awaited),
         cmocka_unit_test(nobody_waits_for_what_decides_nothing),
+        cmocka_unit_test(who_may_share),
         cmocka_unit_test(names_stay_apart),
     };
 
