@@ -146,6 +146,7 @@ void db_enter_row(struct ec_task *task, struct ec_str name, struct enter_row *ou
 static const struct ec_sql db_remove_update_items_sql = {
     .name = "item-svc.Remove.update_items",
     .text = "UPDATE items SET note = 'busy' WHERE id = $1",
+    .lone = true,
 };
 
 void db_remove_update_items(struct ec_task *task, struct ec_uuid id)

@@ -39,7 +39,7 @@ static void remove_run(struct ec_task *task)
             EC_AWAIT(task, REMOVE_UPDATE_ITEMS, db_remove_update_items(task, f->in.id));
         }
         EC_CHECK(task);
-        EC_AWAIT(task, REMOVE_TX, ec_tx_begin(task));
+        EC_AWAIT(task, REMOVE_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, REMOVE_GONE, db_remove_gone(task, f->in.id, &f->gone));
         if (task->rows == 0) {
             EC_AWAIT(task, REMOVE_COMMIT, ec_tx_commit(task, NULL, true));

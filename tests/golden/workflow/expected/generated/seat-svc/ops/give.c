@@ -25,7 +25,7 @@ static void give_run(struct ec_task *task)
 
     switch ((enum give_step)task->step) {
     case GIVE_START:
-        EC_AWAIT(task, GIVE_TX, ec_tx_begin(task));
+        EC_AWAIT(task, GIVE_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, GIVE_SEAT, db_give_seat(task, f->in.trip_id, &f->seat_row));
         f->seat = task->rows > 0 ? &f->seat_row : NULL;
         if (f->seat) {

@@ -32,7 +32,7 @@ static void book_run(struct ec_task *task)
     case BOOK_START:
         EC_AWAIT(task, BOOK_CLAIM, ec_claim(task));
         f->id = ec_new_id(task);
-        EC_AWAIT(task, BOOK_TX, ec_tx_begin(task));
+        EC_AWAIT(task, BOOK_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, BOOK_TRIP, db_book_trip(task, f->id, f->in.user_id, f->in.seats, &f->trip));
         EC_EXPECT_ROW(task);
         ec_saga_start(task, &book_trip_saga, &(struct book_trip_saga_in){

@@ -23,7 +23,7 @@ static void cancel_run(struct ec_task *task)
 
     switch ((enum cancel_step)task->step) {
     case CANCEL_START:
-        EC_AWAIT(task, CANCEL_TX, ec_tx_begin(task));
+        EC_AWAIT(task, CANCEL_TX, ec_tx_begin_shared(task));
         EC_AWAIT(task, CANCEL_UPDATE_TRIPS, db_cancel_update_trips(task, f->in.id));
         if (task->rows == 0) {
             EC_AWAIT(task, CANCEL_COMMIT, ec_tx_commit(task, NULL, true));
