@@ -50,7 +50,7 @@ def grid(head, lines):
 
 def fact(value):
     """As text: what was kept of before is."""
-    return value if isinstance(value, str) else f"{value[0]:.1f} {value[1]}" if isinstance(value[0], float) else f"{value[0]:,} {value[1]}"
+    return value if isinstance(value, str) else f"{value[0]:.1f} {value[1]}" if isinstance(value[0], float) else f"{value[0]:,} {value[1]}".rstrip()
 
 
 def table(result):
@@ -70,11 +70,11 @@ def table(result):
         out.append(f"- {target['name']} of {target['base']}, {of}{at}: {ratio(got)}; the target is {target['least']}: {met}.")
     for limit in result.get("limits", []):  # what was kept of before has none
         middle, low, high = limit["got"]
-        around = f" ({low:.3g} to {high:.3g})" if low != high else ""
+        around = f" ({thousands(low)} to {thousands(high)})" if low != high else ""
         what = limit["figure"].removesuffix("_us")
         met = "not measured" if math.isnan(middle) else "met" if middle <= limit["most"] else "not met"
         at = f", {limit['at']}" if limit["at"] else ""
-        out.append(f"- {limit['name']}, {what}{at}: {middle:.3g} {limit['unit']}{around}; the target is at most {limit['most']:g} {limit['unit']}: {met}.")
+        out.append(f"- {limit['name']}, {what}{at}: {thousands(middle)} {limit['unit']}{around}; the target is at most {limit['most']:g} {limit['unit']}: {met}.")
     facts = {(name, what): fact(value) for point in result["points"] for name, got in point["subjects"].items()
              for what, value in got["facts"].items()}
     for what in dict.fromkeys(what for _, what in facts):

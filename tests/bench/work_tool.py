@@ -21,13 +21,15 @@ ECOMC = os.path.join(world.lib.RELEASE, "tool", "ecomc")
 LEAST_RUNS = 3
 
 
-def command(argv, cwd=None, good=(0,)):
-    """Of a command that is run again and again: what Subject.drive gives. A run counts only when it ends as it must."""
+def command(argv, cwd=None, good=(0,), least=LEAST_RUNS, facts=None):
+    """Of a command that is run again and again: what Subject.drive gives. A run counts only when it ends as it must. cwd: a folder, or what
+    makes one for each run, whose time does not count."""
     def drive(seconds, _):
         times, cpu, begun = [], 0, time.monotonic()
-        while time.monotonic() - begun < seconds or len(times) < LEAST_RUNS:
+        while time.monotonic() - begun < seconds or len(times) < least:
+            where = cwd() if callable(cwd) else cwd
             at = time.monotonic()
-            process = subprocess.Popen(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            process = subprocess.Popen(argv, cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             said = process.stderr.read()
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -36,7 +38,7 @@ def command(argv, cwd=None, good=(0,)):
             times.append((time.monotonic() - at) * 1e6)
             cpu += usage.ru_utime + usage.ru_stime
         return times_told(times, cpu)
-    return method.Subject(0, list, list, drive=drive, spread=True)
+    return method.Subject(0, list, list, drive=drive, spread=True, facts=facts or {})
 
 
 def times_told(times, cpu):
@@ -103,6 +105,49 @@ def compilers(services):
 
 def lines(services):
     return str(len(topology(services).splitlines()))
+
+
+# ---------------------------------------------------------------- a thousand services
+
+THOUSAND = 1000
+
+
+def thousand(w, name, text):
+    path = os.path.join(w.folder, name)
+    os.makedirs(path)
+    with open(os.path.join(path, "topology.ecom"), "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def told_lines(text):
+    return {"lines": (len(text.splitlines()), "")}
+
+
+def thousand_without_sql(w):
+    text = gen_topology.without_statements(topology(THOUSAND))
+    return command([ECOMC, "check"], thousand(w, "without-sql", text), facts=told_lines(text))
+
+
+def thousand_checked(w):
+    return command([ECOMC, "check"], folder(w, THOUSAND), facts=told_lines(topology(THOUSAND)))
+
+
+def first_build(w):
+    """Each in a folder of its own, which stays until the end: a file system that has just deleted many files makes new ones slowly."""
+    made = []
+
+    def another():
+        made.append(thousand(w, f"first-{len(made)}", topology(THOUSAND)))
+        return made[-1]
+    return command([ECOMC, "build"], another, least=1)
+
+
+def next_build(w):
+    path, facts = thousand(w, "again", topology(THOUSAND)), {}
+    subprocess.run([ECOMC, "build"], cwd=path, check=True, stdout=subprocess.DEVNULL)
+    facts["files"] = sum(len(files) for _, _, files in os.walk(os.path.join(path, "generated"))), ""
+    return command([ECOMC, "build"], path, facts=facts)
 
 
 # ---------------------------------------------------------------- a process
@@ -201,6 +246,15 @@ WORKLOADS = [
              "that is checked, with three SQL statements a service; protoc and buf build descriptors of messages and services.",
              [Point(lines(n), compilers(n)) for n in SIZES], "protoc",
              [Target("ours, parse", "protoc", "per_second", 1), Target("ours, check", "buf", "per_second", 1)], axis="lines", of="runs"),
+    Workload("thousand", "A thousand services",
+             "5,000 edges and 3,000 SQL statements. `without SQL` is the same topology whose operations make of their parameters what their "
+             "statements would have found; it has its tables. A `first` build writes into a folder of its own, a build `again` finds that "
+             "nothing has changed. protoc is given a text of as many lines, and writes nothing.",
+             [Point("", {"protoc": protoc(THOUSAND), "ours, check": thousand_checked, "ours, check without SQL": thousand_without_sql,
+                         "ours, build, the first": first_build, "ours, build again": next_build})],
+             "protoc", [], of="runs",
+             limits=[Limit("ours, check without SQL", "p50_us", 10), Limit("ours, build, the first", "p50_us", 120),
+                     Limit("ours, build again", "p50_us", 40)]),
     Workload("start", "A process",
              "From its start to its first answer; then its resident memory and the size of its binary without debugging symbols. `ours, gateway` "
              "and `ours, service with a database` are of the benchmarks' own topology, `api-gateway` and `order-svc` those of the shop "
