@@ -74,7 +74,8 @@ def table(result):
         what = limit["figure"].removesuffix("_us")
         met = "not measured" if math.isnan(middle) else "met" if middle <= limit["most"] else "not met"
         at = f", {limit['at']}" if limit["at"] else ""
-        out.append(f"- {limit['name']}, {what}{at}: {thousands(middle)} {limit['unit']}{around}; the target is at most {limit['most']:g} {limit['unit']}: {met}.")
+        most = f"at most {limit['most']:g} {limit['unit']}"
+        out.append(f"- {limit['name']}, {what}{at}: {thousands(middle)} {limit['unit']}{around}; the target is {most}: {met}.")
     facts = {(name, what): fact(value) for point in result["points"] for name, got in point["subjects"].items()
              for what, value in got["facts"].items()}
     for what in dict.fromkeys(what for _, what in facts):

@@ -150,6 +150,48 @@ def next_build(w):
     return command([ECOMC, "build"], path, facts=facts)
 
 
+# ---------------------------------------------------------------- the C compiler
+
+SERVICE = "order-svc"  # of the shop: the largest
+GCC = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-fno-strict-aliasing", "-fno-omit-frame-pointer", "-c"]
+
+
+def sources(path):
+    return sorted(os.path.join(where, name) for where, _, names in os.walk(path) for name in names if name.endswith(".c"))
+
+
+def headers(source):
+    return [f"-I{each}" for each in (source, os.path.join(world.ROOT, "runtime"), os.path.join(world.lib.RELEASE, "runtime"))]
+
+
+def compiled_by_gcc(w, name, files, *options):
+    """One call of gcc for all, which compiles one after another."""
+    path, lines = os.path.join(w.folder, name), 0
+    os.makedirs(path)
+    for file in files:
+        with open(file, encoding="utf-8") as text:
+            lines += sum(1 for _ in text)
+    return command([*GCC, *options, *files], path, facts={"files": (len(files), ""), "lines": (lines, "")})
+
+
+def our_service(*more):
+    def start(w):
+        source = os.path.join(world.ROOT, "generated", SERVICE)
+        return compiled_by_gcc(w, "cc-ours" + "".join(more), sources(source), *headers(source), *more)
+    return start
+
+
+def only_headers(w):
+    """As many files that have the service's header and nothing else."""
+    source = os.path.join(world.ROOT, "generated", SERVICE)
+    files = [w.write(f"empty-{i}.c", f'#include "{SERVICE.replace("-", "_")}.h"\n') for i in range(len(sources(source)))]
+    return compiled_by_gcc(w, "cc-empty", files, *headers(source))
+
+
+def plain_libuv(w):
+    return compiled_by_gcc(w, "cc-uv", [os.path.join(world.HERE, "peers", "uv_static.c")])
+
+
 # ---------------------------------------------------------------- a process
 
 def stripped(path):
@@ -255,6 +297,12 @@ WORKLOADS = [
              "protoc", [], of="runs",
              limits=[Limit("ours, check without SQL", "p50_us", 10), Limit("ours, build, the first", "p50_us", 120),
                      Limit("ours, build again", "p50_us", 40)]),
+    Workload("cc", "The C compiler on a generated service",
+             f"All files of {SERVICE} of the shop by one call of gcc -O2 on one processor (ninja uses all), and what of it are their headers: "
+             "as many files that include theirs and have nothing else. The libuv program is the raw server of these benchmarks, one file.",
+             [Point("", {"only the headers": only_headers, "ours": our_service(), "ours, with -g": our_service("-g"),
+                         "a libuv program": plain_libuv})],
+             "only the headers", [], of="runs", limits=[Limit("ours", "p50_us", 100)]),
     Workload("start", "A process",
              "From its start to its first answer; then its resident memory and the size of its binary without debugging symbols. `ours, gateway` "
              "and `ours, service with a database` are of the benchmarks' own topology, `api-gateway` and `order-svc` those of the shop "
