@@ -181,11 +181,20 @@ def our_service(*more):
     return start
 
 
-def only_headers(w):
-    """As many files that have the service's header and nothing else."""
+def as_many(name, text):
+    """As many files as the service has, with this in each."""
+    def start(w):
+        source = os.path.join(world.ROOT, "generated", SERVICE)
+        files = [w.write(f"{name}-{i}.c", text) for i in range(len(sources(source)))]
+        return compiled_by_gcc(w, f"cc-{name}", files, *headers(source))
+    return start
+
+
+def one_file(w):
+    """That includes all of the service's."""
     source = os.path.join(world.ROOT, "generated", SERVICE)
-    files = [w.write(f"empty-{i}.c", f'#include "{SERVICE.replace("-", "_")}.h"\n') for i in range(len(sources(source)))]
-    return compiled_by_gcc(w, "cc-empty", files, *headers(source))
+    text = "".join(f'#include "{file}"\n' for file in sources(source))
+    return compiled_by_gcc(w, "cc-one", [w.write("one.c", text)], *headers(source))
 
 
 def plain_libuv(w):
@@ -298,10 +307,11 @@ WORKLOADS = [
              limits=[Limit("ours, check without SQL", "p50_us", 10), Limit("ours, build, the first", "p50_us", 120),
                      Limit("ours, build again", "p50_us", 40)]),
     Workload("cc", "The C compiler on a generated service",
-             f"All files of {SERVICE} of the shop by one call of gcc -O2 on one processor (ninja uses all), and what of it are their headers: "
-             "as many files that include theirs and have nothing else. The libuv program is the raw server of these benchmarks, one file.",
-             [Point("", {"only the headers": only_headers, "ours": our_service(), "ours, with -g": our_service("-g"),
-                         "a libuv program": plain_libuv})],
+             f"All files of {SERVICE} of the shop by one call of gcc -O2 on one processor (ninja uses all); what of it are gcc's own starts (as "
+             "many files with nothing in them) and the headers (as many that include the service's and have nothing else); and all of it "
+             "included by one file. The libuv program is the raw server of these benchmarks, one file.",
+             [Point("", {"only the headers": as_many("headers", f'#include "{SERVICE.replace("-", "_")}.h"\n'), "empty files": as_many("empty", "\n"),
+                         "ours": our_service(), "ours, with -g": our_service("-g"), "ours, in one file": one_file, "a libuv program": plain_libuv})],
              "only the headers", [], of="runs", limits=[Limit("ours", "p50_us", 100)]),
     Workload("start", "A process",
              "From its start to its first answer; then its resident memory and the size of its binary without debugging symbols. `ours, gateway` "
