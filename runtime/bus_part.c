@@ -331,6 +331,7 @@ static void on_finish(struct ec_task *task)
                                           .name = consumer->declared->event->name,
                                           .outcome = task->error ? "error" : "ok",
                                           .error = task->error ? task->error->name : NULL,
+                                          .weight = task->stands_for,
                                           .began_ns = task->started_ns});
         ec_metric_observe(consumer->seconds, (double)(uv_hrtime() - task->started_ns) * 1e-9);
         if (task->error) {
@@ -386,7 +387,6 @@ static void start(struct bus_message *message, struct bus_consumer *consumer)
     const struct ec_consumer *declared = consumer->declared;
     struct ec_task *task = ec_task_new(&ec_app, declared->program);
     struct ec_json_error error;
-    struct ec_trace parent;
     char detail[320];
     enum ec_json_status status = ec_json_read(task->arena, message->value, declared->event->body, task->frame, EC_JSON_LENIENT, &error);
 
@@ -398,8 +398,7 @@ static void start(struct bus_message *message, struct bus_consumer *consumer)
     }
     task->key = key_of(task->arena, message);
     task->again = bus_message_header(message, BUS_REPLAY_GROUP).p != NULL;
-    if (ec_trace_parse(bus_message_header(message, "traceparent"), &parent))
-        ec_trace_child(&task->trace, &parent);
+    ec_spans_join(task, bus_message_header(message, "traceparent"));
     task->deadline_ns = uv_hrtime() + (uint64_t)bus_event_ms() * 1000000;
     task->owner = message;
     task->finish = on_finish;

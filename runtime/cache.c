@@ -414,7 +414,7 @@ void ec_cache_tell(const struct ec_trace *parent, const struct ec_keyspace *keys
     char label[160];
     struct ec_trace trace;
 
-    if (!ec_spans_on)
+    if (!ec_spans_on || !parent->sampled)
         return;
     snprintf(label, sizeof(label), "%s %s", verb, keyspace->name);
     ec_trace_child(&trace, parent);

@@ -157,6 +157,7 @@ struct ec_task {
     const struct ec_program *program;
     uint64_t deadline_ns;         /* uv_hrtime scale; 0: none */
     struct ec_trace { uint8_t trace_id[16], span_id[8], parent_id[8]; bool sampled; } trace; /* parent_id 0: it began here */
+    int stands_for;               /* span.c: traces that began here, of which this one is recorded; 0: no matter */
     struct ec_str key;            /* of a keyed request; n 0: none */
     struct ec_str undoes;         /* the key that this request undoes; n 0: none */
     uint8_t request_hash[16];     /* of the keyed request's body */

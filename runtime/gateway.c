@@ -247,7 +247,7 @@ static void tell_redis(const struct gw_request *request)
 
 static void after_redis(struct gw_request *request)
 {
-    if (ec_spans_on)
+    if (ec_spans_on && request->task->trace.sampled)
         tell_redis(request);
     if (over_limit(request))
         return;
@@ -364,8 +364,6 @@ static void handle(struct ec_http_exchange *exchange, void *data)
     struct ec_buf allow = {0};
     struct gw_request *request;
     struct gw_route *route;
-    struct ec_trace parent;
-    int stands_for = 0;
     struct ec_task *task;
     bool malformed;
 
@@ -386,17 +384,13 @@ static void handle(struct ec_http_exchange *exchange, void *data)
     if (!route)
         return;
     task = ec_task_new(&ec_app, route->route->program);
-    if (ec_trace_parse(ec_http_header(http, "traceparent"), &parent))
-        ec_trace_child(&task->trace, &parent);
-    else
-        task->trace.sampled = (stands_for = ec_spans_sample()) > 0;
+    ec_spans_join(task, ec_http_header(http, "traceparent"));
     task->deadline_ns = task->started_ns + (uint64_t)DEADLINE_MS * 1000000;
     request = ec_arena_alloc(task->arena, sizeof(*request));
     request->exchange = exchange;
     request->http = http;
     request->route = route;
     request->task = task;
-    request->stands_for = stands_for;
     gw_request_begin();
     read_client_key(request);
     gw_request_read(request, &segments);

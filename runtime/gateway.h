@@ -38,7 +38,6 @@ struct gw_request {
     const struct ec_http_request *http;
     struct gw_route *route;
     struct ec_task *task;
-    int stands_for; /* requests, of which this one's trace is recorded; 0: no matter */
     struct ec_str token, client_key;
     struct gw_verdict *verdict;
     const struct ec_error *wrong; /* with the parameters: told once the request has passed limit and auth */

@@ -39,7 +39,7 @@ static void end(struct gw_request *request, int status, const struct ec_error *e
                                       .outcome = status >= 400 ? "error" : "ok",
                                       .error = error ? error->name : NULL,
                                       .status = status,
-                                      .weight = request->stands_for,
+                                      .weight = task->stands_for,
                                       .began_ns = task->started_ns});
     ec_metric_observe(route->seconds, (double)(uv_hrtime() - task->started_ns) * 1e-9);
     in_flight--;

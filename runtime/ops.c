@@ -145,6 +145,7 @@ static void on_finish(struct ec_task *task)
                                       .name = task->program->name,
                                       .outcome = error ? "error" : "ok",
                                       .error = error ? error->name : NULL,
+                                      .weight = task->stands_for,
                                       .began_ns = task->started_ns});
     ec_log(EC_LOG_DEBUG, task, "operation", EC_L_STR("op", entry->op->name),
            EC_L_INT("status", error            ? error->status
@@ -204,7 +205,6 @@ static bool is_key(struct ec_str text)
 /* Fills the task in from the headers; what is wrong, or NULL. */
 static const char *context(struct ec_task *task, const struct ec_str values[NWIRE])
 {
-    struct ec_trace parent;
     int64_t ms = DEFAULT_DEADLINE_MS;
 
     if (values[DEADLINE].p && (!ec_int_parse(values[DEADLINE], &ms) || ms < 0 || ms > MAX_DEADLINE_MS))
@@ -222,8 +222,7 @@ static const char *context(struct ec_task *task, const struct ec_str values[NWIR
     if (values[AGAIN].p && !ec_str_eq(values[AGAIN], EC_STR("1")))
         return "ec-again must be 1";
     task->again = values[AGAIN].p != NULL;
-    if (values[TRACEPARENT].p && ec_trace_parse(values[TRACEPARENT], &parent))
-        ec_trace_child(&task->trace, &parent);
+    ec_spans_join(task, values[TRACEPARENT]);
     return NULL;
 }
 

@@ -135,7 +135,7 @@ void ec_pg_statement_tell(const struct ec_task *task, const struct ec_sql *sql, 
     struct ec_trace trace;
     char database[128];
 
-    if (!ec_spans_on || !sql || strncmp(sql->name, "ec.", 3) == 0)
+    if (!ec_spans_on || !task->trace.sampled || !sql || strncmp(sql->name, "ec.", 3) == 0)
         return;
     snprintf(database, sizeof(database), "%s-db", ec_app.service->name);
     ec_trace_child(&trace, &task->trace);

@@ -196,8 +196,7 @@ static int64_t wall_ns(uint64_t ns)
 void ec_span_end(const struct ec_span *span)
 {
     const char *outcome = span->outcome ? span->outcome : "ok";
-    uint64_t ended_ns = uv_hrtime();
-    int64_t now = wall_ns(ended_ns), began = wall_ns(span->began_ns);
+    int64_t now, began;
     struct batch *batch;
     struct ec_buf *buf;
     size_t before;
@@ -209,6 +208,8 @@ void ec_span_end(const struct ec_span *span)
         ec_metric_add(spans.dropped, 1);
         return;
     }
+    now = wall_ns(uv_hrtime());
+    began = wall_ns(span->began_ns);
     batch = room();
     buf = &batch->text;
     before = buf->n;
@@ -268,6 +269,18 @@ int ec_spans_sample(void)
         return 0;
     spans.passed = 0;
     return stands_for;
+}
+
+void ec_spans_join(struct ec_task *task, struct ec_str traceparent)
+{
+    struct ec_trace parent;
+
+    if (ec_trace_parse(traceparent, &parent)) {
+        ec_trace_child(&task->trace, &parent);
+    } else {
+        task->stands_for = ec_spans_sample();
+        task->trace.sampled = task->stands_for > 0;
+    }
 }
 
 /* The base of OTLP/HTTP: signals have paths of their own below it. */

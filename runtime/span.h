@@ -48,5 +48,7 @@ bool ec_spans_idle(void); /* nothing waits to be sent */
 void ec_spans_stop(void);
 /* Is a trace that begins here recorded? For how many it stands, those since the last one that was and itself; 0: it is not. */
 int ec_spans_sample(void);
+/* What comes from outside goes on with the trace of its traceparent (p NULL: it has none), or begins one. */
+void ec_spans_join(struct ec_task *task, struct ec_str traceparent);
 
 #endif

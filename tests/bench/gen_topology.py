@@ -7,6 +7,7 @@ Three tiers, as grown backends have them. Stores (two fifths of the services) ke
 answer with what several stores know, and note what changes; fronts (a fifth) stand behind a gateway and have a saga each. Nothing waits
 in a circle."""
 import random
+import re
 import sys
 
 ADJECTIVES = "amber brisk calm dusky early faint grand humid inner jolly keen lunar mild noble outer plain quiet rapid solid tidy".split()
@@ -280,6 +281,22 @@ policy near {{ timeout 300ms  breaker {{ trip 3 consecutive timeouts  open 10s  
 
 def topology(n, seed=1):
     return Topology(n, seed).whole()
+
+
+def without_statements(text):
+    """The same with no SQL statement: what one would have found is made of what the operation was asked with. Tables stay."""
+    out, pascal = [], None
+    for part in re.split(r"(?m)^(?=service |saga |gateway |scenario |record |event |external )", text):
+        service = re.match(r'service \S+ "(\w+)', part)
+        pascal = service[1] if service else pascal
+        instead = {"hold": "fail NotEnough when amount > 999",
+                   "item": f'let item = {pascal}Item {{ id: id  label: "kept"  amount: 1  state: free }}',
+                   "view": f'let view = {pascal}View {{ id: id  label: "kept"  total: 1  rest: []  state: free }}',
+                   "request": f"let request = {pascal}Request {{ id: id  item_id: item_id  amount: amount  state: free }}"}
+        part = re.sub(r'let (\w+) = sql one """.*?"""(\s*none -> fail \w+)?\n', lambda found, by=instead: by[found[1]] + "\n", part, flags=re.S)
+        part = part.replace("item_id: hold.item_id  hold_id: hold.id  amount: hold.amount", "item_id: id  hold_id: hold_id  amount: amount")
+        out.append(re.sub(r'sql exec """.*?"""', "", part, flags=re.S))
+    return "".join(out)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Subject:
     length: int = -1  # of each body; -1: any
     drive: object = None  # (seconds, connections) -> what load() tells: not HTTP. "cpu" in it is the time that counts
     spread: bool = False  # it may use all processors, as may what drives it
-    facts: dict = dataclasses.field(default_factory=dict)  # {what: value with unit}, told beside the table
+    facts: dict = dataclasses.field(default_factory=dict)  # {what: (value, unit)}, told beside the table
 
 
 def server(subject):

@@ -48,6 +48,11 @@ def grid(head, lines):
     return "\n".join(out)
 
 
+def fact(value):
+    """As text: what was kept of before is."""
+    return value if isinstance(value, str) else f"{value[0]:.1f} {value[1]}" if isinstance(value[0], float) else f"{value[0]:,} {value[1]}".rstrip()
+
+
 def table(result):
     base = result["base"]
     head = ["", f"{result['of']}/s", f"of {base}", "us of CPU", f"for each CPU second, of {base}", "p50 ms", "p99 ms"]
@@ -63,7 +68,15 @@ def table(result):
         met = "not measured" if math.isnan(got[0]) else "met" if got[0] >= target["least"] else "not met"
         at = f", {target['at']}" if target.get("at") else ""  # what was kept of before has none
         out.append(f"- {target['name']} of {target['base']}, {of}{at}: {ratio(got)}; the target is {target['least']}: {met}.")
-    facts = {(name, what): value for point in result["points"] for name, got in point["subjects"].items()
+    for limit in result.get("limits", []):  # what was kept of before has none
+        middle, low, high = limit["got"]
+        around = f" ({thousands(low)} to {thousands(high)})" if low != high else ""
+        what = limit["figure"].removesuffix("_us")
+        met = "not measured" if math.isnan(middle) else "met" if middle <= limit["most"] else "not met"
+        at = f", {limit['at']}" if limit["at"] else ""
+        most = f"at most {limit['most']:g} {limit['unit']}"
+        out.append(f"- {limit['name']}, {what}{at}: {thousands(middle)} {limit['unit']}{around}; the target is {most}: {met}.")
+    facts = {(name, what): fact(value) for point in result["points"] for name, got in point["subjects"].items()
              for what, value in got["facts"].items()}
     for what in dict.fromkeys(what for _, what in facts):
         out.append(f"- {what}: " + ", ".join(f"{name} {value}" for (name, each), value in facts.items() if each == what) + ".")

@@ -87,6 +87,12 @@ def test_generator(bench, _):
         counts = [len(re.findall(what, text, re.M)) for what in (r"^service ", r"^edge ", r"\bsql (one|maybe|many|exec) ")]
         assert counts == [n, 5 * n, 3 * n], counts
         bench.run(bench.folder(n, "-generator"), "check")
+        without = gen_topology.without_statements(text)
+        counts = [len(re.findall(what, without, re.M)) for what in (r"^service ", r"^edge ", r"\bsql\b", r"^\s+table ")]
+        assert counts == [n, 5 * n, 0, len(re.findall(r"^\s+table ", text, re.M))], counts
+        folder = bench.folder(n, "-without")
+        (folder / "topology.ecom").write_text(without)
+        bench.run(folder, "check")
 
 
 def test_processors(bench, _):

@@ -2,15 +2,18 @@
 import os
 import re
 import shutil
+import socket
+import statistics
 import subprocess
 import tempfile
+import time
 
 import engines
 import method
 import peers
 import work_http
 import world
-from workload import Point, Target, Workload
+from workload import Limit, Point, Target, Workload
 
 # What a saga of four steps is without an engine that shares commits: begun, each step written before it is called, ended, with what it
 # tells.
@@ -33,6 +36,8 @@ CREATE TABLE IF NOT EXISTS bench.saga (id bigint PRIMARY KEY, state text NOT NUL
 CREATE TABLE IF NOT EXISTS bench.job (id bigint PRIMARY KEY, state text NOT NULL);
 CREATE TABLE IF NOT EXISTS bench.told (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint NOT NULL, what text NOT NULL);
 """
+EXTERNAL = 'edge="payment-svc -> stripe"'
+LEAST_ORDERS = 10  # of a slice, one at a time
 CLIENTS = 32  # of pgbench: more are no quicker, and of the server's 100 connections the others have theirs
 
 
@@ -131,28 +136,100 @@ def shop(w):
     return w.ours(w.write("shop.ecom", text), spread=True)
 
 
-def our_orders(w):
-    """Gateway, saga, three services, a provider's stand-in over TLS, the outbox; all that runs is counted, brokers and stand-ins, too."""
-    system = shop(w)
+def order(system):
+    """The request, of somebody who has signed in."""
     email, password = world.lib.unique_email(), "correct horse battery"
     assert system.request("POST", "/v1/users", {"email": email, "password": password, "name": "Bench"}).status == 201
     token = system.request("POST", "/v1/sessions", {"email": email, "password": password}).json["token"]
     body = b'{"lines":[{"sku":"kettle","qty":1}],"payment_method":"pm_card_visa"}'
-    requests = [world.request("POST", "/v1/orders", body, [("Authorization", "Bearer " + token)])]
+    return world.request("POST", "/v1/orders", body, [("Authorization", "Bearer " + token)])
+
+
+def our_orders(w):
+    """Gateway, saga, three services, a provider's stand-in over TLS, the outbox; all that runs is counted, brokers and stand-ins, too."""
+    system = shop(w)
+    requests = [order(system)]
     subject = peers.Subject(system.gateway, lambda: requests, lambda: method.below(world.supervisor(system)), status=201, spread=True)
     seen = [0]
 
     def drive(seconds, connections):
         told = method.load(world.compiled("load", "load.c"), subject, seconds, connections, None)
-        world.lib.wait(lambda: system.sql("order-svc", "SELECT count(*) FROM ec.outbox") == [["0"]], 60, "the outbox is empty")
-        rows = dict(system.sql("order-svc", "SELECT status, count(*) FROM orders GROUP BY status"))
-        confirmed = int(rows.pop("confirmed", 0))
-        if confirmed - seen[0] < told["good"] or rows:
-            raise method.Lost(f"{told['good']} orders were answered, {confirmed - seen[0]} are confirmed; others: {rows}")
-        seen[0] = confirmed
+        seen[0] += are_confirmed(system, seen[0], told["good"])
         return told
     w.at_end.append(lambda: invariants(system))
     return method.Subject(system.gateway, list, subject.processes, drive=drive, spread=True)
+
+
+def are_confirmed(system, before, answered):
+    """How many orders are, beside those of before: each that was answered, and nothing is under way."""
+    world.lib.wait(lambda: system.sql("order-svc", "SELECT count(*) FROM ec.outbox") == [["0"]], 60, "the outbox is empty")
+    rows = dict(system.sql("order-svc", "SELECT status, count(*) FROM orders GROUP BY status"))
+    confirmed = int(rows.pop("confirmed", 0)) - before
+    if confirmed < answered or rows:
+        raise method.Lost(f"{answered} orders were answered, {confirmed} are confirmed; others: {rows}")
+    return confirmed
+
+
+def external_seconds(system, service):
+    """How long all calls of the service to a provider have taken so far, by its own count: the attempt with what it waits for."""
+    return sum(value for key, value in system.metrics(service).items() if key.startswith("ec_edge_seconds_sum{") and EXTERNAL in key)
+
+
+def one_order(without):
+    """An order at a time on one connection. without: of each the time that its calls to the provider took is subtracted, which is asked
+    of the process between two orders, and not while one is under way."""
+    def start(w):
+        system = shop(w)
+        synchronous(system, "order-svc")
+        request, facts = order(system), {}
+        with socket.create_connection(("127.0.0.1", system.gateway)) as probe:
+            answer(probe, request)  # the first opens connections and prepares statements
+
+        def drive(seconds, _):
+            seen = confirmed(system)
+            times, provider = [], []
+            with socket.create_connection(("127.0.0.1", system.gateway)) as sock:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                begun = time.monotonic()
+                while time.monotonic() - begun < seconds or len(times) < LEAST_ORDERS:
+                    before = external_seconds(system, "payment-svc") if without else 0
+                    at = time.monotonic()
+                    answer(sock, request)
+                    took = time.monotonic() - at
+                    provider.append((external_seconds(system, "payment-svc") if without else 0) - before)
+                    if without and not 0 < provider[-1] < took:
+                        raise method.Lost(f"an order took {took * 1e3:.2f} ms, and its calls to the provider {provider[-1] * 1e3:.2f}")
+                    times.append((took - provider[-1]) * 1e6)
+            are_confirmed(system, seen, len(times))
+            if without:
+                facts["calls to the provider, median"] = statistics.median(provider) * 1e3, "ms"
+            times.sort()
+            return {"per_second": len(times) / sum(times) * 1e6, "good": len(times), "p50_us": times[len(times) // 2],
+                    "p99_us": times[len(times) * 99 // 100]}
+        w.at_end.append(lambda: invariants(system))
+        return method.Subject(system.gateway, list, lambda: method.below(world.supervisor(system)), drive=drive, spread=True, facts=facts)
+    return start
+
+
+def confirmed(system):
+    return int(system.sql("order-svc", "SELECT count(*) FROM orders WHERE status = 'confirmed'")[0][0])
+
+
+def answer(sock, request):
+    """Of an order, which must be made."""
+    sock.sendall(request)
+    got = b""
+    while True:
+        head, found, body = got.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        if found and length and len(body) >= int(length[1]):
+            break
+        more = sock.recv(65536)
+        if not more:
+            raise method.Lost(f"the connection ended within {got[:300]!r}")
+        got += more
+    if not got.startswith(b"HTTP/1.1 201 ") or b'"status":"confirmed"' not in body:
+        raise method.Lost(f"an order was answered with {got[:500]!r}")
 
 
 def invariants(system):
@@ -161,12 +238,12 @@ def invariants(system):
         raise method.Lost(f"an invariant does not hold: {(done.stdout + done.stderr)[-1000:]}")
 
 
-def six_commits_of_shop(w):
+def six_commits_of_shop(w, clients=CLIENTS):
     """The script against the database of the orders."""
     system = shop(w)
     system.sql("order-svc", TABLES)
     return method.Subject(0, list, lambda: method.below(*databases(system)), spread=True,
-                          drive=lambda seconds, _: pgbench(system, "order-svc", SIX_COMMITS, seconds, CLIENTS))
+                          drive=lambda seconds, _: pgbench(system, "order-svc", SIX_COMMITS, seconds, clients))
 
 
 # ---------------------------------------------------------------- traces
@@ -211,6 +288,14 @@ WORKLOADS = [
              "confirmed and the outbox is empty, at the end the topology's invariants hold.",
              [Point("64 connections", {"six commits, pgbench": six_commits_of_shop, "ours": our_orders})], "six commits, pgbench", [],
              of="orders"),
+    Workload("order-latency", "One order at a time",
+             "As `orders`, on one connection that has its answer before it sends the next; the system is idle but for it. The pgbench script "
+             "has one client. `without the provider`: of each order what its calls to the provider took (request, TLS, the stand-in's own "
+             "work, reply; payment-svc counts that for each edge) is subtracted from its time. The counter is read between two orders, which "
+             "is in the processors' time of that line, and not in its latency.",
+             [Point("", {"six commits, pgbench": lambda w: six_commits_of_shop(w, 1), "ours": one_order(False),
+                         "ours, without the provider": one_order(True)}, connections=1)],
+             "six commits, pgbench", [], of="orders", limits=[Limit("ours, without the provider", "p50_us", 5)]),
     Workload("tracing", "Traces", "The proxy hop with no trace recorded, a hundred a second (what `up` does), and all.",
              [Point("", {"none": work_http.our_hop, "100 a second": hop_with(OTEL_TRACES_SAMPLER_ARG="1", EC_TRACES_A_SECOND="100"),
                          "all": hop_with(OTEL_TRACES_SAMPLER_ARG="1", EC_TRACES_A_SECOND="0")})], "none", []),

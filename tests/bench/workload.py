@@ -16,6 +16,15 @@ class Target:
 
 
 @dataclasses.dataclass
+class Limit:
+    """What one of ours is to take at most, by itself: a time, or what a fact says. At the point of that label, or at the first that has it."""
+    name: str
+    figure: str  # p50_us, p99_us, or the name of a fact
+    most: float  # in milliseconds, or in the fact's unit
+    at: str = ""
+
+
+@dataclasses.dataclass
 class Point:
     label: str
     subjects: dict  # {name: function(world) -> Subject, or raises Missing}
@@ -35,6 +44,7 @@ class Workload:
     axis: str = ""  # of the points, when they are one: then it is drawn
     of: str = "requests"  # what is counted
     absent: list = dataclasses.field(default_factory=list)  # peers that can't be had anywhere
+    limits: list = dataclasses.field(default_factory=list)
 
 
 FIGURES = ("per_second", "per_cpu", "cpu_us", "p50_us", "p99_us")
@@ -71,6 +81,20 @@ def run_point(run, w, point, base, rounds, missing):
     return told
 
 
+def held(limit, points):
+    """The limit with what was measured, in its unit: median and quartiles, or one value that counts for all three. None: nothing was."""
+    for told in points:
+        if limit.at not in ("", told["label"]) or limit.name not in told["subjects"]:
+            continue
+        got = told["subjects"][limit.name]
+        if limit.figure in FIGURES:
+            return {**dataclasses.asdict(limit), "unit": "ms", "got": [value / 1000 for value in got[limit.figure]]}
+        if limit.figure in got["facts"]:
+            value, unit = got["facts"][limit.figure]
+            return {**dataclasses.asdict(limit), "unit": unit, "got": [value] * 3}
+    return None
+
+
 def run(method_run, w, workload, rounds):
     """The workload's result, ready for JSON. `w` holds what runs; who shares it shares our system."""
     method_run.say(f"{workload.title}")
@@ -83,7 +107,8 @@ def run(method_run, w, workload, rounds):
                 reached = method.ratios(told["got"], target.name, target.base, target.figure)
                 targets.append({**dataclasses.asdict(target), "got": method.spread(reached)})
                 break
+    limits = [got for got in (held(limit, points) for limit in workload.limits) if got]
     for told in points:
         del told["got"]
     return {"name": workload.name, "title": workload.title, "about": workload.about, "base": workload.base, "axis": workload.axis,
-            "of": workload.of, "points": points, "targets": targets, "missing": missing}
+            "of": workload.of, "points": points, "targets": targets, "limits": limits, "missing": missing}

@@ -43,6 +43,7 @@ static void handle(struct ec_task *task)
         snprintf(seen.id[i], sizeof(seen.id[i]), "%.*s", (int)f->in.id.n, f->in.id.p);
         snprintf(seen.key[i], sizeof(seen.key[i]), "%.*s", (int)task->key.n, task->key.p);
         seen.again[i] = task->again;
+        seen.sampled[i] = task->trace.sampled;
         for (int b = 0; b < 16; b++)
             snprintf(seen.trace[i] + 2 * b, 3, "%02x", task->trace.trace_id[b]);
         if (++seen.in_flight > seen.most_in_flight)

@@ -31,7 +31,7 @@ struct seen {
     const char *fail_detail;
     int64_t n[4096];
     char id[4096][16], key[4096][160], trace[4096][33];
-    bool again[4096];
+    bool again[4096], sampled[4096];
     struct ec_task *held;
     bool hold;
 };

@@ -38,13 +38,15 @@ struct echo_out {
     struct ec_str text, key, undoes, hash;
     bool background, again;
     int64_t remaining_ms;
+    bool sampled;
 };
 #define O(member, kind_, fl) {.name = #member, .kind = (kind_), .flags = (fl), .offset = offsetof(struct echo_out, member)}
 static const struct ec_field echo_out_fields[] = {
     O(text, EC_TEXT, 0), O(key, EC_TEXT, EC_OPTIONAL), O(undoes, EC_TEXT, EC_OPTIONAL),
     O(hash, EC_TEXT, 0), O(background, EC_BOOL, 0), O(again, EC_BOOL, 0), O(remaining_ms, EC_INT, 0),
+    O(sampled, EC_BOOL, 0),
 };
-static const struct ec_record echo_out_record = {"EchoOut", sizeof(struct echo_out), echo_out_fields, 7, NULL};
+static const struct ec_record echo_out_record = {"EchoOut", sizeof(struct echo_out), echo_out_fields, 8, NULL};
 
 static const struct ec_error error_no_luck = {"no-luck", 409, "No luck"};
 
@@ -92,7 +94,7 @@ static void timer_closed(uv_handle_t *handle)
         return;
     }
     f->out = (struct echo_out){f->in.text, task->key, task->undoes, ec_str_of(hash), task->background, task->again,
-                                 ec_task_remaining_ms(task)};
+                                 ec_task_remaining_ms(task), task->trace.sampled};
     if (ec_str_eq(f->in.text, EC_STR("accept")))
         ec_accept(task, &f->out);
     else

@@ -1,6 +1,7 @@
 /* Relay and consumers on librdkafka's mock cluster: delivery with headers, order, repeats, a fatal producer, leaving. With
  * TEST_KAFKA_BROKERS they run on that bus instead, which then also shows that topics are created. */
 #include "bus_test.h"
+#include "span.h"
 
 /* ------------------------------------------------------------------ tests */
 
@@ -16,6 +17,30 @@ static void test_event_arrives_whole(void **state)
     snprintf(key, sizeof(key), "event/%s/ab000000-0000-0000-0000-000000000007", group_name);
     assert_string_equal(seen.key[0], key);
     assert_string_equal(seen.trace[0], "0123456789abcdef0123456789abcdef");
+}
+
+/* Who publishes without a trace begins one, which is recorded as the process was told, and not each. */
+static void test_a_trace_that_begins_with_an_event(void **state)
+{
+    const char *const headers[] = {"ce_type", "Shown.v1", NULL};
+    struct ec_config_errors errors = {{NULL, 0, 0}, 0};
+
+    (void)state;
+    setenv("OTEL_TRACES_SAMPLER_ARG", "0", 1);
+    ec_spans_configure(&errors);
+    send_raw(topic_name, EC_STR("a"), EC_STR("{\"id\":\"a\",\"n\":1}"), headers);
+    await_seen(1);
+    assert_false(seen.sampled[0]);
+    send_one("a", 2); /* this one asks for it */
+    await_seen(2);
+    assert_true(seen.sampled[1]);
+    setenv("OTEL_TRACES_SAMPLER_ARG", "1", 1);
+    ec_spans_configure(&errors);
+    unsetenv("OTEL_TRACES_SAMPLER_ARG");
+    send_raw(topic_name, EC_STR("a"), EC_STR("{\"id\":\"a\",\"n\":3}"), headers);
+    await_seen(3);
+    assert_true(seen.sampled[2]);
+    ec_spans_stop();
 }
 
 static void test_order_of_a_key(void **state)
@@ -354,6 +379,7 @@ static int run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_event_arrives_whole, start_all, stop_all),
+        cmocka_unit_test_setup_teardown(test_a_trace_that_begins_with_an_event, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_order_of_a_key, start_all, stop_all),
         cmocka_unit_test_setup_teardown(test_keys_side_by_side, start_transactions, stop_all),
         cmocka_unit_test_setup_teardown(test_no_key_is_one_key, start_transactions, stop_all),

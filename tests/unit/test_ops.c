@@ -184,6 +184,30 @@ static void drain_gives_up(void **state)
     assert_int_equal(join(), 0);
 }
 
+/* A caller without a trace begins one, which is recorded as the process was told: not each, whatever calls. */
+static void a_trace_that_begins_here(void **state)
+{
+    (void)state;
+    setenv("OTEL_TRACES_SAMPLER_ARG", "0", 1);
+    begin();
+    unsetenv("OTEL_TRACES_SAMPLER_ARG");
+    assert_int_equal(call("Echo", "", "{\"text\":\"x\"}"), 200);
+    assert_true(has("\"sampled\":false"));
+    assert_int_equal(call("Echo", "traceparent: nonsense\r\n", "{\"text\":\"x\"}"), 200);
+    assert_true(has("\"sampled\":false"));
+    assert_int_equal(call("Echo", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n", "{\"text\":\"x\"}"), 200);
+    assert_true(has("\"sampled\":true")); /* this one asks for it */
+    kill(child, SIGTERM);
+    assert_int_equal(join(), 0);
+    begin();
+    assert_int_equal(call("Echo", "", "{\"text\":\"x\"}"), 200);
+    assert_true(has("\"sampled\":true"));
+    assert_int_equal(call("Echo", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00\r\n", "{\"text\":\"x\"}"), 200);
+    assert_true(has("\"sampled\":false"));
+    kill(child, SIGTERM);
+    assert_int_equal(join(), 0);
+}
+
 static void admission(void **state)
 {
     char headers[4000];
@@ -371,6 +395,7 @@ int main(void)
         cmocka_unit_test(not_ready_with_reasons),
         cmocka_unit_test(drain_waits_for_what_is_in_flight),
         cmocka_unit_test(drain_gives_up),
+        cmocka_unit_test(a_trace_that_begins_here),
         cmocka_unit_test(admission),
         cmocka_unit_test(several_workers),
         cmocka_unit_test(commands_and_mistakes),
