@@ -124,9 +124,9 @@ static void begin(struct ec_burst *burst, struct shared *shared)
     const struct ec_task *task = burst->task;
     uint64_t insists = uv_hrtime() + (uint64_t)INSIST_MS * 1000000;
 
-    shared->unit = (struct ec_group_unit){.refused = refused, .done = done, .data = burst, .deadline_ns = insists};
-    if (task->deadline_ns > insists)
-        shared->unit.deadline_ns = task->deadline_ns;
+    shared->unit = (struct ec_group_unit){.refused = refused, .done = done, .data = burst, .deadline_ns = task->deadline_ns};
+    if (burst->insists && task->deadline_ns < insists)
+        shared->unit.deadline_ns = insists;
     shared->end = &shared->unit.statements;
     burst->shared = &shared->unit;
     if (task->tx && task->tx->barrier)
