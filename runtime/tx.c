@@ -204,11 +204,6 @@ void ec_tx_close(struct ec_task *task)
         ec_pg_release(tx->conn);
 }
 
-bool ec_tx_begun(const struct ec_task *task)
-{
-    return task->tx && task->tx->begun;
-}
-
 void ec_tx_ride(struct ec_task *task, struct ec_tx_rider *rider)
 {
     struct ec_tx *tx = task->tx;

@@ -67,7 +67,6 @@ struct ec_tx_rider { /* something that goes with the commit */
 void ec_tx_ride(struct ec_task *task, struct ec_tx_rider *rider);
 void ec_tx_open(struct ec_task *task, bool barrier); /* nothing is sent yet */
 void ec_tx_close(struct ec_task *task);              /* gives the connection back: committed, rolled back or lost */
-bool ec_tx_begun(const struct ec_task *task);
 /* ROLLBACK and the stored outcome of the task's key, with which the task ends. */
 void ec_tx_settle(struct ec_task *task);
 
