@@ -417,13 +417,84 @@ static void test_schema_missing(void **state)
     db_close();
 }
 
+/* ------------------------------------------------------------------ a flush */
+
+struct told {
+    struct ec_pg_cmd cmd;
+    bool over;
+    enum ec_pg_status status;
+};
+
+static void note(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    struct told *told = (struct told *)cmd;
+
+    told->over = true;
+    told->status = reply->status;
+}
+
+static void borrow(struct ec_pg_wait *wait, struct ec_pg_conn *conn, const struct ec_error *error)
+{
+    assert_null(error);
+    wait->conn = conn;
+}
+
+/* All before it is answered and nothing is committed, until the sync; behind what failed everything is skipped until then. */
+static void test_flush(void **state)
+{
+    static const struct ec_sql put = {.name = "unit.flush_put", .text = "INSERT INTO flushed VALUES (1)"},
+                               bad = {.name = "unit.flush_bad", .text = "SELECT 1 / 0"};
+    const struct ec_pg_values none = {NULL, 0};
+    struct told told[5] = {0};
+    struct ec_pg_wait wait = {.got = borrow};
+
+    (void)state;
+    pg_server_run(db_server, "CREATE TABLE flushed (n int)");
+    db_open(NULL);
+    ec_pg_acquire(&wait);
+    DB_UNTIL(wait.conn);
+    for (int failing = 0; failing < 2; failing++) {
+        memset(told, 0, sizeof(told));
+        for (int i = 0; i < 5; i++)
+            told[i].cmd.done = note;
+        ec_pg_send(wait.conn, &told[0].cmd, failing ? &bad : &put, none);
+        ec_pg_flush(wait.conn, &told[1].cmd);
+        DB_UNTIL(told[1].over);
+        assert_true(told[0].over);
+        assert_int_equal(told[0].status, failing ? EC_PG_FAILED : EC_PG_OK);
+        assert_int_equal(told[1].status, EC_PG_OK);
+        assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM flushed"), failing ? 2 : 0);
+        ec_pg_send(wait.conn, &told[2].cmd, &put, none);
+        ec_pg_flush(wait.conn, &told[3].cmd);
+        ec_pg_sync(wait.conn, &told[4].cmd);
+        DB_UNTIL(told[4].over);
+        assert_int_equal(told[2].status, failing ? EC_PG_SKIPPED : EC_PG_OK);
+        assert_int_equal(told[3].status, EC_PG_OK);
+        assert_int_equal(told[4].status, EC_PG_OK);
+        assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM flushed"), 2);
+    }
+    pg_server_run(db_server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> "
+                             "pg_backend_pid()");
+    for (int i = 0; i < 3; i++)
+        told[i] = (struct told){.cmd = {.done = note}};
+    ec_pg_send(wait.conn, &told[0].cmd, &put, none);
+    ec_pg_flush(wait.conn, &told[1].cmd);
+    DB_UNTIL(told[1].over); /* the server may have said why before it went */
+    assert_true(told[0].over);
+    assert_int_not_equal(told[0].status, EC_PG_OK);
+    ec_pg_sync(wait.conn, &told[2].cmd);
+    DB_UNTIL(told[2].over);
+    assert_int_equal(told[2].status, EC_PG_LOST);
+    db_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),          cmocka_unit_test(test_rows),
         cmocka_unit_test(test_deadline),        cmocka_unit_test(test_cancels_leave_the_pool_to_others),
         cmocka_unit_test(test_line_is_bounded), cmocka_unit_test(test_reconnects),
-        cmocka_unit_test(test_schema_missing),
+        cmocka_unit_test(test_flush),           cmocka_unit_test(test_schema_missing),
     };
 
     return cmocka_run_group_tests(tests, db_group_setup, db_group_teardown);
