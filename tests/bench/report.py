@@ -71,11 +71,13 @@ def table(result):
     for limit in result.get("limits", []):  # what was kept of before has none
         middle, low, high = limit["got"]
         around = f" ({thousands(low)} to {thousands(high)})" if low != high else ""
-        what = limit["figure"].removesuffix("_us")
-        met = "not measured" if math.isnan(middle) else "met" if middle <= limit["most"] else "not met"
+        rate = limit["figure"] == "per_second"
+        what = result["of"] if rate else limit["figure"].removesuffix("_us")
+        met = "met" if (middle >= limit["most"] if rate else middle <= limit["most"]) else "not met"
+        met = f"the target is at {'least' if rate else 'most'} {limit['most']:,g} {limit['unit']}: {met}"
         at = f", {limit['at']}" if limit["at"] else ""
-        most = f"at most {limit['most']:g} {limit['unit']}"
-        out.append(f"- {limit['name']}, {what}{at}: {thousands(middle)} {limit['unit']}{around}; the target is {most}: {met}.")
+        told = "not measured" if math.isnan(middle) else f"{thousands(middle)} {limit['unit']}{around}; {met}"
+        out.append(f"- {limit['name']}, {what}{at}: {told}.")
     facts = {(name, what): fact(value) for point in result["points"] for name, got in point["subjects"].items()
              for what, value in got["facts"].items()}
     for what in dict.fromkeys(what for _, what in facts):

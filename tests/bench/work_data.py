@@ -287,7 +287,7 @@ WORKLOADS = [
              "All processes share all processors with the load, and all are counted. After each slice every order that was answered is "
              "confirmed and the outbox is empty, at the end the topology's invariants hold.",
              [Point("64 connections", {"six commits, pgbench": six_commits_of_shop, "ours": our_orders})], "six commits, pgbench", [],
-             of="orders"),
+             of="orders", limits=[Limit("ours", "per_second", 2500)]),
     Workload("order-latency", "One order at a time",
              "As `orders`, on one connection that has its answer before it sends the next; the system is idle but for it. The pgbench script "
              "has one client. `without the provider`: of each order what its calls to the provider took (request, TLS, the stand-in's own "

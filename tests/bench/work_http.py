@@ -6,7 +6,7 @@ import time
 
 import peers
 import world
-from workload import Point, Target, Workload
+from workload import Limit, Point, Target, Workload
 
 sys.path.append(os.path.join(world.ROOT, "tests", "system"))
 import service_token  # noqa: E402
@@ -238,8 +238,9 @@ WORKLOADS = [
              "nginx return 503", []),
     Workload("latency", "Latency of a cached read",
              "In an open loop: each request is due at its time whatever the server does, and its time counts from then.",
-             [Point(f"{rate}/s", {"nginx, static": nginx_static, "ours": our_read, "ours, near": our_near_read}, connections=256, rate=rate) for rate in (2000, 20000)],
-             "nginx, static", []),
+             [Point(f"{rate}/s", {"nginx, static": nginx_static, "ours": our_read, "ours, near": our_near_read}, connections=256, rate=rate)
+              for rate in (2000, 20000)],
+             "nginx, static", [], limits=[Limit("ours", "p99_us", 2.5, "20000/s"), Limit("ours, near", "p99_us", 2.5, "20000/s")]),
     Workload("connections", "From 1 to 256 connections", "Static JSON.",
              [Point(f"{n}", STATIC, connections=n) for n in (1, 4, 16, 64, 256)], "nginx", [], axis="connections"),
     Workload("payload", "From 200 bytes to a megabyte",

@@ -17,10 +17,11 @@ class Target:
 
 @dataclasses.dataclass
 class Limit:
-    """What one of ours is to take at most, by itself: a time, or what a fact says. At the point of that label, or at the first that has it."""
+    """What one of ours is to take at most, by itself: a time, or what a fact says; of a rate, what it is to reach at least. At the point of
+    that label, or at the first that has it."""
     name: str
-    figure: str  # p50_us, p99_us, or the name of a fact
-    most: float  # in milliseconds, or in the fact's unit
+    figure: str  # p50_us, p99_us, per_second, or the name of a fact
+    most: float  # in milliseconds, a second, or in the fact's unit
     at: str = ""
 
 
@@ -87,6 +88,8 @@ def held(limit, points):
         if limit.at not in ("", told["label"]) or limit.name not in told["subjects"]:
             continue
         got = told["subjects"][limit.name]
+        if limit.figure == "per_second":
+            return {**dataclasses.asdict(limit), "unit": "/s", "got": list(got[limit.figure])}
         if limit.figure in FIGURES:
             return {**dataclasses.asdict(limit), "unit": "ms", "got": [value / 1000 for value in got[limit.figure]]}
         if limit.figure in got["facts"]:
