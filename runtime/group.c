@@ -87,8 +87,8 @@ static void refuse(struct ec_group_unit *unit, const struct ec_sql *sql, const s
     unit->failed = true;
     lane.failed = true;
     lane.locked |= locked;
-    unit->returned = unit->alone && locked && unit->statements;
-    if (unit->error || (!unit->alone && lane.flight->next) || (locked && unit->statements)) /* it gets another chance, without the others */
+    unit->returned = unit->alone && locked && !unit->sql;
+    if (unit->error || (!unit->alone && lane.flight->next) || (locked && !unit->sql)) /* it gets another chance, without the others */
         return;
     if (unit->refused)
         unit->error = unit->refused(unit, sql, reply);
@@ -150,7 +150,7 @@ static bool is_returned(const struct ec_group_unit *unit)
         return false;
     if (unit->opened)
         return !lane.lost || lane.opening;
-    return !lane.lost && lane.locked && unit->statements;
+    return !lane.lost && lane.locked && !unit->sql;
 }
 
 static void grow_shy(bool failed)
@@ -248,11 +248,11 @@ static void alone_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 static int size_of(const struct ec_group_unit *unit)
 {
     const struct ec_group_statement *statement;
-    int n = 0;
+    int n = unit->sql != NULL;
 
     for (statement = unit->statements; statement; statement = statement->next)
         n++;
-    return n ? n : 1;
+    return n;
 }
 
 /* In their order, and no more statements than the limit, but at least one unit when none has been taken yet. */

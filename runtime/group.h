@@ -30,7 +30,7 @@ struct ec_group_unit { /* the owner's memory, with its values, until done is cal
     struct ec_pg_values values;
     void (*row)(struct ec_group_unit *unit, const struct ec_pg_reply *reply); /* or NULL; not committed yet, and may be called again */
     void (*done)(struct ec_group_unit *unit);                                 /* from a later turn */
-    struct ec_group_statement *statements;                                    /* instead of sql, values and row; or NULL */
+    struct ec_group_statement *statements;                                    /* instead of sql, values and row; NULL: none */
     /* The error of what the server refused for good, alone; NULL: the runtime's own for it. */
     const struct ec_error *(*refused)(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply);
     void (*opened)(struct ec_group_unit *unit); /* or NULL. The unit is the owner's, unless it has closed */

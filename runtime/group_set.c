@@ -67,7 +67,7 @@ void ec_group_send_unit(struct ec_pg_conn *conn, struct ec_group_unit *unit, con
 {
     struct ec_group_statement *statement;
 
-    if (!unit->statements)
+    if (unit->sql)
         send_one(conn, unit, NULL, answers);
     for (statement = unit->statements; statement; statement = statement->next)
         send_one(conn, unit, statement, answers);
@@ -193,7 +193,7 @@ static int list(struct ec_group_unit *units, struct member *members)
 
     for (unit = units; unit; unit = unit->next) {
         from = n;
-        if (!unit->statements)
+        if (unit->sql)
             members[n++] = (struct member){.unit = unit};
         for (statement = unit->statements; statement; statement = statement->next)
             members[n++] = (struct member){.unit = unit, .statement = statement};
@@ -208,7 +208,7 @@ static int count(const struct ec_group_unit *units)
     int n = 0;
 
     for (; units; units = units->next) {
-        n += !units->statements;
+        n += units->sql != NULL;
         for (statement = units->statements; statement; statement = statement->next)
             n++;
     }

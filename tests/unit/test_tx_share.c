@@ -85,6 +85,23 @@ static void place_atomic(struct ec_task *task)
     place_run(task);
 }
 
+/* Without a key, and with nothing that goes with the commit. */
+static void bare_run(struct ec_task *task)
+{
+    struct frame *f = EC_FRAME(task, struct frame);
+
+    switch (task->step) {
+    case 0:
+        EC_AWAIT(task, 1, ec_tx_begin_shared(task));
+        EC_AWAIT(task, 2,
+                 ec_sql_one(task, &sql_place, &f->out,
+                            EC_PARAMS(ec_param_uuid(ec_new_id(task)), ec_param_int(f->in.n), ec_param_text(ec_str_of(f->in.stock)))));
+        EC_EXPECT_ROW(task);
+        EC_AWAIT(task, 3, ec_tx_commit(task, &f->out, true));
+        ec_reply(task, &f->out);
+    }
+}
+
 static const struct ec_sql sql_keep = {.name = "unit.keep_place", .text = "INSERT INTO log (id, n) VALUES (gen_random_uuid(), $1::bigint)", .lone = true};
 static const struct ec_sql sql_keep_long = {
     .name = "unit.keep_long", .text = "INSERT INTO log (id, n) SELECT gen_random_uuid(), $1::bigint FROM pg_sleep(5.3)", .lone = true};
@@ -118,6 +135,13 @@ static const struct ec_program atomic = {.name = "unit-svc.PlaceAtomic",
 
 static const struct ec_program keeps = {
     .name = "unit-svc.Keep", .run = keep_run, .frame_size = sizeof(struct frame), .in = &in_record, .repeat = EC_REPEAT_CLAIM};
+
+static const struct ec_program bare = {.name = "unit-svc.Bare",
+                                       .run = bare_run,
+                                       .frame_size = sizeof(struct frame),
+                                       .in = &in_record,
+                                       .out = &placed_record,
+                                       .repeat = EC_REPEAT_ATOMIC};
 
 static struct ended ended[MANY];
 
@@ -206,6 +230,31 @@ static void test_a_commit_for_many(void **state)
     (void)state;
     share(&atomic);
     share(&claims);
+}
+
+static void test_nothing_behind_the_row(void **state)
+{
+    struct ec_task *task;
+    char n[32];
+
+    (void)state;
+    for (int many = 1; many <= MANY; many += MANY - 1) {
+        prepare();
+        for (int i = 0; i < many; i++) {
+            make(&bare, i, i, &task);
+            db_key(task, NULL, NULL);
+            ec_task_start(task);
+        }
+        until_over(many);
+        for (int i = 0; i < many; i++) {
+            snprintf(n, sizeof(n), "\"name\":\"a\",\"n\":%d}", i);
+            assert_null(ended[i].error);
+            assert_non_null(strstr(ended[i].out, n));
+        }
+        assert_int_equal(count("SELECT count(*) FROM places"), many);
+        assert_in_range(count("SELECT count(DISTINCT xmin::text) FROM places"), 1, 3);
+        db_close();
+    }
 }
 
 /* A key that comes again gets the first reply, also beside others. */
@@ -437,7 +486,8 @@ static void test_lost_at_any_time(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_commit_for_many), cmocka_unit_test(test_repeats),           cmocka_unit_test(test_lone_writes),
+        cmocka_unit_test(test_a_commit_for_many), cmocka_unit_test(test_nothing_behind_the_row),
+        cmocka_unit_test(test_repeats),           cmocka_unit_test(test_lone_writes),
         cmocka_unit_test(test_a_long_one),           cmocka_unit_test(test_beside_what_fails),
         cmocka_unit_test(test_a_commit_that_fails), cmocka_unit_test(test_shy),            cmocka_unit_test(test_a_strangers_lock),
         cmocka_unit_test(test_lost_while_open),   cmocka_unit_test(test_lost_at_any_time),
