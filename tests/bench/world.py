@@ -3,6 +3,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -24,9 +25,11 @@ PR_SET_PDEATHSIG = 1
 
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """Below those that the kernel gives to connections: who asks again and again at one of these before somebody listens, will meet himself there."""
+    while True:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", random.randrange(21000, 32000)))
+            return sock.getsockname()[1]
 
 
 def compiled(name, source, *flags):
