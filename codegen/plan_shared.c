@@ -1,6 +1,7 @@
 /* At run time such transactions are opened together, and what goes with their commits has to be known when their rows are read
  * (runtime/tx_share.c). So on each way from BEGIN to COMMIT
- * - at most one act waits, on one of them there is one, and it is SQL that writes: one that only reads could hold up others for long, and has no commit to share;
+ * - at most one act waits (on one of the ways there is one), and it is SQL that writes: what only reads could hold up others for long, and
+ *   has no commit to share;
  * - behind it nothing waits, and nothing fails: a failure would take the others' transactions with it. (A row that has to be there and is
  *   not, EXPECT, is a mistake of the program and not a rule.)
  */

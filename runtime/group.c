@@ -8,14 +8,15 @@
  * When a statement of the group fails nothing of it has happened, and its units are sent again with a sync each, all in one flight: only
  * the one that fails fails. Where that is the rule and not the exception, because what is wanted is sold out, groups become small: half
  * after one that failed, and more again after each that did not. A lost connection is met the same way, after reconnecting. lock_timeout
- * keeps one unit that waits for a stranger's lock from holding up the lane; it fails then and is tried again alone, but whole transactions are
- * given back to their owners, who can wait on connections of their own.
+ * keeps one unit that waits for a stranger's lock from holding up the lane; it fails then and is tried again alone, but whole transactions
+ * are given back to their owners, who can wait on connections of their own.
  *
- * Units that open have a flush between their statements and the rest, which leaves the transaction open: two round trips and one commit for all of
- * them and for what has gathered meanwhile. They are never run again here, because their owners have gone on: when anything fails they are
- * given back, and none is taken for a while, which gets longer as long as it is the rule; nor after a flight that took long, for which a slow statement of
- * a program may be the reason: on a connection of its own it holds up nobody. Units wait for the lane at most until their deadline, and not at
- * all once it has been down for a second.
+ * Units that open have a flush between their statements and the rest, which leaves the transaction open: two round trips and one commit for
+ * all of them and for what has gathered meanwhile. They are never run again here, because their owners have gone on: when anything fails
+ * they are given back, and programs' statements are not wanted for a while, which gets longer as long as it is the rule; nor are they after
+ * a flight that took long, for which one of them may be the reason: on a connection of its own it holds up nobody.
+ *
+ * Units wait for the lane at most until their deadline, and not at all once it has been down for a second.
  */
 #include "group.h"
 
@@ -153,14 +154,15 @@ static bool is_returned(const struct ec_group_unit *unit)
     return !lane.lost && lane.locked && !unit->sql;
 }
 
-static void grow_shy(bool failed)
+/* Programs' statements: not for a while, twice as long each time; half as long for each flight that was good. */
+static void be_shy(bool bad)
 {
-    if (failed)
-        lane.shy_ms = !lane.shy_ms ? ec_group_shy_ms : lane.shy_ms < SHY_MAX_MS ? lane.shy_ms * 2 : SHY_MAX_MS;
-    else
+    if (!bad) {
         lane.shy_ms /= 2;
-    if (failed)
-        lane.shy_until_ns = uv_hrtime() + (uint64_t)lane.shy_ms * 1000000;
+        return;
+    }
+    lane.shy_ms = !lane.shy_ms ? ec_group_shy_ms : lane.shy_ms < SHY_MAX_MS ? lane.shy_ms * 2 : SHY_MAX_MS;
+    lane.shy_until_ns = uv_hrtime() + (uint64_t)lane.shy_ms * 1000000;
 }
 
 /* Takes the flight apart: what is done is told, what has to be run again goes to the head of the line. */
@@ -172,9 +174,9 @@ static void land(void)
 
     lane.flight = NULL;
     if (now - lane.sent_ns > (uint64_t)ec_group_slow_ms * 1000000)
-        grow_shy(true);
+        be_shy(true);
     else if (lane.opens && (!failed || lane.locked || !unit || unit->next))
-        grow_shy(failed || lost);
+        be_shy(failed || lost);
     forget_sets();
     if (!failed && !lost)
         EC_CRASH_AFTER("group");

@@ -6,8 +6,9 @@
  * which is as often as it takes to know that it was or was not committed.
  *
  * A unit that has `opened` is a transaction of which the end depends on what is read in it. The statements of all such units are sent and
- * answered, and the transaction stays open; then each is told, and has to close with what goes with its commit at once, before `opened` returns.
- * What else has gathered by then goes with them. If one of them doesn't close, nothing of it happens, and the others are given back.
+ * answered, and the transaction stays open; then each is told, and has to close with what goes with its commit at once, before `opened`
+ * returns. What else has gathered by then goes with them. If one of them doesn't close, nothing of it happens, and the others are given
+ * back.
  */
 #ifndef EC_GROUP_H
 #define EC_GROUP_H

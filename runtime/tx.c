@@ -1,8 +1,8 @@
 /* SQL of generated code, alone and in transactions.
  *
  * A transaction costs two round trips: BEGIN, the inbox barrier and the first statement go out together, and so do the outbox rows, new
- * sagas, the stored reply and COMMIT; what is deferred (tx_defer.c) waits for one of the two, and some share both with others (tx_share.c). Nothing is taken from the
- * pool before the first statement. Everything is in the task's arena.
+ * sagas, the stored reply and COMMIT; what is deferred (tx_defer.c) waits for one of the two, and some share both with others (tx_share.c).
+ * Nothing is taken from the pool before the first statement. Everything is in the task's arena.
  *
  * A duplicate shows as a refused barrier (EC_TX_GUARD), a revoked or lost claim as a refused finish: both roll back, read what is stored
  * for the key and end the task with it. After a deadlock, or a connection lost before the commit, an ATOMIC program is run again from its
@@ -279,6 +279,17 @@ void ec_tx_settle(struct ec_task *task)
 
 /* ------------------------------------------------------------------ running an ATOMIC program again */
 
+void ec_tx_go_back(struct ec_task *task, const struct ec_tx_place *place)
+{
+    task->step = place->step;
+    task->starts = place->starts;
+    task->ids = place->ids;
+    task->calls = place->calls;
+    task->error = NULL;
+    task->detail = NULL;
+    task->rows = 0;
+}
+
 struct restart {
     uv_timer_t timer;
     struct ec_task *task;
@@ -313,13 +324,7 @@ static void restart(struct ec_task *task)
         ec_panic("out of memory");
     if (task->program->frame_size > input)
         memset((char *)task->frame + input, 0, task->program->frame_size - input);
-    task->step = 0;
-    task->starts = 0;
-    task->ids = 0;
-    task->calls = 0;
-    task->error = NULL;
-    task->detail = NULL;
-    task->rows = 0;
+    ec_tx_go_back(task, &(struct ec_tx_place){0});
     restart->task = task;
     restart->next = restarts;
     restarts = restart;
@@ -473,7 +478,7 @@ static void begin(struct ec_task *task, bool shares)
     }
     ec_tx_open(task, keyed);
     task->tx->shares = shares;
-    task->tx->begin = (struct ec_tx_begin){task->step, task->starts, task->ids, task->calls};
+    task->tx->begin = (struct ec_tx_place){task->step, task->starts, task->ids, task->calls};
     if (keyed && task->undoes.n) {
         ec_inbox_undo(task);
         return;

@@ -51,11 +51,11 @@ struct ec_tx {
     bool shares;                                     /* one of ec_tx_begin_shared */
     bool own;                                        /* on a connection of its own: the group lane has given it back */
     struct ec_group_unit *open;                      /* in the lane, which waits for its commit */
-    struct ec_tx_begin {                             /* of the program, where it began */
+    struct ec_tx_place {
         int step;
         uint16_t starts;
         uint32_t ids, calls;
-    } begin;
+    } begin; /* where the program began it */
 };
 
 struct ec_tx_rider { /* something that goes with the commit */
@@ -69,6 +69,9 @@ void ec_tx_open(struct ec_task *task, bool barrier); /* nothing is sent yet */
 void ec_tx_close(struct ec_task *task);              /* gives the connection back: committed, rolled back or lost */
 /* ROLLBACK and the stored outcome of the task's key, with which the task ends. */
 void ec_tx_settle(struct ec_task *task);
+
+/* The program goes on from there when it is resumed; a zeroed place is its first step. */
+void ec_tx_go_back(struct ec_task *task, const struct ec_tx_place *place);
 
 /* What has been deferred goes out, in a burst's send. */
 void ec_tx_send_deferred(struct ec_burst *burst);

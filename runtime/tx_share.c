@@ -2,8 +2,8 @@
  *
  * One that comes to its commit with nothing sent is one unit: barrier, statements, stored reply, events and sagas of many requests share
  * one commit, and a row that all of them want costs them one lock and one fsync together. One that has to read a row first, and knows all
- * the rest then (ec_tx_begin_shared), is a unit that opens: its first burst is sent with those of others, then what goes with its commit. A write outside of any transaction is a
- * unit, too.
+ * the rest then (ec_tx_begin_shared), is a unit that opens: its first burst is sent with those of others, then what goes with its commit. A
+ * write outside of any transaction is a unit, too.
  *
  * The lane gives back what meets a stranger's lock, or stands beside something that fails. Then the program goes on from where it began its
  * transaction, of which nothing has happened, and the transaction has a connection of its own. Everything is in the task's arena.
@@ -73,20 +73,14 @@ static const struct ec_error *refused(struct ec_group_unit *unit, const struct e
 /* The program goes on from its begin. */
 static void again(struct ec_task *task)
 {
-    struct ec_tx_begin begin = task->tx->begin;
+    struct ec_tx_place begin = task->tx->begin;
     bool barrier = task->tx->barrier;
 
     ec_tx_close(task);
     ec_tx_open(task, barrier);
     task->tx->own = true;
-    task->step = begin.step;
-    task->starts = begin.starts;
-    task->ids = begin.ids;
-    task->calls = begin.calls;
     task->tx->begin = begin;
-    task->error = NULL;
-    task->detail = NULL;
-    task->rows = 0;
+    ec_tx_go_back(task, &begin);
     ec_task_resume(task);
 }
 

@@ -36,6 +36,12 @@ int db_migrate(const char *verb, const char *option)
     return ec_migrate_commands[0].run(&ec_app, option ? 3 : 2, argv);
 }
 
+void db_cut(void)
+{
+    pg_server_run(db_server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> "
+                             "pg_backend_pid()");
+}
+
 static void on_beat(uv_timer_t *timer)
 {
     (void)timer;

@@ -30,6 +30,7 @@ void db_open(const struct ec_module *const *more); /* the process state, ec_modu
 void db_open_unready(const struct ec_module *const *more);
 void db_close(void);
 int db_migrate(const char *verb, const char *option);
+void db_cut(void); /* breaks all connections but the asker's own */
 
 /* Runs the loop until the condition holds; fails the test after 30 seconds. */
 #define DB_UNTIL(condition)                                                             \

@@ -245,8 +245,7 @@ static void test_lost_answers(void **state)
         for (int i = round * 100; i < round * 100 + 100; i++)
             take(i, i % 2 ? "a" : "b", 1, DEFERS, i % 4 != 0);
         db_pass(5 + round * 3);
-        pg_server_run(db_server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> "
-                                 "pg_backend_pid()");
+        db_cut();
         for (int i = round * 100; i < round * 100 + 100; i++)
             DB_UNTIL(ended[i].over);
         DB_UNTIL(ec_module_pg.not_ready(&ec_app) == NULL);

@@ -473,8 +473,7 @@ static void test_flush(void **state)
         assert_int_equal(told[4].status, EC_PG_OK);
         assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM flushed"), 2);
     }
-    pg_server_run(db_server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> "
-                             "pg_backend_pid()");
+    db_cut();
     for (int i = 0; i < 3; i++)
         told[i] = (struct told){.cmd = {.done = note}};
     ec_pg_send(wait.conn, &told[0].cmd, &put, none);
