@@ -196,7 +196,7 @@ size_t ec_float_format(double value, char out[32])
 
     if (!isfinite(value))
         return (size_t)snprintf(out, 32, "%s", isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
-    if (value == floor(value) && fabs(value) < 1e15 && !(value == 0 && signbit(value)))
+    if (fabs(value) < 1e15 && value == (double)(int64_t)value && !(value == 0 && signbit(value))) /* floor() would need libm */
         return ec_int_format((int64_t)value, out);
     for (digits = 15; digits < 17; digits++) {
         int n = snprintf(out, 32, "%.*g", digits, value);

@@ -282,7 +282,8 @@ static void test_admin(void **state)
     assert_int_equal(reply.status, 200);
     for (int development = 0; development < 2; development++) { /* for who plays stories */
         near_things.near_ms = 60000;
-        for (int i = 0; i < 2; i++)
+        /* While the value is on its way to Redis, whoever asks gets it from the fetch that is over, and it is not kept. */
+        for (int i = 0; i < 100 && !ec_near_values(); i++)
             assert_int_equal(ask("GET /v1/near/jar", NULL, NULL), 200);
         assert_int_equal(ec_near_values(), 1);
         ec_app.development = development;
