@@ -1,8 +1,9 @@
 /* The keep-alive client of internal hops: origins, the queue of calls, outcomes.
  *
  * A call takes an idle connection of the least busy origin, or a new one while the bound allows, or waits in line (bounded, too). An
- * origin that refused is avoided for a second (so is one of which the user says so, ec_http_avoid), and a call that no connection could be
- * made for goes on to the next origin: nothing was sent, so nothing is repeated. Calls are pooled with their timers.
+ * origin that refused is avoided for a second (so is one that only fails, and one of which the user says so, ec_http_avoid), and a call
+ * that no connection could be made for goes on to the next origin: nothing was sent, so nothing is repeated. Calls are pooled with their
+ * timers.
  *
  * What can be known inside ec_http_send (a full queue, a refused connection) is told from the loop, by the call's timer.
  */

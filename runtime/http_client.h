@@ -13,6 +13,7 @@ enum {
     EC_CLIENT_IDLE_MS = 30000,    /* less than a server's, so that it is the client that closes */
     EC_CLIENT_TRUST_MS = 50,      /* idle for longer: looked at before it is used again */
     EC_CLIENT_AVOID_MS = 1000,    /* an origin that failed */
+    EC_CLIENT_FAULTS = 5,         /* answers of 500 or 502 one after the other: it has failed */
 };
 
 struct ec_origin {
@@ -23,6 +24,7 @@ struct ec_origin {
     int busy;                     /* calls on its connections */
     struct ec_client_conn *idle;  /* last used first */
     uint64_t avoid_until;
+    int faults;                   /* one after the other */
 };
 
 struct ec_http_client {

@@ -138,6 +138,17 @@ static void leave(struct ec_http_client *client, struct ec_origin *origin)
         ec_client_close(origin->idle);
 }
 
+/* One that can only fail fails faster than the others work, and would draw all calls to itself. 503 and 504 say that somebody behind it is
+ * missed: by its siblings, too. Envoy's outlier detection by consecutive errors is the model. */
+static void judge(struct ec_http_client *client, struct ec_origin *origin, int status)
+{
+    origin->faults = status == 500 || status == 502 ? origin->faults + 1 : 0;
+    if (origin->faults < EC_CLIENT_FAULTS)
+        return;
+    origin->faults = 0;
+    origin->avoid_until = uv_now(client->loop) + EC_CLIENT_AVOID_MS;
+}
+
 /* The reply is whole: its head at p, its body where it is said. */
 static void deliver(struct ec_client_conn *conn, const char *p, size_t head_length, struct ec_str body, bool reusable)
 {
@@ -154,6 +165,7 @@ static void deliver(struct ec_client_conn *conn, const char *p, size_t head_leng
     conn->origin->busy--;
     if (!head.keep_alive)
         leave(conn->client, conn->origin);
+    judge(conn->client, conn->origin, head.status);
     if (reusable && head.keep_alive && !conn->writing && !conn->client->stopping)
         to_idle(conn);
     else

@@ -436,6 +436,41 @@ static void avoided(void **state)
     CLOSE(client);
 }
 
+/* One that fails at once has always the least to do. */
+static void faults(void **state)
+{
+    static const int statuses[] = {502, 500, 502, 502, 503, 500, 500, 502, 500, 502}; /* the first four are too few */
+    struct ec_http_client *client;
+    struct fake g = listen_fake();
+    struct outcome o, long_one;
+    int a, b, c;
+    size_t i;
+    OPEN;
+
+    client = client_for(&loop, 8, "http://127.0.0.1:%d,http://127.0.0.1:%d/", f.port, g.port);
+    ask(client, "{}", 5000, true, &o);
+    a = accept_one(&loop, &f);
+    ask(client, "{}", 5000, true, &long_one);
+    b = accept_one(&loop, &g);
+    for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        char text[64];
+
+        read_request(&loop, a, "{}");
+        snprintf(text, sizeof(text), "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n", statuses[i]);
+        send_text(a, text);
+        TURN_UNTIL(&loop, o.done);
+        assert_int_equal(o.status, statuses[i]);
+        ask(client, "{}", 5000, true, &o);
+    }
+    c = accept_one(&loop, &g);
+    read_request(&loop, c, "{}");
+    close(a);
+    close(b);
+    close(c);
+    close(g.fd);
+    CLOSE(client);
+}
+
 /* Who says goodbye is left: what is idle there is closed from here, before a request can meet its end, and others are asked. */
 static void goodbye(void **state)
 {
@@ -562,7 +597,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_in_all_framings), cmocka_unit_test(malformed_replies),   cmocka_unit_test(more_than_the_reply),
         cmocka_unit_test(failures_told_apart),     cmocka_unit_test(names_that_do_not_resolve), cmocka_unit_test(stale_connections),
-        cmocka_unit_test(bounded_and_waiting),     cmocka_unit_test(several_origins),     cmocka_unit_test(avoided), cmocka_unit_test(goodbye),             cmocka_unit_test(cancelled),
+        cmocka_unit_test(bounded_and_waiting),     cmocka_unit_test(several_origins),     cmocka_unit_test(avoided), cmocka_unit_test(faults), cmocka_unit_test(goodbye),             cmocka_unit_test(cancelled),
         cmocka_unit_test(large_requests),          cmocka_unit_test(urls),
     };
 
