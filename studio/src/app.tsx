@@ -151,6 +151,19 @@ export function App() {
     );
     return () => void (stale = true);
   }, [derivedKey, loaded]);
+  useEffect(() => setRun(undefined), [route.example, route.scenario]); // a recording is of one scenario
+  // What the address asks for and is not there is said, and left out of it; while the topology is being edited it may come back.
+  useEffect(() => {
+    if (!data || draft || !route.scenario) return;
+    const odd = route.switches.filter((id) => !switches.some((one) => one.id === id));
+    if (!plain) {
+      say(`There is no scenario ${route.scenario}.`);
+      go({ example: route.example!, sequence: false, switches: [] }, false);
+    } else if (odd.length > 0) {
+      say(`There is no failure ${odd.join(", ")} in this scenario.`);
+      go({ ...route, switches: route.switches.filter((id) => !odd.includes(id)) }, false);
+    }
+  }, [data, draft, plain, switches, route, go, say]);
   // While a derivation is on its way, what was shown of the same scenario stays.
   const shown = useRef<{ of: string; scenario: Scenario | undefined }>({ of: "", scenario: undefined });
   const of = `${route.example}/${route.scenario}`;
@@ -276,6 +289,8 @@ export function App() {
     say("Running it on the live system …");
     try {
       const reply = await api.liveRun(route.scenario!, route.switches);
+      const here = parseRoute(location.hash); // another may have been chosen meanwhile
+      if (here.example !== route.example || here.scenario !== route.scenario || `${here.switches}` !== `${route.switches}`) return;
       setRun(reply);
       player.seek(0);
       say(reply.verdict === "same" ? "The recorded trace is as derived." : "The recorded trace differs from the derived one.");

@@ -39,7 +39,6 @@ interface View {
   y: number;
 }
 
-
 export function Canvas({ layout, title, label, player, model, selected, marked, traffic, onNode, onEdge }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage>(undefined!);
@@ -50,6 +49,7 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
   const narrow = useMedia(NARROW);
   const reduced = useMedia(REDUCED);
   const [follow, setFollow] = useState(narrow || label !== undefined);
+  const aim = useRef<() => void>(undefined); // what is followed comes into sight again
   const free = useRef(false); // the user has moved it: it is not fitted again by itself
   useEffect(() => setFollow(narrow || label !== undefined), [narrow, label]);
 
@@ -148,7 +148,9 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
     box.addEventListener("wheel", wheel, { passive: false });
     const observer = new ResizeObserver(() => {
       stage.current!.setWidth(box.clientWidth);
-      if (!free.current && box.clientWidth > 0) go(opening(), false);
+      if (box.clientWidth === 0) return;
+      if (aim.current) aim.current();
+      else if (!free.current) go(opening(), false);
     });
     observer.observe(box);
     return () => {
@@ -180,25 +182,31 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
   // Follow: what moves stays in sight, at a size that can be read.
   useEffect(() => {
     if (!model || !follow) return;
-    const look = () => {
-      if (player.t === 0 || player.ended) return fit(true);
+    const look = (animate: boolean) => {
+      if (player.t === 0 || player.ended) return fit(animate);
       const ends = player.steps.map((index) => layout.edges.find(({ name }) => name === model.plan.steps[index]!.step.edge)).filter((e) => e !== undefined);
       if (ends.length === 0) return;
       const points = ends.flatMap(({ way }) => [pointAt(way, 0), pointAt(way, 0.5), pointAt(way, 1)]);
-      const [left, right] = [Math.min(...points.map((p) => p.x)) - 110, Math.max(...points.map((p) => p.x)) + 110];
-      const [top, bottom] = [Math.min(...points.map((p) => p.y)) - 70, Math.max(...points.map((p) => p.y)) + 70];
+      const boxes = layout.nodes.filter(({ node }) => ends.some(({ edge }) => edge.from === node.id || edge.to === node.id)); // whole, with their names
+      const [left, right] = [Math.min(...points.map((p) => p.x - 40), ...boxes.map((b) => b.x - 16)), Math.max(...points.map((p) => p.x + 40), ...boxes.map((b) => b.x + b.w + 16))];
+      const [top, bottom] = [Math.min(...points.map((p) => p.y - 70), ...boxes.map((b) => b.y - 16)), Math.max(...points.map((p) => p.y + 70), ...boxes.map((b) => b.y + b.h + 16))];
       const view = holder.current!.getBoundingClientRect();
       const scale = Math.min(Math.max(Math.min(view.width / (right - left), view.height / (bottom - top)), 0.5), 1.1);
-      go(centred(scale, (left + right) / 2, (top + bottom) / 2), true);
+      go(centred(scale, (left + right) / 2, (top + bottom) / 2), animate);
     };
     let beat = -1;
     const changed = () => {
       if (player.beat === beat && !player.ended && player.t !== 0) return;
       beat = player.beat;
-      look();
+      look(true);
     };
     changed();
-    return player.onChange(changed);
+    aim.current = () => look(false);
+    const leave = player.onChange(changed);
+    return () => {
+      aim.current = undefined;
+      leave();
+    };
   }, [layout, model, follow, player, reduced]);
 
   const by = (factor: number) => {

@@ -2,7 +2,7 @@
 import type { ComponentChildren, Ref } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { SPEEDS, type Player } from "./clock";
-import { BEAT, restOf, type Model } from "./frame";
+import { BEAT, restOf, toneOf, type Model } from "./frame";
 import { usePlayer } from "./hooks";
 import { Icon } from "./icons";
 import type { Scheduled } from "./schedule";
@@ -98,7 +98,8 @@ function position(model: Model, player: Player, current: Scheduled[]): string {
 /** What happens, also for screen readers: the region is polite, and is written once a beat. */
 function Narration({ model, player, current }: { model: Model; player: Player; current: Scheduled[] }) {
   const { title } = model.plan.scenario;
-  const phase = current.some(({ step }) => step.phase === "undo") ? "undo" : current.some(({ step }) => step.phase === "event") && current.length === 1 ? "event" : "";
+  const bad = current.some(({ step }) => toneOf(step) === "bad");
+  const phase = current.some(({ step }) => step.phase === "undo") ? "undo" : bad ? "bad" : current.some(({ step }) => step.phase === "event") && current.length === 1 ? "event" : "";
   return (
     <div class={`narration ${phase}`} aria-live="polite" aria-atomic="true">
       {current.length === 0 ? (
@@ -112,6 +113,7 @@ function Narration({ model, player, current }: { model: Model; player: Player; c
             <span class="number">{number}</span>
             {phase === "undo" && step.phase === "undo" && <span class="note undo">Compensation</span>}
             {step.opens && <span class="note bad">The circuit opens</span>}
+            {step.status === "hit" && <span class="note good">Cache hit</span>}
             {step.say}
           </p>
         ))

@@ -104,7 +104,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
           group.classList.remove("now", "past", "next");
           group.classList.add(looks);
         });
-        const current = rows.findIndex((row) => row.beat === position);
+        const current = position < 0 ? 0 : now.messages.length === 0 ? rows.length - 1 : rows.findIndex((row) => row.beat === position);
         const view = scroller.current;
         if (current >= 0 && view) {
           const top = rowY(current) + HEAD;

@@ -84,8 +84,8 @@ export const KINDS: { kind: NodeKind; text: string }[] = [
   { kind: "external", text: "External" },
 ];
 
-/** Where a breaker stands on its edge; what it keeps back stops before it. */
-export const BREAKER_AT = 0.58;
+/** Where a breaker stands on its edge; what it keeps back stops before it, and what arrives at either end leaves it to be read. */
+export const BREAKER_AT = 0.5;
 
 /** Signs of messages around 0 0; the second of each is what stands on it. */
 export const SIGNS = {

@@ -40,7 +40,7 @@ export function Sidebar({ examples, current, scenario, live, theme, onTheme, onH
             <a href={link(id)} aria-current={id === current && !scenario ? "page" : undefined} class={id === current ? "example current" : "example"} onClick={onClose}>
               <span>{title}</span>
               <small>
-                {file}
+                {file.split(/(?<=\/)/).map((part) => [part, <wbr />])}
                 {runs && <span class="alive">running</span>}
               </small>
             </a>

@@ -210,7 +210,7 @@ export class Stage {
       const way = this.ways.get(message.edge);
       const sign = (this.signs[i] ??= new Sign(this.messages, this.float !== undefined));
       if (!way) return sign.hide();
-      const point = this.pointOf(way, message.at, k);
+      const point = this.pointOf(way, message, k, frame.still);
       const width = widthOf(message);
       const box = boxAt(point, width, this.sides[i]!, k, room);
       sign.show(message, (point.x + dx) * scale, (point.y + dy) * scale, k * scale, { dx: (box.x - point.x) / k, dy: Math.round(this.sides[i]!.dy), width });
@@ -218,8 +218,9 @@ export class Stage {
     for (let i = frame.messages.length; i < this.signs.length; i++) this.signs[i]!.hide();
   }
 
-  /** At a node's border the sign would cover the head of the edge. */
-  private pointOf(way: Way, at: number, k: number): Point {
+  /** At a node's border the sign would cover the head of the edge, and what stands still in the middle its breaker. */
+  private pointOf(way: Way, message: Message, k: number, still: boolean): Point {
+    const at = still && this.breakers.has(message.edge) ? 0 : message.at;
     const margin = Math.min((15 * k) / way.length, 0.3);
     return pointAt(way, margin + at * (1 - 2 * margin));
   }
@@ -231,7 +232,7 @@ export class Stage {
       const way = this.ways.get(message.edge);
       if (!way) return { ...nowhere, at: moments.map(() => nowhere.at[0]!) };
       return {
-        at: moments.map((messages) => this.pointOf(way, messages[i]!.at, k)),
+        at: moments.map((messages) => this.pointOf(way, messages[i]!, k, frame.still)),
         width: Math.max(...moments.map((messages) => widthOf(messages[i]!))),
         upright: Math.abs(pointAt(way, 0).x - pointAt(way, 1).x) < 1,
       };

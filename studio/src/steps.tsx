@@ -20,15 +20,16 @@ export function Steps({ model, player, marks, times, onOpen }: Props) {
   const list = useRef<HTMLOListElement>(null);
   const beat = player.model !== model ? -1 : player.t === 0 && !player.playing ? -1 : player.ended ? model.plan.beats.length : player.beat;
   useEffect(() => {
-    const observer = new ResizeObserver(() => show(true));
+    const observer = new ResizeObserver(() => show(true, true));
     observer.observe(list.current!);
     return () => observer.disconnect();
   }, []);
   useEffect(() => show(player.still), [beat, model, player]);
-  const show = (atOnce: boolean) => {
+  const show = (atOnce: boolean, resized = false) => {
     const box = list.current;
     if (!box) return;
-    const current = box.querySelector<HTMLElement>("[aria-current]");
+    // Behind the end it is the last, before the beginning the first.
+    const current = box.querySelector<HTMLElement>("[aria-current], .past:last-child") ?? (resized ? null : (box.firstElementChild as HTMLElement | null));
     if (!current) return;
     const top = current.offsetTop; // in the list, which is positioned
     if (top < box.scrollTop || top + current.offsetHeight > box.scrollTop + box.clientHeight) {

@@ -19,6 +19,11 @@ export async function live(base, shop) {
     await until("two sequences", async () => (await page.locator(".sequence").count()) === 2);
     await page.getByRole("button", { name: "Leave the recording" }).click();
     await until("one sequence", async () => (await page.locator(".sequence").count()) === 1);
+    await page.getByRole("button", { name: "Run for real" }).click();
+    await page.getByText("Recorded as derived").waitFor();
+    await page.getByRole("group", { name: "Scenarios" }).getByRole("button", { name: /Cache Hit/ }).click();
+    await until("another scenario is shown as it is derived, without the recording of the first", async () =>
+      (await page.locator(".verdict").count()) === 0 && (await page.locator(".step").count()) === steps("cache-hit").length);
   });
 
   await step("differences are listed and marked on both sides", open(base, `#/${topology.name}/cache-hit`), async (page) => {

@@ -110,7 +110,14 @@ export async function player(base, shop) {
       await page.goto(`${base}/#/${topology.name}/payment-failure${odd}`);
       await page.getByRole("button", { name: "Play", exact: true }).waitFor();
     }
+    await page.goto(`${base}/#/${topology.name}/payment-failure?step=3&with=nobody.down`);
+    await page.getByText("There is no failure nobody.down in this scenario.").waitFor();
+    await until("the address is without it, at its step", () => page.url().endsWith("/payment-failure?step=3"));
+    await page.goto(`${base}/#/${topology.name}/no-such`);
+    await page.getByText("There is no scenario no-such.").waitFor();
+    await page.getByRole("button", { name: "Run", exact: true }).waitFor();
     await page.goto(`${base}/#/nowhere/at-all`);
+    await page.getByText("There is no example nowhere.").waitFor();
     await page.locator("svg.diagram .node").first().waitFor();
   });
 
@@ -141,6 +148,14 @@ export async function player(base, shop) {
     await until("the beginning again", async () => /^\d+ steps$/.test(await position(page)));
     await press("End");
     await until("the end", async () => / steps played$/.test(await position(page)));
+    const listed = (which) => page.evaluate((which) => {
+      const [one, box] = [document.querySelector(`.step:${which}-child`), document.querySelector(".steps")].map((element) => element.getBoundingClientRect());
+      return one.top >= box.top - 1 && one.bottom <= box.bottom + 1;
+    }, which);
+    await until("the list is at its end, too", () => listed("last"));
+    await press("Home");
+    await until("and at its beginning", () => listed("first"));
+    await press("End");
     await press(">");
     assert.equal(await page.locator(".speed select").inputValue(), "1.5");
     await press("<");
@@ -270,7 +285,7 @@ export async function player(base, shop) {
       const frame = () => new Promise((done) => requestAnimationFrame(done));
       const boxes = (selector) => [...document.querySelectorAll(selector)].map((element) => [element.parentNode.textContent, element.getBoundingClientRect()]);
       const over = ([, a], [, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3; // of a line's height not all is ink
-      const [covered, cut] = [[], []];
+      const [covered, cut, hidden] = [[], [], []];
       let seen = 0;
       let before = "";
       for (const [hash, number] of steps) {
@@ -291,18 +306,22 @@ export async function player(base, shop) {
         const texts = boxes("svg.diagram .node text, svg.diagram .breaker text");
         const chips = there() ? boxes(".message:not([display=none]) .chip rect") : [];
         if (chips.length > 0) seen++;
+        for (const sign of document.querySelectorAll(".message:not([display=none]) .body")) {
+          const body = [sign.parentNode.textContent, sign.getBoundingClientRect()];
+          for (const text of boxes("svg.diagram .breaker text")) if (over(body, text)) hidden.push(`${hash}: ${body[0]} on ${text[0]}`);
+        }
         for (const chip of chips) for (const text of texts) if (over(chip, text)) covered.push(`${hash}: ${chip[0]} over ${text[0]}`);
       }
-      return { seen, covered, cut };
+      return { seen, covered, cut, hidden };
     };
-    const { seen, covered, cut } = await page.evaluate(look, steps);
+    const { seen, covered, cut, hidden } = await page.evaluate(look, steps);
     assert.equal(seen, steps.length, "each step has its text");
-    assert.deepEqual([covered, cut], [[], []]);
+    assert.deepEqual([covered, cut, hidden], [[], [], []]);
     await page.emulateMedia({ reducedMotion: "reduce" }); // there is no gliding to wait for
     await page.setViewportSize(NARROW);
     const narrow = await page.evaluate(look, steps.slice(0, 50));
     assert.equal(narrow.seen, 50);
-    assert.deepEqual(narrow.cut, [], "nor is it cut off on a narrow page");
+    assert.deepEqual([narrow.cut, narrow.hidden], [[], []], "nor is it cut off on a narrow page, nor stands a sign on a breaker");
   });
 
   await step("narrow: what is pressed is 44 pixels large, the examples open and close, what plays is followed", open(base, `#/${topology.name}/payment-failure?step=20`, { viewport: NARROW, hasTouch: true }), async (page) => {
@@ -334,6 +353,13 @@ export async function player(base, shop) {
     await page.getByRole("link", { name: "Cache Hit" }).click();
     await until("the other scenario", async () => /3 steps/.test(await page.locator(".narration, .position").allInnerTexts().then((t) => t.join(" ")).then(async (t) => `${t} ${await page.locator(".step").count()} steps`)));
     assert.ok(!(await page.locator(".sidebar").isVisible()));
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Run", exact: true }).waitFor();
+    await page.goto(`${base}/#/${topology.name}/payment-failure?step=23`);
+    await until("a player that opens at a step shows it", () => page.evaluate(() => {
+      const [one, box] = [".message:not([display=none]) .body", ".canvas-view"].map((selector) => document.querySelector(selector)?.getBoundingClientRect());
+      return one && one.left > box.left && one.right < box.right && one.top > box.top && one.bottom < box.bottom;
+    }));
   });
 
   await step("screen readers: a list of steps, a polite region, names for all", open(base, `#/${topology.name}/payment-failure?step=3`), async (page) => {
