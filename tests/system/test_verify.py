@@ -132,6 +132,13 @@ def test_fault_by_hand(system):
         assert system.ecomc("fault", text, "--end").returncode == 0 and faults(system) == []
         if service:
             assert all(system.processes()[name]["state"] == "ready" for name in system.replicas(service))
+    assert system.ecomc("fault", "kafka down").returncode == 0
+    for _ in range(2):  # the second meets what the first could not send, for which nobody can wait as long as this stays so
+        start = time.monotonic()
+        code, results = verify(system, "happy-path", "--assume", "kafka down")
+        assert code == 0 and not told(results), results
+        assert time.monotonic() - start < 40, "it waited for what can't be sent"
+    assert system.ecomc("fault", "--end").returncode == 0 and faults(system) == []
     assert "can't be made true" in system.ecomc("fault", "user-svc.GetUser fails InvalidToken").stderr
     assert system.ecomc("fault", "inventory-svc hangs }").returncode == 64
     code, results = verify(system, "happy-path")

@@ -73,9 +73,27 @@ static void wait_for_trace(struct ecc_verify *v, struct ecc_verified *out, uint6
     }
 }
 
-/* What was held up by a fault goes on after it; the next scenario is to find nothing of it. */
+/* Is something broken by somebody else, who will mend it when he likes? */
+static bool stays_broken(struct ecc_verify *v)
+{
+    json_t *list = ecc_faults_read(v->up->home), *fault;
+    bool stays = false;
+    size_t i;
+
+    json_array_foreach(list, i, fault)
+    {
+        const char *by = json_string_value(json_object_get(fault, "by"));
+        stays = stays || !by || strcmp(by, "verify") != 0;
+    }
+    json_decref(list);
+    return stays;
+}
+
+/* What was held up by a fault goes on after it; the next scenario is to find nothing of it. What a fault that stays holds up is not waited for. */
 static void wait_until_calm(struct ecc_verify *v)
 {
+    if (stays_broken(v))
+        return;
     for (uint64_t began = now_ms(); !ecc_verify_interrupted && now_ms() - began < UNDER_WAY_MS && ecc_audit_under_way(v->up);)
         usleep(STEP_MS * 1000);
 }
