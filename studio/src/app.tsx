@@ -443,7 +443,7 @@ export function App() {
             <aside class={selection ? "side with-details" : "side"} aria-label={model ? "Steps and details" : "Details"}>
               {run && <Verdict run={run} onClose={() => setRun(undefined)} />}
               {model && !(narrow && selection) && (
-                <Steps model={model} player={player} marks={marks?.derived} times={marks?.times} onOpen={(number) => select({ kind: "step", entry: model.plan.steps[number - 1]! }, false)} />
+                <Steps model={model} player={player} marks={marks?.derived} times={marks?.times} beside={run !== undefined} onOpen={(number) => select({ kind: "step", entry: model.plan.steps[number - 1]! }, false)} />
               )}
               {selection && (
                 <Details

@@ -183,6 +183,7 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
   useEffect(() => {
     if (!model || !follow) return;
     const look = (animate: boolean) => {
+      if (!holder.current) return; // it has gone, and is told so in a moment
       if (player.t === 0 || player.ended) return fit(animate);
       const ends = player.steps.map((index) => layout.edges.find(({ name }) => name === model.plan.steps[index]!.step.edge)).filter((e) => e !== undefined);
       if (ends.length === 0) return;

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Player } from "./clock";
-import { restOf, toneOf, type Model } from "./frame";
+import { beatAt, restOf, toneOf, type Model } from "./frame";
 import { usePlayer } from "./hooks";
 import { besides, remarks } from "./text";
 
@@ -12,13 +12,17 @@ interface Props {
   marks?: Map<string, string>;
   /** How long each took when it was recorded. */
   times?: Map<string, string>;
+  /** A recording is shown beside it. */
+  beside?: boolean;
   onOpen?: (number: number) => void;
 }
 
-export function Steps({ model, player, marks, times, onOpen }: Props) {
+export function Steps({ model, player, marks, times, beside, onOpen }: Props) {
   usePlayer(player);
   const list = useRef<HTMLOListElement>(null);
-  const beat = player.model !== model ? -1 : player.t === 0 && !player.playing ? -1 : player.ended ? model.plan.beats.length : player.beat;
+  // Beside a longer recording, which is what is played then, it is where its own drawing is.
+  const there = player.model === model || beside;
+  const beat = !there || (player.t === 0 && !player.playing) ? -1 : player.t >= model.length ? model.plan.beats.length : beatAt(model, player.t);
   useEffect(() => {
     const observer = new ResizeObserver(() => show(true, true));
     observer.observe(list.current!);

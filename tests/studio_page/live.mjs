@@ -26,6 +26,13 @@ export async function live(base, shop) {
       (await page.locator(".verdict").count()) === 0 && (await page.locator(".step").count()) === steps("cache-hit").length);
   });
 
+  await step("beside a recording with more steps, the list is where its drawing is", open(base, `#/${topology.name}/circuit-breaker`), async (page) => {
+    await page.getByRole("button", { name: "Run for real" }).click();
+    await page.getByText("Recorded as derived").waitFor();
+    await page.keyboard.press("5");
+    await page.locator(".step[aria-current=step]").first().waitFor();
+  });
+
   await step("differences are listed and marked on both sides", open(base, `#/${topology.name}/cache-hit`), async (page) => {
     // The system does as derived, so the reply is what it would be if a hop were gone and another there.
     await page.route("**/api/live/run", async (route) => {
