@@ -230,7 +230,8 @@ static int add_key(struct making *m, const char *name, json_t *keys, const char 
     int code = key ? 0 : ECC_EXIT_IO;
 
     if (old && !same_point(old, key))
-        code = ecc_say_error(ECC_EXIT_IO, "%s has another key by the name %s than %s.key, whose calls would be refused; remove %s, and a new one is made",
+        code = ecc_say_error(ECC_EXIT_IO,
+                             "%s has another key by the name %s than %s.key, whose calls would be refused; remove %s, and a new one is made",
                              path_of(m, name), json_string_value(json_object_get(key, "kid")), caller, name);
     else if (key && !old) {
         code = json_array_append(keys, key) ? ECC_EXIT_IO : 0;
