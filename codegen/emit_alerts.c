@@ -12,7 +12,7 @@
 
 #include "arena.h"
 
-enum { MAX_SERIES = 2 };
+enum { MAX_SERIES = 3 };
 
 struct input {
     const char *series, *fires, *rests;
@@ -33,12 +33,14 @@ struct alert {
 static const struct alert alerts[] = {
     {ECC_SEEN_PROCESS,
      "ProcessDown",
-     "up == 0",
+     "up == 0 and on (job) last_over_time(ec_ready[1d])", /* a Prometheus may watch others, too */
      "1m",
      "page",
      "a process of {{ $labels.job }} does not answer",
      "10m",
-     {{"up{%s,instance=\"a\"}", "0x60", "1x60"}}},
+     {{"up{%s,instance=\"a\"}", "0x60", "1x60"},
+      {"ec_ready{%s,instance=\"a\"}", "1 stale", "1x60"},
+      {"up{job=\"another\",instance=\"b\"}", "0x60", "0x60"}}},
     {ECC_SEEN_PROCESS,
      "NotReady",
      "min by (job) (ec_ready) == 0",
@@ -247,7 +249,8 @@ static struct ecc_yaml *one_test(struct ecc_yaml *tests, const struct alert *ale
         const char *place = strstr(input->series, "%s");
 
         add_input(inputs,
-                  ecc_arena_printf(arena, "%.*s%s%s", (int)(place - input->series), input->series, ecc_seen_labels(arena, seen), place + 2),
+                  !place ? input->series /* of another system */
+                         : ecc_arena_printf(arena, "%.*s%s%s", (int)(place - input->series), input->series, ecc_seen_labels(arena, seen), place + 2),
                   fires ? input->fires : input->rests);
     }
     rule = ecc_yaml_add_map(ecc_yaml_put_list(test, "alert_rule_test"));

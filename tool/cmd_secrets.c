@@ -196,18 +196,21 @@ static int put_url(struct making *m, const struct ecc_deploy_secret *secret)
                                     store->port, store->user));
 }
 
-static bool has_key(json_t *keys, const char *caller)
+/* A caller's key is known by its kid: one with the same kid and another point is not the same, and calls with it would be refused. */
+static json_t *of_kid(json_t *keys, json_t *wanted)
 {
-    size_t i, length = strlen(caller);
+    size_t i;
     json_t *key;
 
     json_array_foreach(keys, i, key)
-    {
-        const char *kid = json_string_value(json_object_get(key, "kid"));
-        if (kid && !strncmp(kid, caller, length) && (!kid[length] || kid[length] == '.'))
-            return true;
-    }
-    return false;
+        if (json_equal(json_object_get(key, "kid"), json_object_get(wanted, "kid")))
+            return key;
+    return NULL;
+}
+
+static bool same_point(json_t *a, json_t *b)
+{
+    return json_equal(json_object_get(a, "x"), json_object_get(b, "x")) && json_equal(json_object_get(a, "y"), json_object_get(b, "y"));
 }
 
 /* The public half of a caller's key, which is in a file of its own. */
@@ -219,6 +222,23 @@ static json_t *key_of(struct making *m, const char *caller)
     if (text && !half)
         ecc_say_error(ECC_EXIT_IO, "%s is no key", path_of(m, name));
     return half ? json_loads(half, 0, NULL) : NULL;
+}
+
+static int add_key(struct making *m, const char *name, json_t *keys, const char *caller, bool *changed)
+{
+    json_t *key = key_of(m, caller), *old = key ? of_kid(keys, key) : NULL;
+    int code = key ? 0 : ECC_EXIT_IO;
+
+    if (old && !same_point(old, key))
+        code = ecc_say_error(ECC_EXIT_IO,
+                             "%s has another key by the name %s than %s.key, whose calls would be refused; remove %s, and a new one is made",
+                             path_of(m, name), json_string_value(json_object_get(key, "kid")), caller, name);
+    else if (key && !old) {
+        code = json_array_append(keys, key) ? ECC_EXIT_IO : 0;
+        *changed = true;
+    }
+    json_decref(key);
+    return code;
 }
 
 static int write_callers(struct making *m, const char *name, json_t *set, bool there)
@@ -252,11 +272,8 @@ static int put_callers(struct making *m, const struct ecc_deploy_secret *secret)
     }
     for (size_t i = 0; i < m->deploy->nconversations && !code; i++) {
         const struct ecc_conversation *c = &m->deploy->conversations[i];
-        if (strcmp(c->to, secret->node->name) != 0 || has_key(keys, c->from))
-            continue;
-        json_t *key = key_of(m, c->from);
-        code = key && !json_array_append_new(keys, key) ? 0 : ECC_EXIT_IO;
-        changed = true;
+        if (!strcmp(c->to, secret->node->name))
+            code = add_key(m, secret->name, keys, c->from, &changed);
     }
     if (!code && changed)
         code = write_callers(m, secret->name, set, there);

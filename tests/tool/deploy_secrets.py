@@ -93,6 +93,15 @@ def tests(ecomc, temp, check):
     run = secrets()
     keys = json.loads(content()["thing-svc.callers"])["keys"]
     check("the key of a new caller is added", [k["kid"] for k in keys] == ["door", "other-svc"] and keys[0] == key, str(run))
+    now = content()
+    (deploy / "door.key").unlink()
+    run = secrets()
+    check("a caller's key that is another by the same name is said", run.returncode == 74 and "thing-svc.callers has another key by the name door" in run.stderr and
+          content()["thing-svc.callers"] == now["thing-svc.callers"], str(run))
+    (deploy / "door.key").write_text(now["door.key"].replace('"kid":"door"', '"kid":"door.2"').replace('"kid": "door"', '"kid": "door.2"'))
+    run = secrets()
+    keys = json.loads(content()["thing-svc.callers"])["keys"]
+    check("one with a name of its own is added beside the old", run.returncode == 0 and [k["kid"] for k in keys] == ["door", "other-svc", "door.2"], str(run))
     (deploy / "thing-svc.callers").write_text("{}")
     run = secrets()
     check("what is no JWKS is said and left", run.returncode == 74 and "thing-svc.callers" in run.stderr and content()["thing-svc.callers"] == "{}", str(run))
