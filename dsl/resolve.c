@@ -74,6 +74,29 @@ struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const st
     return d;
 }
 
+void ecc_renamed(struct ecc_resolver *r, struct ecc_diag *unknown, const struct ecc_name *name, const char *was, const char *now)
+{
+    if (!was || strcmp(was, name->text) != 0)
+        return;
+    ecc_diag_help(r->diags, unknown, "it is called `%s` now", now);
+    ecc_diag_fix(unknown, name->span, now);
+}
+
+void ecc_diag_record(struct ecc_resolver *r, struct ecc_diag *unknown, const struct ecc_record *record, const struct ecc_name *name)
+{
+    if (record->name && record->span.end)
+        ecc_diag_second(unknown, record->span, "declared here");
+    for (size_t i = 0; i < record->nfields; i++)
+        ecc_renamed(r, unknown, name, record->fields[i].was, record->fields[i].name);
+}
+
+void ecc_unknown_field(struct ecc_resolver *r, const struct ecc_record *record, const struct ecc_name *name, const char *what)
+{
+    const char *of = record->name ? ecc_arena_printf(r->arena, "%s of %s called", what, record->name) : what;
+
+    ecc_diag_record(r, ecc_unknown(r, record, name, ECC_E_UNKNOWN_FIELD, of), record, name);
+}
+
 void *ecc_lookup(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what)
 {
     void *value = ecc_find_name(r, space, name);
