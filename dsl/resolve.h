@@ -93,6 +93,8 @@ struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const st
  * was renamed is called now; the third, the latter alone, of anything that was renamed. */
 void ecc_unknown_field(struct ecc_resolver *r, const struct ecc_record *record, const struct ecc_name *name, const char *what);
 void ecc_diag_record(struct ecc_resolver *r, struct ecc_diag *unknown, const struct ecc_record *record, const struct ecc_name *name);
+/* Behind all declarations of `names`: an old name is nobody's name now, and was nobody else's. `olds` is a space for them. */
+void ecc_check_was(struct ecc_resolver *r, const void *names, const void *olds, const struct ecc_name *was, enum ecc_ref_kind kind);
 void ecc_renamed(struct ecc_resolver *r, struct ecc_diag *unknown, const struct ecc_name *name, const char *was, const char *now);
 const struct ecc_error *ecc_lookup_error(struct ecc_resolver *r, const struct ecc_name *name);
 struct ecc_node *ecc_lookup_node(struct ecc_resolver *r, const struct ecc_name *name);

@@ -151,6 +151,8 @@ static void resolve_table(struct ecc_resolver *r, const struct ecc_ast_table *as
         key = key ? key : c->primary_key ? c : NULL;
         resolve_column(r, c, table);
     }
+    for (size_t i = 0; i < ast->columns.n; i++)
+        ecc_check_was(r, table, &table->ncolumns, &ast->columns.items[i]->was, ECC_REF_COLUMN);
     if (!table->ncolumns)
         ecc_diag(r->diags, ECC_E_EMPTY, ast->name.span, "table `%s` has no columns", table->name);
     bool keyed = key != NULL;
@@ -207,6 +209,8 @@ void ecc_resolve_database(struct ecc_resolver *r, const struct ecc_ast_decl *ast
         if (ecc_declare(r, &s->tables, &db->tables.items[i]->name, table, ECC_REF_TABLE))
             s->tables[s->ntables++] = table;
     }
+    for (size_t i = 0; i < db->tables.n; i++)
+        ecc_check_was(r, &s->tables, &s->ntables, &db->tables.items[i]->was, ECC_REF_TABLE);
     for (size_t i = 0; i < db->tables.n; i++) {
         struct ecc_symbol *e = ecc_symbols_find(&r->symbols, &s->tables, db->tables.items[i]->name.text);
         if (e->span.start == db->tables.items[i]->name.span.start)
