@@ -150,6 +150,29 @@ static void tell(struct ecc_comparer *c, const struct ecc_node *old, const struc
     }
 }
 
+/* ------------------------------------------------------------------ values of jsonb */
+
+static bool is_json(const struct ecc_type *type)
+{
+    return type->kind == ECC_TYPE_JSON || type->kind == ECC_TYPE_RECORD || type->kind == ECC_TYPE_LIST;
+}
+
+/* No migration goes into them: what is in the rows has to be read as what the type is now. */
+static void compare_values(struct ecc_comparer *c, const char *service, const struct ecc_table *old, const struct ecc_table *new_)
+{
+    for (size_t i = 0; i < new_->ncolumns; i++) {
+        const struct ecc_column *now = &new_->columns[i];
+        for (size_t j = 0; j < old->ncolumns; j++) {
+            const struct ecc_column *was = &old->columns[j];
+            if ((strcmp(was->name, now->name) != 0 && !ecc_same_text(was->name, now->was)) || !is_json(was->type) || !is_json(now->type))
+                continue;
+            struct ecc_type a = *was->type, b = *now->type;
+            a.optional = b.optional = false; /* of the column: told by its step */
+            ecc_compare_types(c, ECC_AT_ROW, CFMT(c, "column %s.%s of %s", new_->name, now->name, service), was->span, now->span, &a, &b);
+        }
+    }
+}
+
 /* ------------------------------------------------------------------ seeds */
 
 static const char *seeds_of(struct ecc_arena *arena, const struct ecc_service *service)
@@ -184,6 +207,14 @@ void ecc_compare_database(struct ecc_comparer *c, const struct ecc_node *old, co
                        &steps);
     for (size_t i = 0; i < steps.n; i++)
         tell(c, old, new_, &steps, &steps.items[i]);
+    for (size_t i = 0; i < new_->u.service.ntables; i++) {
+        const struct ecc_table *now = new_->u.service.tables[i];
+        const struct ecc_table *was = FIND(old->u.service.tables, old->u.service.ntables, now->was ? now->was : now->name);
+        if (!was)
+            was = FIND(old->u.service.tables, old->u.service.ntables, now->name);
+        if (was)
+            compare_values(c, new_->name, was, now);
+    }
     if (old != &none && strcmp(seeds_of(c->arena, &old->u.service), seeds_of(c->arena, &new_->u.service)) != 0)
         ecc_differ(c, ECC_DIFF_SEEDS_CHANGED, false, new_->span, CFMT(c, "service %s", new_->name), "other seeds, %zu before and %zu now",
                    old->u.service.nseeds, new_->u.service.nseeds);

@@ -10,7 +10,7 @@
 #include "writer.h"
 
 /* Where a type is read by somebody who is not deployed together with who writes it. */
-enum ecc_surface { ECC_AT_REQUEST, ECC_AT_REPLY, ECC_AT_EVENT, ECC_AT_PARAM, ECC_AT_RESULT, ECC_AT_SAGA, ECC_AT_CACHE, ECC_NSURFACES };
+enum ecc_surface { ECC_AT_REQUEST, ECC_AT_REPLY, ECC_AT_EVENT, ECC_AT_PARAM, ECC_AT_RESULT, ECC_AT_SAGA, ECC_AT_CACHE, ECC_AT_ROW, ECC_NSURFACES };
 
 /* A declared record or enum, once for each surface that shows it. */
 struct ecc_shown {

@@ -92,6 +92,20 @@ static void check_tables(struct ecc_resolver *r, const struct ecc_service *servi
     }
 }
 
+/* `ecomc up` and Compose give the ports of gateways to one machine. */
+static void check_port(struct ecc_resolver *r, const struct ecc_node *gateway)
+{
+    int port = gateway->u.gateway.port;
+    const struct ecc_symbol *first =
+        ecc_symbols_add(&r->symbols, r->model, ecc_arena_printf(r->arena, "port %d", port), (void *)(uintptr_t)gateway, gateway->span);
+
+    if (!first)
+        return;
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_RESERVED, gateway->span, "%s listens on port %d, as another gateway does", gateway->name, port);
+    ecc_diag_second(d, first->span, "this one");
+    ecc_diag_help(r->diags, d, "give it a port of its own: `listen %d`", port < 65535 ? port + 1 : port - 1);
+}
+
 void ecc_check_names(struct ecc_resolver *r)
 {
     for (size_t i = 0; i < r->model->nnodes; i++) {
@@ -102,5 +116,7 @@ void ecc_check_names(struct ecc_resolver *r)
         check_taken(r, node);
         if (node->kind == ECC_NODE_SERVICE)
             check_tables(r, &node->u.service);
+        if (node->kind == ECC_NODE_GATEWAY)
+            check_port(r, node);
     }
 }

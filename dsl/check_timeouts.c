@@ -3,7 +3,8 @@
  * The worst a program can take is the sum of its calls' timeouts with their retries and pauses, the longer branch of each `when`, and the
  * steps of a saga that it awaits without `late`. Each edge that a request may wait on is held against the worst operation behind it, and the
  * calls of a route against the time that the gateway gives a request.
- * Compensations and repeats are left out: nobody waits for them. A loop counts once, and SQL not at all.
+ * Compensations and repeats are left out: nobody waits for them. A loop counts as often as its list may have items, or once where that has no
+ * upper bound; SQL not at all.
  */
 #include "resolve.h"
 
@@ -25,6 +26,21 @@ static int64_t worst_edge(const struct ecc_edge *e)
     return total;
 }
 
+enum { MOST = 1000000000 }; /* times and passes beyond this are no more than this, so that nothing overflows */
+
+static int64_t passes(const struct ecc_stmt *loop)
+{
+    const struct ecc_type *type = loop->u.loop.list->type;
+    int64_t most = type->kind == ECC_TYPE_LIST && type->bounded && type->max != INT64_MAX ? type->max : 1;
+
+    return most < MOST ? most : MOST;
+}
+
+static int64_t times(int64_t n, int64_t ms)
+{
+    return ms < MOST && n * ms < MOST ? n * ms : MOST;
+}
+
 static int64_t worst_saga(const struct ecc_saga *saga)
 {
     int64_t total = 0;
@@ -43,7 +59,7 @@ static int64_t worst_stmt(struct ecc_resolver *r, const struct ecc_stmt *s)
     case ECC_STMT_TX:
         return worst_block(r, &s->u.block);
     case ECC_STMT_FOR:
-        return worst_block(r, &s->u.loop.body);
+        return times(passes(s), worst_block(r, &s->u.loop.body));
     case ECC_STMT_WHEN:
         a = worst_block(r, &s->u.when.then);
         b = worst_block(r, &s->u.when.otherwise);
@@ -78,6 +94,7 @@ struct hops {
     struct ecc_resolver *r;
     const char *text;
     int n;
+    int64_t passes; /* of the loops around */
 };
 
 static void add_hop(struct hops *h, const struct ecc_stmt *call)
@@ -87,7 +104,9 @@ static void add_hop(struct hops *h, const struct ecc_stmt *call)
     if (!e || h->n++ >= MAX_HOPS)
         return;
     h->text = ecc_arena_printf(h->r->arena, "%s%s%s -> %s.%s %" PRId64 " ms", h->text, h->n > 1 ? " + " : "", e->from->name, e->to->name,
-                               call->u.call.op ? call->u.call.op->name : call->u.call.ext->name, worst_edge(e));
+                               call->u.call.op ? call->u.call.op->name : call->u.call.ext->name, times(h->passes, worst_edge(e)));
+    if (h->passes > 1)
+        h->text = ecc_arena_printf(h->r->arena, "%s (in a loop, %" PRId64 " times %" PRId64 " ms)", h->text, h->passes, worst_edge(e));
     if (e->retries)
         h->text = ecc_arena_printf(h->r->arena, "%s (%d x %" PRId64 " ms and the pauses)", h->text, e->retries + 1, e->timeout_ms);
 }
@@ -98,12 +117,16 @@ static void add_block(struct hops *h, const struct ecc_block *block)
     for (size_t i = 0; i < block->nstmts; i++) {
         const struct ecc_stmt *s = block->stmts[i];
         const struct ecc_block *longest = NULL;
+        int64_t around;
         switch (s->kind) {
         case ECC_STMT_TX:
             add_block(h, &s->u.block);
             break;
         case ECC_STMT_FOR:
+            around = h->passes;
+            h->passes = times(passes(s), around);
             add_block(h, &s->u.loop.body);
+            h->passes = around;
             break;
         case ECC_STMT_WHEN:
             add_block(h, worst_block(h->r, &s->u.when.then) >= worst_block(h->r, &s->u.when.otherwise) ? &s->u.when.then
@@ -130,7 +153,7 @@ static void add_block(struct hops *h, const struct ecc_block *block)
 
 static const char *way(struct ecc_resolver *r, const struct ecc_op *op)
 {
-    struct hops h = {r, "", 0};
+    struct hops h = {r, "", 0, 1};
 
     add_block(&h, &op->program.body);
     return h.n > MAX_HOPS ? ecc_arena_printf(r->arena, "%s + %d more", h.text, h.n - MAX_HOPS) : h.text;
@@ -151,7 +174,7 @@ static bool somebody_waits(const struct ecc_call_site *site)
 
 static void check_route(struct ecc_resolver *r, const struct ecc_gateway *g, const struct ecc_route *route)
 {
-    struct hops h = {r, "", 0};
+    struct hops h = {r, "", 0, 1};
     const struct ecc_stmt *longest = route->call, *via = route->auth && g->auth ? g->auth->via : NULL;
     int64_t worst = via ? worst_stmt(r, via) : 0;
 

@@ -74,6 +74,44 @@ struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const st
     return d;
 }
 
+void ecc_check_was(struct ecc_resolver *r, const void *names, const void *olds, const struct ecc_name *was, enum ecc_ref_kind kind)
+{
+    if (!was->text)
+        return;
+    const struct ecc_symbol *now = ecc_symbols_find(&r->symbols, names, was->text);
+    const struct ecc_symbol *other = now ? now : ecc_symbols_add(&r->symbols, olds, was->text, (void *)(uintptr_t)was, was->span);
+    if (!other)
+        return;
+    struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DUPLICATE, was->span, now ? "two %ss are called `%s`: one is, one was" : "two %ss were called `%s`",
+                                  ecc_ref_word(kind), was->text);
+    ecc_diag_second(d, other->span, "the other one");
+    if (now)
+        ecc_diag_help(r->diags, d, "release the new name alone, and use the old one again when `was(%s)` is gone", was->text);
+}
+
+void ecc_renamed(struct ecc_resolver *r, struct ecc_diag *unknown, const struct ecc_name *name, const char *was, const char *now)
+{
+    if (!was || strcmp(was, name->text) != 0)
+        return;
+    ecc_diag_help(r->diags, unknown, "it is called `%s` now", now);
+    ecc_diag_fix(unknown, name->span, now);
+}
+
+void ecc_diag_record(struct ecc_resolver *r, struct ecc_diag *unknown, const struct ecc_record *record, const struct ecc_name *name)
+{
+    if (record->name && record->span.end)
+        ecc_diag_second(unknown, record->span, "declared here");
+    for (size_t i = 0; i < record->nfields; i++)
+        ecc_renamed(r, unknown, name, record->fields[i].was, record->fields[i].name);
+}
+
+void ecc_unknown_field(struct ecc_resolver *r, const struct ecc_record *record, const struct ecc_name *name, const char *what)
+{
+    const char *of = record->name ? ecc_arena_printf(r->arena, "%s of %s called", what, record->name) : what;
+
+    ecc_diag_record(r, ecc_unknown(r, record, name, ECC_E_UNKNOWN_FIELD, of), record, name);
+}
+
 void *ecc_lookup(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what)
 {
     void *value = ecc_find_name(r, space, name);

@@ -89,6 +89,13 @@ void *ecc_find(struct ecc_resolver *r, const void *space, const char *name); /* 
 void *ecc_find_local(struct ecc_resolver *r, const void *space, const char *name); /* the same in a space of a body's */
 void *ecc_find_name(struct ecc_resolver *r, const void *space, const struct ecc_name *name); /* the same of a name in the source */
 struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what);
+/* A field that a record does not have; `what` is a field or an argument. The second tells where the record is declared, and what a field that
+ * was renamed is called now; the third, the latter alone, of anything that was renamed. */
+void ecc_unknown_field(struct ecc_resolver *r, const struct ecc_record *record, const struct ecc_name *name, const char *what);
+void ecc_diag_record(struct ecc_resolver *r, struct ecc_diag *unknown, const struct ecc_record *record, const struct ecc_name *name);
+/* Behind all declarations of `names`: an old name is nobody's name now, and was nobody else's. `olds` is a space for them. */
+void ecc_check_was(struct ecc_resolver *r, const void *names, const void *olds, const struct ecc_name *was, enum ecc_ref_kind kind);
+void ecc_renamed(struct ecc_resolver *r, struct ecc_diag *unknown, const struct ecc_name *name, const char *was, const char *now);
 const struct ecc_error *ecc_lookup_error(struct ecc_resolver *r, const struct ecc_name *name);
 struct ecc_node *ecc_lookup_node(struct ecc_resolver *r, const struct ecc_name *name);
 /* A node of that kind, else NULL after a report. */

@@ -151,6 +151,8 @@ static void resolve_table(struct ecc_resolver *r, const struct ecc_ast_table *as
         key = key ? key : c->primary_key ? c : NULL;
         resolve_column(r, c, table);
     }
+    for (size_t i = 0; i < ast->columns.n; i++)
+        ecc_check_was(r, table, &table->ncolumns, &ast->columns.items[i]->was, ECC_REF_COLUMN);
     if (!table->ncolumns)
         ecc_diag(r->diags, ECC_E_EMPTY, ast->name.span, "table `%s` has no columns", table->name);
     bool keyed = key != NULL;
@@ -207,6 +209,8 @@ void ecc_resolve_database(struct ecc_resolver *r, const struct ecc_ast_decl *ast
         if (ecc_declare(r, &s->tables, &db->tables.items[i]->name, table, ECC_REF_TABLE))
             s->tables[s->ntables++] = table;
     }
+    for (size_t i = 0; i < db->tables.n; i++)
+        ecc_check_was(r, &s->tables, &s->ntables, &db->tables.items[i]->was, ECC_REF_TABLE);
     for (size_t i = 0; i < db->tables.n; i++) {
         struct ecc_symbol *e = ecc_symbols_find(&r->symbols, &s->tables, db->tables.items[i]->name.text);
         if (e->span.start == db->tables.items[i]->name.span.start)
@@ -218,6 +222,15 @@ void ecc_resolve_database(struct ecc_resolver *r, const struct ecc_ast_decl *ast
 
 /* ------------------------------------------------------------------ seeds */
 
+static void unknown_column(struct ecc_resolver *r, const struct ecc_table *table, const struct ecc_name *name)
+{
+    struct ecc_diag *d = ecc_unknown(r, table, name, ECC_E_UNKNOWN_FIELD, ecc_arena_printf(r->arena, "column of %s called", table->name));
+
+    ecc_diag_second(d, table->span, "declared here");
+    for (size_t i = 0; i < table->ncolumns; i++)
+        ecc_renamed(r, d, name, table->columns[i].was, table->columns[i].name);
+}
+
 static void resolve_seed(struct ecc_resolver *r, const struct ecc_ast_seed *ast, struct ecc_service *s)
 {
     const struct ecc_table *table = ecc_lookup(r, &s->tables, &ast->table, ECC_E_UNKNOWN_TABLE, "table");
@@ -228,12 +241,15 @@ static void resolve_seed(struct ecc_resolver *r, const struct ecc_ast_seed *ast,
     seed->table = table;
     seed->span = ast->span;
     seed->values = ecc_arena_array(r->arena, ast->values.n, sizeof *seed->values);
+    bool open = false; /* what has no column may have meant one that is missing */
     for (size_t i = 0; i < ast->values.n; i++) {
         const struct ecc_ast_init *v = ast->values.items[i];
-        const struct ecc_column *c =
-            ecc_lookup(r, table, &v->name, ECC_E_UNKNOWN_FIELD, ecc_arena_printf(r->arena, "column of %s called", table->name));
-        if (!c)
+        const struct ecc_column *c = ecc_find_name(r, table, &v->name);
+        if (!c) {
+            unknown_column(r, table, &v->name);
+            open = true;
             continue;
+        }
         struct ecc_symbol *first = ecc_symbols_add(&r->symbols, seed, c->name, (void *)(uintptr_t)c, v->name.span);
         if (first) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_DUPLICATE, v->name.span, "column `%s` is given twice", c->name);
@@ -246,7 +262,7 @@ static void resolve_seed(struct ecc_resolver *r, const struct ecc_ast_seed *ast,
         seed->values[seed->nvalues].column = c;
         seed->values[seed->nvalues++].value = value;
     }
-    for (size_t i = 0; i < table->ncolumns; i++) {
+    for (size_t i = 0; !open && i < table->ncolumns; i++) {
         const struct ecc_column *c = &table->columns[i];
         if (c->type->optional || c->dflt_sql || ECC_IS_UNKNOWN(c->type) || ecc_find(r, seed, c->name))
             continue;

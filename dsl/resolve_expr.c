@@ -270,10 +270,11 @@ static const struct ecc_expr *resolve_member(struct ecc_resolver *r, struct ecc_
         return ecc_expr_unknown(r, span);
     }
     const struct ecc_record *record = of->type->record;
-    const struct ecc_field *field = ecc_lookup(r, record, name, ECC_E_UNKNOWN_FIELD,
-        record->name ? ecc_arena_printf(r->arena, "field of %s called", record->name) : "field");
-    if (!field)
+    const struct ecc_field *field = ecc_find_name(r, record, name);
+    if (!field) {
+        ecc_unknown_field(r, record, name, "field");
         return ecc_expr_unknown(r, span);
+    }
     const struct ecc_expr *expr = ecc_expr_field(r, body, of, field, span);
     ecc_refer_field(r, field, name->span, expr->type);
     return expr;

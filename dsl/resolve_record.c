@@ -21,10 +21,7 @@ static void give(struct ecc_resolver *r, struct ecc_body *body, struct draft *d,
     const struct ecc_field *field = ecc_find_name(r, record, &ast->name);
 
     if (!field) {
-        const char *what = record->name ? ecc_arena_printf(r->arena, "%s of %s called", d->what, record->name) : d->what;
-        struct ecc_diag *unknown = ecc_unknown(r, record, &ast->name, ECC_E_UNKNOWN_FIELD, what);
-        if (record->name && record->span.end)
-            ecc_diag_second(unknown, record->span, "declared here");
+        ecc_unknown_field(r, record, &ast->name, d->what);
         ecc_resolve_expr(r, body, ast->value, &ecc_type_unknown); /* for what else may be wrong in it */
         d->open = true;
         return;

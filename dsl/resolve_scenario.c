@@ -109,6 +109,8 @@ static void check_value(struct ecc_resolver *r, const struct ecc_sbx_value *v, c
 static void check_object(struct ecc_resolver *r, const struct ecc_sbx_value *v, const struct ecc_record *record,
                          const struct ecc_ast_inits *inits, struct ecc_span span)
 {
+    bool open = false; /* what is no field may have meant one that is missing */
+
     for (size_t i = 0; i < inits->n; i++) {
         const struct ecc_name *name = &inits->items[i]->name;
         if (!name->text || inits->items[i]->spread)
@@ -117,12 +119,13 @@ static void check_object(struct ecc_resolver *r, const struct ecc_sbx_value *v, 
                                                                              : ecc_find(r, record, name->text);
         if (f) /* does nothing when it was written as on the wire */
             ecc_refer_field(r, f, name->span, f->type);
+        open = open || !f;
         if (!f)
-            ecc_unknown(r, record, name, ECC_E_SCENARIO_BODY, "field of the request called");
+            ecc_diag_record(r, ecc_unknown(r, record, name, ECC_E_SCENARIO_BODY, "field of the request called"), record, name);
         else if (v->nitems == inits->n)
             check_value(r, v->items[i], f->type, inits->items[i]->value, f->name);
     }
-    for (size_t i = 0; i < record->nfields; i++) {
+    for (size_t i = 0; !open && i < record->nfields; i++) {
         const struct ecc_field *f = &record->fields[i];
         if (f->type->optional || f->dflt || ECC_IS_UNKNOWN(f->type))
             continue;

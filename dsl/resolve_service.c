@@ -103,6 +103,8 @@ void ecc_resolve_service(struct ecc_resolver *r, const struct ecc_ast_decl *ast,
         if (ecc_declare(r, &s->ops, &ops->items[i]->name, op, ECC_REF_OP))
             s->ops[s->nops++] = op;
     }
+    for (size_t i = 0; i < ops->n; i++)
+        ecc_check_was(r, &s->ops, &s->nops, &ops->items[i]->was, ECC_REF_OP);
     for (size_t i = 0; r->past && i < s->nops; i++) /* a release may call it by its old name */
         if (s->ops[i]->was)
             ecc_symbols_add(&r->symbols, &s->ops, s->ops[i]->was, s->ops[i], s->ops[i]->span);

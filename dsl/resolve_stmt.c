@@ -69,17 +69,21 @@ struct ecc_block ecc_resolve_block(struct ecc_resolver *r, struct ecc_body *body
 {
     struct ecc_block block = {ECC_NEW_ARRAY(r->arena, struct ecc_stmt *, ast->n), 0};
 
+    bool ended = false; /* then it also ends with what can never run behind it */
+
     *ends = false;
     for (size_t i = 0; i < ast->n; i++) {
         if (*ends) {
             struct ecc_diag *d = ecc_diag(r->diags, ECC_E_UNREACHABLE, ast->items[i]->span, "this can never run");
             ecc_diag_second(d, ast->items[i - 1]->span, "ends here already");
+            ended = true;
             *ends = false; /* said once; the rest is still looked at */
         }
         struct ecc_stmt *stmt = resolve_stmt(r, body, ast->items[i], ends);
         if (stmt)
             block.stmts[block.nstmts++] = stmt;
     }
+    *ends = *ends || ended;
     return block;
 }
 

@@ -133,6 +133,8 @@ void ecc_resolve_fields(struct ecc_resolver *r, struct ecc_record *record, const
         wires = wires || ast->wire.text;
         record->nfields++;
     }
+    for (size_t i = 0; !record->past && i < fields->n; i++)
+        ecc_check_was(r, record, &record->nfields, &fields->items[i]->was, kind);
     for (size_t i = 0; r->past && i < record->nfields; i++) /* a release may know it by its old name */
         if (record->fields[i].was)
             ecc_symbols_add(&r->symbols, record, record->fields[i].was, &record->fields[i], record->fields[i].span);

@@ -49,6 +49,14 @@ static const char *nearest_table(struct sql_ctx *ctx, struct ecc_table *const *t
     return ecc_did_you_mean(name, names, n);
 }
 
+const char *sql_called_now(const struct ecc_table *table, const char *was)
+{
+    for (size_t i = 0; i < table->ncolumns; i++)
+        if (table->columns[i].was && strcmp(table->columns[i].was, was) == 0)
+            return table->columns[i].name;
+    return NULL;
+}
+
 static const char *meant(struct sql_ctx *ctx, const char *near)
 {
     return near ? sql_format(ctx, "did you mean `%s`?", near) : NULL;
@@ -345,19 +353,21 @@ static struct sql_value no_column(struct sql_ctx *ctx, struct sql_from *from, co
         const char **items;
         size_t n, cap;
     } names = {0};
-    const char *help = NULL;
+    const char *help = NULL, *now = NULL;
 
     for (struct sql_from *f = from; f; f = f->parent) {
         for (size_t i = 0; i < f->n; i++) {
             if (only && f->items[i] != only)
                 continue;
+            if (!now && f->items[i]->table)
+                now = sql_called_now(f->items[i]->table, name);
             for (size_t j = 0; j < f->items[i]->columns.n; j++) {
                 if (f->items[i]->columns.items[j].name)
                     ECC_PUSH(ctx->arena, &names, f->items[i]->columns.items[j].name);
             }
         }
     }
-    const char *near = ecc_did_you_mean(name, names.items, names.n);
+    const char *near = now ? now : ecc_did_you_mean(name, names.items, names.n);
     if (near)
         help = sql_format(ctx, "did you mean `%s`?", near);
     for (size_t i = 0; !help && i < ctx->paths.n; i++) {

@@ -191,6 +191,7 @@ void sql_check_compare(struct sql_ctx *ctx, struct sql_value a, struct sql_value
 void sql_check_assign(struct sql_ctx *ctx, const struct ecc_column *column, struct sql_value value, int64_t at);
 
 /* sql_from.c */
+const char *sql_called_now(const struct ecc_table *table, const char *was); /* the column that was called so, or NULL */
 struct sql_rel *sql_add_rel(struct sql_ctx *ctx, struct sql_from *from, const char *name);
 void sql_add_column(struct sql_ctx *ctx, struct sql_columns *columns, const char *name, struct sql_value value);
 void sql_add_table(struct sql_ctx *ctx, struct sql_from *from, const struct ecc_table *table, const char *alias);

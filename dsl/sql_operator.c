@@ -140,8 +140,10 @@ static struct sql_value operation(struct sql_ctx *ctx, struct sql_from *from, co
     if (!left)
         return prefix(ctx, op, b, at);
     struct sql_value a = sql_expr(ctx, from, left);
-    if (one_of(op, comparisons))
-        return sql_compare(ctx, op, a, b, b.param || b.base == SQL_UNTYPED ? sql_at_of(right) : at);
+    if (one_of(op, comparisons)) { /* at the side that sql_check_compare tells about */
+        bool tells_left = b.base != SQL_UNTYPED && (a.param || a.base == SQL_UNTYPED);
+        return sql_compare(ctx, op, a, b, tells_left ? at : sql_at_of(right));
+    }
     if ((strcmp(op, "->") == 0 || strcmp(op, "->>") == 0) && b.param && b.base == SQL_INT) {
         sql_problem(ctx, sql_at_of(right), sql_format(ctx, "write `:%s::int`", ctx->paths.items[b.param - 1]),
                     "an index into json is an int4");

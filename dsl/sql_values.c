@@ -234,9 +234,10 @@ static const char *subject(struct sql_ctx *ctx, struct sql_value value)
     return "the value";
 }
 
+/* NULL where PostgreSQL has no such cast: the help would be the next error. */
 static const char *cast_help(struct sql_ctx *ctx, struct sql_value from, struct sql_value to)
 {
-    if (!sql_cast_name(to))
+    if (!sql_cast_name(to) || !sql_coerces(sql_value_letter(from), sql_value_letter(to), SQL_EXPLICIT))
         return NULL;
     if (from.param && from.lang && from.lang->kind == ECC_TYPE_LIST)
         return sql_format(ctx, "a list is jsonb: `jsonb_array_elements_text(:%s::jsonb)` gives its items",

@@ -17,7 +17,9 @@ static const struct ecc_column *find_column(struct sql_ctx *ctx, const struct ec
     const char **names = ECC_NEW_ARRAY(ctx->arena, const char *, table->ncolumns + 1);
     for (size_t i = 0; i < table->ncolumns; i++)
         names[i] = table->columns[i].name;
-    const char *near = ecc_did_you_mean(name, names, table->ncolumns);
+    const char *near = ecc_did_you_mean(name, names, table->ncolumns), *now = sql_called_now(table, name);
+    if (now)
+        near = now;
     struct ecc_sql_problem *problem =
         sql_problem(ctx, at, near ? sql_format(ctx, "did you mean `%s`?", near) : NULL, "`%s` has no column `%s`", table->name, name);
     sql_declared(problem, table->span);

@@ -111,7 +111,8 @@ int main(int argc, char **argv)
         if (!take_common(&cli, argv[i], argv[i + 1], &skip, &usage))
             cli.args[cli.nargs++] = argv[i];
         if (usage)
-            return ecc_say_error(ECC_EXIT_USAGE, "%s is not understood; see `ecomc help`", argv[i]);
+            return ecc_say_error(ECC_EXIT_USAGE, strncmp(argv[i], "--color", 7) ? "--format takes text, json, sarif or github"
+                                                                               : "--color takes auto, always or never");
         i += skip;
     }
     cli.args[cli.nargs] = NULL;

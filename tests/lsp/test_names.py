@@ -223,6 +223,8 @@ COMPLETIONS = [
     ('{ title: "Away" price_cents: 900 seat: 1 }\n  expect', '{ §title: "Away" price_cents: 900 seat: 1 }\n  expect',
     "title price_cents seat", ""),
     ("listen 8080\n", "listen 8080\n  §\n", "route auth limit", "op let"),
+    ("listen 8080\n", "listen 8080\n  route §\n", "GET POST DELETE", "auth trip-svc"),
+    ('  expect 201\n', '  given phone §\n  expect 201\n', "GET PUT", "trip-svc"),
     ("listen 8080\n", "listen 8080\n  limit 9/s burst 9 §\n", "lease per", "burst let"),
     ("  op Total", "  §\n  op Total", "op on database setting", "let route"),
     ("enum Status", "§\nenum Status", "service record edge gateway saga", "let op"),

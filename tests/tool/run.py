@@ -55,6 +55,9 @@ def help_of_each(temp):
         # Each command compares what it asks for with the table before anything else; 70 would be a difference.
         run = ecomc(name, "--no-such-option", cwd=temp)
         check(f"{name} and the table agree", run.returncode == 64 and "has no option --no-such-option" in run.stderr, str(run))
+    for words, says in ((("--format", "xml"), "--format takes text, json, sarif or github"), (("--format",), "--format takes"), (("--color=red",), "--color takes")):
+        run = ecomc("check", *words)
+        check(f"check {words}", run.returncode == 64 and says in run.stderr, str(run))
     run = ecomc("help", "chekc")
     check("help of what there is not", run.returncode == 64 and "did you mean 'check'" in run.stderr, str(run))
     check("no command", ecomc().returncode == 64 and ecomc().stderr == everything)

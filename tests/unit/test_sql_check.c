@@ -322,7 +322,8 @@ static void test_types_refused(void **state)
     EXEC("UPDATE things SET color = 'blu'", "'blu': 'blu' is no value of Color | did you mean 'blue'?");
     EXEC("UPDATE things SET name = :maybe", ":maybe: `:maybe` may be absent, but `name` can't be null | write `coalesce(:maybe, ...)`");
     EXEC("UPDATE things SET name = NULL", "NULL: `name` can't be null");
-    EXEC("UPDATE things SET n = :id", ":id: `n` is int, but `:id` is uuid | write `:id::bigint`");
+    EXEC("UPDATE things SET n = :id", ":id: `n` is int, but `:id` is uuid");
+    EXEC("DELETE FROM things WHERE id = n", "n: `n` is int, but `id` is uuid");
     EXEC("UPDATE things SET parts = :others", ":others: `parts` is [Part], but `:others` is [Other]");
     EXEC("UPDATE things SET color = :name", ":name: `color` is Color, but `:name` is text");
     EXEC("DELETE FROM things WHERE n", "n: WHERE needs a condition, this is int");

@@ -257,6 +257,17 @@ static bool names_after(struct complete *c, const struct ecc_ast_decl *around)
     return false;
 }
 
+/* A route, a provider's call, or what a client asks in a story. */
+static bool method_follows(struct complete *c, const struct ecc_ast_decl *around)
+{
+    const struct ecc_node *client = c->next ? complete_node(c, complete_text(c, c->next - 1)) : NULL;
+
+    if (!around || !c->kinds[ECC_TOK_UPPER])
+        return false;
+    return kind(c, 1) == ECC_TOK_ROUTE || (kind(c, 2) == ECC_TOK_CALL && around->kind == ECC_AST_DECL_EXTERNAL) ||
+           (client && client->kind == ECC_NODE_CLIENT);
+}
+
 /* ------------------------------------------------------------------ values */
 
 static void values(struct complete *c, const struct ecc_record *members)
@@ -292,6 +303,10 @@ static void names(struct complete *c)
     }
     if (names_in_declaration(c, around, open) || names_after(c, around))
         return;
+    if (method_follows(c, around)) {
+        complete_methods(c);
+        return;
+    }
     if (last == ECC_TOK_AWAIT) {
         complete_variables(c);
         return;

@@ -42,6 +42,7 @@ void complete_record(struct complete *c, const struct ecc_record *record);
 void complete_enum(struct complete *c, const struct ecc_enum *enum_);
 void complete_members(struct complete *c, const struct ecc_node *node); /* operations, calls, keyspaces, topics */
 void complete_calls_of_external(struct complete *c);
+void complete_methods(struct complete *c); /* of HTTP */
 void complete_variables(struct complete *c);
 const struct ecc_type *complete_variable(struct complete *c, const char *name); /* its type, or NULL */
 const struct ecc_node *complete_node(struct complete *c, const char *name);

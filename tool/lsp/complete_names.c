@@ -44,6 +44,14 @@ void complete_types(struct complete *c, bool builtins, bool records_only)
         complete_add(c, ITEM_ENUM, MODEL(c)->enums[i]->name, "enum");
 }
 
+void complete_methods(struct complete *c)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        complete_add(c, ITEM_CONSTANT, methods[i], NULL);
+}
+
 void complete_topics(struct complete *c)
 {
     for (size_t i = 0; i < MODEL(c)->nnodes; i++) {

@@ -71,7 +71,7 @@ static bool is_valid(const struct ecc_ref *ref, const char *name, struct lsp_fai
 
     if (is_spelled(name, spelling))
         return true;
-    lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` is no name of a %s: it is written in %s", name, ecc_ref_word(ref->kind),
+    lsp_fail(failure, LSP_REQUEST_FAILED, "`%.60s` can't name this %s: it is written in %s", name, ecc_ref_word(ref->kind),
              words[spelling]);
     return false;
 }
