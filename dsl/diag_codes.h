@@ -76,6 +76,7 @@ X(253, ECC_ERROR, E_REFERENCE, "reference that can't be")
 X(254, ECC_ERROR, E_DROP, "drop of something that is declared")
 X(255, ECC_ERROR, E_INVARIANT, "invariant that is more than a question")
 X(256, ECC_ERROR, E_FOREIGN_TABLE, "table of another service")
+X(257, ECC_ERROR, E_SEED, "row of a seed that is left out")
 
 X(300, ECC_ERROR, E_UNREACHABLE, "statement that can never run")
 X(301, ECC_ERROR, E_NO_RETURN, "operation that ends without its result")

@@ -231,6 +231,63 @@ static void unknown_column(struct ecc_resolver *r, const struct ecc_table *table
         ecc_renamed(r, d, name, table->columns[i].was, table->columns[i].name);
 }
 
+/* What a literal is, in words that are the same for equal ones; or NULL: only the database knows. */
+static const char *constant(struct ecc_resolver *r, const struct ecc_expr *value)
+{
+    const char *operand;
+
+    switch (value->kind) {
+    case ECC_EXPR_TEXT:
+    case ECC_EXPR_ENUM:
+        return ecc_arena_printf(r->arena, "\"%s\"", value->u.text);
+    case ECC_EXPR_INT:
+        return ecc_arena_printf(r->arena, "%lld", (long long)value->u.i);
+    case ECC_EXPR_BOOL:
+        return value->u.b ? "true" : "false";
+    case ECC_EXPR_UNARY:
+        operand = constant(r, value->u.op.left);
+        return operand ? ecc_arena_printf(r->arena, "-%s", operand) : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* `(sku "kettle")` of the key `sku`; NULL when one of its columns has a value that only the database knows, or none. */
+static const char *value_of_key(struct ecc_resolver *r, const struct ecc_seed *seed, const char *key)
+{
+    const char *out = "", *value;
+    size_t n, i;
+
+    for (const char *at = key; *at; at += n + (at[n] ? 2 : 0)) {
+        n = strcspn(at, ",");
+        for (i = 0; i < seed->nvalues; i++)
+            if (strncmp(seed->values[i].column->name, at, n) == 0 && !seed->values[i].column->name[n])
+                break;
+        value = i < seed->nvalues ? constant(r, seed->values[i].value) : NULL;
+        if (!value)
+            return NULL;
+        out = ecc_arena_printf(r->arena, "%s%s%.*s: %s", out, *out ? ", " : "", (int)n, at, value);
+    }
+    return out;
+}
+
+/* Rows that are there already stay as they are, so that a seed can come again: of two with the same key the second would never be there. */
+static void check_seed(struct ecc_resolver *r, struct ecc_seed *seed)
+{
+    const struct ecc_table *table = seed->table;
+
+    for (size_t i = 0; i < table->ncolumns + table->nconstraints; i++) {
+        const void *space = i < table->ncolumns ? (const void *)&table->columns[i] : &table->constraints[i - table->ncolumns];
+        const char *key = columns_of_key(r, table, i), *value = key ? value_of_key(r, seed, key) : NULL;
+        const struct ecc_symbol *first = value ? ecc_symbols_add(&r->symbols, space, value, seed, seed->span) : NULL;
+        if (!first)
+            continue;
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SEED, seed->span, "there is a row of `%s` with %s already", table->name, value);
+        ecc_diag_second(d, first->span, "this one, which stays as it is");
+        return;
+    }
+}
+
 static void resolve_seed(struct ecc_resolver *r, const struct ecc_ast_seed *ast, struct ecc_service *s)
 {
     const struct ecc_table *table = ecc_lookup(r, &s->tables, &ast->table, ECC_E_UNKNOWN_TABLE, "table");
@@ -269,6 +326,7 @@ static void resolve_seed(struct ecc_resolver *r, const struct ecc_ast_seed *ast,
         struct ecc_diag *d = ecc_diag(r->diags, ECC_E_MISSING, ast->table.span, "column `%s` is missing", c->name);
         ecc_diag_second(d, c->span, "it has no default");
     }
+    check_seed(r, seed);
     s->seeds[s->nseeds++] = seed;
 }
 
