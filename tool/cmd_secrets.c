@@ -323,6 +323,24 @@ static int check_authority(struct making *m)
     return certificate ? 0 : ECC_EXIT_IO;
 }
 
+/* A database's password is in its URL, too: a new one beside the old URL would let nobody in. A URL of somebody's own has one of its own. */
+static int check_urls(struct making *m)
+{
+    for (size_t i = 0; i < m->deploy->nsecrets; i++) {
+        const struct ecc_deploy_secret *secret = &m->deploy->secrets[i];
+        const struct ecc_store *store = secret->store;
+        if (secret->kind != ECC_SECRET_DATABASE_URL || !is_there(m, secret->name) || is_there(m, store->secret))
+            continue;
+        const char *url = content(m, secret->name), *ours = ecc_arena_printf(m->arena, "postgresql://%s:", store->user);
+        if (!url)
+            return ECC_EXIT_IO;
+        if (!strncmp(url, ours, strlen(ours)) && strstr(url, ecc_arena_printf(m->arena, "@%s:", store->name)))
+            return ecc_say_error(ECC_EXIT_FAILED, "%s has the password that %s had; put it back, or remove %s, too, and new ones are made",
+                                 path_of(m, secret->name), store->secret, secret->name);
+    }
+    return 0;
+}
+
 static int put_value(struct making *m, const struct ecc_deploy_secret *secret)
 {
     int code = 0;
@@ -448,7 +466,7 @@ int ecc_cmd_secrets(struct ecc_cli *cli)
         return code;
     if (ecc_up_mkdirs(m.dir) || chmod(m.dir, 0700))
         return failed(m.dir);
-    if ((m.sandbox && (code = check_authority(&m))) || (code = put_all(&m)))
+    if ((m.sandbox && (code = check_authority(&m))) || (code = check_urls(&m)) || (code = put_all(&m)))
         return code;
     tell(cli, &m);
     return 0;

@@ -86,8 +86,17 @@ def tests(ecomc, temp, check):
     check("nothing is written over", run.returncode == 0 and content() == first and told == {"made": [], "kept": sorted(names)}, str(run))
     (deploy / "thing-svc-db.password").unlink()
     run = secrets()
-    check("what is missing is made again, and only that", content()["thing-svc-db.password"] != first["thing-svc-db.password"] and
-          {k: v for k, v in content().items() if k != "thing-svc-db.password"} == {k: v for k, v in first.items() if k != "thing-svc-db.password"}, str(run))
+    check("a database's URL that has a password which is no more is said", run.returncode == 1 and "thing-svc-db.url has the password" in run.stderr and
+          not (deploy / "thing-svc-db.password").exists(), str(run))
+    (deploy / "thing-svc-db.url").unlink()
+    run = secrets()
+    now, pair = content(), {"thing-svc-db.password", "thing-svc-db.url"}
+    check("what is missing is made again, and only that", now["thing-svc-db.password"] != first["thing-svc-db.password"] and now["thing-svc-db.password"] in now["thing-svc-db.url"] and
+          {k: v for k, v in now.items() if k not in pair} == {k: v for k, v in first.items() if k not in pair}, str(run))
+    (deploy / "thing-svc-db.password").unlink()
+    (deploy / "thing-svc-db.url").write_text("postgresql://thing_svc:of-its-own@elsewhere.example:5432/thing_svc")
+    run = secrets()
+    check("a URL of another database has nothing to do with it", run.returncode == 0 and "of-its-own" in content()["thing-svc-db.url"], str(run))
 
     topology.write_text(TOPOLOGY % (SANDBOX, OTHER, "edge other-svc -> thing-svc { http }"))
     run = secrets()
