@@ -15,6 +15,7 @@ enum {
     API_PORT = 443,
     API_PORT_DIRECT = 6443,
     POSTGRES_STATUS_PORT = 8000,
+    POSTGRES_METRICS_PORT = 9187,
     REDIS_USER = 999,
     OWN_CONNECTIONS = 2, /* the group lane's and the relay's */
     BY_HAND = 20,
@@ -86,17 +87,20 @@ static struct ecc_yaml *cluster(struct ecc_k8s *k, const struct ecc_store *store
     return made;
 }
 
-/* From its own instances, and from the operator where its manual has it. */
+/* From its own instances, from the operator where its manual has it, and whoever reads metrics at its exporter. */
 static struct ecc_yaml *replication(struct ecc_k8s *k, const struct ecc_store *store)
 {
     const int ports[] = {store->port, POSTGRES_STATUS_PORT};
     struct ecc_yaml *made = among(k, ecc_arena_printf(k->arena, "%s.%s", store->name, store->name), "cnpg.io/cluster", store->name, ports,
                                   2, true),
-                    *from = ecc_yaml_get(ecc_yaml_get(ecc_yaml_at(made, "spec"), "ingress")->items[0], "from"),
-                    *manager = ecc_yaml_add_map(from);
+                    *ingress = ecc_yaml_get(ecc_yaml_at(made, "spec"), "ingress"),
+                    *manager = ecc_yaml_add_map(ecc_yaml_get(ingress->items[0], "from")), *exporter = ecc_yaml_add_map(ingress);
 
     ecc_yaml_put(manager, "namespaceSelector", ecc_k8s_match(k, "kubernetes.io/metadata.name", "cnpg-system"));
     ecc_yaml_put(manager, "podSelector", ecc_k8s_match(k, "app.kubernetes.io/name", "cloudnative-pg"));
+    ecc_yaml_add(ecc_yaml_put_list(exporter, "ports"), ecc_k8s_port(k, POSTGRES_METRICS_PORT));
+    ecc_yaml_put(ecc_yaml_add_map(ecc_yaml_put_list(exporter, "from")), "namespaceSelector",
+                 ecc_k8s_match(k, "kubernetes.io/metadata.name", "monitoring"));
     return made;
 }
 

@@ -9,7 +9,7 @@ OTHERS = {  # who stands in other namespaces
     "stranger": ({"app": "stranger"}, "stranger"), "namesake": None,  # of the same label as a service, from another namespace
     "postgres operator": ({"app.kubernetes.io/name": "cloudnative-pg"}, "cnpg-system"),
 }
-PORTS = [("UDP", 53), *(("TCP", port) for port in (22, 53, 80, 443, 4318, 5432, 6379, 6443, 8000, 8080, 8443, 9080, 9090, 9091, 9092))]
+PORTS = [("UDP", 53), *(("TCP", port) for port in (22, 53, 80, 443, 4318, 5432, 6379, 6443, 8000, 8080, 8443, 9080, 9090, 9091, 9092, 9187))]
 
 
 def selects(selector, labels):
@@ -135,6 +135,7 @@ def beside(ways, objects, pods):
         cluster = "cnpg.io/cluster" in pod.labels
         if cluster:
             found |= {(who, pod.name, ("TCP", port)) for who in (pod.name, "postgres operator") for port in (5432, 8000)}
+            found.add(("prometheus", pod.name, ("TCP", 9187)))
         if "strimzi.io/cluster" in pod.labels:
             found |= {(pod.name, pod.name, ("TCP", port)) for port in (9090, 9091)}
         if cluster or "strimzi.io/cluster" in pod.labels:  # the API server, wherever it is
