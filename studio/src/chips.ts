@@ -30,14 +30,15 @@ export interface Side {
   cost: number;
 }
 
+const beside = (cost: number, dys: number[]): Side[] =>
+  dys.flatMap((dy, row) => [{ part: 0, dx: 16, dy, cost: cost + 600 * row }, { part: -1, dx: -16, dy, cost: cost + 600 * row + 150 }]);
 const rows = [-GAP - CHIP, GAP, -GAP - 2 * CHIP - 4, GAP + CHIP + 4, -GAP - 3 * CHIP - 8, GAP + 2 * CHIP + 8, -GAP - 4 * CHIP - 12, GAP + 3 * CHIP + 12];
-const level: Side[] = rows.flatMap((dy, row) => {
+const level: Side[] = beside(300, [-CHIP / 2]).concat(rows.flatMap((dy, row) => {
   const cost = row < 2 ? 100 * row : 1200 * (row >> 1);
   const far = [{ part: -1, dx: SIGN, dy, cost: cost + 150 }, { part: 0, dx: -SIGN, dy, cost: cost + 150 }];
   return [{ part: -0.5, dx: 0, dy, cost }, { part: -0.75, dx: 0, dy, cost: cost + 75 }, { part: -0.25, dx: 0, dy, cost: cost + 75 }, ...far];
-});
-const beside = [-CHIP / 2, -CHIP - CHIP / 2 - 4, CHIP / 2 + 4];
-const upright: Side[] = beside.flatMap((dy, row) => [{ part: 0, dx: 16, dy, cost: 600 * row }, { part: -1, dx: -16, dy, cost: 600 * row + 150 }]);
+}));
+const upright = beside(0, [-CHIP / 2, -CHIP - CHIP / 2 - 4, CHIP / 2 + 4]);
 
 /** The area that two boxes have in common. */
 export const shared = (a: Box, b: Box) => Math.max(Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x), 0) * Math.max(Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y), 0);

@@ -164,7 +164,7 @@ const clamp = (x: number) => Math.min(Math.max(x, 0), 1);
 function progress(step: Step, u: number): number {
   const x = clamp(u / TRAVEL);
   if (step.status === "open") return 0.08 * ease(x);
-  if (step.status === "refused") return x < 0.5 ? ease(x * 2) : 1 - 0.5 * ease(x * 2 - 1);
+  if (step.status === "refused") return x < 0.5 ? ease(x * 2) : 1 - 0.08 * ease(x * 2 - 1); // it rebounds, and leaves the middle to a breaker
   if (step.kind === "sql" || step.kind === "cache") return x < 0.5 ? ease(x * 2) : 1 - ease(x * 2 - 1);
   return ease(x);
 }

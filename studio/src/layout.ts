@@ -50,7 +50,7 @@ export function lines({ node, x, y, w, h }: PlacedNode): Box[] {
   const middle = y + h / 2 + shape(node.kind, w, h).dy;
   const line = (width: number, base: number): Box => ({ x: x + (w - width) / 2, y: base - 13, w: width, h: 17 });
   if (node.kind === "database") return [line(textWidth(node.title) * 0.9, middle + 4)];
-  return [line(textWidth(node.title) * 1.1, middle - 2), line(textWidth(node.id), middle + 14)];
+  return [line(textWidth(node.title) * 1.2, middle - 2), line(textWidth(node.id), middle + 14)];
 }
 
 /** What a node's outline leaves free of its text at both sides together. */

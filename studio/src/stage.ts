@@ -218,10 +218,11 @@ export class Stage {
     for (let i = frame.messages.length; i < this.signs.length; i++) this.signs[i]!.hide();
   }
 
-  /** At a node's border the sign would cover the head of the edge, and what stands still in the middle its breaker. */
+  /** At a node's border the sign would cover the head of the edge, and what stands still in the middle its breaker; on a short edge it leaves the breaker. */
   private pointOf(way: Way, message: Message, k: number, still: boolean): Point {
     const at = still && this.breakers.has(message.edge) ? 0 : message.at;
-    const margin = Math.min((15 * k) / way.length, 0.3);
+    const most = this.breakers.has(message.edge) ? Math.max(0.5 - (20 + 13 * k) / way.length, 0) : 0.3;
+    const margin = Math.min((15 * k) / way.length, most);
     return pointAt(way, margin + at * (1 - 2 * margin));
   }
 

@@ -317,6 +317,10 @@ export async function player(base, shop) {
     const { seen, covered, cut, hidden } = await page.evaluate(look, steps);
     assert.equal(seen, steps.length, "each step has its text");
     assert.deepEqual([covered, cut, hidden], [[], [], []]);
+    await page.setViewportSize({ width: 1024, height: 700 });
+    const small = await page.evaluate(look, steps);
+    assert.equal(small.seen, steps.length);
+    assert.deepEqual([small.covered, small.cut, small.hidden], [[], [], []]);
     await page.emulateMedia({ reducedMotion: "reduce" }); // there is no gliding to wait for
     await page.setViewportSize(NARROW);
     const narrow = await page.evaluate(look, steps.slice(0, 50));
