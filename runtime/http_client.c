@@ -275,9 +275,14 @@ void ec_http_cancel(struct ec_http_call *call)
     ec_client_dispatch(call->client);
 }
 
+void ec_client_avoid(struct ec_http_client *client, struct ec_origin *origin)
+{
+    origin->avoid_until = uv_now(client->loop) + EC_CLIENT_AVOID_MS;
+}
+
 void ec_http_avoid(struct ec_http_client *client, const struct ec_http_reply *reply)
 {
-    reply->origin->avoid_until = uv_now(client->loop) + EC_CLIENT_AVOID_MS;
+    ec_client_avoid(client, reply->origin);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -290,7 +295,7 @@ static void on_timer(uv_timer_t *timer)
     } else if (call->conn && call->conn->state == EC_CLIENT_BUSY) {
         outcome = EC_HTTP_TIMED_OUT;
     } else if (call->conn) {
-        call->conn->origin->avoid_until = uv_now(call->client->loop) + EC_CLIENT_AVOID_MS;
+        ec_client_avoid(call->client, call->conn->origin);
     }
     ec_client_finish(call, outcome, NULL);
 }

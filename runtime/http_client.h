@@ -84,6 +84,7 @@ void ec_client_dispatch(struct ec_http_client *client);
 void ec_client_finish(struct ec_http_call *call, enum ec_http_outcome outcome, const struct ec_http_reply *reply);
 void ec_client_finish_soon(struct ec_http_call *call, enum ec_http_outcome outcome);
 void ec_client_requeue(struct ec_http_call *call); /* first in line */
+void ec_client_avoid(struct ec_http_client *client, struct ec_origin *origin); /* for a while */
 void ec_client_handle_closed(struct ec_http_client *client);
 
 /* http_client_conn.c */

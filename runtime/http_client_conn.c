@@ -84,7 +84,7 @@ static void refused(struct ec_client_conn *conn)
     struct ec_http_client *client = conn->client;
     struct ec_http_call *call;
 
-    conn->origin->avoid_until = uv_now(client->loop) + EC_CLIENT_AVOID_MS;
+    ec_client_avoid(client, conn->origin);
     call = abandon(conn);
     if (call) {
         call->tried |= 1u << (conn->origin - client->origins);
@@ -133,7 +133,7 @@ static void to_idle(struct ec_client_conn *conn)
  * closed from there with a request on its way, and the others are asked for a while. */
 static void leave(struct ec_http_client *client, struct ec_origin *origin)
 {
-    origin->avoid_until = uv_now(client->loop) + EC_CLIENT_AVOID_MS;
+    ec_client_avoid(client, origin);
     while (origin->idle)
         ec_client_close(origin->idle);
 }
@@ -146,7 +146,7 @@ static void judge(struct ec_http_client *client, struct ec_origin *origin, int s
     if (origin->faults < EC_CLIENT_FAULTS)
         return;
     origin->faults = 0;
-    origin->avoid_until = uv_now(client->loop) + EC_CLIENT_AVOID_MS;
+    ec_client_avoid(client, origin);
 }
 
 /* The reply is whole: its head at p, its body where it is said. */
