@@ -252,7 +252,7 @@ static const char *constant(struct ecc_resolver *r, const struct ecc_expr *value
     }
 }
 
-/* `(sku "kettle")` of the key `sku`; NULL when one of its columns has a value that only the database knows, or none. */
+/* `sku: "kettle"` of the key `sku`; NULL when one of its columns has a value that only the database knows, or none. */
 static const char *value_of_key(struct ecc_resolver *r, const struct ecc_seed *seed, const char *key)
 {
     const char *out = "", *value;
