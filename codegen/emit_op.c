@@ -47,6 +47,33 @@ static void emit_frame(const struct ecc_shapes *shapes, struct ecc_writer *w, co
     ecc_w_close(w, "};");
 }
 
+/* A text that may be absent is a pointer, too: a function that was written for one that is always there does not compile. */
+static bool is_maybe_text(const struct ecc_type *type)
+{
+    return type->optional && !ecc_c_by_pointer(type) && !ecc_c_optional_pointer(type);
+}
+
+static const char *param(const struct ecc_shapes *shapes, const struct ecc_field *field)
+{
+    const char *name = param_name(shapes, field->name);
+
+    if (is_maybe_text(field->type))
+        return ecc_arena_printf(shapes->arena, "const %s *%s", ecc_c_type(shapes, field->type), name);
+    return ecc_c_param(shapes, field->type, name);
+}
+
+/* What the generated program hands over as that parameter. */
+static const char *argument(const struct ecc_shapes *shapes, const struct ecc_field *field)
+{
+    const char *member = ecc_arena_printf(shapes->arena, "f->in.%s", ecc_c_member(shapes->arena, field->name));
+
+    if (is_maybe_text(field->type))
+        return ecc_arena_printf(shapes->arena, "%s.p ? &%s : NULL", member, member);
+    if (ecc_c_by_pointer(field->type) && !(field->type->optional && ecc_c_optional_pointer(field->type)))
+        return ecc_arena_printf(shapes->arena, "&%s", member);
+    return member;
+}
+
 static void emit_prototype(const struct ecc_shapes *shapes, struct ecc_writer *w, const struct ecc_op *op, const char *function)
 {
     ecc_w_blank(w);
@@ -54,7 +81,7 @@ static void emit_prototype(const struct ecc_shapes *shapes, struct ecc_writer *w
     ecc_w(w, "void %s(struct ec_task *task, void **own", function);
     for (size_t i = 0; i < op->params->nfields; i++)
         if (!is_empty(op->params->fields[i].type))
-            ecc_w(w, ", %s", ecc_c_param(shapes, op->params->fields[i].type, param_name(shapes, op->params->fields[i].name)));
+            ecc_w(w, ", %s", param(shapes, &op->params->fields[i]));
     if (result_of(op))
         ecc_w(w, ", %s", ecc_c_decl(shapes, op->result, "*out"));
     ecc_wl(w, ");");
@@ -86,12 +113,9 @@ static void emit_run(struct ecc_shapes *shapes, struct ecc_writer *w, const stru
         ecc_w_blank(w);
     }
     ecc_w(w, "%s(task, &f->own", function);
-    for (size_t i = 0; i < op->params->nfields; i++) {
-        const struct ecc_type *type = op->params->fields[i].type;
-        bool pointer = ecc_c_by_pointer(type) && !(type->optional && ecc_c_optional_pointer(type));
-        if (!is_empty(type))
-            ecc_w(w, ", %sf->in.%s", pointer ? "&" : "", ecc_c_member(shapes->arena, op->params->fields[i].name));
-    }
+    for (size_t i = 0; i < op->params->nfields; i++)
+        if (!is_empty(op->params->fields[i].type))
+            ecc_w(w, ", %s", argument(shapes, &op->params->fields[i]));
     ecc_wl(w, "%s);", result_of(op) ? ", &f->out" : "");
     ecc_w_close(w, "}");
     ecc_w_blank(w);

@@ -77,6 +77,7 @@ def a_stale_one_does_not_compile(s):
     text = open(path).read()
     changes = [("op Hash(text: secret(1..1000), rounds: int(1..100000)) ->", "op Hash(text: secret(1..1000), rounds: float) ->", "hash_custom", "hash.c"),
                ("    scale: int?,\n", "", "layout_custom", "layout.c"),
+               ("op Number(text: text(1..200)) ->", "op Number(text: text(1..200)?) ->", "number_custom", "number.c"),
                ("  op Number(text: text(1..200)) -> Sheet errors { NoPaper } custom", "  op Number(text: text(1..200)) -> Sheet custom", "error_no_paper", "number.c"),
                ("width: int  ink", "breadth: int  ink", "width", "layout.c")]
     log = os.path.join(s.folder, ".ecom", "logs", "build.log")

@@ -1,9 +1,9 @@
 /* label-svc.Layout: each part as often as it says, with a space between two. */
 #include "custom.h"
 
-void layout_custom(struct ec_task *task, void **own, const struct part_list *parts, enum ink ink, struct ec_str note, const int64_t *scale,
-                   const struct part *frame, const struct layout_in_margin *margin, const double *price, const int64_t *at, bool int_,
-                   struct label *out)
+void layout_custom(struct ec_task *task, void **own, const struct part_list *parts, enum ink ink, const struct ec_str *note,
+                   const int64_t *scale, const struct part *frame, const struct layout_in_margin *margin, const double *price,
+                   const int64_t *at, bool int_, struct label *out)
 {
     struct ec_str_list lines = {EC_ALLOC_ARRAY(task, struct ec_str, parts->n + 3), 0};
 
@@ -19,8 +19,8 @@ void layout_custom(struct ec_task *task, void **own, const struct part_list *par
     }
     if (frame)
         lines.v[lines.n++] = frame->text;
-    if (note.p)
-        lines.v[lines.n++] = note;
+    if (note)
+        lines.v[lines.n++] = *note;
     if (int_)
         lines.v[lines.n++] = EC_STR("int");
     if (out->width > widest_setting.i) {
