@@ -1,6 +1,7 @@
 """What a consumer takes: a backlog of events, published while it is stopped, until each has had its one effect in the database."""
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -17,6 +18,7 @@ CREATE TABLE IF NOT EXISTS peer.inbox (id uuid PRIMARY KEY, at timestamptz NOT N
 CREATE TABLE IF NOT EXISTS peer.effects (id uuid PRIMARY KEY, n int NOT NULL, times int NOT NULL);
 """
 SIZES = (10, 100, 1000, 10000)
+PARTITIONS = 6
 PATIENCE = 120  # seconds for one backlog
 SETTLED = 0.1  # after the last effect: what comes twice has been seen by then
 
@@ -110,6 +112,19 @@ def ours(backlog, n=1):
     return start
 
 
+def share_out(started):
+    """Waits until the partitions are shared out: a process that is stopped while its group forms keeps its part from the others."""
+    def parts(process):
+        with open(process.log, encoding="utf-8") as log:
+            found = re.findall(r"partitions (\d+)", log.read())
+        return int(found[-1]) if found else 0
+    end = time.monotonic() + PATIENCE
+    while any(parts(process) != PARTITIONS // len(started) for process in started):
+        if time.monotonic() > end:
+            raise method.Lost(f"after {PATIENCE} s the consumers by hand have {[parts(process) for process in started]} partitions")
+        time.sleep(0.1)
+
+
 def by_hand(backlog, n=1):
     def start(w):
         system = w.ours("drain.ecom", spread=True, replicas=n)
@@ -118,6 +133,7 @@ def by_hand(backlog, n=1):
             url = peers.database_url(system, "sink-svc") + "&pool_max_conns=8"
             argv = [peers.go_program("drain"), system.brokers(), "peer-notes", "peer", url]
             w.shared["drain", n] = [w.spawn(argv, None) for _ in range(n)]
+            share_out(w.shared["drain", n])
         started = w.shared["drain", n]
 
         def consumers():

@@ -121,6 +121,7 @@ class World:
         with open(path, "wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=before, cwd=cwd or self.folder,
                                        env={**os.environ, **(env or {})})
+        process.log = path
         self.started.append(process)
         end = time.monotonic() + patience
         while port:

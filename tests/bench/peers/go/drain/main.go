@@ -3,7 +3,8 @@
 // usage: drain BROKERS TOPIC GROUP DATABASE_URL
 //
 // The partitions of what was fetched are worked on side by side, each in its order. An event that the inbox has is passed over. Offsets are
-// committed as franz-go does by itself, for what was handed out by the poll before: a crash repeats events, which the inbox knows.
+// committed as franz-go does by itself, for what was handed out by the poll before: a crash repeats events, which the inbox knows. Each
+// time the partitions are shared out, a line says how many came here.
 package main
 
 import (
@@ -66,7 +67,10 @@ func main() {
 	// The embedded broker answers newer ApiVersions and ListOffsets so that the client can not read them, and an empty fetch only after its
 	// wait, whatever comes meanwhile: it is what ours has. With the cooperative balancer half of the partitions stay with nobody there.
 	client, err := kgo.NewClient(kgo.SeedBrokers(os.Args[1]), kgo.ConsumeTopics(os.Args[2]), kgo.ConsumerGroup(os.Args[3]),
-		kgo.MaxVersions(kversion.V2_0_0()), kgo.FetchMaxWait(20*time.Millisecond), kgo.Balancers(kgo.RangeBalancer()))
+		kgo.MaxVersions(kversion.V2_0_0()), kgo.FetchMaxWait(20*time.Millisecond), kgo.Balancers(kgo.RangeBalancer()),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
+			log.Print("partitions ", len(topics[os.Args[2]]))
+		}))
 	if err != nil {
 		log.Fatal(err)
 	}
