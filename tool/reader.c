@@ -1,9 +1,10 @@
 /* ecom-reader: what the audit reads through large libraries, which ecomc itself does without, so that it starts fast.
  *
- *   ecom-reader topics BROKERS TOPIC... every message up to now, a line each as PostgreSQL's COPY takes it:
- *                                       topic, partition, offset, key, id, type, group, value (key and value as bytea; group: of a dead
- * letter) ecom-reader ends BROKERS TOPIC...   a line a partition: topic, partition, first offset, next offset ecom-reader ledger URL
- * CA_FILE      the document at the URL, over TLS that this CA vouches for
+ * - `topics BROKERS TOPIC...`: every message up to now, a line each as PostgreSQL's COPY takes it: topic, partition, offset, key, id, type,
+ *   group, value (key and value as bytea; group: of a dead letter)
+ * - `ends BROKERS TOPIC...`: a line a partition: topic, partition, first offset, next offset
+ * - `ledger URL CA_FILE`: the document at the URL, over TLS that this CA vouches for
+ * - `faults URL CA_FILE FAULT`: gives a sandbox a fault or, where FAULT is empty, ends all of them
  *
  * Exit 0, or 1 after one line on stderr.
  */
@@ -34,11 +35,11 @@ __attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
 
 static int connect_to(const char *brokers)
 {
+    /* A fetch that waits at the broker holds up the questions behind it. */
     const char *const settings[][2] = {
         {"bootstrap.servers", brokers},  {"client.id", "ecom-reader"}, {"group.id", "ecom-reader"},
         {"enable.auto.commit", "false"}, {"log_level", "2"},           {"enable.auto.offset.store", "false"},
-        {"check.crcs", "true"},          {"fetch.wait.max.ms", "10"}, /* a fetch that waits at the broker holds up the questions behind it
-                                                                       */
+        {"check.crcs", "true"},          {"fetch.wait.max.ms", "10"},
     };
     char why[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
