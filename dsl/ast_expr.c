@@ -48,7 +48,7 @@ static const struct {
 enum { N_BUILTINS = sizeof builtins / sizeof *builtins };
 
 /* What people who come from elsewhere write. */
-static const char *from_elsewhere(const char *name)
+const char *ecc_type_from_elsewhere(const char *name)
 {
     static const char *const pairs[][2] = {
         {"string", "text"},   {"str", "text"},         {"varchar", "text"}, {"char", "text"},    {"integer", "int"},
@@ -66,7 +66,7 @@ static const char *from_elsewhere(const char *name)
 
 static void unknown_type(struct ecc_parser *p, struct ecc_name name)
 {
-    const char *names[N_BUILTINS], *meant = from_elsewhere(name.text);
+    const char *names[N_BUILTINS], *meant = ecc_type_from_elsewhere(name.text);
     struct ecc_diag *diag = ecc_diag(p->diags, ECC_E_UNKNOWN_TYPE_WORD, name.span, "there is no type `%s`", name.text);
 
     for (size_t i = 0; i < N_BUILTINS; i++)
@@ -76,6 +76,8 @@ static void unknown_type(struct ecc_parser *p, struct ecc_name name)
     if (meant) {
         ecc_diag_help(p->diags, diag, "did you mean `%s`?", meant);
         ecc_diag_fix(diag, name.span, meant);
+    } else if (!strcmp(name.text, "null")) {
+        ecc_diag_help(p->diags, diag, "what has no `?` behind its type is never null: `text`; what may be is `text?`");
     } else {
         ecc_diag_help(p->diags, diag,
                       "the types are text, secret, email, int, float, bool, uuid, time, json, lists `[type]`, "

@@ -156,6 +156,9 @@ const char *ecc_nearly_resumes(struct ecc_parser *p, struct ecc_machine *m, stru
 
     if (t->kind != ECC_TOK_WORD || p->guesses++ >= MAX_GUESSES)
         return NULL;
+    unsigned meant = ecc_keyword_from_elsewhere(p, t);
+    if (meant && ecc_machine_level_accepts(m, level, meant, -1))
+        return ecc_token_name(meant);
     for (unsigned kind = 1; kind < ecc_machine_kinds(); kind++)
         if (ecc_token_is_keyword(kind) && ecc_machine_level_accepts(m, level, kind, -1))
             words[n++] = ecc_token_name(kind);

@@ -65,7 +65,7 @@ void ecc_machine_recover(struct ecc_machine *m, struct ecc_level level);
 /* Could the list at this level go on with t and what follows? (parse.c) */
 bool ecc_resumes(struct ecc_machine *m, struct ecc_level level, const struct ecc_token *t);
 
-/* A keyword with which the list at this level could go on, and of which t is nearly the spelling; or NULL. (parse.c) */
+/* A keyword with which the list at this level could go on, and which t is nearly the spelling of, or means elsewhere; or NULL. (parse.c) */
 const char *ecc_nearly_resumes(struct ecc_parser *p, struct ecc_machine *m, struct ecc_level level, const struct ecc_token *t);
 
 /* Does t begin its line? before: the token before it. (parse.c) */
@@ -73,7 +73,16 @@ bool ecc_begins_line(const struct ecc_parser *p, const struct ecc_token *t, cons
 
 /* ---- wording (syntax_error.c) */
 
+/* The type that is meant by a word of another language's, or NULL. (ast_expr.c) */
+const char *ecc_type_from_elsewhere(const char *name);
+
 void ecc_syntax_error(struct ecc_parser *p, struct ecc_machine *m, size_t at);
+
+/* The keyword that is meant by a word of another language's, or 0. (syntax_habit.c) */
+unsigned ecc_keyword_from_elsewhere(const struct ecc_parser *p, const struct ecc_token *t);
+
+/* Adds to diag what was meant at t, where the machine stopped, by somebody who comes from elsewhere. False: nothing. (syntax_habit.c) */
+bool ecc_help_habit(struct ecc_parser *p, struct ecc_machine *m, const struct ecc_token *t, struct ecc_diag *diag);
 
 static inline struct ecc_span ecc_span_of(struct ecc_token t)
 {

@@ -74,6 +74,19 @@ struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const st
     return d;
 }
 
+void ecc_unknown_value(struct ecc_resolver *r, const struct ecc_enum *type, const struct ecc_name *name, const char *what)
+{
+    enum { MANY = 9 };
+    struct ecc_diag *d = ecc_unknown(r, type, name, ECC_E_UNKNOWN_VALUE, what ? what : type->name);
+    const char *list = "";
+
+    if (d->help || d == &r->diags->dropped || type->nvalues >= MANY)
+        return;
+    for (size_t i = 0; i < type->nvalues; i++)
+        list = ecc_arena_printf(r->arena, "%s%s`%s`", list, !i ? "" : i + 1 == type->nvalues ? " and " : ", ", type->values[i]);
+    ecc_diag_help(r->diags, d, "%s has %s", type->name, list);
+}
+
 void ecc_check_was(struct ecc_resolver *r, const void *names, const void *olds, const struct ecc_name *was, enum ecc_ref_kind kind)
 {
     if (!was->text)

@@ -89,6 +89,9 @@ void *ecc_find(struct ecc_resolver *r, const void *space, const char *name); /* 
 void *ecc_find_local(struct ecc_resolver *r, const void *space, const char *name); /* the same in a space of a body's */
 void *ecc_find_name(struct ecc_resolver *r, const void *space, const struct ecc_name *name); /* the same of a name in the source */
 struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what);
+
+/* The same of an enum's value; what: or NULL, then the enum's name. Where none is nearly spelt so, those that there are, unless they are many. */
+void ecc_unknown_value(struct ecc_resolver *r, const struct ecc_enum *type, const struct ecc_name *name, const char *what);
 /* A field that a record does not have; `what` is a field or an argument. The second tells where the record is declared, and what a field that
  * was renamed is called now; the third, the latter alone, of anything that was renamed. */
 void ecc_unknown_field(struct ecc_resolver *r, const struct ecc_record *record, const struct ecc_name *name, const char *what);

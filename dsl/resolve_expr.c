@@ -184,8 +184,10 @@ const struct ecc_expr *ecc_resolve_literal(struct ecc_resolver *r, const struct 
     if (!expr && ast->kind == ECC_AST_EXPR_NULL)
         expr = resolve_null(r, ast, type);
     if (!expr && ast->kind == ECC_AST_EXPR_NAME && type->kind == ECC_TYPE_ENUM) {
-        if (!ecc_lookup(r, type->enum_, &ast->u.name, ECC_E_UNKNOWN_VALUE, ecc_arena_printf(r->arena, "%s", type->enum_->name)))
+        if (!ecc_find_name(r, type->enum_, &ast->u.name)) {
+            ecc_unknown_value(r, type->enum_, &ast->u.name, NULL);
             return ecc_expr_unknown(r, ast->span);
+        }
         expr = enum_value(r, type, &ast->u.name);
     }
     if (!expr) {
@@ -231,8 +233,7 @@ static const struct ecc_expr *unknown_name(struct ecc_resolver *r, struct ecc_bo
         return ecc_expr_unknown(r, name->span);
     }
     if (expected && expected->kind == ECC_TYPE_ENUM) {
-        ecc_unknown(r, expected->enum_, name, ECC_E_UNKNOWN_VALUE,
-                    ecc_arena_printf(r->arena, "name and no value of %s called", expected->enum_->name));
+        ecc_unknown_value(r, expected->enum_, name, ecc_arena_printf(r->arena, "name and no value of %s called", expected->enum_->name));
         return ecc_expr_unknown(r, name->span);
     }
     if (!ecc_symbols_near(&r->locals, space, name->text) && body->node->kind == ECC_NODE_SERVICE)

@@ -168,10 +168,12 @@ static const struct ecc_var *bind_source(struct ecc_resolver *r, struct ecc_body
 static void order_path(struct ecc_resolver *r, struct drafts *d)
 {
     struct ecc_field *fields = ECC_NEW_ARRAY(r->arena, struct ecc_field, d->path_names.n + d->of[PATH].n);
+    const char **names = ECC_NEW_ARRAY(r->arena, const char *, d->path_names.n + 1);
     size_t n = 0, used = d->of[PATH].n;
 
     for (size_t i = 0; i < d->path_names.n; i++) {
         const struct ecc_name *name = &d->path_names.items[i];
+        names[i] = name->text;
         const struct ecc_symbol *e = ecc_symbols_find(&r->symbols, &d->spaces[PATH], name->text);
         if (!ecc_mark(r, d, name->text)) {
             ecc_diag(r->diags, ECC_E_DUPLICATE, name->span, "path parameter `%s` is there twice", name->text);
@@ -194,7 +196,12 @@ static void order_path(struct ecc_resolver *r, struct drafts *d)
         if (ecc_marked(r, d, f->name))
             continue;
         struct ecc_diag *g = ecc_diag(r->diags, ECC_E_ROUTE_FIELD, f->span, "the path has no parameter `%s`", f->name);
+        const char *near = ecc_did_you_mean(f->name, names, d->path_names.n);
         ecc_diag_second(g, d->route->span, "this path");
+        if (near) {
+            ecc_diag_help(r->diags, g, "did you mean `%s`?", near);
+            ecc_diag_fix(g, f->span, near);
+        }
         fields[n++] = *f; /* said once */
     }
     d->of[PATH].items = fields;

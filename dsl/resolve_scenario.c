@@ -97,7 +97,7 @@ static void check_value(struct ecc_resolver *r, const struct ecc_sbx_value *v, c
     }
     if (v->kind == ECC_SBX_LITERAL && v->literal->kind == ECC_EXPR_TEXT && type->kind == ECC_TYPE_ENUM &&
         !ecc_find(r, type->enum_, v->literal->u.text)) {
-        ecc_unknown(r, type->enum_, &(struct ecc_name){v->literal->u.text, ast->span}, ECC_E_UNKNOWN_VALUE, type->enum_->name);
+        ecc_unknown_value(r, type->enum_, &(struct ecc_name){v->literal->u.text, ast->span}, NULL);
         return;
     }
     if (v->kind == ECC_SBX_OBJECT && type->kind == ECC_TYPE_RECORD)

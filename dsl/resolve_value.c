@@ -327,8 +327,7 @@ static void check_value_of(struct ecc_resolver *r, const struct ecc_value_scope 
         record = type ? type->record : NULL;
     }
     if (type && type->kind == ECC_TYPE_ENUM && !ecc_find(r, type->enum_, text->u.text.text))
-        ecc_unknown(r, type->enum_, &(struct ecc_name){text->u.text.text, text->span}, ECC_E_UNKNOWN_VALUE,
-                    ecc_arena_printf(r->arena, "%s", type->enum_->name));
+        ecc_unknown_value(r, type->enum_, &(struct ecc_name){text->u.text.text, text->span}, NULL);
 }
 
 const struct ecc_sbx_cond *ecc_resolve_test(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_ast_expr *ast)
