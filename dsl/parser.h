@@ -84,6 +84,9 @@ unsigned ecc_keyword_from_elsewhere(const struct ecc_parser *p, const struct ecc
 /* Adds to diag what was meant at t, where the machine stopped, by somebody who comes from elsewhere. False: nothing. (syntax_habit.c) */
 bool ecc_help_habit(struct ecc_parser *p, struct ecc_machine *m, const struct ecc_token *t, struct ecc_diag *diag);
 
+/* Where nothing better is known: how the part is written that t stands in, if its keyword is on the same line. (syntax_habit.c) */
+void ecc_help_form(struct ecc_parser *p, const struct ecc_token *t, struct ecc_diag *diag);
+
 static inline struct ecc_span ecc_span_of(struct ecc_token t)
 {
     return (struct ecc_span){t.start, t.end};

@@ -74,17 +74,40 @@ struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const st
     return d;
 }
 
-void ecc_unknown_value(struct ecc_resolver *r, const struct ecc_enum *type, const struct ecc_name *name, const char *what)
+/* Where nothing is nearly spelt so: what there is, unless that is much. */
+static void tell_all(struct ecc_resolver *r, struct ecc_diag *d, const char *those, const char *const *names, size_t n)
 {
-    enum { MANY = 9 };
-    struct ecc_diag *d = ecc_unknown(r, type, name, ECC_E_UNKNOWN_VALUE, what ? what : type->name);
+    enum { MUCH = 9 };
     const char *list = "";
 
-    if (d->help || d == &r->diags->dropped || type->nvalues >= MANY)
+    if (d->help || d == &r->diags->dropped || !n || n >= MUCH)
         return;
-    for (size_t i = 0; i < type->nvalues; i++)
-        list = ecc_arena_printf(r->arena, "%s%s`%s`", list, !i ? "" : i + 1 == type->nvalues ? " and " : ", ", type->values[i]);
-    ecc_diag_help(r->diags, d, "%s has %s", type->name, list);
+    for (size_t i = 0; i < n; i++)
+        list = ecc_arena_printf(r->arena, "%s%s`%s`", list, !i ? "" : i + 1 == n ? " and " : ", ", names[i]);
+    ecc_diag_help(r->diags, d, "%s %s", those, list);
+}
+
+void ecc_unknown_value(struct ecc_resolver *r, const struct ecc_enum *type, const struct ecc_name *name, const char *what)
+{
+    struct ecc_diag *d = ecc_unknown(r, type, name, ECC_E_UNKNOWN_VALUE, what ? what : type->name);
+
+    tell_all(r, d, ecc_arena_printf(r->arena, "%s has", type->name), type->values, type->nvalues);
+}
+
+const struct ecc_op *ecc_lookup_op(struct ecc_resolver *r, const struct ecc_node *node, const struct ecc_name *name)
+{
+    const struct ecc_service *service = &node->u.service;
+    const struct ecc_op *op = ecc_find_name(r, &service->ops, name);
+
+    if (op)
+        return op;
+    const char **names = ECC_NEW_ARRAY(r->arena, const char *, service->nops + 1);
+    for (size_t i = 0; i < service->nops; i++)
+        names[i] = service->ops[i]->name;
+    struct ecc_diag *d =
+        ecc_unknown(r, &service->ops, name, ECC_E_UNKNOWN_OP, ecc_arena_printf(r->arena, "operation of %s called", node->name));
+    tell_all(r, d, ecc_arena_printf(r->arena, "%s has", node->name), names, service->nops);
+    return NULL;
 }
 
 void ecc_check_was(struct ecc_resolver *r, const void *names, const void *olds, const struct ecc_name *was, enum ecc_ref_kind kind)
@@ -122,7 +145,14 @@ void ecc_unknown_field(struct ecc_resolver *r, const struct ecc_record *record, 
 {
     const char *of = record->name ? ecc_arena_printf(r->arena, "%s of %s called", what, record->name) : what;
 
-    ecc_diag_record(r, ecc_unknown(r, record, name, ECC_E_UNKNOWN_FIELD, of), record, name);
+    struct ecc_diag *d = ecc_unknown(r, record, name, ECC_E_UNKNOWN_FIELD, of);
+    const char **names = ECC_NEW_ARRAY(r->arena, const char *, record->nfields + 1);
+
+    for (size_t i = 0; i < record->nfields; i++)
+        names[i] = record->fields[i].name;
+    ecc_diag_record(r, d, record, name);
+    tell_all(r, d, record->name ? ecc_arena_printf(r->arena, "%s has", record->name) : ecc_arena_printf(r->arena, "its %ss are", what), names,
+             record->nfields);
 }
 
 void *ecc_lookup(struct ecc_resolver *r, const void *space, const struct ecc_name *name, enum ecc_code code, const char *what)

@@ -92,6 +92,7 @@ struct ecc_diag *ecc_unknown(struct ecc_resolver *r, const void *space, const st
 
 /* The same of an enum's value; what: or NULL, then the enum's name. Where none is nearly spelt so, those that there are, unless they are many. */
 void ecc_unknown_value(struct ecc_resolver *r, const struct ecc_enum *type, const struct ecc_name *name, const char *what);
+const struct ecc_op *ecc_lookup_op(struct ecc_resolver *r, const struct ecc_node *node, const struct ecc_name *name); /* of a service; as ecc_lookup */
 /* A field that a record does not have; `what` is a field or an argument. The second tells where the record is declared, and what a field that
  * was renamed is called now; the third, the latter alone, of anything that was renamed. */
 void ecc_unknown_field(struct ecc_resolver *r, const struct ecc_record *record, const struct ecc_name *name, const char *what);

@@ -81,8 +81,7 @@ struct ecc_stmt *ecc_resolve_remote(struct ecc_resolver *r, struct ecc_body *bod
     const struct ecc_ext_call *ext = NULL;
 
     if (node && node->kind == ECC_NODE_SERVICE) {
-        op = ecc_lookup(r, &node->u.service.ops, &ast->op, ECC_E_UNKNOWN_OP,
-                        ecc_arena_printf(r->arena, "operation of %s called", node->name));
+        op = ecc_lookup_op(r, node, &ast->op);
     } else if (node && node->kind == ECC_NODE_EXTERNAL && !service_only) {
         ext = ecc_lookup(r, &node->u.external.calls, &ast->op, ECC_E_UNKNOWN_OP,
                          ecc_arena_printf(r->arena, "call of %s called", node->name));

@@ -191,8 +191,14 @@ const struct ecc_expr *ecc_resolve_literal(struct ecc_resolver *r, const struct 
         expr = enum_value(r, type, &ast->u.name);
     }
     if (!expr) {
-        if (!ECC_IS_UNKNOWN(type))
+        if (ECC_IS_UNKNOWN(type))
+            return ecc_expr_unknown(r, ast->span);
+        struct ecc_diag *d =
             ecc_diag(r->diags, ECC_E_LITERAL, ast->span, "%s must be a literal of type %s", what, ecc_type_name(r->arena, type));
+        if (ast->kind == ECC_AST_EXPR_NAME && type->kind == ECC_TYPE_TIME && !strcmp(ast->u.name.text, "now"))
+            ecc_diag_help(r->diags, d, "write `now()`");
+        else if (ast->kind == ECC_AST_EXPR_NAME && type->kind == ECC_TYPE_TEXT)
+            ecc_diag_help(r->diags, d, "write \"%s\"", ast->u.name.text);
         return ecc_expr_unknown(r, ast->span);
     }
     return ecc_fit_expr(r, expr, type, what);

@@ -22,6 +22,28 @@ static struct ecc_route *find_route(struct ecc_resolver *r, const struct ecc_ast
     return NULL;
 }
 
+/* The route that a request has nearly met: another method of its path, or a path that is spelt nearly so. */
+static const char *near_route(struct ecc_resolver *r, const struct ecc_node *client, const struct ecc_request *q)
+{
+    struct {
+        const char **items;
+        size_t n, cap;
+    } paths = {0};
+
+    for (size_t i = 0; i < client->nout; i++) {
+        const struct ecc_node *g = client->out[i]->to;
+        for (size_t k = 0; g->kind == ECC_NODE_GATEWAY && k < g->u.gateway.nroutes; k++) {
+            const struct ecc_route *route = g->u.gateway.routes[k];
+            if (!strcmp(route->path, q->path))
+                return ecc_arena_printf(r->arena, "%s %s", route->method, route->path);
+            if (!strcmp(route->method, q->method))
+                ECC_PUSH(r->arena, &paths, route->path);
+        }
+    }
+    const char *near = ecc_did_you_mean(q->path, paths.items, paths.n);
+    return near ? ecc_arena_printf(r->arena, "%s %s", q->method, near) : NULL;
+}
+
 /* `{order.id}` in a text: each is a value of its own. In a path or a query it has its place to itself. */
 static struct ecc_refs_in refs_in(struct ecc_resolver *r, const struct ecc_value_scope *scope, const struct ecc_text *text, bool path)
 {
@@ -144,8 +166,7 @@ static void resolve_op(struct ecc_resolver *r, const struct ecc_value_scope *sco
 
     q->body = ecc_resolve_object(r, scope, &ast->args);
     if (node)
-        q->op = ecc_lookup(r, &node->u.service.ops, &ast->op, ECC_E_UNKNOWN_OP,
-                           ecc_arena_printf(r->arena, "operation of %s called", node->name));
+        q->op = ecc_lookup_op(r, node, &ast->op);
     if (!q->op)
         return;
     q->result = q->op->result ? q->op->result : &ecc_type_void;
@@ -182,7 +203,10 @@ static struct ecc_request *resolve_request(struct ecc_resolver *r, const struct 
         return q;
     q->route = find_route(r, ast, client, gateway);
     if (!q->route) {
-        ecc_diag(r->diags, ECC_E_SCENARIO_ROUTE, ast->path.span, "no route takes %s %s", q->method, q->path);
+        struct ecc_diag *d = ecc_diag(r->diags, ECC_E_SCENARIO_ROUTE, ast->path.span, "no route takes %s %s", q->method, q->path);
+        const char *near = near_route(r, client, q);
+        if (near)
+            ecc_diag_help(r->diags, d, "did you mean %s?", near);
     } else if (ast->body && !q->route->body) {
         ecc_diag(r->diags, ECC_E_SCENARIO_BODY, ast->body->span, "%s %s has no body", q->method, q->route->path);
     } else if (q->route->body && !ast->body) {

@@ -262,10 +262,13 @@ void ecc_syntax_error(struct ecc_parser *p, struct ecc_machine *m, size_t at)
     struct ecc_levels levels = ecc_machine_levels(m);
     if (before && levels.n && (!t->kind || ecc_begins_line(p, t, before)) && ecc_resumes(m, levels.items[0], t)) {
         diag = ecc_diag(p->diags, ECC_E_SYNTAX, ecc_span_of(*before), "expected %s after %s", list_words(p, &e), found_words(p, before));
-        ecc_help_habit(p, m, before, diag);
+        if (!ecc_help_habit(p, m, before, diag))
+            ecc_help_form(p, before, diag);
         return;
     }
     diag = ecc_diag(p->diags, ECC_E_SYNTAX, ecc_span_of(*t), "found %s, expected %s", found_words(p, t), list_words(p, &e));
     if (!ecc_help_habit(p, m, t, diag) && !help_signs(p, m, t, before, diag) && !help_keyword(p, m, t, diag) && before)
         help_first_word(p, m, before, diag);
+    if (!diag->help && levels.n && !ecc_machine_level_accepts(m, levels.items[0], ECC_TOK_UNIQUE_RAW, -1)) /* a column may have any name */
+        ecc_help_form(p, t, diag);
 }

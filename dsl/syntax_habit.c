@@ -47,6 +47,8 @@ unsigned ecc_keyword_from_elsewhere(const struct ecc_parser *p, const struct ecc
         {"type", ECC_TOK_RECORD},
         {"model", ECC_TOK_RECORD},
         {"class", ECC_TOK_RECORD},
+        {"ip", ECC_TOK_ADDRESS},
+        {"user", ECC_TOK_IDENTITY},
         {"exception", ECC_TOK_ERROR},
         {"broker", ECC_TOK_BUS},
         {"kafka", ECC_TOK_BUS},
@@ -161,6 +163,67 @@ static bool help_length(struct ecc_parser *p, struct ecc_machine *m, const struc
     return meant != NULL;
 }
 
+/* What a part looks like that begins with this word, or NULL. */
+static const char *form_of(unsigned kind)
+{
+    static const struct {
+        unsigned kind;
+        const char *form;
+    } forms[] = {
+        {ECC_TOK_ERROR, "error Name 404 \"Title\""},
+        {ECC_TOK_EVENT, "event Name v1 { field: type }"},
+        {ECC_TOK_CLIENT, "client name \"Title\""},
+        {ECC_TOK_BUS, "bus name \"Title\" { ... }"},
+        {ECC_TOK_CACHE, "cache name \"Title\" { ... }"},
+        {ECC_TOK_EXTERNAL, "external name \"Title\" { ... }"},
+        {ECC_TOK_SERVICE, "service name \"Title\" { ... }"},
+        {ECC_TOK_GATEWAY, "gateway name \"Title\" { ... }"},
+        {ECC_TOK_SAGA, "saga name on service (field: type) { ... }"},
+        {ECC_TOK_EDGE, "edge from -> to { http  timeout 2s }"},
+        {ECC_TOK_FORBID, "forbid from -> to \"why\""},
+        {ECC_TOK_INVARIANT, "invariant \"name\" on node \"\"\"SELECT ...\"\"\""},
+        {ECC_TOK_SCENARIO, "scenario name \"Title\" { ... }"},
+        {ECC_TOK_TOPIC, "topic name key field partitions 6 { Event }"},
+        {ECC_TOK_KEYSPACE, "keyspace name[key: text] -> Type ttl 5m"},
+        {ECC_TOK_BASE, "base \"https://host\" env NAME"},
+        {ECC_TOK_SETTING, "setting name: type env NAME = value"},
+        {ECC_TOK_CALL, "call Name POST \"/path\" json { field: type } -> { field: type }"},
+        {ECC_TOK_JWT, "jwt issuer \"...\" audience \"...\" secret NAME"},
+        {ECC_TOK_DATABASE, "database postgres { ... }"},
+        {ECC_TOK_SEED, "seed table { column: value }"},
+        {ECC_TOK_OP, "op Name(field: type) -> Type errors { Error } { ... }"},
+        {ECC_TOK_STEP, "step name do node.Op(field: value) undo node.Op(field: value)"},
+        {ECC_TOK_ROUTE, "route GET \"/path/{name}\" public -> service.Op(field: path.name)"},
+        {ECC_TOK_LIMIT, "limit 10/s burst 20 per address in cache when-down allow"},
+        {ECC_TOK_RETRY, "retry 2 backoff 100ms..1s"},
+        {ECC_TOK_BREAKER, "breaker { trip 5 consecutive failures  open 10s  probe 1 }"},
+        {ECC_TOK_SAY, "say from -> to \"text\""},
+    };
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (forms[i].kind == kind)
+            return forms[i].form;
+    return NULL;
+}
+
+/* The part that t stands in begins on the same line, as a keyword and not as a name: those have a sign behind or before them. */
+void ecc_help_form(struct ecc_parser *p, const struct ecc_token *t, struct ecc_diag *diag)
+{
+    const struct ecc_token *first = p->tokens.items;
+    int inside = 0; /* of how many braces that are open between the word and t */
+
+    for (const struct ecc_token *back = t; back > first && !ecc_begins_line(p, back, back - 1); back--) {
+        const struct ecc_token *word = back - 1;
+        inside += (word->kind == ECC_TOK_LBRACE) - (word->kind == ECC_TOK_RBRACE);
+        bool whole = word->kind == ECC_TOK_BREAKER || word->kind == ECC_TOK_SEED || word->kind == ECC_TOK_EVENT || word->kind == ECC_TOK_CALL;
+        bool name = back->kind == ECC_TOK_COLON || back->kind == ECC_TOK_DOT || (word > first && word[-1].kind == ECC_TOK_DOT);
+        if (name || (inside > 0 && !whole) || !form_of(word->kind))
+            continue;
+        ecc_diag_help(p->diags, diag, "it looks like this: %s", form_of(word->kind));
+        return;
+    }
+}
+
 bool ecc_help_habit(struct ecc_parser *p, struct ecc_machine *m, const struct ecc_token *t, struct ecc_diag *diag)
 {
     const struct ecc_token *first = p->tokens.items, *before = t > first ? t - 1 : NULL;
@@ -181,11 +244,6 @@ bool ecc_help_habit(struct ecc_parser *p, struct ecc_machine *m, const struct ec
     }
     if (begins && (is(p, t, "import") || is(p, t, "include")) && ecc_machine_accepts(m, ECC_TOK_SERVICE)) {
         ecc_diag_help(p->diags, diag, "a topology is one file");
-        return true;
-    }
-    if (t->kind != ECC_TOK_BACKOFF && t - first > 1 && t[-2].kind == ECC_TOK_RETRY && ecc_machine_accepts(m, ECC_TOK_BACKOFF)) {
-        ecc_diag_help(p->diags, diag, "say how long it waits before each: `retry %.*s backoff 100ms..1s`",
-                      (int)(before->end - before->start), p->source->text + before->start);
         return true;
     }
     if (help_length(p, m, t, diag))
