@@ -465,6 +465,8 @@ def everything(engine, temp):
     secrets = os.path.join(temp, "secrets")
     os.mkdir(secrets)
     run(ECOMC, "secrets", "--sandbox", "-o", secrets, "topology.ecom", cwd=ROOT)
+    other = os.path.join(temp, "swarm-secrets")
+    run("cp", "-a", secrets, other)  # each part changes its own
     engine.env["EC_SECRETS"] = secrets
     attempt("docker-compose understands the files", configured, engine, ("docker-compose",))
     v2 = compose_v2()
@@ -483,7 +485,7 @@ def everything(engine, temp):
     if not ONLY or "compose" in ONLY:
         on_compose(engine, secrets, os.path.join(temp, "compose"))
     if lib.LONG or "swarm" in ONLY:
-        on_swarm(engine, secrets, os.path.join(temp, "swarm"))
+        on_swarm(engine, other, os.path.join(temp, "swarm"))
 
 
 def main():
