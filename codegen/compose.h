@@ -23,6 +23,9 @@ struct ecc_places_in {
     size_t n, cap;
 };
 
+/* Leads nowhere; out; or in, for what is published: an answer finds its way back, and nothing that is begun inside. On a swarm IN is OUT. */
+enum ecc_leads { ECC_LEADS_NOWHERE, ECC_LEADS_OUT, ECC_LEADS_IN };
+
 struct ecc_compose {
     struct ecc_arena *arena;
     const struct ecc_model *model;
@@ -50,10 +53,12 @@ void ecc_compose_health(struct ecc_yaml *service, struct ecc_yaml *test, const c
 void ecc_compose_depend(struct ecc_compose *o, struct ecc_yaml *service, const char *on, const char *condition);
 void ecc_compose_secret(struct ecc_yaml *service, const char *name);
 void ecc_compose_declare_secrets(struct ecc_compose *o, bool sandbox);
-void ecc_compose_declare_network(struct ecc_compose *o, const char *name, bool internal);
+void ecc_compose_declare_network(struct ecc_compose *o, const char *name, enum ecc_leads leads);
 void ecc_compose_join(struct ecc_yaml *service, const char *network);
+void ecc_compose_join_as(struct ecc_yaml *service, const char *network, const char *alias);
 void ecc_compose_places(struct ecc_compose *o);
 const struct ecc_place_in *ecc_compose_place(const struct ecc_compose *o, const char *name);
+const struct ecc_place_in *ecc_compose_open_place(const struct ecc_compose *o, const char *name);
 bool ecc_compose_last_place(const struct ecc_compose *o, const struct ecc_place_in *place);
 void ecc_compose_join_all(struct ecc_compose *o, struct ecc_yaml *service, const char *name);
 void ecc_compose_alone(struct ecc_compose *o, struct ecc_yaml *service, const char *name);

@@ -122,13 +122,15 @@ void ecc_compose_declare_secrets(struct ecc_compose *o, bool sandbox)
     }
 }
 
-void ecc_compose_declare_network(struct ecc_compose *o, const char *name, bool internal)
+void ecc_compose_declare_network(struct ecc_compose *o, const char *name, enum ecc_leads leads)
 {
     struct ecc_yaml *map = ecc_yaml_map(o->networks->arena);
 
     ecc_yaml_put_text(map, "driver", o->swarm ? "overlay" : "bridge");
-    if (internal)
+    if (leads == ECC_LEADS_NOWHERE)
         ecc_yaml_put_raw(map, "internal", "true");
+    else if (leads == ECC_LEADS_IN && !o->swarm)
+        ecc_yaml_put_text(ecc_yaml_put_map(map, "driver_opts"), "com.docker.network.bridge.enable_ip_masquerade", "false");
     ecc_yaml_append(o->networks, ecc_arena_strdup(o->networks->arena, name), map);
 }
 
@@ -139,6 +141,17 @@ void ecc_compose_join(struct ecc_yaml *service, const char *network)
     if (!list)
         list = ecc_yaml_put_list(service, "networks");
     ecc_yaml_add_text(list, network);
+}
+
+/* Joins one more, where it has another name, too; with a name the list is a map. */
+void ecc_compose_join_as(struct ecc_yaml *service, const char *network, const char *alias)
+{
+    struct ecc_yaml *list = ecc_yaml_get(service, "networks"), *map = ecc_yaml_map(service->arena);
+
+    for (size_t i = 0; list && i < list->n; i++)
+        ecc_yaml_put_map(map, list->items[i]->text);
+    ecc_yaml_put(ecc_yaml_put_map(map, network), "aliases", ecc_compose_words(service->arena, 1, &alias));
+    ecc_yaml_put(service, "networks", map);
 }
 
 static int by_place(const void *a, const void *b)
@@ -178,6 +191,20 @@ bool ecc_compose_last_place(const struct ecc_compose *o, const struct ecc_place_
     return place + 1 == o->places.items + o->places.n || strcmp(place[1].member, place->member) != 0;
 }
 
+/* A place in a network in which processes are alone. NULL: it has none. */
+const struct ecc_place_in *ecc_compose_open_place(const struct ecc_compose *o, const char *name)
+{
+    for (const struct ecc_place_in *place = ecc_compose_place(o, name); place; place = ecc_compose_last_place(o, place) ? NULL : place + 1) {
+        const struct ecc_network *network = &o->nets.items[place->network];
+        size_t i = 0;
+        while (i < network->nmembers && ecc_deploy_process(o->deploy, network->members[i]))
+            i++;
+        if (i == network->nmembers)
+            return place;
+    }
+    return NULL;
+}
+
 void ecc_compose_join_all(struct ecc_compose *o, struct ecc_yaml *service, const char *name)
 {
     for (const struct ecc_place_in *place = ecc_compose_place(o, name); place; place = ecc_compose_last_place(o, place) ? NULL : place + 1)
@@ -191,7 +218,7 @@ void ecc_compose_alone(struct ecc_compose *o, struct ecc_yaml *service, const ch
 
     if (ecc_yaml_get(service, "networks"))
         return;
-    ecc_compose_declare_network(o, network, true);
+    ecc_compose_declare_network(o, network, ECC_LEADS_NOWHERE);
     ecc_compose_join(service, network);
 }
 

@@ -19,6 +19,7 @@
 #include "compose.h"
 
 #define STUDIO "studio"
+#define PROMETHEUS_PAGE "prometheus-page" /* its name in the network `watch` alone: it listens there, and not where it asks */
 static const struct ecc_size size_program = {"1.0", "256M", "256"}, size_watcher = {"0.5", "512M", "256"};
 
 /* ------------------------------------------------------------------ processes */
@@ -123,12 +124,19 @@ static bool goes_outside(const struct ecc_compose *o, const struct ecc_process *
 }
 
 /* A way out, or in, that nobody else has. */
-static void join_own(struct ecc_compose *o, struct ecc_yaml *service, const struct ecc_process *process, const char *what)
+static void join_own(struct ecc_compose *o, struct ecc_yaml *service, const struct ecc_process *process, const char *what,
+                     enum ecc_leads leads)
 {
     const char *name = ecc_arena_printf(o->arena, "%s_%s", process->name, what);
 
-    ecc_compose_declare_network(o, name, false);
+    ecc_compose_declare_network(o, name, leads);
     ecc_compose_join(service, name);
+}
+
+/* A network for those who watch it, of a process that no network without stores has. */
+static const char *watched(const struct ecc_compose *o, const struct ecc_process *process)
+{
+    return ecc_arena_printf(o->arena, "%s_watched", process->name);
 }
 
 /* Spans go to studio, which hands them on to where OTEL_EXPORTER_OTLP_ENDPOINT says: from most networks there is no way to a collector. */
@@ -155,7 +163,7 @@ static struct ecc_yaml *add_process(struct ecc_compose *o, const struct ecc_proc
     }
     ecc_compose_join_all(o, service, process->name);
     if (goes_outside(o, process))
-        join_own(o, service, process, "outside");
+        join_own(o, service, process, "outside", ECC_LEADS_OUT);
     ecc_compose_health(service, ECC_WORDS(o->arena, "CMD", process->name, "health"), "300s");
     deploy = ecc_compose_deploy(o, service, process->kind == ECC_PROCESS_SANDBOX ? "1" : "${EC_REPLICAS:-2}", false);
     if (deploy && process->kind != ECC_PROCESS_SANDBOX) {
@@ -165,8 +173,12 @@ static struct ecc_yaml *add_process(struct ecc_compose *o, const struct ecc_proc
         ecc_yaml_put_text(update, "failure_action", "rollback");
     }
     if (process->kind == ECC_PROCESS_GATEWAY) {
-        join_own(o, service, process, "public");
+        join_own(o, service, process, "public", ECC_LEADS_IN);
         put_public(o, service, process);
+    }
+    if (process->kind != ECC_PROCESS_SANDBOX && !o->swarm && !ecc_compose_open_place(o, process->name)) {
+        ecc_compose_declare_network(o, watched(o, process), ECC_LEADS_NOWHERE);
+        ecc_compose_join(service, watched(o, process));
     }
     if (process->kind != ECC_PROCESS_SANDBOX)
         ecc_compose_alone(o, service, process->name);
@@ -177,19 +189,23 @@ static struct ecc_yaml *add_process(struct ecc_compose *o, const struct ecc_proc
 
 /* ------------------------------------------------------------------ studio, Prometheus */
 
-/* Joins of each process one network that is there, so that nobody meets anybody new but who joins here. */
+/* Joins of each process one network, in which there is no store: who watches has no way to those, and nobody meets anybody new but him. */
 static void join_each(struct ecc_compose *o, struct ecc_yaml *service)
 {
     bool *joined = ECC_NEW_ARRAY(o->arena, bool, o->nets.n + 1);
 
     for (size_t i = 0; i < o->deploy->nprocesses; i++) {
-        const struct ecc_place_in *first = ecc_compose_place(o, o->deploy->processes[i]->name), *place = first; /* a sandbox has none */
+        const struct ecc_process *process = o->deploy->processes[i];
+        const struct ecc_place_in *place = ecc_compose_place(o, process->name), *open = ecc_compose_open_place(o, process->name);
+        if (process->kind == ECC_PROCESS_SANDBOX)
+            continue;
         while (place && !joined[place->network])
             place = ecc_compose_last_place(o, place) ? NULL : place + 1;
-        if (first && !place) {
-            joined[first->network] = true;
-            ecc_compose_join(service, o->nets.items[first->network].name);
-        }
+        if (place)
+            continue;
+        if (open)
+            joined[open->network] = true;
+        ecc_compose_join(service, open ? o->nets.items[open->network].name : watched(o, process));
     }
 }
 
@@ -207,7 +223,7 @@ static void add_studio(struct ecc_compose *o)
     ecc_yaml_put_text(env, "OTEL_EXPORTER_OTLP_ENDPOINT", "${OTEL_EXPORTER_OTLP_ENDPOINT:-}");
     ecc_yaml_add_text(ecc_yaml_put_list(service, "volumes"), "${EC_TOPOLOGY:-../topology.ecom}:/srv/topology.ecom:ro");
     join_each(o, service);
-    ecc_compose_declare_network(o, STUDIO "_public", false); /* what is published can't be internal alone */
+    ecc_compose_declare_network(o, STUDIO "_public", ECC_LEADS_OUT); /* to whom it hands spans on */
     ecc_compose_join(service, STUDIO "_public");
     ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"),
                       ecc_arena_printf(o->arena, "127.0.0.1:${STUDIO_PORT:-%d}:%d", ECC_DEPLOY_STUDIO_PORT, ECC_DEPLOY_STUDIO_PORT));
@@ -284,7 +300,7 @@ static void emit_system(struct ecc_codegen *cg, struct ecc_compose *o, const cha
     begin(o);
     ecc_compose_declare_secrets(o, false);
     for (size_t i = 0; i < o->nets.n; i++)
-        ecc_compose_declare_network(o, o->nets.items[i].name, true);
+        ecc_compose_declare_network(o, o->nets.items[i].name, ECC_LEADS_NOWHERE);
     for (size_t i = 0; i < o->deploy->nstores; i++) {
         struct ecc_compose one = one_more(o);
         ecc_compose_store(&one, o->deploy->stores[i]);
@@ -327,7 +343,7 @@ static void add_sandbox(struct ecc_compose *o, const struct ecc_process *sandbox
         env = ecc_yaml_get(caller, "environment");
         ecc_yaml_put_text(env, sandbox->node->u.external.base_env,
                           ecc_arena_printf(o->arena, "https://%s:%d", sandbox->name, sandbox->port));
-        ecc_compose_declare_network(o, network, true);
+        ecc_compose_declare_network(o, network, ECC_LEADS_NOWHERE);
         ecc_compose_join(caller, network);
         ecc_compose_join(service, network);
     }
@@ -352,13 +368,13 @@ static void add_prometheus(struct ecc_compose *o)
 
     ecc_yaml_put(service, "command",
                  ECC_WORDS(o->arena, "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus",
-                           "--storage.tsdb.retention.time=7d"));
+                           "--storage.tsdb.retention.time=7d", "--web.listen-address=" PROMETHEUS_PAGE ":9090"));
     ecc_yaml_put_list(service, "volumes");
     mount(service, "prometheus.yml", "/etc/prometheus/prometheus.yml");
     mount(service, "alerts.yml", "/etc/prometheus/alerts.yml");
     join_each(o, service);
-    ecc_compose_declare_network(o, "watch", false);
-    ecc_compose_join(service, "watch"); /* what is published can't be internal alone */
+    ecc_compose_declare_network(o, "watch", ECC_LEADS_IN);
+    ecc_compose_join_as(service, "watch", PROMETHEUS_PAGE);
     ecc_yaml_add_text(ecc_yaml_put_list(service, "ports"), "127.0.0.1:${PROMETHEUS_PORT:-9090}:9090");
     ECC_TMPFS(o, service, "/prometheus");
     ecc_compose_common(o, service, "65534:65534", &size_watcher, "30s", false);

@@ -106,5 +106,23 @@ for _ in range(9):
 print(f"build of topology.ecom with nothing to change: best {min(times) * 1000:.1f} ms, median {sorted(times)[4] * 1000:.1f} ms of 9, of the processor")
 check("build of topology.ecom takes under 50 ms", min(times) < 0.050, f"{min(times) * 1000:.1f} ms")
 
+# docs/scale.md: what measures a figure is there, what is computed is so by what stands beside it, and nothing is a guess.
+scale = open(os.path.join(ROOT, "docs", "scale.md"), encoding="utf-8").read()
+listed = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "bench", "bench.py"), "--list"], capture_output=True, text=True).stdout
+workloads = {line.split()[0] for line in listed.splitlines() if line.strip()}
+wrong = sorted(set(re.findall(r"\./ecom bench (?:--profile )?([a-z-]+)", scale)) - workloads)
+wrong += [path for path in sorted(set(re.findall(r"\btests/[\w/]+\.py", scale))) if not os.path.exists(os.path.join(ROOT, path))]
+wrong += [word for word in ("by hand", "assumed", "some thousands") if word in scale]
+numbers, unit = r"[\d.,]+(?: (?:us|ms|s|million)\b)?", {"us": 1e-6, "ms": 1e-3, "s": 1, "million": 1e6, "": 1}
+sums = re.findall(rf"({numbers}(?: [x/] {numbers})+) = ({numbers})", scale)
+for formula, result in sums:
+    of = [float(n.replace(",", "")) * unit[u] for n, u in re.findall(r"([\d.,]+)(?: (us|ms|s|million)\b)?", f"{formula} {result}") if n.strip(".,")]
+    value = of[0]
+    for sign, n in zip(re.findall(r" ([x/]) ", formula), of[1:-1]):
+        value = value * n if sign == "x" else value / n
+    if abs(value / of[-1] - 1) > 0.03:
+        wrong.append(f"{formula} = {result}: {value:.4g}")
+check("docs/scale.md: its commands are there, and its sums come out", len(sums) >= 9 and not wrong, f"{len(sums)} sums; {wrong}")
+
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed, 0 skipped")
 sys.exit(0 if all(results) else 1)

@@ -9,6 +9,7 @@ Time that a process waits for the processor does not count, so other work on the
 by times; how long requests take is another matter, and printed only to show that none failed."""
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -46,6 +47,12 @@ def spent(system):
     return {name: seconds(p["pid"], tree) for name, p in system.processes().items() if p["pid"]}
 
 
+def children_spent():
+    """Of this process's own that have ended: who asks."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main():
     scenario, rate, length = (sys.argv[1:] + ["happy-path", "20", "30"][len(sys.argv) - 1:])[:3]
     with lib.System(os.path.join(lib.ROOT, "topology.ecom"), build=lib.RELEASE, env={"EC_TRACES_A_SECOND": "1"}) as system:
@@ -55,14 +62,16 @@ def main():
         time.sleep(IDLE_S)
         before = spent(system)
         idle = {name: (before[name] - first.get(name, 0)) / IDLE_S for name in before}
-        begun = time.monotonic()
+        begun, asker = time.monotonic(), children_spent()
         done = system.ecomc("load", scenario, "--rate", rate, "--for", f"{length}s", "--format=json")
         report, after, took = json.loads(done.stdout), spent(system), time.monotonic() - begun
+        asker = children_spent() - asker
     answered = report["ok"]
     cost = {name: (after[name] - before.get(name, 0) - idle.get(name, 0) * took) * 1e6 / answered for name in after}
     for name, us in sorted(cost.items(), key=lambda item: -item[1]):
         if us >= 1:
             print(f"{us:8.0f} us  {name}")
+    print(f"{asker * 1e6 / report['sent']:8.0f} us  who asks, ecomc load, for each of {report['sent']} sent; not counted below")
     print(f"{sum(idle.values()) * 1e3:8.1f} ms  a second, all, idle; not counted above")
     print(f"{sum(cost.values()):8.0f} us  all, for each of {answered} requests of {scenario} at {rate}/s; {report['errors']} failed")
 

@@ -8,6 +8,7 @@ FORBIDDEN = ("cap_add", "privileged", "devices", "network_mode", "pid", "ipc", "
 PROGRAM = {"compose": {"security_opt": ["no-new-privileges:true"]},
            "stack": {}}  # a swarm drops security_opt without a word, so that it would only look as if
 LIMITS = {"compose": ("cpus", "mem_limit", "pids_limit"), "stack": ("cpus", "memory")}  # version 3.8 has no pids
+IN_ALONE = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 UNCHECKED = {"prometheus": "nobody waits for it", "grafana": "nobody waits for it"}  # and jobs, which end
 
 
@@ -31,6 +32,8 @@ def mistakes(file, first, document, gateways):
     for name, network in networks.items():
         if not re.search(r"_(outside|public)$", name) and name != "watch" and not network.get("internal"):
             yield f"{file}: network {name} leads outside"
+        if kind == "compose" and name in {"watch", *(f"{gateway}_public" for gateway in gateways)} and network.get("driver_opts") != IN_ALONE:
+            yield f"{file}: network {name} leads out, not only in"
     for name, s in document["services"].items():
         where = f"{file}: {name}"
         if name in first:
@@ -63,6 +66,49 @@ def mistakes(file, first, document, gateways):
             yield f"{where}: its image can't be overridden: {s.get('image')}"
         if any("docker.sock" in str(v) for v in s.get("volumes", [])):
             yield f"{where} has the engine's socket"
+
+
+WATCHERS = ("studio", "prometheus")
+
+
+def watched_wrongly(docs):
+    """Lines, of compose.yaml with compose.dev.yaml: a watcher shares a network with each process, and none with a store; nobody meets anybody by a
+    network that is there for watching; Prometheus listens where nobody is whom it asks."""
+    services, leads_out = {}, set()
+    for document in docs:
+        leads_out |= {name for name, network in document.get("networks", {}).items() if not network.get("internal")}
+        for name, s in document["services"].items():
+            mine = services.setdefault(name, {**s, "networks": set()})
+            mine["networks"] |= set(s.get("networks", ()))
+    processes = {name for name, s in services.items() if s.get("healthcheck", {}).get("test") == ["CMD", name, "health"] and not name.endswith("-sandbox")}
+    for name in filter(services.get, WATCHERS):
+        s = services[name]
+        met = {other for other, of in services.items() if of["networks"] & s["networks"] and other != name}
+        for stranger in sorted(met - processes - set(WATCHERS) - {"grafana"}):
+            yield f"{name} shares a network with {stranger}"
+        for process in sorted(processes - met):
+            yield f"{name} has no way to {process}"
+    for name, s in services.items():
+        for network in s["networks"]:
+            here = {other for other, of in services.items() if network in of["networks"]}
+            if network.endswith("_watched") and here - set(WATCHERS) != {network.removesuffix("_watched")}:
+                yield f"{network} has {sorted(here)}"
+    if prometheus := services.get("prometheus"):
+        networks = [s["networks"] for s in docs[-1]["services"].values() if "--web.listen-address=" in str(s.get("command"))][0]
+        (listens,) = [word.partition("=")[2].partition(":")[0] for word in prometheus["command"] if word.startswith("--web.listen-address=")]
+        at = {network for network, of in networks.items() if listens in (of or {}).get("aliases", ())}
+        here = {other for other, of in services.items() if of["networks"] & at}
+        if not at or here != {"prometheus", "grafana"} or listens in services:
+            yield f"Prometheus listens at {listens}, where {sorted(here)} are"
+
+
+def unwatched():
+    """What watched_wrongly has to tell: (what, a function that spoils both files' services)."""
+    yield "studio with a store", lambda first, second: first["studio"]["networks"].append("order-svc_order-svc-db")
+    yield "a process that is not watched", lambda first, second: first["studio"]["networks"].remove("inventory-svc_watched")
+    yield "a network for watching as a bridge", lambda first, second: first["order-svc"]["networks"].append("inventory-svc_watched")
+    yield "Prometheus with Redis", lambda first, second: second["prometheus"]["networks"].update({"api-gateway_redis_user-svc": {}})
+    yield "Prometheus that listens everywhere", lambda first, second: second["prometheus"]["networks"].update({"notify-svc_user-svc": {"aliases": ["prometheus-page"]}})
 
 
 def networks_of(first):

@@ -1,4 +1,4 @@
-"""The images that no registry gives here. The base is debootstrap's, kept as .ecom/containers/base.tar. PostgreSQL, Redis and Kafka are the
+"""The images that no registry gives here. The base is debootstrap's, kept as .ecom/containers/base.tar. PostgreSQL, Redis, Kafka and Prometheus are the
 machine's own programs with the libraries that they are linked with, behind what compose.yaml uses of the official images: environment,
 entrypoint, paths, owners."""
 import os
@@ -10,6 +10,7 @@ import tempfile
 from engine import HOME, ROOT, CannotRun, run
 
 BASE, POSTGRES, REDIS, KAFKA = "debian:bookworm-slim", "postgres:15-bookworm", "redis:7.2-bookworm", "apache/kafka:3.9.1"
+PROMETHEUS = "prom/prometheus:v2.53.4"
 PG = "/usr/lib/postgresql/15"
 JAVA = "/usr/lib/jvm/java-17-openjdk-amd64"
 
@@ -103,6 +104,8 @@ def stand_ins(engine):
           "VOLUME /var/lib/postgresql/data\nENTRYPOINT [\"entrypoint.sh\"]\n")
     programs = ["/usr/bin/redis-server", "/usr/bin/redis-cli"]
     image(engine, REDIS, libraries(*programs) | same(programs), "RUN ldconfig && mkdir /data\nWORKDIR /data\n")
+    image(engine, PROMETHEUS, libraries("/usr/bin/prometheus") | same(["/usr/bin/prometheus"]),
+          'RUN ldconfig\nENTRYPOINT ["/bin/prometheus"]\n')
     jars = kafka_jars()
     image(engine, KAFKA, {JAVA: JAVA, "/etc/java-17-openjdk": "/etc/java-17-openjdk", "/opt/kafka/libs": os.path.realpath(jars),
                           "/opt/kafka/bin/kafka-storage.sh": KAFKA_SCRIPT % "kafka.tools.StorageTool",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The generated containers on a real engine: built, brought up by docker-compose, the four stories of the example through the published port, who
-can reach whom, down; and two of each on a swarm, of which one each is killed meanwhile. All that with EC_LONG=1, or a part by its word;
+can reach whom, new secrets, down; and two of each on a swarm, of which one each is killed meanwhile. All that with EC_LONG=1, or a part by its word;
 otherwise only what the files say, and what docker-compose and Compose v2's parser say of them.
 
 usage: run.py ECOMC [compose|swarm]
@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
@@ -24,6 +25,7 @@ import lib  # noqa: E402
 import gotools  # noqa: E402
 import held  # noqa: E402
 import images  # noqa: E402
+import rotation  # noqa: E402
 import stories  # noqa: E402
 from engine import HERE_IS, HOME, OUTSIDE, ROOT, CannotRun, Engine, run  # noqa: E402
 from each import Results  # noqa: E402
@@ -35,9 +37,9 @@ ONLY = sys.argv[2:]
 GENERATED = os.path.join(ROOT, "generated")
 COMPOSE = ["-p", PROJECT, "-f", os.path.join(GENERATED, "compose.yaml"), "-f", os.path.join(GENERATED, "compose.dev.yaml")]
 COMPOSE_V2 = "v2.17.3"  # for Go 1.19 and on
-WATCHERS = {"prometheus", "grafana"}  # nobody has their images here
+ABSENT = {"grafana"}  # nobody has its image here
 PUBLISHED = {"api-gateway", "studio"}
-STUDIO_PORT = 13000
+STUDIO_PORT, PROMETHEUS_PORT = 13000, 19090
 STORIES = (stories.happy, stories.declined, stories.cached, stories.breaker)
 # An image's packages are what a bill of materials is made of: what is linked with and is of none, and which programs are beside them.
 NOBODYS = """for p in /usr/local/bin/*; do ldd $p | sed -n 's/.*=> \\([^ ]*\\) .*/\\1/p' | while read f; do
@@ -108,6 +110,30 @@ def spoiled_is_told():
                 assert name in str(error), error
             else:
                 raise AssertionError(f"{name} {what} is not told")
+    docs = copy.deepcopy(good)
+    docs["compose.yaml"]["networks"]["api-gateway_public"].pop("driver_opts")
+    wrong = list(held.mistakes("compose.yaml", {}, docs["compose.yaml"], {"api-gateway"}))
+    assert wrong == ["compose.yaml: network api-gateway_public leads out, not only in"], wrong
+
+
+def watched(docs=None):
+    """studio and Prometheus see the processes and nobody else, in every topology."""
+    if docs:
+        return list(held.watched_wrongly(docs))
+    folders = [GENERATED, *sorted(glob.glob(os.path.join(ROOT, "tests", "golden", "*", "expected", "generated")))]
+    for folder in folders:
+        docs = [yaml_load(open(path).read()) for name in held.GENERATED[:2] if os.path.exists(path := os.path.join(folder, name))]
+        wrong = list(held.watched_wrongly(docs)) if docs else []
+        assert not wrong, (folder, wrong)
+
+
+def unwatched_is_told():
+    for what, spoil in held.unwatched():
+        docs = documents()
+        first, second = docs["compose.yaml"], docs["compose.dev.yaml"]
+        assert not watched([first, second])
+        spoil(first["services"], second["services"])
+        assert watched([first, second]), f"{what} is not told"
 
 
 def parsed(program, *files, check=True):
@@ -144,6 +170,8 @@ def files_alone():
     attempt("every service of the four files is held", each_is_held)
     attempt("and of the compiler's other topologies", each_of_others)
     attempt("what is spoiled in them is told", spoiled_is_told)
+    attempt("who watches has a way to each process, and to nothing else", watched)
+    attempt("and what is otherwise is told", unwatched_is_told)
     program, why = gotools.program("composego", build=True, home=HERE)
     if program:
         attempt("Compose v2's own parser takes them", parsed_by_compose, program)
@@ -160,7 +188,7 @@ def configured(engine, program):
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
         assert not str(service["user"]).startswith(("0:", "root")), service["user"]
         assert service["mem_limit"] and service["cpus"] and service["pids_limit"], name
-        assert name in PUBLISHED | WATCHERS or "ports" not in service, f"{name} is published"
+        assert name in PUBLISHED | set(held.UNCHECKED) or "ports" not in service, f"{name} is published"
         assert name.endswith("-migrate") or name in held.UNCHECKED or service["healthcheck"]["test"], name
     published = services["studio"]["ports"][0]  # docker-compose tells it as text, Compose v2 as an object
     assert (published if isinstance(published, str) else published["host_ip"]).startswith("127.0.0.1"), published
@@ -181,7 +209,7 @@ def build(engine):
         function(*args, **kw)
         took[name] = time.monotonic() - begun
     timed("Debian", images.base, engine)
-    timed("PostgreSQL, Redis, Kafka", images.stand_ins, engine)
+    timed("PostgreSQL, Redis, Kafka, Prometheus", images.stand_ins, engine)
     timed("what services are built in", engine.docker, "build", "--network", "host", "-t", "ecom-runtime", "-f",
           os.path.join(ROOT, "runtime", "Dockerfile"), ROOT)
     services = yaml_load(compose(engine, "config"))["services"]
@@ -226,15 +254,38 @@ def isolated(system):
     lib.wait(lambda: system.reaches("payment-svc", OUTSIDE, 80), 20, "payment-svc reaches the outside, where its provider is")
     asked = [("order-svc", host, port, True) for host, port in friends] + [("payment-svc", "stripe-sandbox", 8443, True)]
     asked += [("order-svc", host, port, False) for name, port in strangers for host in (name, addresses[name])]  # by name, and by address
-    asked += [("order-svc", OUTSIDE, 80, False), ("payment-svc", "notify-svc", 8080, False)]
+    asked += [("order-svc", OUTSIDE, 80, False), ("payment-svc", "notify-svc", 8080, False), ("api-gateway", OUTSIDE, 80, False)]
     answers = at_once([lambda q=q: system.reaches(*q[:3]) for q in asked])
     wrong = [q for q, answer in zip(asked, answers) if answer != q[3]]
     assert not wrong, f"otherwise than declared (from, to, port, is declared): {wrong}"
 
 
+def prometheus_watches(system):
+    """It is told by each process, once, and has a way to nothing else; where it asks, it does not listen."""
+    def up():
+        with urllib.request.urlopen(f"http://127.0.0.1:{PROMETHEUS_PORT}/api/v1/query?query=up", timeout=10) as reply:
+            told = json.load(reply)["data"]["result"]
+        return sorted(r["metric"]["job"] for r in told if r["value"][1] == "1") == sorted(PROGRAMS) and len(told) == len(PROGRAMS)
+    lib.wait(up, 60, "Prometheus is told by each process")
+    processes = system.processes()
+    stores = {name: port for name, port in {"redis": 6379, "kafka": 9092, "stripe-sandbox": 8443, **{f"{s}-db": 5432 for s in PROGRAMS[:-1]}}.items()
+              if name in processes}
+    assert len(stores) > 8, stores
+    asked = [("prometheus", name, 9080 if name == "api-gateway" else 8080, True) for name in PROGRAMS]
+    for watcher in ("prometheus", "studio"):
+        asked += [(watcher, host, port, False) for name, port in stores.items() for host in (name, processes[name]["address"])]
+    asked += [(name, host, port, False) for name in (*PROGRAMS, "studio") for host in ("prometheus", *processes["prometheus"]["addresses"]) for port in (9090,)]
+    asked += [("prometheus", OUTSIDE, 80, False)]
+    answers = []
+    for n in range(0, len(asked), 16):  # each is a process or two, some of which wait
+        answers += at_once([lambda q=q: system.reaches(*q[:3]) for q in asked[n:n + 16]])
+    wrong = [q for q, answer in zip(asked, answers) if answer != q[3]]
+    assert not wrong, f"otherwise than said (from, to, port, should reach): {wrong}"
+
+
 def confined(system):
     """What the kernel says of a process in a container."""
-    for name in ("order-svc", "api-gateway", "order-svc-db", "redis", "kafka", "stripe-sandbox", "studio"):
+    for name in ("order-svc", "api-gateway", "order-svc-db", "redis", "kafka", "stripe-sandbox", "studio", "prometheus"):
         status = open(f"/proc/{system.processes()[name]['pid']}/status").read()
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         assert "0" not in fields["Uid"].split(), f"{name} is root"
@@ -288,8 +339,9 @@ def strict_stories(system):
 
 
 def on_compose(engine, secrets, folder):
-    engine.env |= {"EC_SECRETS": secrets, "API_GATEWAY_PORT": "18080", "STUDIO_PORT": str(STUDIO_PORT)}
-    services = [name for name in compose(engine, "config", "--services").split() if name not in WATCHERS]
+    engine.env |= {"EC_SECRETS": secrets, "API_GATEWAY_PORT": "18080", "STUDIO_PORT": str(STUDIO_PORT),
+                   "PROMETHEUS_PORT": str(PROMETHEUS_PORT)}
+    services = [name for name in compose(engine, "config", "--services").split() if name not in ABSENT]
     system = Containers(engine, "compose", secrets, folder, 18080)
     try:
         if not attempt("docker-compose brings it up", compose, engine, "up", "-d", "--no-build", *services):
@@ -304,9 +356,13 @@ def on_compose(engine, secrets, folder):
             strict_stories(system)
         attempt("studio shows the page and the traffic, and holds nothing", studio_watches, system)
         attempt("only what is declared can be reached", isolated, system)
+        attempt("Prometheus is told by all, and has no way to what it does not watch", prometheus_watches, system)
         attempt("no root, no capability, nothing to write", confined, system)
         attempt("no secret is told", no_secret_is_told, engine, secrets)
         attempt("up again changes nothing", up_again, engine, system, services)
+        take = rotation.by_compose(system, lambda *args: compose(engine, *args))
+        attempt("a signing key is changed as the runbook says", rotation.signing_key, system, take)
+        attempt("and a database's password", rotation.second_role, system, take)
     finally:
         attempt("docker-compose takes it down", compose, engine, "down", "-v", "-t", "20")
     attempt("nothing is left", nothing_left, engine)
@@ -369,6 +425,7 @@ def on_swarm(engine, secrets, folder):
         for story in STORIES:
             attempt(f"swarm: {story.__name__}", story, system, "quiet")
         attempt("swarm: the stories while one of each is killed", under_fire, system)
+        attempt("swarm: a signing key is changed as the runbook says, under load", key_under_load, system)
     finally:
         engine.docker("stack", "rm", PROJECT)
         lib.wait(lambda: not engine.docker("ps", "-q").split(), 90, "everything has ended")
@@ -393,6 +450,14 @@ def under_fire(system):
     print(f"measured: {len(orders)} orders and {len(declined)} declined ones while {len(killer.killed)} containers were killed", flush=True)
 
 
+def key_under_load(system):
+    with rotation.orders_meanwhile(system) as orders:
+        rotation.signing_key(system, rotation.by_swarm(system))
+    assert len(orders) > 2, orders
+    one_effect_each(system, orders, stories.declined(system, "new-key"))
+    print(f"measured: {len(orders)} orders while a signing key was changed", flush=True)
+
+
 # ---------------------------------------------------------------- all
 
 
@@ -400,6 +465,8 @@ def everything(engine, temp):
     secrets = os.path.join(temp, "secrets")
     os.mkdir(secrets)
     run(ECOMC, "secrets", "--sandbox", "-o", secrets, "topology.ecom", cwd=ROOT)
+    other = os.path.join(temp, "swarm-secrets")
+    run("cp", "-a", secrets, other)  # each part changes its own
     engine.env["EC_SECRETS"] = secrets
     attempt("docker-compose understands the files", configured, engine, ("docker-compose",))
     v2 = compose_v2()
@@ -418,7 +485,7 @@ def everything(engine, temp):
     if not ONLY or "compose" in ONLY:
         on_compose(engine, secrets, os.path.join(temp, "compose"))
     if lib.LONG or "swarm" in ONLY:
-        on_swarm(engine, secrets, os.path.join(temp, "swarm"))
+        on_swarm(engine, other, os.path.join(temp, "swarm"))
 
 
 def main():

@@ -52,8 +52,8 @@ class Containers(lib.System):
                 n += 1
                 name = f"{service}-{n}"
             port = {"Env": dict(e.partition("=")[::2] for e in c["Config"]["Env"])}["Env"]
-            address = next((net["IPAddress"] for net in c["NetworkSettings"]["Networks"].values() if net["IPAddress"]), "")
-            out[name] = {"pid": c["State"]["Pid"], "id": c["Id"], "address": address, "port": int(port.get("PORT", 0)),
+            addresses = [net["IPAddress"] for net in c["NetworkSettings"]["Networks"].values() if net["IPAddress"]]
+            out[name] = {"pid": c["State"]["Pid"], "id": c["Id"], "address": (addresses or [""])[0], "addresses": addresses, "port": int(port.get("PORT", 0)),
                          "probe_port": int(port.get("ADMIN_PORT") or port.get("PORT") or 0),
                          "state": c["State"].get("Health", {}).get("Status", "running")}
         return out

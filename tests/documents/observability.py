@@ -36,6 +36,33 @@ def expressions(folder):
                 yield f"{name}: {panel['title']} {target['refId']}", target["expr"]
 
 
+def unseen(generated):
+    """What services.json lacks or has too much: a row a process, a panel an edge of each process that is one of ours. By the model that studio has."""
+    with open(os.path.join(generated, "studio", "topology.json"), encoding="utf-8") as file:
+        model = json.load(file)
+    with open(os.path.join(generated, "observability", "dashboards", "services.json"), encoding="utf-8") as file:
+        rows = {row["title"]: [panel["title"] for panel in row["panels"] if " -> " in panel["title"]] for row in json.load(file)["panels"] if row["type"] == "row"}
+    kinds = {node["id"]: node["kind"] for node in model["nodes"]}
+    processes = {name for name, kind in kinds.items() if kind in ("service", "gateway")}
+    if set(rows) != processes:
+        yield f"rows {sorted(rows)}, processes {sorted(processes)}"
+    for name in sorted(processes & set(rows)):
+        mine = {f"{e['from']} -> {e['to']}" for e in model["edges"] if e["from"] == name and kinds[e["to"]] != "database"}
+        mine |= {f"{e['from']} -> {e['to']}" for e in model["edges"] if e["to"] == name and kinds[e["from"]] == "bus"}
+        if sorted(rows[name]) != sorted(mine):
+            yield f"{name} has panels {sorted(rows[name])}, and edges {sorted(mine)}"
+
+
+def untested(folder):
+    """Rules that alerts_test.yml does not show to fire, or not to rest."""
+    with open(os.path.join(folder, "alerts.yml"), encoding="utf-8") as file:
+        names = set(re.findall(r"- alert: (\w+)", file.read()))
+    with open(os.path.join(folder, "alerts_test.yml"), encoding="utf-8") as file:
+        text = file.read()
+    fires, rests = (set(re.findall(rf"alertname: (\w+)\n +exp_alerts:{how}\n", text)) for how in ("", r" \[\]"))
+    return sorted(names - fires) + sorted(names - rests) + sorted((fires | rests) - names)
+
+
 def overlaps(board):
     """Panels that lie on each other, of the top and of each row that is closed."""
     for level in [board["panels"], *(panel["panels"] for panel in board["panels"] if panel.get("panels"))]:
@@ -68,6 +95,10 @@ def suite(check, folders):
         if not why and (i == 0 or os.environ.get("EC_LONG") == "1"):
             why = promtool(folder, "test", "rules", "alerts_test.yml")
         check(f"Prometheus takes the rules of {of}", not why, why)
+        unshown = untested(folder)
+        check(f"each rule of {of} is shown to fire and to rest", not unshown, str(unshown))
+        missing = list(unseen(generated))
+        check(f"dashboards have a row a process and a panel an edge of {of}", not missing, str(missing))
         unknown = names_of(folder)
         check(f"processes have what is watched of {of}", not unknown, str(unknown))
         for name in sorted(os.listdir(os.path.join(folder, "dashboards"))):
@@ -80,6 +111,17 @@ def suite(check, folders):
         rules = file.read()
     spoiled = os.path.join(first, "spoiled")
     os.makedirs(spoiled)
+    path = os.path.join(first, "dashboards", "services.json")
+    with open(path, encoding="utf-8") as file:
+        whole = file.read()
+    board = json.loads(whole)
+    lost = next(panel for row in board["panels"] for panel in row.get("panels", []) if " -> " in panel["title"])
+    lost["title"] = lost["title"].replace(" -> ", " to ")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(board, file)
+    check("an edge without a panel is told", len(list(unseen(folders[0][1]))) == 1)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(whole)
     for name, old, new in (("never", "ec_saga_stuck) > 0", "ec_saga_stuck) > 9"),
                            ("too early", "ec_outbox_lag_seconds) > 30", "ec_outbox_lag_seconds) > 3")):
         assert rules.count(old) == 1, old

@@ -73,6 +73,9 @@ def main():
         first = os.path.join(temp, "0", "generated")
         openapi, asyncapi = (open(os.path.join(first, name), encoding="utf-8").read() for name in ("openapi.yaml", "asyncapi.yaml"))
         broken = {"openapi-example.yaml": spoiled(openapi, "qty: 1\n", "qty: one\n"),
+                  "openapi-property.yaml": spoiled(openapi, "          examples: [1]\n", "          examples: [one]\n"),
+                  "openapi-parameter.yaml": spoiled(openapi, '      example: "018f3a5e-0000-7000-8000-000000000001"\n  headers:', '      example: "two words"\n  headers:'),
+                  "openapi-header.yaml": spoiled(openapi, 'example: "Bearer error', 'example: 401 # "Bearer error'),
                   "openapi-shape.yaml": spoiled(openapi, "in: path", "in: way"),
                   "openapi-ref.yaml": spoiled(openapi, "#/components/responses/BadRequest", "#/components/responses/Nothing"),
                   "openapi-yaml.yaml": spoiled(openapi, "title: E-Commerce Microservices", "title: yes"),

@@ -15,7 +15,7 @@ CHANGES = {
     "field": ([("weight: int }", "weight: int  note: text }")], 11, 0),
     "step": ([(NOTE, NOTE + "    fail NoThing when thing.weight < 0\n")], 4, 0),
     "edge": ([("edge browser", "edge count-svc -> thing-svc { http }\nedge browser")], 75, 10),
-    "service": ([("gateway door", NEW + "gateway door")], 417, 2),
+    "service": ([("gateway door", NEW + "gateway door")], 419, 2),
     "timeout": ([("timeout 1s", "timeout 1500ms")], 2, 2),
     "order": ("swap", 1, 1),
 }

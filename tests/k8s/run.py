@@ -9,6 +9,7 @@ import copy
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,41 @@ class Built:
                     yield f"{name} has something else than {path}"
             if name.startswith("dashboard") and found[name]["metadata"].get("labels") != {"grafana_dashboard": "1"}:
                 yield f"{name}: Grafana does not find it"
+
+    def secrets(self, ecomc):
+        """`kubectl create secret generic secrets --from-file=.ecom/deploy`, as README and runbook have it, with what `ecomc secrets` makes: each file
+        is a key that a Secret may have, all fit into one, and pods of either overlay ask for no other."""
+        folder = os.path.dirname(self.generated)
+        done = subprocess.run([ecomc, "secrets", "--sandbox"], cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            return [done.stderr.strip()]
+        files = {name: os.path.getsize(os.path.join(folder, ".ecom", "deploy", name)) for name in os.listdir(os.path.join(folder, ".ecom", "deploy"))}
+        return self.fits(files)
+
+    def fits(self, files):
+        wrong = [f"{name} can't be a key" for name in files if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name)]
+        if sum(files.values()) >= 1 << 20:
+            wrong.append("they are larger than a Secret may be")
+        for overlay, rendered in self.overlays.items():
+            for o in rendered:
+                for volume in o.get("spec", {}).get("template", {}).get("spec", {}).get("volumes", []):
+                    for source in volume.get("projected", {}).get("sources", [volume]):
+                        secret = source.get("secret", {})
+                        if secret.get("name", secret.get("secretName")) == "secrets":
+                            wrong += [f"{overlay}: {o['metadata']['name']} asks for {item['key']}" for item in secret["items"] if item["key"] not in files]
+        return wrong
+
+    def runbook(self):
+        """The commands of the runbook name what is there."""
+        with open(os.path.join(tools.ROOT, "docs", "operating.md"), encoding="utf-8") as file:
+            text = file.read()
+        deployments = {o["metadata"]["name"] for o in self.overlays["prod"] if o["kind"] == "Deployment"}
+        named = re.findall(r"kubectl rollout restart deployment ([\w-]+)", text)
+        made = re.findall(r"kubectl create secret generic (\S+) --from-file=(\S+)", text)
+        if not named or set(named) - deployments:
+            yield f"deployments {named}"
+        if set(made) != {("secrets", ".ecom/deploy")}:
+            yield f"secrets {made}"
 
     def cache(self, objects):
         """The cache runs as it does in containers: an entrypoint of the image has no say."""
@@ -245,6 +281,11 @@ def main():
             watched = schemas.documents(tools.render(os.path.join(built.generated, "observability")))
             check(f"{name}: alerts and dashboards as ConfigMaps", [*(f"{o['metadata']['name']}: {line}" for o in watched for line in known.mistakes(o)), *built.watches(watched)])
             if number == 0:
+                check(f"{name}: what `ecomc secrets` makes is the Secret that pods ask for", built.secrets(ecomc))
+                few = built.fits({"order-svc.key": 1 << 20, "a b": 1})
+                check("files that are missing, are no keys or too many are told", [] if {"a b can't be a key", "they are larger than a Secret may be"} < set(few) and
+                      "prod: inventory-svc asks for inventory-svc.callers" in few else few)
+                check("the runbook's commands name what is there", built.runbook())
                 spoil_schemas(known, built)
                 spoil_meaning(built)
     print(f"{results.count(True)} passed, {results.count(False)} failed, 0 skipped")
