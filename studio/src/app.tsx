@@ -19,7 +19,7 @@ import { formatRoute, parseRoute, type Route } from "./route";
 import { beatOfNumber } from "./schedule";
 import { Sidebar } from "./sidebar";
 import { Steps } from "./steps";
-import { Switches, SwitchedOn } from "./switches";
+import { SwitchedOn, Switches, SwitchesButton } from "./switches";
 import { asText } from "./text";
 import { useTheme } from "./theme";
 
@@ -44,6 +44,7 @@ export function App() {
   const [editing, setEditing] = useState<{ line?: number }>();
   const [drawer, setDrawer] = useState(false);
   const [help, setHelp] = useState(false);
+  const [failures, setFailures] = useState(false);
   const [keys, setKeys] = useState(true);
   const [said, setSaid] = useState("");
   const [watching, setWatching] = useState(false);
@@ -192,6 +193,7 @@ export function App() {
   useEffect(() => {
     if (!route.scenario) {
       playing.current.story = "";
+      setFailures(false);
       player.pause();
     }
     setSelection((old) => (old?.kind === "step" ? undefined : old));
@@ -307,6 +309,7 @@ export function App() {
       if (document.querySelector("dialog[open]")) return; // its own key; `help` is told of its end a moment later
       if (event.key === "Escape") {
         if (drawer) setDrawer(false);
+        else if (failures) setFailures(false);
         else if (selection) unselect();
         else if (route.scenario) stop();
         else return;
@@ -439,6 +442,9 @@ export function App() {
           ) : (
             !problem && <Nothing data={data} onLine={(line) => setEditing({ line })} />
           )}
+          {failures && model && switches.length > 0 && (
+            <Switches switches={switches} nodes={topology!.nodes} on={route.switches} live={isLive} onFlip={flip} onClose={() => setFailures(false)} />
+          )}
           {topology && (model || selection) && data && (
             <aside class={selection ? "side with-details" : "side"} aria-label={model ? "Steps and details" : "Details"}>
               {run && <Verdict run={run} onClose={() => setRun(undefined)} />}
@@ -485,7 +491,7 @@ export function App() {
                 <span>Run for real</span>
               </button>
             )}
-            {switches.length > 0 && <Switches switches={switches} nodes={topology!.nodes} on={route.switches} live={isLive} onFlip={flip} />}
+            {switches.length > 0 && <SwitchesButton on={route.switches.length} open={failures} onOpen={setFailures} />}
             <Menu
               label="Export"
               icon="more"
