@@ -425,23 +425,36 @@ export function App() {
               }}
             />
           )}
-          {layout && topology ? (
-            <div class="views">
-              {model && route.sequence ? (
-                <>
-                  <SequenceView topology={topology} model={model} player={player} onStep={seekTo} marks={marks?.derived} />
-                  {recorded && <SequenceView topology={topology} model={recorded} player={player} onStep={() => undefined} marks={marks?.recorded} />}
-                </>
-              ) : (
-                <>
-                  {canvas(model, recorded ? "Derived" : undefined)}
-                  {recorded && canvas(recorded, "Recorded")}
-                </>
+          <div class="views">
+            {!layout || !topology ? (
+              !problem && <Nothing data={data} onLine={(line) => setEditing({ line })} />
+            ) : model && route.sequence ? (
+              <>
+                <SequenceView topology={topology} model={model} player={player} onStep={seekTo} marks={marks?.derived} />
+                {recorded && <SequenceView topology={topology} model={recorded} player={player} onStep={() => undefined} marks={marks?.recorded} />}
+              </>
+            ) : (
+              <>
+                {canvas(model, recorded ? "Derived" : undefined)}
+                {recorded && canvas(recorded, "Recorded")}
+              </>
+            )}
+            <div class="toasts">
+              {progress !== undefined && (
+                <div class="toast" role="status">
+                  <label>
+                    GIF <progress value={progress} max={1} />
+                  </label>
+                  <button type="button" class="link" onClick={() => (cancel.current = true)}>
+                    Cancel
+                  </button>
+                </div>
               )}
+              <div class={said ? "toast shown" : "toast empty"} role="status">
+                {said}
+              </div>
             </div>
-          ) : (
-            !problem && <Nothing data={data} onLine={(line) => setEditing({ line })} />
-          )}
+          </div>
           {failures && model && switches.length > 0 && (
             <Switches switches={switches} nodes={topology!.nodes} on={route.switches} live={isLive} onFlip={flip} onClose={() => setFailures(false)} />
           )}
@@ -506,19 +519,6 @@ export function App() {
         )}
       </main>
       {help && <Help keys={keys} onKeys={setKeys} onClose={() => setHelp(false)} />}
-      {progress !== undefined && (
-        <div class="toast" role="status">
-          <label>
-            GIF <progress value={progress} max={1} />
-          </label>
-          <button type="button" class="link" onClick={() => (cancel.current = true)}>
-            Cancel
-          </button>
-        </div>
-      )}
-      <div class={said ? "toast shown" : "toast empty"} role="status">
-        {said}
-      </div>
     </div>
   );
 }

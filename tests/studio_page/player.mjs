@@ -1,6 +1,6 @@
 // The diagram and the player: played to the end, sought, stepped, by keys alone, by address, with reduced motion.
 import assert from "node:assert/strict";
-import { all, BEAT, NARROW, open, pass, position, said, step, stepOf, until, WIDE } from "./harness.mjs";
+import { all, asIfLive, BEAT, NARROW, open, pass, position, said, settled, step, stepOf, until, WIDE } from "./harness.mjs";
 
 export async function player(base, shop) {
   const { topology, scenarios } = shop;
@@ -364,6 +364,30 @@ export async function player(base, shop) {
       const [one, box] = [".message:not([display=none]) .body", ".canvas-view"].map((selector) => document.querySelector(selector)?.getBoundingClientRect());
       return one && one.left > box.left && one.right < box.right && one.top > box.top && one.bottom < box.bottom;
     }));
+  });
+
+  await step("a recording beside the derived one: what the page tells covers no label, name of a lane or control", open(base, `#/${topology.name}/payment-failure`), async (page) => {
+    await asIfLive(page, topology.name, scenarios.find(({ name }) => name === "payment-failure"));
+    await page.reload();
+    for (const viewport of [WIDE, { width: 1024, height: 768 }, NARROW]) {
+      for (const view of ["diagram", "sequence"]) {
+        await page.setViewportSize(viewport);
+        await page.getByRole("button", { name: "Run for real" }).click();
+        await page.locator(".verdict").waitFor();
+        await page.locator(".toast.shown", { hasText: /recorded trace/ }).waitFor();
+        if (view === "sequence") await page.locator(".sequence").nth(1).waitFor();
+        else assert.deepEqual(await page.locator(".canvas-label").allInnerTexts(), ["Derived", "Recorded"]);
+        await settled(page);
+        const covered = await page.evaluate(() => {
+          const toast = document.querySelector(".toast.shown").getBoundingClientRect();
+          const over = (b) => b.width > 0 && Math.min(b.right, toast.right) > Math.max(b.left, toast.left) && Math.min(b.bottom, toast.bottom) > Math.max(b.top, toast.top);
+          const all = [...document.querySelectorAll(".canvas-label, .canvas-bar, .lanes, .steps, .verdict, .dock, .top")];
+          return all.filter((one) => over(one.getBoundingClientRect())).map((one) => one.getAttribute("class") + one.textContent.slice(0, 20));
+        });
+        assert.deepEqual(covered, [], `${viewport.width} ${view}`);
+        await page.keyboard.press("s");
+      }
+    }
   });
 
   await step("screen readers: a list of steps, a polite region, names for all", open(base, `#/${topology.name}/payment-failure?step=3`), async (page) => {
