@@ -7,13 +7,14 @@ import type { Checked, Example, ExampleEntry, LiveRun, Scenario } from "./data";
 import { Details, type Selection } from "./details";
 import { Dock, playerKey } from "./dock";
 import * as early from "./first";
-import { beatAt, buildModel, restOf } from "./frame";
+import { buildModel, restOf } from "./frame";
 import { NARROW, useMedia } from "./hooks";
 import { Icon } from "./icons";
 import { layout as arrange } from "./layout";
 import { fetchSoon, lazy } from "./lazy";
 import { marksOf, useLive, useTraffic, Verdict } from "./live";
 import { Menu } from "./menu";
+import type { Sides } from "./pairs";
 import { pressing, timeOfStep, typing, useModel, useOnePlayer } from "./player-view";
 import { formatRoute, parseRoute, type Route } from "./route";
 import { beatOfNumber } from "./schedule";
@@ -48,7 +49,7 @@ export function App() {
   const [keys, setKeys] = useState(true);
   const [said, setSaid] = useState("");
   const [watching, setWatching] = useState(false);
-  const [run, setRun] = useState<LiveRun>();
+  const [run, setRun] = useState<LiveRun & { sides: Sides }>();
   const [derived, setDerived] = useState<{ key: string; scenario: Scenario }>();
   const [refused, setRefused] = useState("");
   const [progress, setProgress] = useState<number>();
@@ -172,8 +173,12 @@ export function App() {
   if (settled || shown.current.of !== of || !route.scenario) shown.current = { of, scenario: settled };
   const scenario = shown.current.scenario;
   const model = useModel(topology, scenario);
-  const recorded = useMemo(() => (topology && run ? buildModel(topology, run.recorded) : undefined), [topology, run]);
-  const lead = model && recorded && recorded.length > model.length ? recorded : model;
+  const beside = useMemo(() => {
+    if (!topology || !run) return undefined;
+    const { both, derived, recorded } = run.sides;
+    return { lead: buildModel(topology, run.derived, both), derived: buildModel(topology, run.derived, derived), recorded: buildModel(topology, run.recorded, recorded) };
+  }, [topology, run]);
+  const lead = beside?.lead ?? model;
   const marks = useMemo(() => (run ? marksOf(run) : undefined), [run]);
 
   const playing = useRef({ story: "", auto: false });
@@ -181,7 +186,8 @@ export function App() {
     if (!lead) return player.pause();
     const story = `${route.example}/${route.scenario}`;
     const same = playing.current.story === story;
-    const t = same ? Math.min(player.t, lead.length) : timeOfStep(lead, route.step);
+    const aside = lead.plan.recorded || player.model.plan.recorded; // another time: a step keeps its number in it
+    const t = !same ? timeOfStep(lead, route.step) : !aside || player.t === 0 ? Math.min(player.t, lead.length) : player.ended ? lead.length : timeOfStep(lead, player.number);
     playing.current.story = story;
     player.load(lead, t);
     if (playing.current.auto) {
@@ -203,7 +209,7 @@ export function App() {
     if (!model || !route.scenario) return;
     const write = () => {
       if (player.playing || player.model !== lead) return;
-      const number = player.t > 0 && !player.ended ? player.model.plan.steps[player.steps[0]!]?.number : undefined;
+      const number = player.t > 0 && !player.ended ? player.number : undefined;
       const here = parseRoute(location.hash);
       if (here.scenario !== route.scenario || here.example !== route.example) return;
       history.replaceState(null, "", formatRoute({ ...here, step: number }));
@@ -213,8 +219,8 @@ export function App() {
   useEffect(() => {
     const asked = route.step;
     if (!model || player.model !== lead || !asked || playing.current.story !== `${route.example}/${route.scenario}`) return;
-    const beat = beatOfNumber(model.plan, asked);
-    if (beatAt(model, player.t) === beat) return;
+    const beat = beatOfNumber(player.model.plan, asked);
+    if (player.beat === beat) return;
     player.pause();
     player.seek(restOf(beat));
   }, [route]);
@@ -263,7 +269,7 @@ export function App() {
   const take = async (what: "svg" | "gif" | "html") => {
     if (!topology || !layout || !model) return;
     const exports = await import("./exports");
-    const taken = { topology, layout, model };
+    const taken = { topology, layout, model: what === "svg" ? (beside?.derived ?? model) : model };
     const { t } = player;
     if (what === "svg") {
       const sheets = route.sequence ? [...document.querySelectorAll<SVGSVGElement>(".sequence svg.lanes, .sequence svg.rows")] : [];
@@ -290,10 +296,10 @@ export function App() {
   const runForReal = async () => {
     say("Running it on the live system …");
     try {
-      const reply = await api.liveRun(route.scenario!, route.switches);
+      const [{ pair }, reply] = await Promise.all([import("./pairs"), api.liveRun(route.scenario!, route.switches)]);
       const here = parseRoute(location.hash); // another may have been chosen meanwhile
       if (here.example !== route.example || here.scenario !== route.scenario || `${here.switches}` !== `${route.switches}`) return;
-      setRun(reply);
+      setRun({ ...reply, sides: pair(reply) });
       player.seek(0);
       say(reply.verdict === "same" ? "The recorded trace is as derived." : "The recorded trace differs from the derived one.");
     } catch (error) {
@@ -336,9 +342,9 @@ export function App() {
   // ---------------------------------------------------------------- the page
 
   const seekTo = (number: number) => {
-    if (!model) return;
+    if (!model || !number) return;
     player.pause();
-    player.seek(restOf(beatOfNumber(model.plan, number)));
+    player.seek(restOf(beatOfNumber(player.model.plan, number)));
     select({ kind: "step", entry: model.plan.steps[number - 1]! }, false);
   };
   const canvas = (shown: typeof model, label?: string) => (
@@ -430,13 +436,13 @@ export function App() {
               !problem && <Nothing data={data} onLine={(line) => setEditing({ line })} />
             ) : model && route.sequence ? (
               <>
-                <SequenceView topology={topology} model={model} player={player} onStep={seekTo} marks={marks?.derived} />
-                {recorded && <SequenceView topology={topology} model={recorded} player={player} onStep={() => undefined} marks={marks?.recorded} />}
+                <SequenceView topology={topology} model={beside?.derived ?? model} player={player} onStep={seekTo} marks={marks?.derived} />
+                {beside && <SequenceView topology={topology} model={beside.recorded} player={player} onStep={seekTo} marks={marks?.recorded} />}
               </>
             ) : (
               <>
-                {canvas(model, recorded ? "Derived" : undefined)}
-                {recorded && canvas(recorded, "Recorded")}
+                {canvas(beside?.derived ?? model, beside ? "Derived" : undefined)}
+                {beside && canvas(beside.recorded, "Recorded")}
               </>
             )}
             <div class="toasts">
@@ -462,7 +468,7 @@ export function App() {
             <aside class={selection ? "side with-details" : "side"} aria-label={model ? "Steps and details" : "Details"}>
               {run && <Verdict run={run} onClose={() => setRun(undefined)} />}
               {model && !(narrow && selection) && (
-                <Steps model={model} player={player} marks={marks?.derived} times={marks?.times} beside={run !== undefined} onOpen={(number) => select({ kind: "step", entry: model.plan.steps[number - 1]! }, false)} />
+                <Steps model={lead!} player={player} marks={marks} onOpen={(entry) => select({ kind: "step", entry }, false)} />
               )}
               {selection && (
                 <Details

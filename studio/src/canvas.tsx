@@ -185,7 +185,7 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
     const look = (animate: boolean) => {
       if (!holder.current) return; // it has gone, and is told so in a moment
       if (player.t === 0 || player.ended) return fit(animate);
-      const ends = player.steps.map((index) => layout.edges.find(({ name }) => name === model.plan.steps[index]!.step.edge)).filter((e) => e !== undefined);
+      const ends = (model.plan.beats[player.beat] ?? []).map((index) => layout.edges.find(({ name }) => name === model.plan.steps[index]!.step.edge)).filter((e) => e !== undefined);
       if (ends.length === 0) return;
       const points = ends.flatMap(({ way }) => [pointAt(way, 0), pointAt(way, 0.5), pointAt(way, 1)]);
       const boxes = layout.nodes.filter(({ node }) => ends.some(({ edge }) => edge.from === node.id || edge.to === node.id)); // whole, with their names

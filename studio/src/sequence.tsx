@@ -95,7 +95,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
     let moving: number[] = [];
     return player.onFrame((t) => {
       const now = frame(model, t, player.still);
-      const position = t <= 0 ? -1 : now.messages.length === 0 ? model.plan.beats.length : now.beat;
+      const position = t <= 0 ? -1 : t >= model.length ? model.plan.beats.length : now.beat;
       if (position !== shown) {
         shown = position;
         rows.forEach((row, i) => {
@@ -104,7 +104,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
           group.classList.remove("now", "past", "next");
           group.classList.add(looks);
         });
-        const current = position < 0 ? 0 : now.messages.length === 0 ? rows.length - 1 : rows.findIndex((row) => row.beat === position);
+        const current = position < 0 ? 0 : t >= model.length ? rows.length - 1 : rows.findIndex((row) => row.beat === position);
         const view = scroller.current;
         if (current >= 0 && view) {
           const top = rowY(current) + HEAD;
@@ -156,7 +156,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
             beat.length > 1 ? <path key={i} class="together" d={`M40 ${rowY(beat[0]!) - 12}h-5V${rowY(beat[beat.length - 1]!) + 12}h5`} /> : null,
           )}
           {rows.map((row, i) => (
-            <Row key={row.number} row={row} y={rowY(i)} width={width} lane={lane} mark={marks?.get(row.step.id)} onStep={onStep} />
+            <Row key={i} row={row} y={rowY(i)} width={width} lane={lane} mark={marks?.get(row.step.id)} onStep={onStep} />
           ))}
         </svg>
       </div>
@@ -198,10 +198,10 @@ function Row({ row, y, width, lane, mark, onStep }: RowProps) {
   const end = step.status === "open" ? a + (b - a) * 0.24 : b;
   return (
     <g class={`row t-${tone} ${step.kind} next${mark ? ` m-${mark}` : ""}`} data-step={row.number} onClick={() => onStep(row.number)}>
-      <title>{`${row.number}. ${step.say}`}</title>
+      <title>{`${row.number || "+"}. ${step.say}`}</title>
       <rect class="band" x="0" y={y - ROW / 2} width={width} height={ROW} />
       <text class="number" x="30" y={y + 4}>
-        {row.number}
+        {row.number || "+"}
       </text>
       {row.own ? (
         <g>

@@ -390,6 +390,49 @@ export async function player(base, shop) {
     }
   });
 
+  await step("a recording that has a hop once more: what follows lines up, and the counter says what it counts", open(base, `#/${topology.name}/payment-failure`), async (page) => {
+    const derived = scenarios.find(({ name }) => name === "payment-failure");
+    const at = derived.steps.findIndex(({ phase, kind }) => phase === "undo" && kind === "call");
+    await asIfLive(page, topology.name, derived, (recorded) => {
+      const again = { ...recorded.steps[at], id: "again", status: "timeout" };
+      recorded.steps.splice(at, 0, again, { ...again, id: "and again" });
+      return { recorded };
+    });
+    await page.goto(`${base}/#/${topology.name}/payment-failure?step=7`);
+    await page.reload();
+    const n = derived.steps.length;
+    await page.getByRole("button", { name: "Run for real" }).click();
+    await page.locator(".verdict").waitFor();
+    await until("what is counted", async () => (await position(page)) === `${n} derived, ${n + 2} recorded steps`);
+    assert.deepEqual(await page.locator(".step.apart .note.apart").allInnerTexts(), Array(2).fill("recorded once more"));
+    assert.equal(await page.locator(".step").count(), n + 2);
+    const signs = () => page.$$eval(".canvas", (both) => both.map((one) => [...one.querySelectorAll(".message:not([display=none]) .chip text")].map((text) => text.textContent.split(" ")[0]).join()));
+    const seen = { same: 0, alone: 0 };
+    await page.keyboard.press("ArrowRight");
+    await page.emulateMedia({ reducedMotion: "reduce" }); // a step is there at once
+    for (let left = n + 2; left > 0; left--) {
+      await settled(page);
+      const counter = await position(page);
+      if (/played$/.test(counter)) break;
+      const [ours, theirs] = await signs();
+      if (/^Recorded only, behind step \d+ of \d+ derived$/.test(counter)) {
+        assert.deepEqual([ours, theirs], ["", "+"], counter);
+        seen.alone++;
+      } else {
+        assert.match(counter, new RegExp(`^Steps? [\\d–]+ of ${n} derived$`));
+        assert.equal(ours, theirs, counter);
+        seen.same++;
+      }
+      await page.keyboard.press("ArrowRight");
+    }
+    assert.ok(seen.same > n / 2 && seen.alone === 2, JSON.stringify(seen));
+    await page.keyboard.press("9");
+    await settled(page);
+    const number = (await position(page)).match(/\d+/)[0];
+    await page.getByRole("button", { name: "Leave the recording" }).click();
+    await until("the same step", async () => (await position(page)).startsWith(`Step ${number} of ${n}`) || (await position(page)).startsWith(`Steps ${number}–`));
+  });
+
   await step("screen readers: a list of steps, a polite region, names for all", open(base, `#/${topology.name}/payment-failure?step=3`), async (page) => {
     const list = page.getByRole("list", { name: "Steps" });
     assert.equal(await list.getByRole("listitem").count(), count("payment-failure"));
