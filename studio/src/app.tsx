@@ -12,9 +12,9 @@ import { NARROW, useMedia } from "./hooks";
 import { Icon } from "./icons";
 import { layout as arrange } from "./layout";
 import { fetchSoon, lazy } from "./lazy";
-import { marksOf, useLive, useTraffic, Verdict } from "./live";
+import { useLive, useTraffic } from "./live";
 import { Menu } from "./menu";
-import type { Sides } from "./pairs";
+import type { Marks, Sides } from "./pairs";
 import { pressing, timeOfStep, typing, useModel, useOnePlayer } from "./player-view";
 import { formatRoute, parseRoute, type Route } from "./route";
 import { beatOfNumber } from "./schedule";
@@ -26,6 +26,7 @@ import { useTheme } from "./theme";
 
 const EditorPane = lazy(() => import("./editor").then(({ Editor }) => Editor), false); // it is large
 const SequenceView = lazy(() => import("./sequence").then(({ SequenceView }) => SequenceView), true);
+const Verdict = lazy(() => import("./verdict").then(({ Verdict }) => Verdict), false);
 const Help = lazy(() => import("./help").then(({ Help }) => Help), true);
 
 const selectionId = (selection: Selection | undefined) =>
@@ -34,6 +35,7 @@ const selectionId = (selection: Selection | undefined) =>
 export function App() {
   const [theme, setTheme] = useTheme();
   const narrow = useMedia(NARROW);
+  const cramped = useMedia("(max-width: 1180px)");
   const roomy = useMedia("(min-width: 1700px)");
   const player = useOnePlayer();
   const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));
@@ -49,7 +51,7 @@ export function App() {
   const [keys, setKeys] = useState(true);
   const [said, setSaid] = useState("");
   const [watching, setWatching] = useState(false);
-  const [run, setRun] = useState<LiveRun & { sides: Sides }>();
+  const [run, setRun] = useState<LiveRun & { sides: Sides; marks: Marks }>();
   const [derived, setDerived] = useState<{ key: string; scenario: Scenario }>();
   const [refused, setRefused] = useState("");
   const [progress, setProgress] = useState<number>();
@@ -179,7 +181,7 @@ export function App() {
     return { lead: buildModel(topology, run.derived, both), derived: buildModel(topology, run.derived, derived), recorded: buildModel(topology, run.recorded, recorded) };
   }, [topology, run]);
   const lead = beside?.lead ?? model;
-  const marks = useMemo(() => (run ? marksOf(run) : undefined), [run]);
+  const marks = run?.marks;
 
   const playing = useRef({ story: "", auto: false });
   useEffect(() => {
@@ -296,10 +298,10 @@ export function App() {
   const runForReal = async () => {
     say("Running it on the live system …");
     try {
-      const [{ pair }, reply] = await Promise.all([import("./pairs"), api.liveRun(route.scenario!, route.switches)]);
+      const [{ pair, marksOf }, reply] = await Promise.all([import("./pairs"), api.liveRun(route.scenario!, route.switches)]);
       const here = parseRoute(location.hash); // another may have been chosen meanwhile
       if (here.example !== route.example || here.scenario !== route.scenario || `${here.switches}` !== `${route.switches}`) return;
-      setRun({ ...reply, sides: pair(reply) });
+      setRun({ ...reply, sides: pair(reply), marks: marksOf(reply) });
       player.seek(0);
       say(reply.verdict === "same" ? "The recorded trace is as derived." : "The recorded trace differs from the derived one.");
     } catch (error) {
@@ -353,6 +355,7 @@ export function App() {
       layout={layout!}
       title={topology!.title}
       label={label}
+      near={failures && cramped}
       player={player}
       model={shown}
       selected={selectionId(selection)}
@@ -436,8 +439,8 @@ export function App() {
               !problem && <Nothing data={data} onLine={(line) => setEditing({ line })} />
             ) : model && route.sequence ? (
               <>
-                <SequenceView topology={topology} model={beside?.derived ?? model} player={player} onStep={seekTo} marks={marks?.derived} />
-                {beside && <SequenceView topology={topology} model={beside.recorded} player={player} onStep={seekTo} marks={marks?.recorded} />}
+                <SequenceView topology={topology} model={beside?.derived ?? model} player={player} onStep={seekTo} marks={marks?.derived} label={beside && "Derived"} />
+                {beside && <SequenceView topology={topology} model={beside.recorded} player={player} onStep={seekTo} marks={marks?.recorded} label="Recorded" />}
               </>
             ) : (
               <>

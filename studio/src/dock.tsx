@@ -100,7 +100,7 @@ function Narration({ model, player, current }: { model: Model; player: Player; c
   return (
     <div class={`narration ${phase}`} aria-live="polite" aria-atomic="true">
       {current.length === 0 ? (
-        <p class="said">
+        <p class="said whole">
           <b>{title}</b> {player.ended ? (model.plan.scenario.cut ? "goes on without an end." : "ends with ") : "will end with "}
           {!(player.ended && model.plan.scenario.cut) && <span class={`ending ${outcome(model.plan).bad ? "t-bad" : "t-good"}`}>{ending(model.plan)}</span>}
         </p>

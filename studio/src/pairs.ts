@@ -112,6 +112,7 @@ export function pair({ derived, recorded, differences }: Pick<LiveRun, "derived"
   }
   fill(Infinity);
 
+  both.forEach((entry, row) => (entry.row = row));
   const length = plain.beats.length + wait;
   const plan = (scenario: Scenario, steps: Scheduled[]): Schedule => {
     const beats: number[][] = Array.from({ length }, () => []);
@@ -131,4 +132,24 @@ function below(step: Step, children: Children, seen = new Set([step])): Step[] {
     seen.add(child);
     return [child, ...below(child, children, seen)];
   });
+}
+
+export type Marks = ReturnType<typeof marksOf>;
+
+/** Steps that differ, by id: of the derived side, of the recorded one, and the edges on which they are. */
+export function marksOf(run: LiveRun) {
+  const derived = new Map<string, string>();
+  const recorded = new Map<string, string>();
+  for (const { kind, step, recorded: other } of run.differences) {
+    if (step !== undefined) derived.set(step, kind);
+    if (other !== undefined) recorded.set(other, kind);
+  }
+  const times = new Map<string, string>();
+  for (const { id, kind, start_ms = 0, end_ms = 0 } of run.recorded.steps) {
+    if (kind !== "reply" && end_ms > start_ms) times.set(id, `${(end_ms - start_ms).toPrecision(end_ms - start_ms < 100 ? 2 : 3)} ms`);
+  }
+  const edges = new Set<string>();
+  for (const step of run.derived.steps) if (derived.has(step.id)) edges.add(step.edge);
+  for (const step of run.recorded.steps) if (recorded.has(step.id)) edges.add(step.edge);
+  return { derived, recorded, edges, times };
 }

@@ -11,6 +11,8 @@ export interface Scheduled {
   recorded?: Step;
   only?: "derived" | "recorded";
   again?: boolean;
+  /** Which of the rows of both sides is its. */
+  row?: number;
 }
 
 export interface Schedule {

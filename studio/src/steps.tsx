@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Player } from "./clock";
 import { beatAt, restOf, toneOf, type Model } from "./frame";
 import { usePlayer } from "./hooks";
-import type { marksOf } from "./live";
+import type { Marks } from "./pairs";
 import type { Scheduled } from "./schedule";
 import { apart, besides, remarks } from "./text";
 
@@ -12,7 +12,7 @@ interface Props {
   model: Model;
   player: Player;
   /** Of a recording beside it: what differs, and how long each took. */
-  marks?: ReturnType<typeof marksOf>;
+  marks?: Marks;
   onOpen?: (entry: Scheduled) => void;
 }
 

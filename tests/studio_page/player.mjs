@@ -357,6 +357,15 @@ export async function player(base, shop) {
     await page.getByRole("link", { name: "Cache Hit" }).click();
     await until("the other scenario", async () => /3 steps/.test(await page.locator(".narration, .position").allInnerTexts().then((t) => t.join(" ")).then(async (t) => `${t} ${await page.locator(".step").count()} steps`)));
     assert.ok(!(await page.locator(".sidebar").isVisible()));
+    await page.goto(`${base}/#/${topology.name}/circuit-breaker`);
+    await page.keyboard.press("End");
+    await until("how it ends is one text, not three columns", () => page.evaluate(() => {
+      const words = document.createRange();
+      const node = [...(document.querySelector(".said")?.childNodes ?? [])].find((one) => one.nodeType === 3 && /ends with/.test(one.textContent));
+      if (!node) return false;
+      words.selectNodeContents(node);
+      return document.querySelector(".said").clientHeight <= 3 * 19 && words.getBoundingClientRect().left < document.querySelector(".said b").getBoundingClientRect().right;
+    }));
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Run", exact: true }).waitFor();
     await page.goto(`${base}/#/${topology.name}/payment-failure?step=23`);
@@ -426,6 +435,22 @@ export async function player(base, shop) {
       await page.keyboard.press("ArrowRight");
     }
     assert.ok(seen.same > n / 2 && seen.alone === 2, JSON.stringify(seen));
+    await page.keyboard.press("s");
+    await page.locator(".sequence").nth(1).waitFor();
+    const rows = await page.$$eval(".sequence", (both) => both.map((one) => [...one.querySelectorAll(".row")].map((row) => [row.dataset.step, row.querySelector(".band").getAttribute("y")])));
+    assert.deepEqual(rows[1].filter(([number]) => number !== "0"), rows[0], "a hop has the same row in both sequences");
+    assert.equal(rows[1].length, n + 2);
+    await page.setViewportSize(NARROW);
+    for (const tenths of "23") {
+      await page.keyboard.press(tenths);
+      await until("the text of the step is in sight in both", () => page.$$eval(".sequence", (both) => both.every((one) => {
+        const [text, box] = [one.querySelector(".row.now .label").getBoundingClientRect(), one.getBoundingClientRect()];
+        return text.left >= box.left && text.left + 20 < box.right;
+      })));
+    }
+    await page.keyboard.press("s");
+    await page.locator(".canvas-bar .canvas-label").nth(1).waitFor();
+    await page.setViewportSize(WIDE);
     await page.keyboard.press("9");
     await settled(page);
     const number = (await position(page)).match(/\d+/)[0];
@@ -456,6 +481,13 @@ export async function player(base, shop) {
       return [...new Set(all.flatMap((e) => [getComputedStyle(e).fill, getComputedStyle(e).stroke]))].filter((c) => c !== "none" && !allowed.includes(c));
     });
     assert.deepEqual(colours, []);
+  });
+
+  await step("a page that becomes narrow opens its diagram anew, at a size that can be read", open(base, `#/${topology.name}`), async (page) => {
+    await page.setViewportSize(NARROW);
+    await until("names can be read", () => page.evaluate(() => document.querySelector("[data-node=api-gateway] text").getBoundingClientRect().height > 8.5));
+    const node = await page.locator("[data-node=api-gateway] .outline").boundingBox();
+    assert.ok(node.x > 0 && node.x + node.width < NARROW.width, "and it begins with what stands at the left");
   });
 
   await step("pan, zoom and fit", open(base, `#/${topology.name}`), async (page) => {

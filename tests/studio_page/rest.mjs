@@ -147,6 +147,7 @@ export async function switches(base, shop) {
       });
       assert.deepEqual([covered, outside], [[], false], `${viewport.width} wide`);
       assert.ok(room > 90, `${viewport.width} wide: what is left of one is ${room}`);
+      assert.equal(await page.getByRole("button", { name: "Follow what moves" }).getAttribute("aria-pressed"), String(viewport !== WIDE), "in a small drawing what moves is followed");
       const before = await position(page);
       await page.getByRole("button", { name: "Step forward" }).click();
       await until("the next step", async () => (await position(page)) !== before);
@@ -155,6 +156,9 @@ export async function switches(base, shop) {
       await page.getByRole("button", { name: "Close details" }).click();
       assert.ok(await page.locator(".switches").isVisible(), "it is still open");
     }
+    await page.getByRole("switch", { name: "Stripe API is down" }).check();
+    const off = await page.getByRole("button", { name: "Switch off: Stripe API is down" }).boundingBox();
+    assert.ok(off.height >= 43.5, `${off.height}`);
     await page.getByRole("button", { name: "Close failures" }).click();
     assert.equal(await page.locator(".switches").count(), 0);
     assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-controls")), "failures", "the focus is on what opened it");
