@@ -7,24 +7,26 @@ import type { Checked, Example, ExampleEntry, LiveRun, Scenario } from "./data";
 import { Details, type Selection } from "./details";
 import { Dock, playerKey } from "./dock";
 import * as early from "./first";
-import { beatAt, buildModel, restOf } from "./frame";
+import { buildModel, restOf } from "./frame";
 import { NARROW, useMedia } from "./hooks";
 import { Icon } from "./icons";
 import { layout as arrange } from "./layout";
 import { fetchSoon, lazy } from "./lazy";
-import { marksOf, useLive, useTraffic, Verdict } from "./live";
+import { useLive, useTraffic } from "./live";
 import { Menu } from "./menu";
+import type { Marks, Sides } from "./pairs";
 import { pressing, timeOfStep, typing, useModel, useOnePlayer } from "./player-view";
 import { formatRoute, parseRoute, type Route } from "./route";
 import { beatOfNumber } from "./schedule";
 import { Sidebar } from "./sidebar";
 import { Steps } from "./steps";
-import { Switches, SwitchedOn } from "./switches";
+import { SwitchedOn, Switches, SwitchesButton } from "./switches";
 import { asText } from "./text";
 import { useTheme } from "./theme";
 
 const EditorPane = lazy(() => import("./editor").then(({ Editor }) => Editor), false); // it is large
 const SequenceView = lazy(() => import("./sequence").then(({ SequenceView }) => SequenceView), true);
+const Verdict = lazy(() => import("./verdict").then(({ Verdict }) => Verdict), false);
 const Help = lazy(() => import("./help").then(({ Help }) => Help), true);
 
 const selectionId = (selection: Selection | undefined) =>
@@ -33,6 +35,7 @@ const selectionId = (selection: Selection | undefined) =>
 export function App() {
   const [theme, setTheme] = useTheme();
   const narrow = useMedia(NARROW);
+  const cramped = useMedia("(max-width: 1180px)");
   const roomy = useMedia("(min-width: 1700px)");
   const player = useOnePlayer();
   const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));
@@ -44,10 +47,11 @@ export function App() {
   const [editing, setEditing] = useState<{ line?: number }>();
   const [drawer, setDrawer] = useState(false);
   const [help, setHelp] = useState(false);
+  const [failures, setFailures] = useState(false);
   const [keys, setKeys] = useState(true);
   const [said, setSaid] = useState("");
   const [watching, setWatching] = useState(false);
-  const [run, setRun] = useState<LiveRun>();
+  const [run, setRun] = useState<LiveRun & { sides: Sides; marks: Marks }>();
   const [derived, setDerived] = useState<{ key: string; scenario: Scenario }>();
   const [refused, setRefused] = useState("");
   const [progress, setProgress] = useState<number>();
@@ -171,16 +175,21 @@ export function App() {
   if (settled || shown.current.of !== of || !route.scenario) shown.current = { of, scenario: settled };
   const scenario = shown.current.scenario;
   const model = useModel(topology, scenario);
-  const recorded = useMemo(() => (topology && run ? buildModel(topology, run.recorded) : undefined), [topology, run]);
-  const lead = model && recorded && recorded.length > model.length ? recorded : model;
-  const marks = useMemo(() => (run ? marksOf(run) : undefined), [run]);
+  const beside = useMemo(() => {
+    if (!topology || !run) return undefined;
+    const { both, derived, recorded } = run.sides;
+    return { lead: buildModel(topology, run.derived, both), derived: buildModel(topology, run.derived, derived), recorded: buildModel(topology, run.recorded, recorded) };
+  }, [topology, run]);
+  const lead = beside?.lead ?? model;
+  const marks = run?.marks;
 
   const playing = useRef({ story: "", auto: false });
   useEffect(() => {
     if (!lead) return player.pause();
     const story = `${route.example}/${route.scenario}`;
     const same = playing.current.story === story;
-    const t = same ? Math.min(player.t, lead.length) : timeOfStep(lead, route.step);
+    const aside = lead.plan.recorded || player.model.plan.recorded; // another time: a step keeps its number in it
+    const t = !same ? timeOfStep(lead, route.step) : !aside || player.t === 0 ? Math.min(player.t, lead.length) : player.ended ? lead.length : timeOfStep(lead, player.number);
     playing.current.story = story;
     player.load(lead, t);
     if (playing.current.auto) {
@@ -192,6 +201,7 @@ export function App() {
   useEffect(() => {
     if (!route.scenario) {
       playing.current.story = "";
+      setFailures(false);
       player.pause();
     }
     setSelection((old) => (old?.kind === "step" ? undefined : old));
@@ -201,7 +211,7 @@ export function App() {
     if (!model || !route.scenario) return;
     const write = () => {
       if (player.playing || player.model !== lead) return;
-      const number = player.t > 0 && !player.ended ? player.model.plan.steps[player.steps[0]!]?.number : undefined;
+      const number = player.t > 0 && !player.ended ? player.number : undefined;
       const here = parseRoute(location.hash);
       if (here.scenario !== route.scenario || here.example !== route.example) return;
       history.replaceState(null, "", formatRoute({ ...here, step: number }));
@@ -211,8 +221,8 @@ export function App() {
   useEffect(() => {
     const asked = route.step;
     if (!model || player.model !== lead || !asked || playing.current.story !== `${route.example}/${route.scenario}`) return;
-    const beat = beatOfNumber(model.plan, asked);
-    if (beatAt(model, player.t) === beat) return;
+    const beat = beatOfNumber(player.model.plan, asked);
+    if (player.beat === beat) return;
     player.pause();
     player.seek(restOf(beat));
   }, [route]);
@@ -261,7 +271,7 @@ export function App() {
   const take = async (what: "svg" | "gif" | "html") => {
     if (!topology || !layout || !model) return;
     const exports = await import("./exports");
-    const taken = { topology, layout, model };
+    const taken = { topology, layout, model: what === "svg" ? (beside?.derived ?? model) : model };
     const { t } = player;
     if (what === "svg") {
       const sheets = route.sequence ? [...document.querySelectorAll<SVGSVGElement>(".sequence svg.lanes, .sequence svg.rows")] : [];
@@ -288,10 +298,10 @@ export function App() {
   const runForReal = async () => {
     say("Running it on the live system …");
     try {
-      const reply = await api.liveRun(route.scenario!, route.switches);
+      const [{ pair, marksOf }, reply] = await Promise.all([import("./pairs"), api.liveRun(route.scenario!, route.switches)]);
       const here = parseRoute(location.hash); // another may have been chosen meanwhile
       if (here.example !== route.example || here.scenario !== route.scenario || `${here.switches}` !== `${route.switches}`) return;
-      setRun(reply);
+      setRun({ ...reply, sides: pair(reply), marks: marksOf(reply) });
       player.seek(0);
       say(reply.verdict === "same" ? "The recorded trace is as derived." : "The recorded trace differs from the derived one.");
     } catch (error) {
@@ -307,6 +317,7 @@ export function App() {
       if (document.querySelector("dialog[open]")) return; // its own key; `help` is told of its end a moment later
       if (event.key === "Escape") {
         if (drawer) setDrawer(false);
+        else if (failures) setFailures(false);
         else if (selection) unselect();
         else if (route.scenario) stop();
         else return;
@@ -333,9 +344,9 @@ export function App() {
   // ---------------------------------------------------------------- the page
 
   const seekTo = (number: number) => {
-    if (!model) return;
+    if (!model || !number) return;
     player.pause();
-    player.seek(restOf(beatOfNumber(model.plan, number)));
+    player.seek(restOf(beatOfNumber(player.model.plan, number)));
     select({ kind: "step", entry: model.plan.steps[number - 1]! }, false);
   };
   const canvas = (shown: typeof model, label?: string) => (
@@ -344,6 +355,7 @@ export function App() {
       layout={layout!}
       title={topology!.title}
       label={label}
+      near={failures && cramped}
       player={player}
       model={shown}
       selected={selectionId(selection)}
@@ -422,28 +434,44 @@ export function App() {
               }}
             />
           )}
-          {layout && topology ? (
-            <div class="views">
-              {model && route.sequence ? (
-                <>
-                  <SequenceView topology={topology} model={model} player={player} onStep={seekTo} marks={marks?.derived} />
-                  {recorded && <SequenceView topology={topology} model={recorded} player={player} onStep={() => undefined} marks={marks?.recorded} />}
-                </>
-              ) : (
-                <>
-                  {canvas(model, recorded ? "Derived" : undefined)}
-                  {recorded && canvas(recorded, "Recorded")}
-                </>
+          <div class="views">
+            {!layout || !topology ? (
+              !problem && <Nothing data={data} onLine={(line) => setEditing({ line })} />
+            ) : model && route.sequence ? (
+              <>
+                <SequenceView topology={topology} model={beside?.derived ?? model} player={player} onStep={seekTo} marks={marks?.derived} label={beside && "Derived"} />
+                {beside && <SequenceView topology={topology} model={beside.recorded} player={player} onStep={seekTo} marks={marks?.recorded} label="Recorded" />}
+              </>
+            ) : (
+              <>
+                {canvas(beside?.derived ?? model, beside ? "Derived" : undefined)}
+                {beside && canvas(beside.recorded, "Recorded")}
+              </>
+            )}
+            <div class="toasts">
+              {progress !== undefined && (
+                <div class="toast" role="status">
+                  <label>
+                    GIF <progress value={progress} max={1} />
+                  </label>
+                  <button type="button" class="link" onClick={() => (cancel.current = true)}>
+                    Cancel
+                  </button>
+                </div>
               )}
+              <div class={said ? "toast shown" : "toast empty"} role="status">
+                {said}
+              </div>
             </div>
-          ) : (
-            !problem && <Nothing data={data} onLine={(line) => setEditing({ line })} />
+          </div>
+          {failures && model && switches.length > 0 && (
+            <Switches switches={switches} nodes={topology!.nodes} on={route.switches} live={isLive} onFlip={flip} onClose={() => setFailures(false)} />
           )}
           {topology && (model || selection) && data && (
             <aside class={selection ? "side with-details" : "side"} aria-label={model ? "Steps and details" : "Details"}>
               {run && <Verdict run={run} onClose={() => setRun(undefined)} />}
               {model && !(narrow && selection) && (
-                <Steps model={model} player={player} marks={marks?.derived} times={marks?.times} beside={run !== undefined} onOpen={(number) => select({ kind: "step", entry: model.plan.steps[number - 1]! }, false)} />
+                <Steps model={lead!} player={player} marks={marks} onOpen={(entry) => select({ kind: "step", entry }, false)} />
               )}
               {selection && (
                 <Details
@@ -485,7 +513,7 @@ export function App() {
                 <span>Run for real</span>
               </button>
             )}
-            {switches.length > 0 && <Switches switches={switches} nodes={topology!.nodes} on={route.switches} live={isLive} onFlip={flip} />}
+            {switches.length > 0 && <SwitchesButton on={route.switches.length} open={failures} onOpen={setFailures} />}
             <Menu
               label="Export"
               icon="more"
@@ -500,19 +528,6 @@ export function App() {
         )}
       </main>
       {help && <Help keys={keys} onKeys={setKeys} onClose={() => setHelp(false)} />}
-      {progress !== undefined && (
-        <div class="toast" role="status">
-          <label>
-            GIF <progress value={progress} max={1} />
-          </label>
-          <button type="button" class="link" onClick={() => (cancel.current = true)}>
-            Cancel
-          </button>
-        </div>
-      )}
-      <div class={said ? "toast shown" : "toast empty"} role="status">
-        {said}
-      </div>
     </div>
   );
 }

@@ -17,6 +17,8 @@ interface Props {
   title: string;
   /** What it is, beside another. */
   label?: string;
+  /** There is little room for it: what moves is followed. */
+  near?: boolean;
   player: Player;
   /** What plays; none: the drawing alone. */
   model?: Model;
@@ -39,7 +41,7 @@ interface View {
   y: number;
 }
 
-export function Canvas({ layout, title, label, player, model, selected, marked, traffic, onNode, onEdge }: Props) {
+export function Canvas({ layout, title, label, near, player, model, selected, marked, traffic, onNode, onEdge }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage>(undefined!);
   const zoom = useRef<PanzoomObject>(undefined!);
@@ -48,10 +50,10 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
   const moved = useRef(false);
   const narrow = useMedia(NARROW);
   const reduced = useMedia(REDUCED);
-  const [follow, setFollow] = useState(narrow || label !== undefined);
+  const [follow, setFollow] = useState(narrow || near || label !== undefined);
   const aim = useRef<() => void>(undefined); // what is followed comes into sight again
   const free = useRef(false); // the user has moved it: it is not fitted again by itself
-  useEffect(() => setFollow(narrow || label !== undefined), [narrow, label]);
+  useEffect(() => setFollow(narrow || near || label !== undefined), [narrow, near, label]);
 
   /** A point of the drawing comes to the middle. Panzoom translates before it scales. */
   const centred = (scale: number, x: number, y: number) => {
@@ -67,7 +69,7 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
   const opening = () => {
     const all = whole();
     const first = layout.nodes.reduce((a, b) => (b.x < a.x ? b : a));
-    if (!narrow || all.scale >= READABLE) return all;
+    if (!matchMedia(NARROW).matches || all.scale >= READABLE) return all; // asked now: a page that becomes narrow is told so later than its size
     const view = holder.current!.getBoundingClientRect();
     const half = view.height / 2 / READABLE; // where all of its height has room, it stands in the middle
     const y = 2 * half >= layout.height ? layout.height / 2 : Math.min(Math.max(first.y + first.h / 2, half), layout.height - half);
@@ -185,14 +187,14 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
     const look = (animate: boolean) => {
       if (!holder.current) return; // it has gone, and is told so in a moment
       if (player.t === 0 || player.ended) return fit(animate);
-      const ends = player.steps.map((index) => layout.edges.find(({ name }) => name === model.plan.steps[index]!.step.edge)).filter((e) => e !== undefined);
+      const ends = (model.plan.beats[player.beat] ?? []).map((index) => layout.edges.find(({ name }) => name === model.plan.steps[index]!.step.edge)).filter((e) => e !== undefined);
       if (ends.length === 0) return;
       const points = ends.flatMap(({ way }) => [pointAt(way, 0), pointAt(way, 0.5), pointAt(way, 1)]);
       const boxes = layout.nodes.filter(({ node }) => ends.some(({ edge }) => edge.from === node.id || edge.to === node.id)); // whole, with their names
       const [left, right] = [Math.min(...points.map((p) => p.x - 40), ...boxes.map((b) => b.x - 16)), Math.max(...points.map((p) => p.x + 40), ...boxes.map((b) => b.x + b.w + 16))];
       const [top, bottom] = [Math.min(...points.map((p) => p.y - 70), ...boxes.map((b) => b.y - 16)), Math.max(...points.map((p) => p.y + 70), ...boxes.map((b) => b.y + b.h + 16))];
       const view = holder.current!.getBoundingClientRect();
-      const scale = Math.min(Math.max(Math.min(view.width / (right - left), view.height / (bottom - top)), 0.5), 1.1);
+      const scale = Math.min(Math.max(Math.min(view.width / (right - left), view.height / (bottom - top)), 0.45), 1.1);
       go(centred(scale, (left + right) / 2, (top + bottom) / 2), animate);
     };
     let beat = -1;
@@ -222,7 +224,7 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
   };
   return (
     <div class="canvas" role="region" aria-label={label ? `${label} diagram` : "Diagram"}>
-      {label && <h2 class="canvas-label">{label}</h2>}
+      {label && !narrow && <h2 class="canvas-label">{label}</h2>}
       <div class="canvas-view" ref={holder}>
         <div class="world">
           <Diagram layout={layout} title={title} onNode={pick(onNode)} onEdge={pick(onEdge)} />
@@ -230,7 +232,7 @@ export function Canvas({ layout, title, label, player, model, selected, marked, 
         <div class="float" ref={float} aria-hidden="true" />
       </div>
       <div class="canvas-bar">
-        <Legend layout={layout} open={!model && !narrow} />
+        {label && narrow ? <h2 class="canvas-label">{label}</h2> : <Legend layout={layout} open={!model && !narrow} />}
         <div class="zoom" role="group" aria-label="View of the diagram">
           <button type="button" class="tool" onClick={() => by(1.3)} aria-label="Zoom in" title="Zoom in (+)" data-key="+">
             <Icon name="plus" />

@@ -1,6 +1,7 @@
 // The player's time: one requestAnimationFrame loop, which runs only while something plays. Who shows something subscribes; what is shown is a
 // function of `t` alone.
 import { BEAT, beatAt, restOf, type Model } from "./frame";
+import { numberAt } from "./schedule";
 
 export const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
 
@@ -43,6 +44,12 @@ export class Player {
   /** The numbers of the steps that are shown. */
   get steps(): number[] {
     return this.model.plan.beats[this.beat] ?? [];
+  }
+
+  /** The number of the first of them; of one that is recorded alone, the number before. */
+  get number(): number | undefined {
+    const { plan } = this.model;
+    return plan.steps[this.steps[0]!]?.number || numberAt(plan, this.beat) || undefined;
   }
 
   load(model: Model, t = 0) {

@@ -102,7 +102,7 @@ export function Details({ example, topology, selection, scenario, onSelect, onCl
 
 function title(topology: Topology, selection: Selection): string {
   if (selection.kind === "node") return topology.nodes.find(({ id }) => id === selection.id)?.title ?? selection.id;
-  return selection.kind === "edge" ? selection.name.replace("->", "→") : `${selection.entry.number}. ${selection.entry.step.label}`;
+  return selection.kind === "edge" ? selection.name.replace("->", "→") : `${selection.entry.number ? `${selection.entry.number}. ` : ""}${selection.entry.step.label}`;
 }
 
 function Facts({ topology, selection, onSelect }: { topology: Topology; selection: Selection; onSelect: (s: Selection) => void }) {

@@ -6,7 +6,7 @@ import { BEAT, restOf, toneOf, type Model } from "./frame";
 import { usePlayer } from "./hooks";
 import { Icon } from "./icons";
 import type { Scheduled } from "./schedule";
-import { ending, outcome } from "./text";
+import { apart, ending, outcome, total, where } from "./text";
 
 interface Props {
   model: Model;
@@ -88,11 +88,8 @@ export function Dock({ model, player, scenarios, scenario, onScenario, sequence,
 }
 
 function position(model: Model, player: Player, current: Scheduled[]): string {
-  const total = model.plan.steps.length;
-  if (player.ended) return `${total} steps played`;
-  if (current.length === 0) return `${total} steps`;
-  const last = current[current.length - 1]!;
-  return current.length > 1 ? `Steps ${current[0]!.number}–${last.number} of ${total}` : `Step ${last.number} of ${total}`;
+  if (player.ended) return `${total(model.plan)} played`;
+  return current.length === 0 ? total(model.plan) : where(model.plan, current);
 }
 
 /** What happens, also for screen readers: the region is polite, and is written once a beat. */
@@ -103,14 +100,15 @@ function Narration({ model, player, current }: { model: Model; player: Player; c
   return (
     <div class={`narration ${phase}`} aria-live="polite" aria-atomic="true">
       {current.length === 0 ? (
-        <p class="said">
+        <p class="said whole">
           <b>{title}</b> {player.ended ? (model.plan.scenario.cut ? "goes on without an end." : "ends with ") : "will end with "}
           {!(player.ended && model.plan.scenario.cut) && <span class={`ending ${outcome(model.plan).bad ? "t-bad" : "t-good"}`}>{ending(model.plan)}</span>}
         </p>
       ) : (
-        current.map(({ number, step }) => (
-          <p class="said" key={number}>
-            <span class="number">{number}</span>
+        current.map((entry) => ({ ...entry, one: apart(entry) })).map(({ number, step, one }) => (
+          <p class="said" key={`${number} ${step.id}`}>
+            <span class="number">{number || "+"}</span>
+            {one && <span class="note apart">{one[0]!.toUpperCase() + one.slice(1)}</span>}
             {phase === "undo" && step.phase === "undo" && <span class="note undo">Compensation</span>}
             {step.opens && <span class="note bad">The circuit opens</span>}
             {step.status === "hit" && <span class="note good">Cache hit</span>}
@@ -133,9 +131,9 @@ function Slider({ model, player }: { model: Model; player: Player }) {
   const gap = Math.min(0.0012 * model.plan.beats.length, 0.06); // a pixel or two, however many beats there are
   const beats = model.plan.beats;
   const words = () => {
-    if (player.t === 0 || player.model !== model) return `Beginning, ${model.plan.steps.length} steps`;
+    if (player.t === 0 || player.model !== model) return `Beginning, ${total(model.plan)}`;
     if (player.ended) return `End: ${ending(model.plan)}`;
-    return player.steps.map((index) => model.plan.steps[index]!).map(({ number, step }) => `Step ${number} of ${model.plan.steps.length}: ${step.say}`).join("; ");
+    return player.steps.map((index) => model.plan.steps[index]!).map((entry) => `${where(model.plan, [entry])}: ${entry.step.say}`).join("; ");
   };
   useEffect(() => void (shown.current = -1), [model]);
   useEffect(
@@ -156,10 +154,12 @@ function Slider({ model, player }: { model: Model; player: Player }) {
     <div class="slider">
       <svg class="phases" preserveAspectRatio="none" viewBox={`0 0 ${Math.max(beats.length, 1)} 1`} aria-hidden="true">
         {beats.map((list, i) => {
-          const steps = list.map((index) => model.plan.steps[index]!.step);
+          const entries = list.map((index) => model.plan.steps[index]!);
+          const steps = entries.map(({ step }) => step);
+          const only = entries.every((entry) => entry.only === entries[0]!.only) ? entries[0]?.only : undefined; // half a track: the derived is the upper one
           const bad = steps.some((step) => step.status === "timeout" || step.status === "error" || step.status === "refused" || step.status === "failed" || step.status === "open");
           const phase = steps.find((step) => PHASE_NAMES[step.phase])?.phase ?? "request";
-          return <rect key={i} class={`phase ph-${phase}${bad ? " bad" : ""}`} x={i + gap} y="0" width={1 - 2 * gap} height="1" />;
+          return <rect key={i} class={`phase ph-${phase}${bad ? " bad" : ""}`} x={i + gap} y={only === "recorded" ? 0.5 : 0} width={1 - 2 * gap} height={only ? 0.5 : 1} />;
         })}
       </svg>
       <div class="filled" ref={fill} />

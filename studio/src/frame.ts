@@ -34,6 +34,7 @@ export type Glyph = "call" | "reply" | "query" | "event";
 export type Tone = "plain" | "good" | "miss" | "bad" | "undo";
 
 export interface Message {
+  /** 0: it has none. */
   number: number;
   edge: string;
   /** 0: at the edge's beginning, 1: at its end. */
@@ -131,8 +132,7 @@ function arrive(state: State, step: Step, replied: Set<string>) {
   } else if (to && replied.has(step.id)) to.busy += 1;
 }
 
-export function buildModel(topology: Topology, scenario: Scenario): Model {
-  const plan = schedule(scenario);
+export function buildModel(topology: Topology, scenario: Scenario, plan = schedule(scenario)): Model {
   const state: State = { edges: new Map(), nodes: new Map() };
   for (const edge of topology.edges) {
     const breaker = edge.breaker ? { breaker: { count: 0, trip: edge.breaker.trip, open: false } } : {};

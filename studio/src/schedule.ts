@@ -3,10 +3,16 @@
 import type { Scenario, Step } from "./data";
 
 export interface Scheduled {
-  /** From 1, in the order of time; steps of one beat in the order of the scenario. */
+  /** From 1, in the order of time; steps of one beat in the order of the scenario. 0: it is recorded and not derived. */
   number: number;
   beat: number;
   step: Step;
+  /** Beside a recording (pairs.ts): the same hop in it, or which side alone has it, and whether it was recorded once more than it is derived. */
+  recorded?: Step;
+  only?: "derived" | "recorded";
+  again?: boolean;
+  /** Which of the rows of both sides is its. */
+  row?: number;
 }
 
 export interface Schedule {
@@ -14,6 +20,8 @@ export interface Schedule {
   steps: Scheduled[];
   /** Indexes into steps, by beat. */
   beats: number[][];
+  /** What stands beside it. */
+  recorded?: Scenario;
 }
 
 export function schedule(scenario: Scenario): Schedule {
@@ -58,8 +66,13 @@ export function schedule(scenario: Scenario): Schedule {
   return { scenario, steps, beats: Array.from(beats, (list) => list ?? []) };
 }
 
+/** The number of the last step up to a beat that has one; 0: there is none. */
+export function numberAt(plan: Schedule, beat: number): number {
+  return plan.steps.reduce((last, entry) => (entry.number > 0 && entry.beat <= beat ? entry.number : last), 0);
+}
+
 /** Where a step is by its number, which may be none of its steps: then the nearest. */
 export function beatOfNumber(plan: Schedule, number: number): number {
-  const entry = plan.steps[Math.min(Math.max(number, 1), plan.steps.length) - 1];
-  return entry ? entry.beat : 0;
+  const numbered = plan.steps.filter((entry) => entry.number > 0);
+  return numbered[Math.min(Math.max(number, 1), numbered.length) - 1]?.beat ?? 0;
 }

@@ -23,6 +23,8 @@ export interface SequenceRow {
   step: Step;
   number: number;
   beat: number;
+  /** Beside another sequence both have the same rows. */
+  row: number;
   from: number;
   to: number;
   /** A question to the lane's own database. */
@@ -43,10 +45,11 @@ export function sequence(topology: Topology, model: Model): { lanes: Lane[]; row
   const order = [...met.filter((id) => !last(id)), ...met.filter((id) => last(id) && !outside(id)), ...met.filter(outside)];
   const lanes = order.map((id) => ({ id, title: byId.get(id)?.title ?? id, kind: byId.get(id)?.kind ?? "service" }));
   const at = new Map(order.map((id, i) => [id, i]));
-  const rows = model.plan.steps.map(({ step, number, beat }) => ({
+  const rows = model.plan.steps.map(({ step, number, beat, row }, index) => ({
     step,
     number,
     beat,
+    row: row ?? index,
     from: at.get(lane(step.from))!,
     to: at.get(lane(step.to))!,
     own: lane(step.from) === lane(step.to),
@@ -68,9 +71,11 @@ interface Props {
   player: Player;
   onStep: (number: number) => void;
   marks?: Map<string, string>;
+  /** What it is, beside another. */
+  label?: string;
 }
 
-export function SequenceView({ topology, model, player, onStep, marks }: Props) {
+export function SequenceView({ topology, model, player, onStep, marks, label }: Props) {
   const { lanes, rows } = useMemo(() => sequence(topology, model), [topology, model]);
   const scroller = useRef<HTMLDivElement>(null);
   const body = useRef<SVGSVGElement>(null);
@@ -78,7 +83,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
   const lane = Math.min(Math.max((room - LEFT - 24) / Math.max(lanes.length, 1), NARROWEST), WIDEST);
   const laneX = (index: number) => LEFT + lane * (index + 0.5);
   const width = Math.max(LEFT + lanes.length * lane + 24, room);
-  const height = rows.length * ROW + 20;
+  const height = (Math.max(...rows.map(({ row }) => row)) + 1) * ROW + 20;
 
   useLayoutEffect(() => {
     const view = scroller.current!;
@@ -95,7 +100,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
     let moving: number[] = [];
     return player.onFrame((t) => {
       const now = frame(model, t, player.still);
-      const position = t <= 0 ? -1 : now.messages.length === 0 ? model.plan.beats.length : now.beat;
+      const position = t <= 0 ? -1 : t >= model.length ? model.plan.beats.length : now.beat;
       if (position !== shown) {
         shown = position;
         rows.forEach((row, i) => {
@@ -104,15 +109,17 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
           group.classList.remove("now", "past", "next");
           group.classList.add(looks);
         });
-        const current = position < 0 ? 0 : now.messages.length === 0 ? rows.length - 1 : rows.findIndex((row) => row.beat === position);
+        const current = position < 0 ? 0 : t >= model.length ? rows.length - 1 : rows.findIndex((row) => row.beat === position);
         const view = scroller.current;
         if (current >= 0 && view) {
-          const top = rowY(current) + HEAD;
+          const top = rowY(rows[current]!.row) + HEAD;
+          const [begin, back] = [laneX(rows[current]!.from), rows[current]!.from > rows[current]!.to];
           const [a, b] = [rows[current]!.from, rows[current]!.to].map(laneX).sort((p, q) => p - q) as [number, number];
           const hidden = b + lane / 2 > view.scrollLeft + view.clientWidth || a - lane / 2 < view.scrollLeft;
           const away = top < view.scrollTop + HEAD + ROW || top > view.scrollTop + view.clientHeight - 2 * ROW;
           if (hidden || away) {
-            const left = hidden ? (a + b - view.clientWidth) / 2 : view.scrollLeft;
+            const wide = b - a + lane > view.clientWidth; // then where it begins, with its text
+            const left = !hidden ? view.scrollLeft : !wide ? (a + b - view.clientWidth) / 2 : back ? begin + lane / 2 - view.clientWidth : begin - lane / 2;
             view.scrollTo({ top: away ? top - view.clientHeight / 2 : view.scrollTop, left, behavior: player.still ? "auto" : "smooth" });
           }
         }
@@ -129,7 +136,7 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
   }, [player, model, rows, lane, room, tall]); // in another room what plays is looked for anew
 
   return (
-    <div class="sequence" ref={scroller} tabIndex={0} role="region" aria-label="Sequence of the same steps">
+    <div class="sequence" ref={scroller} tabIndex={0} role="region" aria-label={label ? `${label} sequence` : "Sequence of the same steps"}>
       <div class="sequence-sheet">
         <svg class="lanes" xmlns="http://www.w3.org/2000/svg" width={width} height={HEAD} viewBox={`0 0 ${width} ${HEAD}`} aria-hidden="true">
           <rect class="sheet" width={width} height={HEAD} />
@@ -153,13 +160,14 @@ export function SequenceView({ topology, model, player, onStep, marks }: Props) 
             <path key={id} class="life" d={`M${laneX(i)} 0V${height}`} />
           ))}
           {model.plan.beats.map((beat, i) =>
-            beat.length > 1 ? <path key={i} class="together" d={`M40 ${rowY(beat[0]!) - 12}h-5V${rowY(beat[beat.length - 1]!) + 12}h5`} /> : null,
+            beat.length > 1 ? <path key={i} class="together" d={`M40 ${rowY(rows[beat[0]!]!.row) - 12}h-5V${rowY(rows[beat[beat.length - 1]!]!.row) + 12}h5`} /> : null,
           )}
           {rows.map((row, i) => (
-            <Row key={row.number} row={row} y={rowY(i)} width={width} lane={lane} mark={marks?.get(row.step.id)} onStep={onStep} />
+            <Row key={i} row={row} y={rowY(row.row)} width={width} lane={lane} mark={marks?.get(row.step.id)} onStep={onStep} />
           ))}
         </svg>
       </div>
+      {label && <h2 class="canvas-label">{label}</h2>}
     </div>
   );
 }
@@ -198,10 +206,10 @@ function Row({ row, y, width, lane, mark, onStep }: RowProps) {
   const end = step.status === "open" ? a + (b - a) * 0.24 : b;
   return (
     <g class={`row t-${tone} ${step.kind} next${mark ? ` m-${mark}` : ""}`} data-step={row.number} onClick={() => onStep(row.number)}>
-      <title>{`${row.number}. ${step.say}`}</title>
+      <title>{`${row.number || "+"}. ${step.say}`}</title>
       <rect class="band" x="0" y={y - ROW / 2} width={width} height={ROW} />
       <text class="number" x="30" y={y + 4}>
-        {row.number}
+        {row.number || "+"}
       </text>
       {row.own ? (
         <g>

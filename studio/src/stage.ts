@@ -32,7 +32,7 @@ export function measure(text: string): number {
   return width;
 }
 
-const labelOf = (message: Message) => `${message.number}  ${message.text}`;
+const labelOf = (message: Message) => `${message.number || "+"}  ${message.text}`;
 const widthOf = (message: Message) => measure(labelOf(message)) + 16;
 
 /** A message: its sign and the chip beside it. On the page each floats in a layer of its own over the drawing, which is then not painted anew. */

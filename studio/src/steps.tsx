@@ -4,24 +4,22 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Player } from "./clock";
 import { beatAt, restOf, toneOf, type Model } from "./frame";
 import { usePlayer } from "./hooks";
-import { besides, remarks } from "./text";
+import type { Marks } from "./pairs";
+import type { Scheduled } from "./schedule";
+import { apart, besides, remarks } from "./text";
 
 interface Props {
   model: Model;
   player: Player;
-  marks?: Map<string, string>;
-  /** How long each took when it was recorded. */
-  times?: Map<string, string>;
-  /** A recording is shown beside it. */
-  beside?: boolean;
-  onOpen?: (number: number) => void;
+  /** Of a recording beside it: what differs, and how long each took. */
+  marks?: Marks;
+  onOpen?: (entry: Scheduled) => void;
 }
 
-export function Steps({ model, player, marks, times, beside, onOpen }: Props) {
+export function Steps({ model, player, marks, onOpen }: Props) {
   usePlayer(player);
   const list = useRef<HTMLOListElement>(null);
-  // Beside a longer recording, which is what is played then, it is where its own drawing is.
-  const there = player.model === model || beside;
+  const there = player.model === model;
   const beat = !there || (player.t === 0 && !player.playing) ? -1 : player.t >= model.length ? model.plan.beats.length : beatAt(model, player.t);
   useEffect(() => {
     const observer = new ResizeObserver(() => show(true, true));
@@ -41,37 +39,39 @@ export function Steps({ model, player, marks, times, beside, onOpen }: Props) {
     }
   };
   // What was made for a step stays as long as it looks the same: a beat makes anew what begins and what ends, not the whole list.
-  const made = useMemo(() => new Map<number, { when: string; item: VNode }>(), [model, marks, times, player, onOpen]);
+  const made = useMemo(() => new Map<number, { when: string; item: VNode }>(), [model, marks, player, onOpen]);
   return (
     <ol class="steps" ref={list} aria-label="Steps">
-      {model.plan.steps.map((entry) => {
+      {model.plan.steps.map((entry, index) => {
         const when = entry.beat === beat ? " now" : entry.beat < beat ? " past" : "";
-        const kept = made.get(entry.number);
+        const kept = made.get(index);
         if (kept?.when === when) return kept.item;
         const { step, number } = entry;
         const notes = remarks(step);
         const together = besides(model.plan, entry) > 1;
-        const mark = marks?.get(step.id);
-        const time = times?.get(step.id);
+        const mark = (entry.only === "recorded" ? marks?.recorded : marks?.derived)?.get(step.id);
+        const time = entry.recorded && marks?.times.get(entry.recorded.id);
+        const one = mark ? "" : apart(entry);
         const item = (
-          <li key={number} class={`step t-${toneOf(step)}${when}${together ? " together" : ""}`} aria-current={when === " now" ? "step" : undefined}>
+          <li key={index} class={`step${entry.only ? " apart" : ""} t-${toneOf(step)}${when}${together ? " together" : ""}`} aria-current={when === " now" ? "step" : undefined}>
             <button
               type="button"
               onClick={() => {
                 player.pause();
                 player.seek(restOf(entry.beat));
-                onOpen?.(number);
+                onOpen?.(entry);
               }}
             >
-              <span class="number">{number}</span>
+              <span class="number">{number || "+"}</span>
               <span class="what">
                 <span class="say">{step.say}</span>
                 <span class="ends">
                   {step.from} {"→"} {step.to} <b>{step.label}</b>
                 </span>
-                {(notes.length > 0 || mark || time) && (
+                {(notes.length > 0 || mark || one || time) && (
                   <span class="notes">
                     {mark && <span class={`note m-${mark}`}>{mark}</span>}
+                    {one && <span class="note apart">{one}</span>}
                     {time && <span class="note">{time}</span>}
                     {notes.map((note) => (
                       <span class="note" key={note}>
@@ -84,7 +84,7 @@ export function Steps({ model, player, marks, times, beside, onOpen }: Props) {
             </button>
           </li>
         );
-        made.set(number, { when, item });
+        made.set(index, { when, item });
         return item;
       })}
     </ol>

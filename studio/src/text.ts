@@ -1,6 +1,6 @@
 // Words: names of nodes, one line of a step, a scenario as text to be pasted. Pure.
 import type { Step } from "./data";
-import type { Schedule, Scheduled } from "./schedule";
+import { numberAt, type Schedule, type Scheduled } from "./schedule";
 
 const PHASES: Record<Step["phase"], string> = {
   request: "",
@@ -44,11 +44,30 @@ export function expected({ scenario: { expect } }: Schedule): string {
   return `${expect.status}${expect.error ? ` ${expect.error}` : ""}${header}`;
 }
 
-/** The outcome, and what was expected where that is something else. */
+/** The outcome, and what was expected where that is something else; what was recorded, too, where that is. */
 export function ending(plan: Schedule): string {
   const { text } = outcome(plan);
   const wanted = expected(plan);
-  return wanted.startsWith(text) ? wanted : `${text}, not ${wanted}`;
+  const other = plan.recorded ? outcome({ ...plan, scenario: plan.recorded }).text : text;
+  return `${wanted.startsWith(text) ? wanted : `${text}, not ${wanted}`}${other === text ? "" : `; recorded: ${other}`}`;
+}
+
+/** That one side alone has it. */
+export function apart({ only, again }: Scheduled): string {
+  return only === "derived" ? "not recorded" : only === "recorded" ? (again ? "recorded once more" : "only recorded") : "";
+}
+
+/** How many there are, and of what they are. */
+export function total(plan: Schedule): string {
+  return plan.recorded ? `${plan.scenario.steps.length} derived, ${plan.recorded.steps.length} recorded steps` : `${plan.steps.length} steps`;
+}
+
+/** Which ones, of those that are derived. */
+export function where(plan: Schedule, current: Scheduled[]): string {
+  const numbers = current.map(({ number }) => number).filter(Boolean);
+  const of = `of ${plan.scenario.steps.length}${plan.recorded ? " derived" : ""}`;
+  if (numbers.length === 0) return `Recorded only, behind step ${numberAt(plan, current[0]!.beat)} ${of}`;
+  return numbers.length > 1 ? `Steps ${numbers[0]}–${numbers[numbers.length - 1]} ${of}` : `Step ${numbers[0]} ${of}`;
 }
 
 export function besides(plan: Schedule, entry: Scheduled): number {

@@ -7,7 +7,7 @@ import { Gif, Palette } from "../src/gif";
 import { formatRoute, parseRoute } from "../src/route";
 import { schedule } from "../src/schedule";
 import { asText } from "../src/text";
-import { marksOf } from "../src/live";
+import { marksOf } from "../src/pairs";
 import { dice, named, scenarios, shop, step, studio } from "./data";
 
 test("an address is what it was made from", () => {

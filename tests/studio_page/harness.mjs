@@ -78,6 +78,15 @@ export async function all(works, atOnce = 3) {
   }));
 }
 
+/** As if a system were up that does what is derived, but for what `change` makes of its recording. */
+export async function asIfLive(page, example, derived, change = (recorded) => ({ recorded })) {
+  const { recorded, differences = [] } = change(structuredClone(derived));
+  recorded.steps.forEach((one, i) => Object.assign(one, { start_ms: i, end_ms: i + 1.5 }));
+  const run = { trace_id: "0af7651916cd43dd8448eb211c80319c", verdict: differences.length > 0 ? "different" : "same", derived, recorded, differences };
+  await page.route(/\/api\/live$/, (route) => route.fulfill({ json: { up: true, example, processes: [] } }));
+  await page.route("**/api/live/run", (route) => route.fulfill({ json: run }));
+}
+
 /** What is drawn is what was asked for last. */
 export const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30)))));
 

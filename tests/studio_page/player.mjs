@@ -1,6 +1,6 @@
 // The diagram and the player: played to the end, sought, stepped, by keys alone, by address, with reduced motion.
 import assert from "node:assert/strict";
-import { all, BEAT, NARROW, open, pass, position, said, step, stepOf, until, WIDE } from "./harness.mjs";
+import { all, asIfLive, BEAT, NARROW, open, pass, position, said, settled, step, stepOf, until, WIDE } from "./harness.mjs";
 
 export async function player(base, shop) {
   const { topology, scenarios } = shop;
@@ -357,6 +357,15 @@ export async function player(base, shop) {
     await page.getByRole("link", { name: "Cache Hit" }).click();
     await until("the other scenario", async () => /3 steps/.test(await page.locator(".narration, .position").allInnerTexts().then((t) => t.join(" ")).then(async (t) => `${t} ${await page.locator(".step").count()} steps`)));
     assert.ok(!(await page.locator(".sidebar").isVisible()));
+    await page.goto(`${base}/#/${topology.name}/circuit-breaker`);
+    await page.keyboard.press("End");
+    await until("how it ends is one text, not three columns", () => page.evaluate(() => {
+      const words = document.createRange();
+      const node = [...(document.querySelector(".said")?.childNodes ?? [])].find((one) => one.nodeType === 3 && /ends with/.test(one.textContent));
+      if (!node) return false;
+      words.selectNodeContents(node);
+      return document.querySelector(".said").clientHeight <= 3 * 19 && words.getBoundingClientRect().left < document.querySelector(".said b").getBoundingClientRect().right;
+    }));
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Run", exact: true }).waitFor();
     await page.goto(`${base}/#/${topology.name}/payment-failure?step=23`);
@@ -364,6 +373,89 @@ export async function player(base, shop) {
       const [one, box] = [".message:not([display=none]) .body", ".canvas-view"].map((selector) => document.querySelector(selector)?.getBoundingClientRect());
       return one && one.left > box.left && one.right < box.right && one.top > box.top && one.bottom < box.bottom;
     }));
+  });
+
+  await step("a recording beside the derived one: what the page tells covers no label, name of a lane or control", open(base, `#/${topology.name}/payment-failure`), async (page) => {
+    await asIfLive(page, topology.name, scenarios.find(({ name }) => name === "payment-failure"));
+    await page.reload();
+    for (const viewport of [WIDE, { width: 1024, height: 768 }, NARROW]) {
+      for (const view of ["diagram", "sequence"]) {
+        await page.setViewportSize(viewport);
+        await page.getByRole("button", { name: "Run for real" }).click();
+        await page.locator(".verdict").waitFor();
+        await page.locator(".toast.shown", { hasText: /recorded trace/ }).waitFor();
+        if (view === "sequence") await page.locator(".sequence").nth(1).waitFor();
+        else assert.deepEqual(await page.locator(".canvas-label").allInnerTexts(), ["Derived", "Recorded"]);
+        await settled(page);
+        const covered = await page.evaluate(() => {
+          const toast = document.querySelector(".toast.shown").getBoundingClientRect();
+          const over = (b) => b.width > 0 && Math.min(b.right, toast.right) > Math.max(b.left, toast.left) && Math.min(b.bottom, toast.bottom) > Math.max(b.top, toast.top);
+          const all = [...document.querySelectorAll(".canvas-label, .canvas-bar, .lanes, .steps, .verdict, .dock, .top")];
+          return all.filter((one) => over(one.getBoundingClientRect())).map((one) => one.getAttribute("class") + one.textContent.slice(0, 20));
+        });
+        assert.deepEqual(covered, [], `${viewport.width} ${view}`);
+        await page.keyboard.press("s");
+      }
+    }
+  });
+
+  await step("a recording that has a hop once more: what follows lines up, and the counter says what it counts", open(base, `#/${topology.name}/payment-failure`), async (page) => {
+    const derived = scenarios.find(({ name }) => name === "payment-failure");
+    const at = derived.steps.findIndex(({ phase, kind }) => phase === "undo" && kind === "call");
+    await asIfLive(page, topology.name, derived, (recorded) => {
+      const again = { ...recorded.steps[at], id: "again", status: "timeout" };
+      recorded.steps.splice(at, 0, again, { ...again, id: "and again" });
+      return { recorded };
+    });
+    await page.goto(`${base}/#/${topology.name}/payment-failure?step=7`);
+    await page.reload();
+    const n = derived.steps.length;
+    await page.getByRole("button", { name: "Run for real" }).click();
+    await page.locator(".verdict").waitFor();
+    await until("what is counted", async () => (await position(page)) === `${n} derived, ${n + 2} recorded steps`);
+    assert.deepEqual(await page.locator(".step.apart .note.apart").allInnerTexts(), Array(2).fill("recorded once more"));
+    assert.equal(await page.locator(".step").count(), n + 2);
+    const signs = () => page.$$eval(".canvas", (both) => both.map((one) => [...one.querySelectorAll(".message:not([display=none]) .chip text")].map((text) => text.textContent.split(" ")[0]).join()));
+    const seen = { same: 0, alone: 0 };
+    await page.keyboard.press("ArrowRight");
+    await page.emulateMedia({ reducedMotion: "reduce" }); // a step is there at once
+    for (let left = n + 2; left > 0; left--) {
+      await settled(page);
+      const counter = await position(page);
+      if (/played$/.test(counter)) break;
+      const [ours, theirs] = await signs();
+      if (/^Recorded only, behind step \d+ of \d+ derived$/.test(counter)) {
+        assert.deepEqual([ours, theirs], ["", "+"], counter);
+        seen.alone++;
+      } else {
+        assert.match(counter, new RegExp(`^Steps? [\\d–]+ of ${n} derived$`));
+        assert.equal(ours, theirs, counter);
+        seen.same++;
+      }
+      await page.keyboard.press("ArrowRight");
+    }
+    assert.ok(seen.same > n / 2 && seen.alone === 2, JSON.stringify(seen));
+    await page.keyboard.press("s");
+    await page.locator(".sequence").nth(1).waitFor();
+    const rows = await page.$$eval(".sequence", (both) => both.map((one) => [...one.querySelectorAll(".row")].map((row) => [row.dataset.step, row.querySelector(".band").getAttribute("y")])));
+    assert.deepEqual(rows[1].filter(([number]) => number !== "0"), rows[0], "a hop has the same row in both sequences");
+    assert.equal(rows[1].length, n + 2);
+    await page.setViewportSize(NARROW);
+    for (const tenths of "23") {
+      await page.keyboard.press(tenths);
+      await until("the text of the step is in sight in both", () => page.$$eval(".sequence", (both) => both.every((one) => {
+        const [text, box] = [one.querySelector(".row.now .label").getBoundingClientRect(), one.getBoundingClientRect()];
+        return text.left >= box.left && text.left + 20 < box.right;
+      })));
+    }
+    await page.keyboard.press("s");
+    await page.locator(".canvas-bar .canvas-label").nth(1).waitFor();
+    await page.setViewportSize(WIDE);
+    await page.keyboard.press("9");
+    await settled(page);
+    const number = (await position(page)).match(/\d+/)[0];
+    await page.getByRole("button", { name: "Leave the recording" }).click();
+    await until("the same step", async () => (await position(page)).startsWith(`Step ${number} of ${n}`) || (await position(page)).startsWith(`Steps ${number}–`));
   });
 
   await step("screen readers: a list of steps, a polite region, names for all", open(base, `#/${topology.name}/payment-failure?step=3`), async (page) => {
@@ -389,6 +481,13 @@ export async function player(base, shop) {
       return [...new Set(all.flatMap((e) => [getComputedStyle(e).fill, getComputedStyle(e).stroke]))].filter((c) => c !== "none" && !allowed.includes(c));
     });
     assert.deepEqual(colours, []);
+  });
+
+  await step("a page that becomes narrow opens its diagram anew, at a size that can be read", open(base, `#/${topology.name}`), async (page) => {
+    await page.setViewportSize(NARROW);
+    await until("names can be read", () => page.evaluate(() => document.querySelector("[data-node=api-gateway] text").getBoundingClientRect().height > 8.5));
+    const node = await page.locator("[data-node=api-gateway] .outline").boundingBox();
+    assert.ok(node.x > 0 && node.x + node.width < NARROW.width, "and it begins with what stands at the left");
   });
 
   await step("pan, zoom and fit", open(base, `#/${topology.name}`), async (page) => {

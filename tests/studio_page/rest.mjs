@@ -1,7 +1,7 @@
 // The editor, failure switches, exports.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import { NARROW, open, position, said, step, until } from "./harness.mjs";
+import { NARROW, open, position, said, settled, step, until, WIDE } from "./harness.mjs";
 
 export async function editor(base, shop, file) {
   const { topology } = shop;
@@ -126,6 +126,42 @@ export async function switches(base, shop) {
     await page.getByRole("button", { name: /Switch off: Stripe/ }).click();
     await until("as it was", async () => (await page.locator(".step").count()) === before);
     assert.doesNotMatch(page.url(), /with=/);
+  });
+
+  await step("the failures cover neither the list nor a control, and stay while the story is played", open(base, `#/${topology.name}/happy-path?step=5`), async (page) => {
+    await page.getByRole("button", { name: "Failures" }).click();
+    await page.locator(".switches").waitFor();
+    for (const viewport of [WIDE, { width: 1024, height: 768 }, NARROW]) {
+      await page.setViewportSize(viewport);
+      await settled(page);
+      const { covered, outside, room } = await page.evaluate(() => {
+        const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+        const panel = box(".switches");
+        const over = (b) => Math.min(b.right, panel.right) - Math.max(b.left, panel.left) > 1 && Math.min(b.bottom, panel.bottom) - Math.max(b.top, panel.top) > 1;
+        const view = box(".canvas-view");
+        return {
+          covered: [".steps", ".dock", ".top", ".canvas-bar", ".canvas-view"].filter((selector) => over(box(selector))),
+          outside: panel.left < 0 || panel.top < 0 || panel.right > innerWidth || panel.bottom > innerHeight,
+          room: Math.min(view.width, view.height, box(".steps").height, panel.height),
+        };
+      });
+      assert.deepEqual([covered, outside], [[], false], `${viewport.width} wide`);
+      assert.ok(room > 90, `${viewport.width} wide: what is left of one is ${room}`);
+      assert.equal(await page.getByRole("button", { name: "Follow what moves" }).getAttribute("aria-pressed"), String(viewport !== WIDE), "in a small drawing what moves is followed");
+      const before = await position(page);
+      await page.getByRole("button", { name: "Step forward" }).click();
+      await until("the next step", async () => (await position(page)) !== before);
+      await page.locator(".step.now button").first().click({ position: { x: 60, y: 10 } });
+      await page.locator(".details").waitFor();
+      await page.getByRole("button", { name: "Close details" }).click();
+      assert.ok(await page.locator(".switches").isVisible(), "it is still open");
+    }
+    await page.getByRole("switch", { name: "Stripe API is down" }).check();
+    const off = await page.getByRole("button", { name: "Switch off: Stripe API is down" }).boundingBox();
+    assert.ok(off.height >= 43.5, `${off.height}`);
+    await page.getByRole("button", { name: "Close failures" }).click();
+    assert.equal(await page.locator(".switches").count(), 0);
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-controls")), "failures", "the focus is on what opened it");
   });
 
   await step("inventory hangs: the player shows the timeout", open(base, `#/${topology.name}/happy-path?step=1&with=inventory-svc.hangs`), async (page) => {

@@ -1,1 +1,0 @@
-import{a,k as d,t as i}from"./chunk-JCFWXQVY.js";import{j as t,k as r,l as o,o as m}from"./chunk-SUT3INHF.js";m.then(()=>{let e=t(location.hash);!e.example&&o.loaded&&history.replaceState(null,"",r({...e,example:o.loaded.id})),a(d(i,{}),document.getElementById("root"))});
