@@ -259,9 +259,22 @@ static void put_const(struct ecc_yaml *properties, const char *name, struct ecc_
     ecc_yaml_put(property, "const", value);
 }
 
+/* As it comes where an operation says no more: runtime/problem.c. */
+static void put_example(struct ecc_api *api, struct ecc_yaml *schema, const char *type, const struct ecc_problem *problem)
+{
+    struct ecc_yaml *example = ecc_yaml_add_map(ecc_yaml_put_list(schema, "examples"));
+
+    example->flow = true;
+    ecc_yaml_put_text(example, "type", type);
+    ecc_yaml_put_text(example, "title", problem->title);
+    ecc_yaml_put(example, "status", ecc_yaml_int(api->arena, problem->status));
+    ecc_yaml_put_text(example, "detail", problem->title);
+}
+
 static const char *schema_of(struct ecc_api *api, struct ecc_problem *problem)
 {
     struct ecc_yaml *schema, *all, *own;
+    const char *type = ecc_arena_printf(api->arena, "/problems/%s", problem->name);
 
     if (problem->schema)
         return problem->schema;
@@ -272,8 +285,9 @@ static const char *schema_of(struct ecc_api *api, struct ecc_problem *problem)
     own = ecc_yaml_add_map(all);
     ecc_yaml_put_text(own, "type", "object");
     own = ecc_yaml_put_map(own, "properties");
-    put_const(own, "type", ecc_yaml_text(api->arena, ecc_arena_printf(api->arena, "/problems/%s", problem->name)));
+    put_const(own, "type", ecc_yaml_text(api->arena, type));
     put_const(own, "status", ecc_yaml_int(api->arena, problem->status));
+    put_example(api, schema, type, problem);
     return problem->schema = ecc_json_schema_add(&api->schemas, ecc_arena_printf(api->arena, "%sProblem", problem->pascal), schema);
 }
 
