@@ -358,6 +358,7 @@ export async function player(base, shop) {
     await until("the other scenario", async () => /3 steps/.test(await page.locator(".narration, .position").allInnerTexts().then((t) => t.join(" ")).then(async (t) => `${t} ${await page.locator(".step").count()} steps`)));
     assert.ok(!(await page.locator(".sidebar").isVisible()));
     await page.goto(`${base}/#/${topology.name}/circuit-breaker`);
+    await until("the scenario", async () => (await page.locator(".step").count()) === count("circuit-breaker"));
     await page.keyboard.press("End");
     await until("how it ends is one text, not three columns", () => page.evaluate(() => {
       const words = document.createRange();
