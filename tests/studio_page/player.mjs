@@ -491,6 +491,13 @@ export async function player(base, shop) {
     assert.ok(node.x > 0 && node.x + node.width < NARROW.width, "and it begins with what stands at the left");
   });
 
+  await step("narrow: what the last lane asks its database is not cut off in the sequence", open(base, "#/hello/greeting?step=4&view=sequence", { viewport: NARROW }), async (page) => {
+    await until("all of it", () => page.evaluate(() => {
+      const [text, box] = [document.querySelector(".row.now .label.own"), document.querySelector(".sequence").getBoundingClientRect()];
+      return text && !text.textContent.endsWith("…") && text.getBoundingClientRect().right <= box.right;
+    }));
+  });
+
   await step("pan, zoom and fit", open(base, `#/${topology.name}`), async (page) => {
     const at = () => page.locator("[data-node=kafka] .outline").boundingBox();
     const first = await at();
