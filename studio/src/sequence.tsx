@@ -82,7 +82,8 @@ export function SequenceView({ topology, model, player, onStep, marks, label }: 
   const [{ room, tall }, setSize] = useState({ room: 1000, tall: 0 });
   const lane = Math.min(Math.max((room - LEFT - 24) / Math.max(lanes.length, 1), NARROWEST), WIDEST);
   const laneX = (index: number) => LEFT + lane * (index + 0.5);
-  const width = Math.max(LEFT + lanes.length * lane + 24, room);
+  const behind = rows.some(({ own, from }) => own && from === lanes.length - 1) ? 84 : 24; // what a service asks its database stands beside its lane
+  const width = Math.max(LEFT + lanes.length * lane + behind, room);
   const height = (Math.max(...rows.map(({ row }) => row)) + 1) * ROW + 20;
 
   useLayoutEffect(() => {
@@ -115,7 +116,7 @@ export function SequenceView({ topology, model, player, onStep, marks, label }: 
           const top = rowY(rows[current]!.row) + HEAD;
           const [begin, back] = [laneX(rows[current]!.from), rows[current]!.from > rows[current]!.to];
           const [a, b] = [rows[current]!.from, rows[current]!.to].map(laneX).sort((p, q) => p - q) as [number, number];
-          const hidden = b + lane / 2 > view.scrollLeft + view.clientWidth || a - lane / 2 < view.scrollLeft;
+          const hidden = b + (rows[current]!.own ? lane : lane / 2) > view.scrollLeft + view.clientWidth || a - lane / 2 < view.scrollLeft;
           const away = top < view.scrollTop + HEAD + ROW || top > view.scrollTop + view.clientHeight - 2 * ROW;
           if (hidden || away) {
             const wide = b - a + lane > view.clientWidth; // then where it begins, with its text

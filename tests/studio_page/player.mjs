@@ -358,6 +358,7 @@ export async function player(base, shop) {
     await until("the other scenario", async () => /3 steps/.test(await page.locator(".narration, .position").allInnerTexts().then((t) => t.join(" ")).then(async (t) => `${t} ${await page.locator(".step").count()} steps`)));
     assert.ok(!(await page.locator(".sidebar").isVisible()));
     await page.goto(`${base}/#/${topology.name}/circuit-breaker`);
+    await until("the scenario", async () => (await page.locator(".step").count()) === count("circuit-breaker"));
     await page.keyboard.press("End");
     await until("how it ends is one text, not three columns", () => page.evaluate(() => {
       const words = document.createRange();
@@ -488,6 +489,13 @@ export async function player(base, shop) {
     await until("names can be read", () => page.evaluate(() => document.querySelector("[data-node=api-gateway] text").getBoundingClientRect().height > 8.5));
     const node = await page.locator("[data-node=api-gateway] .outline").boundingBox();
     assert.ok(node.x > 0 && node.x + node.width < NARROW.width, "and it begins with what stands at the left");
+  });
+
+  await step("narrow: what the last lane asks its database is not cut off in the sequence", open(base, "#/hello/greeting?step=4&view=sequence", { viewport: NARROW }), async (page) => {
+    await until("all of it", () => page.evaluate(() => {
+      const [text, box] = [document.querySelector(".row.now .label.own"), document.querySelector(".sequence").getBoundingClientRect()];
+      return text && !text.textContent.endsWith("…") && text.getBoundingClientRect().right <= box.right;
+    }));
   });
 
   await step("pan, zoom and fit", open(base, `#/${topology.name}`), async (page) => {

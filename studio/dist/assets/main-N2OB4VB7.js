@@ -1,0 +1,1 @@
+import{r as i}from"./chunk-P6AOHHBB.js";import{j as t,k as r,l as o,o as m}from"./chunk-SUT3INHF.js";import{c as a,d}from"./chunk-V5KZCUB3.js";import"./chunk-IAPJXZZ2.js";m.then(()=>{let e=t(location.hash);!e.example&&o.loaded&&history.replaceState(null,"",r({...e,example:o.loaded.id})),a(d(i,{}),document.getElementById("root"))});
