@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -180,6 +181,7 @@ static pid_t spawn(int argc, char **argv, int *err)
     assert_int_equal(pipe(out), 0);
     pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that fails takes it along */
         dup2(out[1], STDERR_FILENO);
         close(out[0]);
         close(out[1]);
