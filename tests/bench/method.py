@@ -34,6 +34,7 @@ class Subject:
     length: int = -1  # of each body; -1: any
     drive: object = None  # (seconds, connections) -> what load() tells: not HTTP. "cpu" in it is the time that counts
     spread: bool = False  # it may use all processors, as may what drives it
+    memory: object = None  # () -> pids whose memory is told where it may grow; without: of one with its own core, all of its own
     facts: dict = dataclasses.field(default_factory=dict)  # {what: (value, unit)}, told beside the table
 
 
@@ -80,6 +81,17 @@ def below(*roots):
         out.append(pid)
         todo += tree.get(pid, [])
     return out
+
+
+def resident(pids):
+    """Kilobytes: the resident set of the largest of them, and what the others have to themselves."""
+    sets = []
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
+            got = dict(line.split()[:2] for line in file if line.startswith(("Rss:", "Private_")))
+        sets.append((int(got["Rss:"]), int(got["Private_Clean:"]) + int(got["Private_Dirty:"])))
+    sets.sort(reverse=True)
+    return sets[0][0] + sum(private for _, private in sets[1:])
 
 
 def pin(pids, core):

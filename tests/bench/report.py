@@ -55,10 +55,13 @@ def fact(value):
 
 def table(result):
     base = result["base"]
-    head = ["", f"{result['of']}/s", f"of {base}", "us of CPU", f"for each CPU second, of {base}", "p50 ms", "p99 ms"]
+    memory = result["axis"] and any("memory" in got for point in result["points"] for got in point["subjects"].values())
+    head = ["", f"{result['of']}/s", f"of {base}", "us of CPU", f"for each CPU second, of {base}", "p50 ms", "p99 ms", *(["MB"] if memory else [])]
     lines = []
     for point in result["points"]:
         for row in rows(result, point):
+            if memory:
+                row = [*row, f"{point['subjects'][row[0]]['memory']:.1f}" if "memory" in point["subjects"][row[0]] else ""]
             name = f"{row[0]}, {point['label']}" if point["label"] and not result["axis"] else row[0]
             lines.append([point["label"], *row] if result["axis"] else [name, *row[1:]])
     out = [grid([result["axis"], *head] if result["axis"] else head, lines)]

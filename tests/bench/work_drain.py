@@ -99,7 +99,7 @@ def drained(w, system, backlog, topic, kind, table, consumers, counted):
         messages = len(times) * backlog
         return {"per_second": messages / sum(times), "good": messages, "sent": messages, "cpu": cpu,
                 "p50_us": times[len(times) // 2] * 1e6, "p99_us": times[len(times) * 99 // 100] * 1e6}
-    return method.Subject(0, list, counted, drive=drive, spread=True)
+    return method.Subject(0, list, counted, drive=drive, spread=True, memory=consumers)
 
 
 def ours(backlog, n=1):

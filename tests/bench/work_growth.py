@@ -50,7 +50,8 @@ def our_rows(rows):
         def requests():
             token = [("Authorization", "Bearer " + service_token.service_token(system, "front", "item-svc", exp=int(time.time()) + 240))]
             return [world.request("POST", "/ops/Get", json.dumps({"id": each}).encode(), token) for each in keys(rows)]
-        return peers.Subject(port, requests, work_data.processes(system, "item-svc"), length=body_length(), spread=True)
+        return peers.Subject(port, requests, work_data.processes(system, "item-svc"), length=body_length(), spread=True,
+                             memory=lambda: method.below(*(system.processes()[n]["pid"] for n in work_data.replicas(system, "item-svc"))))
     return start
 
 
@@ -66,7 +67,7 @@ def go_rows(rows):
         port, process = w.shared["go rows"]
         requests = [world.request("GET", f"/rows/{each}") for each in keys(rows)]
         return peers.Subject(port, lambda: requests, lambda: method.below(process.pid, *work_data.databases(system)), length=body_length(),
-                             spread=True)
+                             spread=True, memory=lambda: method.below(process.pid))
     return start
 
 
@@ -79,7 +80,7 @@ def saga_processes(n):
 
 
 WORKLOADS = [
-    Workload("rows", "A read by key, from ten thousand rows to a million",
+    Workload("rows", "A read by key, from ten thousand rows to ten million",
              f"A row by its primary key from a table that grows, {ASKED:,} keys by chance: an operation of ours, called with a service "
              "token, and the service in Go with pgx. Of both the database is counted, and both have all processors. --large adds ten "
              "million.",

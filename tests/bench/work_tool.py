@@ -210,17 +210,6 @@ def stripped(path):
         return os.path.getsize(file.name) if done.returncode == 0 else os.path.getsize(path)
 
 
-def resident(pids):
-    """Kilobytes: the resident set of the largest of them, and what the others have to themselves."""
-    sets = []
-    for pid in pids:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
-            got = dict(line.split()[:2] for line in file if line.startswith(("Rss:", "Private_")))
-        sets.append((int(got["Rss:"]), int(got["Private_Clean:"]) + int(got["Private_Dirty:"])))
-    sets.sort(reverse=True)
-    return sets[0][0] + sum(private for _, private in sets[1:])
-
-
 def starts(w, make, binary):
     """make(port) -> argv, environment: started, asked until it answers, ended; and how large it is then."""
     facts, memory = {}, []
@@ -243,7 +232,7 @@ def starts(w, make, binary):
                     time.sleep(0.0005)
             times.append((time.monotonic() - at) * 1e6)
             pids = method.below(process.pid)
-            memory.append(resident(pids) / 1024)
+            memory.append(method.resident(pids) / 1024)
             facts["memory"] = statistics.median(memory), "MB"
             cpu += method.cpu(pids)
             os.killpg(process.pid, signal.SIGKILL)

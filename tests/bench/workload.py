@@ -74,6 +74,9 @@ def run_point(run, w, point, base, rounds, missing):
         told["subjects"][name]["ratio"] = {figure: method.spread(method.ratios(got, name, base, figure))
                                            for figure in ("per_second", "per_cpu")}
         told["subjects"][name]["facts"] = subjects[name].facts
+        pids = subjects[name].memory() if subjects[name].memory else method.server(subjects[name])
+        if pids:
+            told["subjects"][name]["memory"] = method.resident(pids) / 1024
         cpu = told["subjects"][name]["cpu_us"][0]
         ratio = told["subjects"][name]["ratio"]
         rate = told["subjects"][name]["per_second"][0]
