@@ -196,9 +196,9 @@ static void join_each(struct ecc_compose *o, struct ecc_yaml *service)
 
     for (size_t i = 0; i < o->deploy->nprocesses; i++) {
         const struct ecc_process *process = o->deploy->processes[i];
-        const struct ecc_place_in *place = ecc_compose_place(o, process->name), *open = ecc_compose_open_place(o, process->name);
         if (process->kind == ECC_PROCESS_SANDBOX)
             continue;
+        const struct ecc_place_in *place = ecc_compose_place(o, process->name), *open = ecc_compose_open_place(o, process->name);
         while (place && !joined[place->network])
             place = ecc_compose_last_place(o, place) ? NULL : place + 1;
         if (place)

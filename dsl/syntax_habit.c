@@ -119,8 +119,6 @@ static bool help_column(struct ecc_parser *p, const struct ecc_token *t, struct 
         return true;
     }
     for (const struct ecc_token *back = t; back > first && t - back < 6; back--) {
-        if (back < t && ecc_begins_line(p, back + 1, back))
-            break;
         if (ecc_begins_line(p, back, back - 1))
             break;
         if (is(p, back, "default")) {
