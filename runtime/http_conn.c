@@ -4,7 +4,8 @@
  * no buffer. Reading stops while too many requests are unanswered or the client does not take its answers.
  *
  * Writing: answers gather in `out`. They are tried at once with uv_try_write when nothing else can join them (at the end of a read, or
- * when the only request was answered), else by the server's prepare handle; what the kernel does not take goes through uv_write.
+ * when the only request was answered), else by the server's prepare handle; what the kernel does not take goes through uv_write. A
+ * large body is tried from where it stands, so that at most the rest of it is copied.
  *
  * Ending: after the last answer the connection is shut down for writing and read on for a moment (linger), since closing a socket with
  * unread input resets it and may destroy the answer on its way. An end of input while requests are unanswered means that the client is
@@ -150,6 +151,25 @@ static bool transmit(struct ec_conn *conn, struct ec_buf *buf)
     conn->queued = uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp);
     conn->write_deadline = uv_now(conn->server->loop) + (uint64_t)conn->server->options.body_timeout_ms;
     return true;
+}
+
+void ec_conn_add_large(struct ec_conn *conn, const char *p, size_t n)
+{
+    uv_buf_t parts[] = {uv_buf_init(conn->out.p, (unsigned int)conn->out.n), uv_buf_init((char *)p, (unsigned int)n)};
+    size_t wrote = 0;
+    int r;
+
+    if (!conn->tls && !conn->writing && (r = uv_try_write((uv_stream_t *)&conn->tcp, parts, 2)) > 0)
+        wrote = (size_t)r; /* an error comes again when the rest is flushed */
+    if (wrote < conn->out.n) {
+        memmove(conn->out.p, conn->out.p + wrote, conn->out.n - wrote);
+        conn->out.n -= wrote;
+        wrote = 0;
+    } else {
+        wrote -= conn->out.n;
+        conn->out.n = 0;
+    }
+    ec_buf_add(&conn->out, p + wrote, n - wrote);
 }
 
 static bool full(const struct ec_conn *conn)

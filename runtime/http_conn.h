@@ -8,6 +8,7 @@
 enum {
     EC_CONN_MAX_PIPELINE = 64,        /* unanswered requests of a connection; then it is not read on */
     EC_CONN_MAX_UNSENT = 256 * 1024,  /* bytes of answers that the client has not taken; likewise */
+    EC_CONN_LARGE = 32 * 1024,        /* bytes of a body from which on it is given to the kernel from where it stands */
     EC_CONN_LINGER_MS = 2000,         /* reading on after the last answer, so that it is not lost to a reset */
 };
 
@@ -68,6 +69,7 @@ struct ec_http_exchange {
 void ec_conn_accept(struct ec_http_server *server);
 void ec_conn_close(struct ec_conn *conn);      /* at once */
 void ec_conn_wrote(struct ec_conn *conn);      /* something was added to out */
+void ec_conn_add_large(struct ec_conn *conn, const char *p, size_t n); /* to out, but for what the kernel takes of both at once */
 void ec_conn_flush(struct ec_conn *conn);
 void ec_conn_sweep(struct ec_conn *conn, uint64_t now);
 bool ec_conn_idle(const struct ec_conn *conn); /* no request, no answer on its way */

@@ -340,14 +340,15 @@ static char *put(char *to, const char *p, size_t n)
 }
 #define PUT(to, literal) put((to), (literal), sizeof(literal) - 1)
 
-static void write_answer(struct ec_buf *buf, const struct ec_http_exchange *x, int status, struct ec_str type, struct ec_str headers,
+/* The head, and the body where it is small enough to be copied: true when it is still to be added. */
+static bool write_answer(struct ec_buf *buf, const struct ec_http_exchange *x, int status, struct ec_str type, struct ec_str headers,
                          struct ec_str body, size_t keep)
 {
-    bool bodiless = status == 204 || status == 304;
+    bool bodiless = status == 204 || status == 304, with = !bodiless && !x->head_only && keep > 0, later = with && keep >= EC_CONN_LARGE;
     struct ec_str date = date_line();
     const char *why = reason(status);
     char digits[24];
-    char *start = ec_buf_reserve(buf, 256 + type.n + headers.n + body.n), *to = start;
+    char *start = ec_buf_reserve(buf, 256 + type.n + headers.n + (with && !later ? keep : 0)), *to = start;
 
     to = PUT(to, "HTTP/1.1 ");
     to = put(to, (char[]){(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10), ' '}, 4);
@@ -373,9 +374,10 @@ static void write_answer(struct ec_buf *buf, const struct ec_http_exchange *x, i
     else if (x->old)
         to = PUT(to, "connection: keep-alive\r\n");
     to = PUT(to, "\r\n");
-    if (!bodiless && !x->head_only && keep > 0)
+    if (with && !later)
         to = put(to, body.p, keep);
     buf->n += (size_t)(to - start);
+    return later;
 }
 
 /* Moves the answers that are due into the output. */
@@ -399,6 +401,11 @@ static void advance(struct ec_conn *conn)
     give_continue(conn);
 }
 
+static struct ec_buf *out_of(struct ec_http_exchange *x)
+{
+    return x == x->conn->first ? &x->conn->out : &x->out;
+}
+
 static void answer(struct ec_http_exchange *x, int status, struct ec_str type, struct ec_str headers, struct ec_str body, size_t keep)
 {
     struct ec_conn *conn = x->conn;
@@ -411,7 +418,12 @@ static void answer(struct ec_http_exchange *x, int status, struct ec_str type, s
     x->close = !x->request.keep_alive || keep < body.n || (conn->server->draining && x == conn->last && conn->in.n == 0);
     if (x->close)
         conn->state = EC_CONN_ENDED;
-    write_answer(x == conn->first ? &conn->out : &x->out, x, status, type, headers, body, keep);
+    if (write_answer(out_of(x), x, status, type, headers, body, keep)) {
+        if (x == conn->first)
+            ec_conn_add_large(conn, body.p, keep);
+        else
+            ec_buf_add(&x->out, body.p, keep);
+    }
     x->answered = true;
     advance(conn);
     ec_conn_wrote(conn);
@@ -423,11 +435,6 @@ void ec_http_reply(struct ec_http_exchange *exchange, int status, struct ec_str 
 }
 
 /* ------------------------------------------------------------------ answers in pieces */
-
-static struct ec_buf *out_of(struct ec_http_exchange *x)
-{
-    return x == x->conn->first ? &x->conn->out : &x->out;
-}
 
 void ec_http_stream(struct ec_http_exchange *x, struct ec_str content_type, struct ec_str headers)
 {

@@ -138,9 +138,13 @@ static char *put_utf8(char *at, int32_t c)
 static enum ec_json_status plain(struct ec_scan *r)
 {
     for (;;) {
+        const char *p = r->p;
         unsigned char c;
         size_t n;
 
+        while (r->end - p >= 32 && !ec_special32(p))
+            p += 32;
+        r->p = p;
         while (r->end - r->p >= 8) {
             uint64_t special = ec_special8(r->p);
 

@@ -100,6 +100,8 @@ void ec_json_write_text(struct ec_buf *buf, struct ec_str text)
     char *at = room(buf, text.n + 2);
 
     *at++ = '"';
+    for (; end - p >= 32 && !ec_special32(p); at += 32, p += 32)
+        memcpy(at, p, 32);
     while (end - p >= 8 && !ec_special8(p)) {
         memcpy(at, p, 8);
         at += 8;

@@ -460,6 +460,9 @@ const char *ec_field_text_wrong(const struct ec_field *field, struct ec_str text
         return "must be an email address";
     if (!(field->flags & EC_BOUNDED))
         return NULL;
+    /* A character has one to four bytes: most texts need not be counted. */
+    if ((field->max == INT64_MAX || (int64_t)text.n <= field->max) && field->min <= (int64_t)(text.n / 4))
+        return NULL;
     n = ec_text_length(text);
     if (n >= field->min && n <= field->max)
         return NULL;

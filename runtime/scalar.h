@@ -28,7 +28,21 @@ static inline uint64_t ec_special8(const char *p)
     return ((quote - ones) | (backslash - ones) | (v - ones * 0x20) | v) & high;
 }
 
-/* What is wrong with a value by its field's rules, as a message (static or in out), or NULL. */
+/* Whether one of 32 bytes is such: as signed numbers, control characters and what is not ASCII are those below a space. Vectors are GCC's
+ * and clang's, in whatever registers the machine has. */
+static inline bool ec_special32(const char *p)
+{
+    signed char a __attribute__((vector_size(16))), b __attribute__((vector_size(16)));
+    uint64_t any[2];
+
+    memcpy(&a, p, 16);
+    memcpy(&b, p + 16, 16);
+    a = (a < ' ') | (a == '"') | (a == '\\') | (b < ' ') | (b == '"') | (b == '\\');
+    memcpy(any, &a, 16);
+    return (any[0] | any[1]) != 0;
+}
+
+/* What is wrong with a value by its field's rules, as a message (static or in out), or NULL. A text is UTF-8. */
 const char *ec_field_text_wrong(const struct ec_field *field, struct ec_str text, char out[160]);
 const char *ec_field_int_wrong(const struct ec_field *field, int64_t value, char out[160]);
 const char *ec_enum_wrong(const struct ec_enum *of, char out[160]);

@@ -28,9 +28,18 @@ static inline bool path_is(const struct ec_http_request *request, const char *pa
     return request->path.n == strlen(path) && memcmp(request->path.p, path, request->path.n) == 0;
 }
 
+/* A byte that says where it is. */
+static inline char byte_at(size_t k)
+{
+    return (char)('a' + (k * 2654435761u >> 13) % 26);
+}
+
+enum { LARGE = 4 << 20 }; /* more than a socket takes at once */
+
 static inline void handle(struct ec_http_exchange *exchange, void *data)
 {
-    static char large[4 << 20];
+    static char large[LARGE];
+    size_t k;
     const struct ec_http_request *request = ec_http_exchange_request(exchange);
     struct world *w = data;
 
@@ -43,7 +52,8 @@ static inline void handle(struct ec_http_exchange *exchange, void *data)
     } else if (path_is(request, "/query")) {
         ec_http_reply(exchange, 200, EC_STR("text/plain"), (struct ec_str){NULL, 0}, request->query);
     } else if (path_is(request, "/large")) {
-        memset(large, 'L', sizeof(large));
+        for (k = large[0] ? LARGE : 0; k < LARGE; k++)
+            large[k] = byte_at(k);
         ec_http_reply(exchange, 200, EC_STR("text/plain"), (struct ec_str){NULL, 0}, (struct ec_str){large, sizeof(large)});
     } else if (path_is(request, "/none")) {
         ec_http_reply(exchange, 204, (struct ec_str){NULL, 0}, (struct ec_str){NULL, 0}, (struct ec_str){NULL, 0});

@@ -1,4 +1,4 @@
-/* Scalars and their text: numbers, times, uuids, email addresses; reading a field from text that is not JSON. */
+/* Scalars and their text: numbers, times, uuids, email addresses; reading a field from text that is not JSON; texts of JSON, by their bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -235,6 +235,64 @@ static void scalars(void **state)
     assert_int_equal(numbers.v[1], 2);
 }
 
+/* Texts are looked at in pieces of 32 and of 8 bytes: what is special in them is seen at each place, and they come back as they were. */
+static void what_is_special_at_each_place(void **state)
+{
+    static const char *const special[] = {"\"", "\\", "\n", "\x1f", "\x7f", "\xc3\xa9", "\xf0\x9f\x98\x80", " ", "~"};
+    const struct ec_field field = {.name = "text", .kind = EC_TEXT};
+    struct ec_buf buf = {NULL, 0, 0};
+    struct ec_str back = {NULL, 0};
+    char text[128];
+    size_t at, n, k;
+
+    (void)state;
+    for (k = 0; k < sizeof(special) / sizeof(special[0]); k++)
+        for (n = strlen(special[k]); n < 80; n++)
+            for (at = 0; at + strlen(special[k]) <= n; at++) {
+                memset(text, 'x', n);
+                memcpy(text + at, special[k], strlen(special[k]));
+                buf.n = 0;
+                ec_json_write_text(&buf, (struct ec_str){text, n});
+                assert_int_equal(ec_json_read_field(arena, (struct ec_str){buf.p, buf.n}, &field, &back, 0, &error), EC_JSON_OK);
+                assert_int_equal(back.n, n);
+                assert_memory_equal(back.p, text, n);
+            }
+    for (n = 1; n < 80; n++) /* neither a control character nor half a one stands in a string as it is */
+        for (at = 1; at <= n; at++)
+            for (k = 0; k < 2; k++) {
+                memset(text, 'x', n + 2);
+                text[0] = text[n + 1] = '"';
+                text[at] = k ? '\x80' : '\x01';
+                assert_int_equal(ec_json_read_field(arena, (struct ec_str){text, n + 2}, &field, &back, 0, &error), EC_JSON_MALFORMED);
+            }
+    ec_buf_free(&buf);
+}
+
+/* A bound is of characters, which are one to four bytes. */
+static void bounds_are_of_characters(void **state)
+{
+    static const char *const characters[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    struct ec_field field = {.name = "text", .kind = EC_TEXT, .flags = EC_BOUNDED, .min = 3, .max = 20};
+    struct ec_str out;
+    char text[128];
+    int k, n, i, open;
+
+    (void)state;
+    for (open = 0; open < 2; open++) {
+        if (open)
+            field.max = INT64_MAX;
+        for (k = 0; k < 4; k++)
+            for (n = 0; n <= 30; n++) {
+                size_t size = strlen(characters[k]);
+
+                for (i = 0; i < n; i++)
+                    memcpy(text + (size_t)i * size, characters[k], size);
+                assert_int_equal(ec_scalar_read(arena, (struct ec_str){text, (size_t)n * size}, &field, &out, &error),
+                                 n >= 3 && (open || n <= 20) ? EC_JSON_OK : EC_JSON_INVALID);
+            }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +301,8 @@ int main(void)
         cmocka_unit_test(whole_numbers),
         cmocka_unit_test(ints_uuids_emails),
         cmocka_unit_test(scalars),
+        cmocka_unit_test(what_is_special_at_each_place),
+        cmocka_unit_test(bounds_are_of_characters),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

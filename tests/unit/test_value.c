@@ -64,6 +64,26 @@ static void texts(void **state)
     assert_int_equal(ec_str_cmp(EC_STR("a"), EC_STR("a")), 0);
 }
 
+/* Of any length, with any bytes: what counts eight at a time counts as one that counts each. */
+static void lengths_of_texts(void **state)
+{
+    static char text[1200];
+    unsigned seed = 3;
+    size_t n, i;
+
+    (void)state;
+    assert_int_equal(ec_text_length((struct ec_str){NULL, 0}), 0);
+    for (i = 0; i < sizeof(text); i++)
+        text[i] = (char)(i < 600 ? 0x80 | (rand_r(&seed) >> 4 & 0x3f) : rand_r(&seed) >> 4);
+    for (n = 0; n <= sizeof(text); n++) {
+        int64_t counted = 0;
+
+        for (i = 0; i < n; i++)
+            counted += (text[i] & 0xc0) != 0x80;
+        assert_int_equal(ec_text_length((struct ec_str){text, n}), counted);
+    }
+}
+
 static void optional_values(void **state)
 {
     (void)state;
@@ -205,8 +225,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(texts),   T(optional_values), T(ids_ascend),     T(seeded_ids_repeat), T(a_child_has_its_own_random_bytes),
-        T(digests), T(traceparents),    T(runtime_errors),
+        T(texts),   T(lengths_of_texts), T(optional_values), T(ids_ascend),     T(seeded_ids_repeat), T(a_child_has_its_own_random_bytes),
+        T(digests), T(traceparents),     T(runtime_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

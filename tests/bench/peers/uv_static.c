@@ -55,6 +55,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct conn *conn = (struct conn *)stream;
 
     for (ssize_t i = 0; i < n; i++) {
+        if (conn->seen == 0) { /* bodies are passed over as fast as there is a way */
+            const char *next = memchr(buf->base + i, '\r', (size_t)(n - i));
+            if (!next)
+                break;
+            i = next - buf->base;
+        }
         char c = buf->base[i];
         conn->seen = c == end[conn->seen] ? conn->seen + 1 : c == '\r';
         if (conn->seen < 4)
