@@ -8,7 +8,7 @@
 enum {
     EC_CONN_MAX_PIPELINE = 64,        /* unanswered requests of a connection; then it is not read on */
     EC_CONN_MAX_UNSENT = 256 * 1024,  /* bytes of answers that the client has not taken; likewise */
-    EC_CONN_LARGE = 32 * 1024,        /* bytes of a body from which on it is given to the kernel from where it stands */
+    EC_CONN_LARGE = 16 * 1024,        /* bytes of a body from which on it is given to the kernel from where it stands */
     EC_CONN_LINGER_MS = 2000,         /* reading on after the last answer, so that it is not lost to a reset */
 };
 
