@@ -75,7 +75,7 @@ void fake_answer(int step, int phase, enum answer answer, int times)
 void fake_prepare(struct pg_server *server)
 {
     pg_server_run(server, "CREATE TABLE IF NOT EXISTS effects (subject text, what text, at timestamptz DEFAULT now())");
-    pg_server_run(server, "TRUNCATE effects; TRUNCATE ec.saga CASCADE; TRUNCATE ec.inbox; TRUNCATE ec.outbox");
+    pg_server_run(server, "TRUNCATE effects; TRUNCATE ec.saga, ec.saga_step CASCADE; TRUNCATE ec.inbox; TRUNCATE ec.outbox");
 }
 
 /* ------------------------------------------------------------------ steps */
