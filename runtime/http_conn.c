@@ -1,7 +1,8 @@
 /* A connection of the server: reading, writing, time limits, the end.
  *
  * Reading: one static buffer serves all connections; what is not a whole step of the grammar is kept in `in`, so an idle connection owns
- * no buffer. Reading stops while too many requests are unanswered or the client does not take its answers.
+ * no buffer. The rest of a large body is read to where it will stand: room is made for all of it, of which only what arrives becomes memory.
+ * Reading stops while too many requests are unanswered or the client does not take its answers.
  *
  * Writing: answers gather in `out`. They are tried at once with uv_try_write when nothing else can join them (at the end of a read, or
  * when the only request was answered), else by the server's prepare handle; what the kernel does not take goes through uv_write. A
@@ -24,9 +25,14 @@ static char plain_buffer[16 * 1024 + 256];
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    (void)handle;
+    struct ec_conn *conn = handle->data;
+    struct ec_http_exchange *x = conn->receiving;
+
     (void)suggested;
-    *buf = uv_buf_init(read_buffer, sizeof(read_buffer));
+    if (conn->state == EC_CONN_BODY && !conn->tls && x && conn->in.n == 0 && x->body_left >= READ_SIZE)
+        *buf = uv_buf_init(ec_buf_reserve(&x->body, x->body_left), (unsigned int)x->body_left);
+    else
+        *buf = uv_buf_init(read_buffer, sizeof(read_buffer));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
@@ -308,6 +314,19 @@ bool ec_conn_idle(const struct ec_conn *conn)
 
 /* ------------------------------------------------------------------ reading */
 
+/* What has come is taken: room for more, and answers on their way. */
+static void end_input(struct ec_conn *conn)
+{
+    conn->in_input = false;
+    if (conn->closing)
+        return;
+    if (full(conn) && conn->state != EC_CONN_ENDED) {
+        conn->paused = true;
+        uv_read_stop((uv_stream_t *)&conn->tcp);
+    }
+    ec_conn_flush(conn);
+}
+
 static void input(struct ec_conn *conn, const char *p, size_t n)
 {
     size_t used;
@@ -330,14 +349,15 @@ static void input(struct ec_conn *conn, const char *p, size_t n)
         if (!conn->closing && used < n)
             ec_buf_add(&conn->in, p + used, n - used);
     }
-    conn->in_input = false;
-    if (conn->closing)
-        return;
-    if (full(conn) && conn->state != EC_CONN_ENDED) {
-        conn->paused = true;
-        uv_read_stop((uv_stream_t *)&conn->tcp);
-    }
-    ec_conn_flush(conn);
+    end_input(conn);
+}
+
+/* n bytes of a body have been read to where they belong. */
+static void input_of_body(struct ec_conn *conn, size_t n)
+{
+    conn->in_input = true;
+    ec_conn_body_arrived(conn, n);
+    end_input(conn);
 }
 
 static void on_end(struct ec_conn *conn)
@@ -379,7 +399,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         else
             ec_conn_close(conn);
     } else if (n > 0 && conn->state != EC_CONN_LINGER) {
-        if (conn->tls)
+        if (buf->base != read_buffer)
+            input_of_body(conn, (size_t)n);
+        else if (conn->tls)
             read_tls(conn, buf->base, (size_t)n);
         else
             input(conn, buf->base, (size_t)n);

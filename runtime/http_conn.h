@@ -76,6 +76,7 @@ bool ec_conn_idle(const struct ec_conn *conn); /* no request, no answer on its w
 
 /* http_exchange.c: takes requests from conn->in or p[0..n) and says how much it used; stops when the connection ends, is full, or more is
  * wanted. */
+void ec_conn_body_arrived(struct ec_conn *conn, size_t n); /* n more bytes stand at the end of receiving->body, behind its n */
 size_t ec_conn_parse(struct ec_conn *conn, const char *p, size_t n);
 void ec_conn_refuse(struct ec_conn *conn, int status, const char *why); /* an answer in its turn, then the end */
 void ec_conn_drop_exchanges(struct ec_conn *conn);

@@ -1,7 +1,7 @@
 /* Exchanges: a request is taken from a connection's input, handed to the server's handler when it is whole, and answered in its turn.
  *
  * A request's head is copied into the exchange's arena, so that the connection's input can go on; a body that is there in one piece is
- * copied with it, another gathers in a buffer that grows with what has arrived, never with what was announced. An exchange is freed when
+ * copied with it, another gathers in a buffer whose memory grows with what has arrived, never with what was announced. An exchange is freed when
  * its answer is in the connection's output, or, when the client is gone, as soon as it is answered.
  */
 #include <stdio.h>
@@ -192,17 +192,25 @@ static size_t parse_head(struct ec_conn *conn, const char *p, size_t n)
     return head.length;
 }
 
+void ec_conn_body_arrived(struct ec_conn *conn, size_t n)
+{
+    struct ec_http_exchange *x = conn->receiving;
+
+    x->body.n += n;
+    x->body_left -= n;
+    if (x->body_left == 0) {
+        x->request.body = (struct ec_str){x->body.p, x->body.n};
+        hand(conn, x);
+    }
+}
+
 static size_t parse_body(struct ec_conn *conn, const char *p, size_t n)
 {
     struct ec_http_exchange *x = conn->receiving;
     size_t take = n < x->body_left ? n : x->body_left;
 
-    ec_buf_add(&x->body, p, take);
-    x->body_left -= take;
-    if (x->body_left == 0) {
-        x->request.body = (struct ec_str){x->body.p, x->body.n};
-        hand(conn, x);
-    }
+    memcpy(ec_buf_reserve(&x->body, take), p, take);
+    ec_conn_body_arrived(conn, take);
     return take;
 }
 

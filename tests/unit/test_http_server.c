@@ -450,6 +450,35 @@ static void large_answers_in_order(void **state)
     close_world(w);
 }
 
+/* The rest of a large body is read to where it will stand: also when it never comes, comes too late, or its client has gone. */
+static void large_bodies_cut_short(void **state)
+{
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n";
+    static char part[200000];
+    struct world *w = open_with((struct ec_http_server_options){.body_timeout_ms = 300});
+    int fd = dial(w), i;
+
+    (void)state;
+    send_text(fd, head);
+    for (i = 0; i < 3; i++) {
+        send_bytes(fd, part, sizeof(part));
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    }
+    expect_text(&w->loop, fd, &r, "HTTP/1.1 408 ");
+    send_bytes(fd, part, sizeof(part));
+    expect_end(&w->loop, fd, &r);
+    close(fd);
+    fd = dial(w);
+    send_text(fd, head);
+    send_bytes(fd, part, sizeof(part));
+    for (i = 0; i < 20; i++)
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    close(fd);
+    TURN_UNTIL(&w->loop, ec_http_server_idle(w->server));
+    assert_int_equal(w->handled, 0);
+    close_world(w);
+}
+
 static void draining(void **state)
 {
     struct world *w = open_world();
@@ -561,7 +590,8 @@ int main(void)
         cmocka_unit_test(faults),               cmocka_unit_test(answers_in_pieces),
                       cmocka_unit_test(slow_clients),
         cmocka_unit_test(slow_readers),         cmocka_unit_test(large_answers_in_order),
-        cmocka_unit_test(draining), cmocka_unit_test(draining_takes_its_time),
+        cmocka_unit_test(draining),             cmocka_unit_test(large_bodies_cut_short),
+        cmocka_unit_test(draining_takes_its_time),
         cmocka_unit_test(too_many_connections), cmocka_unit_test(an_address_in_use),
     };
 
