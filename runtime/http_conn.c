@@ -1,8 +1,9 @@
 /* A connection of the server: reading, writing, time limits, the end.
  *
  * Reading: one static buffer serves all connections; what is not a whole step of the grammar is kept in `in`, so an idle connection owns
- * no buffer. The rest of a large body is read to where it will stand: room is made for all of it, of which only what arrives becomes memory.
- * Reading stops while too many requests are unanswered or the client does not take its answers.
+ * no buffer. The rest of a large body is read to where it will stand: once some of it is there, not for an announcement alone, room
+ * is made for all, of which only what arrives becomes memory. Reading stops while too many requests are unanswered or the client does not
+ * take its answers.
  *
  * Writing: answers gather in `out`. They are tried at once with uv_try_write when nothing else can join them (at the end of a read, or
  * when the only request was answered), else by the server's prepare handle; what the kernel does not take goes through uv_write. A
@@ -26,10 +27,10 @@ static char plain_buffer[16 * 1024 + 256];
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct ec_conn *conn = handle->data;
-    struct ec_http_exchange *x = conn->receiving;
+    struct ec_http_exchange *x = conn->receiving; /* there is one in that state, and nothing else waits in `in` */
 
     (void)suggested;
-    if (conn->state == EC_CONN_BODY && !conn->tls && x && conn->in.n == 0 && x->body_left >= READ_SIZE)
+    if (conn->state == EC_CONN_BODY && !conn->tls && x->body.n >= READ_SIZE / 2 && x->body_left >= READ_SIZE)
         *buf = uv_buf_init(ec_buf_reserve(&x->body, x->body_left), (unsigned int)x->body_left);
     else
         *buf = uv_buf_init(read_buffer, sizeof(read_buffer));

@@ -112,7 +112,8 @@ static void test_down(void **state)
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'fruit'"), 1);
     assert_int_equal(db_migrate("down", NULL), 0);
     assert_int_equal(db_migrate("down", NULL), 0); /* the runtime's own */
-    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM pg_constraint WHERE conname = 'saga_step_saga_id_fkey' AND confdeltype = 'c'"), 1);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM pg_constraint WHERE conname = 'saga_step_saga_id_fkey' AND "
+                                                "confdeltype = 'c'"), 1);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM pg_trigger WHERE tgname = 'saga_gone'"), 0);
     assert_int_equal(db_migrate("down", NULL), 0);
     assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM pg_proc WHERE proname = 'inbox_hold'"), 0);
