@@ -115,10 +115,10 @@ static const char holds[] =
     "    WHERE b.state = 'running' AND b.lease_until = i.lease FOR UPDATE OF b) AS held);\n"
     "END $$;\n";
 
-/* Pages with room: a saga's row is written once for each step and once more, and where the next version finds room on the page of the last one and no index names
- * what has changed, the indexes are left alone (README.HOT of PostgreSQL). And a step belongs to a saga that its own statement has just
- * written: a foreign key would look that up and lock it for each step. What it did when a saga goes, a trigger does. Tables are locked in
- * the order in which statements lock them. */
+/* Pages with room: a saga's row is written once for each step and once more, and where the next version finds room on the page of the last
+ * one and no index names what has changed, the indexes are left alone (README.HOT of PostgreSQL). And a step belongs to a saga that its own
+ * statement has just written: a foreign key would look that up and lock it for each step. What it did when a saga goes, a trigger does.
+ * Tables are locked in the order in which statements lock them. */
 static const char roomy[] =
     "LOCK TABLE ec.saga, ec.saga_step IN ACCESS EXCLUSIVE MODE;\n"
     "ALTER TABLE ec.saga SET (fillfactor = 60);\n"
