@@ -169,7 +169,8 @@ def catalog(db):
         UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) || ' valid ' || (indisvalid AND indisready AND indislive)
                || ' primary ' || indisprimary || ' unique ' || indisunique
           FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE c.relnamespace = 'public'::regnamespace
-        UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+        UNION ALL SELECT 'trigger ' || pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+         WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
         UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
         UNION ALL SELECT 'view ' || viewname || definition FROM pg_views WHERE schemaname = 'public'
         ORDER BY 1""")]
