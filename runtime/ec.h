@@ -255,6 +255,7 @@ struct ec_sql {
     const struct ec_error *none; /* of one that is deferred: no row is this error, and the text divides by zero then; or NULL */
     bool lone;    /* a write outside of any transaction: it may share its commit with others (tx_share.c) */
     const struct ec_group_set *set; /* the runtime's own alone: the same for many at once (group.h); or NULL */
+    const struct ec_sql *ahead;     /* of a guard of the runtime's own: the same that does not fail, but has no row (group.c); or NULL */
 };
 
 struct ec_param {

@@ -16,6 +16,10 @@
  * they are given back, and programs' statements are not wanted for a while, which gets longer as long as it is the rule; nor are they after
  * a flight that took long, for which one of them may be the reason: on a connection of its own it holds up nobody.
  *
+ * What comes twice is met at its guard, and a guard that fails costs all who share the flight. So after the first of them guards are asked
+ * ahead, in a form that does not fail: who has no row is left out of the rest of the flight, and told once the others are committed, since
+ * what is there may be of this transaction. It is a round trip more, for as long as there have been some lately.
+ *
  * Units wait for the lane at most until their deadline, and not at all once it has been down for a second.
  */
 #include "group.h"
@@ -23,9 +27,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group_line.h"
 #include "group_set.h"
 
-enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100, SHY_MAX_MS = 3200 };
+enum { LIMIT = 128, FLIGHT_MS = 5000, UNIT_MS = 10000, DOWN_MS = 1000, TICK_MS = 100, SHY_MAX_MS = 3200, WARY_FLIGHTS = 64 };
 
 int ec_group_limit = LIMIT, ec_group_slow_ms = 250, ec_group_shy_ms = 50;
 
@@ -33,32 +38,29 @@ static struct {
     struct ec_pg_conn *conn;
     bool open, up;
     uint64_t down_since_ns;
-    int limit;                          /* statements a group, 1 to ec_group_limit */
-    int sent;                           /* of the flight */
-    struct ec_group_unit *first, **end; /* gathered */
-    struct ec_group_unit *flight;       /* under way, in the order of submitting */
-    struct ec_arena *sets;              /* of the flight */
-    int pending;                        /* ends of the flight that are not answered */
-    bool failed, lost, locked;          /* of the flight */
-    bool opens, opening;                /* it has units that open; and they have not been told yet */
-    struct ec_group_unit **closed;      /* while they are told: the end of those that have closed */
-    uint64_t sent_ns, shy_until_ns;     /* until then programs' statements are not wanted here */
+    int limit;                      /* statements a group, 1 to ec_group_limit */
+    int sent;                       /* of the flight */
+    struct ec_group_line line;      /* gathered */
+    struct ec_group_unit *flight;   /* under way, in the order of submitting */
+    struct ec_group_unit *rest;     /* of it, while guards are asked ahead: those that don't open */
+    struct ec_group_unit *barred;   /* of it: those whose guard had no row */
+    bool ahead;                     /* its guards have been asked ahead */
+    int wary;                       /* flights yet of which they are */
+    struct ec_arena *sets;          /* of the flight */
+    int pending;                    /* ends of the flight that are not answered */
+    bool failed, lost, locked;      /* of the flight */
+    bool opens, opening;            /* it has units that open; and they have not been told yet */
+    struct ec_group_unit **closed;  /* while they are told: the end of those that have closed */
+    uint64_t sent_ns, shy_until_ns; /* until then programs' statements are not wanted here */
     int shy_ms;
-    struct ec_pg_cmd sync, flushed, undo;
+    struct ec_pg_cmd sync, asked, flushed, undo;
     uv_check_t check;
     uv_idle_t idle;
     uv_timer_t tick;
     struct ec_metric *units, *commits, *again;
-} lane = {.end = &lane.first};
+} lane;
 
 static void flush(void);
-
-static void append(struct ec_group_unit *unit)
-{
-    unit->next = NULL;
-    *lane.end = unit;
-    lane.end = &unit->next;
-}
 
 static void finish(struct ec_group_unit *unit, const struct ec_error *error)
 {
@@ -81,10 +83,18 @@ static bool is_locked(const struct ec_pg_reply *reply)
     return strcmp(reply->sqlstate, "55P03") == 0 || strcmp(reply->sqlstate, "57014") == 0;
 }
 
+/* A guard that can be asked ahead has found no row. */
+static bool is_barred(const struct ec_sql *sql, const struct ec_pg_reply *reply)
+{
+    return sql && sql->ahead && strcmp(reply->sqlstate, "22012") == 0;
+}
+
 static void refuse(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply)
 {
     bool locked = is_locked(reply) || (unit->opened && ec_pg_repeatable(reply));
 
+    if (lane.flight && lane.flight->next && is_barred(sql, reply))
+        lane.wary = WARY_FLIGHTS;
     unit->failed = true;
     lane.failed = true;
     lane.locked |= locked;
@@ -125,17 +135,32 @@ static void statement_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *re
 }
 
 /* Each of its members gets another chance alone. */
-static void set_answer(const struct ec_pg_reply *reply)
+static void set_answer(const struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 {
     if (is_lost(reply)) {
         lane.lost = true;
     } else if (reply->status == EC_PG_FAILED) {
+        if (is_barred(cmd->sql, reply))
+            lane.wary = WARY_FLIGHTS;
         lane.failed = true;
         lane.locked |= is_locked(reply);
     }
 }
 
-static const struct ec_group_answers answers = {unit_answer, statement_answer, set_answer};
+static void ahead_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    struct ec_group_statement *guard = cmd->data;
+
+    if (reply->status != EC_PG_OK)
+        set_answer(cmd, reply);
+    else if (reply->rows == 0)
+        guard->unit->barred = true;
+    else if (guard->row)
+        guard->row(guard, reply);
+}
+
+static const struct ec_group_answers answers = {unit_answer, statement_answer, set_answer},
+                                     answers_ahead = {NULL, ahead_answer, set_answer};
 
 static void forget_sets(void)
 {
@@ -165,13 +190,39 @@ static void be_shy(bool bad)
     lane.shy_until_ns = uv_hrtime() + (uint64_t)lane.shy_ms * 1000000;
 }
 
+/* To the end of the flight. */
+static void join(struct ec_group_unit **list)
+{
+    struct ec_group_unit **end = &lane.flight;
+
+    for (; *end; end = &(*end)->next)
+        ;
+    *end = *list;
+    *list = NULL;
+}
+
+/* It is told what its guard would have said. */
+static void bar(struct ec_group_unit *unit)
+{
+    static const struct ec_pg_reply reply = {.status = EC_PG_FAILED, .tag = "", .sqlstate = "22012"};
+    const struct ec_sql *guard = unit->statements->sql;
+
+    if (unit->refused)
+        unit->error = unit->refused(unit, guard, &reply);
+    if (!unit->error)
+        unit->error = ec_pg_error(NULL, guard, &reply);
+}
+
 /* Takes the flight apart: what is done is told, what has to be run again goes to the head of the line. */
 static void land(void)
 {
-    struct ec_group_unit *unit = lane.flight, *next, *again = NULL, **again_end = &again, *told = NULL, **told_end = &told;
+    struct ec_group_unit *unit, *next, *again = NULL, **again_end = &again, *told = NULL, **told_end = &told;
     bool failed = lane.failed, lost = lane.lost, opening = lane.opening;
     uint64_t now = uv_hrtime();
 
+    join(&lane.rest);
+    join(&lane.barred);
+    unit = lane.flight;
     lane.flight = NULL;
     if (now - lane.sent_ns > (uint64_t)ec_group_slow_ms * 1000000)
         be_shy(true);
@@ -189,6 +240,8 @@ static void land(void)
 
         next = unit->next;
         unit->next = NULL;
+        if (unit->barred && !failed && !lost)
+            bar(unit);
         unit->returned |= is_returned(unit);
         unit->unknown |= lost && !opening;
         if (unit->returned) {
@@ -197,7 +250,7 @@ static void land(void)
         }
         if (repeat && now < unit->deadline_ns) {
             unit->alone = true;
-            unit->failed = false;
+            unit->failed = unit->ahead = unit->barred = false;
             *again_end = unit;
             again_end = &unit->next;
             ec_metric_add(lane.again, 1);
@@ -209,12 +262,8 @@ static void land(void)
         }
     }
     lane.opens = lane.opening = false;
-    if (again) {
-        *again_end = lane.first;
-        if (!lane.first)
-            lane.end = again_end;
-        lane.first = again;
-    }
+    if (again)
+        ec_group_line_back(&lane.line, again);
     for (unit = told; unit; unit = next) {
         next = unit->next;
         finish(unit, unit->error);
@@ -247,59 +296,35 @@ static void alone_synced(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 
 /* ------------------------------------------------------------------ sending */
 
-static int size_of(const struct ec_group_unit *unit)
-{
-    const struct ec_group_statement *statement;
-    int n = unit->sql != NULL;
-
-    for (statement = unit->statements; statement; statement = statement->next)
-        n++;
-    return n;
-}
-
-/* In their order, and no more statements than the limit, but at least one unit when none has been taken yet. */
 static struct ec_group_unit *take(bool alone, bool opens)
 {
-    struct ec_group_unit *taken = NULL, **end = &taken, **at = &lane.first, *unit;
+    struct ec_group_unit *taken = ec_group_line_take(&lane.line, alone, opens, lane.limit, &lane.sent), *unit;
 
-    while ((unit = *at)) {
-        if (unit->alone != alone || !unit->opened == opens) {
-            at = &unit->next;
-            continue;
-        }
-        if (lane.sent && lane.sent + size_of(unit) > lane.limit)
-            break;
-        lane.sent += size_of(unit);
-        *at = unit->next;
-        unit->next = NULL;
-        *end = unit;
-        end = &unit->next;
+    for (unit = taken; unit; unit = unit->next)
         ec_metric_add(lane.units, 1);
-    }
-    for (; *at; at = &(*at)->next)
-        ;
-    lane.end = at;
     return taken;
 }
 
-/* The flight's statements, and what ends them. */
-static void send_flight(void (*end)(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd), struct ec_pg_cmd *cmd,
-                        void (*done)(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply))
+static void end_flight(void (*end)(struct ec_pg_conn *conn, struct ec_pg_cmd *cmd), struct ec_pg_cmd *cmd,
+                       void (*done)(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply))
 {
     lane.pending = 1;
-    if (!lane.sets)
-        lane.sets = ec_arena_new();
-    if (lane.flight)
-        ec_group_send_all(lane.conn, lane.flight, lane.sets, &answers);
     cmd->done = done;
     end(lane.conn, cmd);
     ec_pg_deadline(lane.conn, uv_hrtime() + (uint64_t)FLIGHT_MS * 1000000);
 }
 
+/* With what goes with it, unless its guards were asked before that had come. */
 static void send_commit(void)
 {
+    if (!lane.ahead && !lane.rest) {
+        lane.sent = 0; /* as many again: or those that open would leave no room, for as long as there are more of them */
+        lane.rest = take(false, false);
+    }
+    join(&lane.rest);
+    ec_group_send_all(lane.conn, lane.flight, lane.sets, &answers);
     ec_metric_add(lane.commits, 1);
-    send_flight(ec_pg_sync, &lane.sync, group_synced);
+    end_flight(ec_pg_sync, &lane.sync, group_synced);
 }
 
 static void send_alone(void)
@@ -324,6 +349,7 @@ void ec_group_close(struct ec_group_unit *unit)
 {
     if (!lane.closed)
         ec_panic("a unit is closed that has not just been opened");
+    unit->ahead = false; /* its statements are new */
     unit->next = NULL;
     *lane.closed = unit;
     lane.closed = &unit->next;
@@ -332,6 +358,12 @@ void ec_group_close(struct ec_group_unit *unit)
 bool ec_group_opens(void)
 {
     return uv_hrtime() >= lane.shy_until_ns;
+}
+
+static void give_up(void)
+{
+    lane.sync.done = group_synced; /* also of what is lost: the next flight begins behind it */
+    ec_pg_sync(lane.conn, &lane.sync);
 }
 
 /* Their owners. The flight is who has closed; returns whether that is all. One that has not may be no more. */
@@ -356,16 +388,11 @@ static bool tell_opened(void)
 static void opened(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
 {
     static const struct ec_sql sql_undo = {.name = "ec.group.undo", .text = "SELECT 1 / 0"};
-    struct ec_group_unit **end = &lane.flight;
 
     (void)cmd;
     lane.lost |= is_lost(reply);
     if (!lane.lost && !lane.failed && tell_opened()) {
         lane.opening = false;
-        for (; *end; end = &(*end)->next)
-            ;
-        lane.sent = 0; /* as many again: or those that open would leave no room, for as long as there are more of them */
-        *end = take(false, false);
         send_commit();
         return;
     }
@@ -374,15 +401,70 @@ static void opened(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
         lane.undo.done = NULL;
         ec_pg_send(lane.conn, &lane.undo, &sql_undo, (struct ec_pg_values){NULL, 0});
     }
-    lane.sync.done = group_synced; /* also of what is lost: the next flight begins behind it */
-    ec_pg_sync(lane.conn, &lane.sync);
+    give_up();
+}
+
+static void open_or_commit(void)
+{
+    lane.opens = lane.opening = lane.flight;
+    if (!lane.opening) {
+        send_commit();
+        return;
+    }
+    ec_group_send_all(lane.conn, lane.flight, lane.sets, &answers);
+    end_flight(ec_pg_flush, &lane.flushed, opened);
+}
+
+/* ------------------------------------------------------------------ guards that are asked ahead */
+
+static void part(struct ec_group_unit **at)
+{
+    struct ec_group_unit *unit;
+
+    while ((unit = *at)) {
+        if (!unit->barred) {
+            at = &unit->next;
+            continue;
+        }
+        *at = unit->next;
+        unit->next = lane.barred;
+        lane.barred = unit;
+        lane.wary = WARY_FLIGHTS;
+    }
+}
+
+static void asked(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
+{
+    (void)cmd;
+    lane.lost |= is_lost(reply);
+    if (lane.lost || lane.failed) {
+        give_up();
+        return;
+    }
+    part(&lane.flight);
+    part(&lane.rest);
+    open_or_commit();
+}
+
+/* Of the flight and what goes with it, when there are several of whom one could fail the others. */
+static bool ask_ahead(void)
+{
+    const struct ec_group_unit *some = lane.flight ? lane.flight : lane.rest;
+
+    if (!some->next && !(lane.flight && lane.rest))
+        return false;
+    lane.ahead = ec_group_send_ahead(lane.conn, lane.flight, lane.sets, &answers_ahead);
+    lane.ahead |= ec_group_send_ahead(lane.conn, lane.rest, lane.sets, &answers_ahead);
+    if (!lane.ahead)
+        return false;
+    lane.opening = true; /* nothing is committed before they are answered */
+    end_flight(ec_pg_flush, &lane.asked, asked);
+    return true;
 }
 
 static void flush(void)
 {
-    bool alone;
-
-    if (lane.pending || !lane.first || !lane.up || !ec_pg_conn_up(lane.conn) || ec_pg_conn_busy(lane.conn))
+    if (lane.pending || !lane.line.first || !lane.up || !ec_pg_conn_up(lane.conn) || ec_pg_conn_busy(lane.conn))
         return;
     EC_CRASH_BEFORE("group");
     lane.failed = lane.lost = lane.locked = false;
@@ -390,19 +472,22 @@ static void flush(void)
         lane.limit = ec_group_limit;
     lane.sent = 0;
     lane.sent_ns = uv_hrtime();
-    alone = lane.first->alone;
-    if (!alone)
-        lane.flight = take(false, true);
-    lane.opens = lane.opening = lane.flight;
-    if (lane.opening) {
-        send_flight(ec_pg_flush, &lane.flushed, opened);
+    lane.ahead = lane.opens = lane.opening = false;
+    if (lane.line.first->alone) {
+        lane.flight = take(true, false);
+        send_alone();
         return;
     }
-    lane.flight = take(alone, false);
-    if (alone)
-        send_alone();
-    else
-        send_commit();
+    lane.sets = ec_arena_new();
+    lane.flight = take(false, true);
+    if (lane.wary) {
+        lane.wary--;
+        lane.sent = 0;
+        lane.rest = take(false, false);
+        if (ask_ahead())
+            return;
+    }
+    open_or_commit();
 }
 
 static void on_check(uv_check_t *check)
@@ -422,21 +507,9 @@ static void on_tick(uv_timer_t *timer)
 {
     uint64_t now = uv_hrtime();
     bool down = lane.down_since_ns && now - lane.down_since_ns > (uint64_t)DOWN_MS * 1000000;
-    struct ec_group_unit **at = &lane.first, *told = NULL, **told_end = &told, *unit;
+    struct ec_group_unit *told = ec_group_line_expired(&lane.line, now, down), *unit;
 
-    while (*at) {
-        unit = *at;
-        if (down || now >= unit->deadline_ns) {
-            *at = unit->next;
-            unit->next = NULL;
-            *told_end = unit;
-            told_end = &unit->next;
-        } else {
-            at = &unit->next;
-        }
-    }
-    lane.end = at;
-    if (!lane.first)
+    if (!lane.line.first)
         uv_timer_stop(timer);
     while ((unit = told)) {
         told = unit->next;
@@ -448,11 +521,11 @@ static void on_tick(uv_timer_t *timer)
 void ec_group_submit(struct ec_group_unit *unit)
 {
     unit->error = NULL;
-    unit->unknown = unit->alone = unit->failed = unit->returned = false;
+    unit->unknown = unit->alone = unit->failed = unit->returned = unit->ahead = unit->barred = false;
     unit->rows = 0;
     if (!unit->deadline_ns)
         unit->deadline_ns = uv_hrtime() + (uint64_t)UNIT_MS * 1000000;
-    append(unit);
+    ec_group_line_add(&lane.line, unit);
     if (!uv_is_active((uv_handle_t *)&lane.tick))
         uv_timer_start(&lane.tick, on_tick, TICK_MS, TICK_MS);
     if (!lane.pending) {
@@ -492,9 +565,8 @@ void ec_group_start(void)
     lane.units = ec_metric(EC_COUNTER, "ec_group_units_total", "Writes that went through the group lane", NULL);
     lane.commits = ec_metric(EC_COUNTER, "ec_group_commits_total", "Commits of the group lane", NULL);
     lane.again = ec_metric(EC_COUNTER, "ec_group_again_total", "Writes that were run again alone", NULL);
-    lane.end = &lane.first;
     lane.down_since_ns = uv_hrtime();
-    lane.limit = lane.shy_ms = 0;
+    lane.limit = lane.shy_ms = lane.wary = 0;
     lane.shy_until_ns = 0;
     uv_check_init(ec_app.loop, &lane.check);
     uv_idle_init(ec_app.loop, &lane.idle);
@@ -506,7 +578,7 @@ void ec_group_start(void)
 
 bool ec_group_idle(void)
 {
-    return !lane.first && !lane.pending;
+    return !lane.line.first && !lane.pending;
 }
 
 void ec_group_stop(void)
@@ -518,8 +590,8 @@ void ec_group_stop(void)
     uv_close((uv_handle_t *)&lane.check, NULL);
     uv_close((uv_handle_t *)&lane.idle, NULL);
     uv_close((uv_handle_t *)&lane.tick, NULL);
-    lane.first = lane.flight = NULL;
+    lane.line = (struct ec_group_line){0};
+    lane.flight = lane.rest = lane.barred = NULL;
     lane.pending = 0;
     forget_sets();
-    lane.end = &lane.first;
 }

@@ -48,7 +48,7 @@ struct ec_group_unit { /* the owner's memory, with its values, until done is cal
     /* group.c's */
     struct ec_group_unit *next;
     struct ec_pg_cmd cmd, sync;
-    bool alone, failed;
+    bool alone, failed, ahead, barred;
 };
 void ec_group_submit(struct ec_group_unit *unit);
 /* In its `opened`, once. Its statements (or none), done and data are new, and those of `opened` have been answered. */

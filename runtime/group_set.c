@@ -25,7 +25,8 @@ enum part { FIRST, MIDDLE, LAST, SENT };
 struct member {
     struct ec_group_unit *unit;
     struct ec_group_statement *statement; /* NULL: the unit is its own */
-    uint64_t name;                        /* hash of its first parameter */
+    const struct ec_sql *sql;
+    uint64_t name; /* hash of its first parameter */
     enum part part;
 };
 
@@ -36,11 +37,6 @@ struct set {
     const struct ec_group_answers *answers;
 };
 
-static const struct ec_sql *sql_of(const struct member *member)
-{
-    return member->statement ? member->statement->sql : member->unit->sql;
-}
-
 static const struct ec_pg_values *values_of(const struct member *member)
 {
     return member->statement ? &member->statement->values : &member->unit->values;
@@ -48,19 +44,26 @@ static const struct ec_pg_values *values_of(const struct member *member)
 
 /* ------------------------------------------------------------------ one by one */
 
-static void send_one(struct ec_pg_conn *conn, struct ec_group_unit *unit, struct ec_group_statement *statement,
-                     const struct ec_group_answers *answers)
+static struct ec_pg_cmd *cmd_of(const struct member *member, const struct ec_group_answers *answers)
 {
-    struct ec_pg_cmd *cmd = statement ? &statement->cmd : &unit->cmd;
+    struct ec_group_statement *statement = member->statement;
+    struct ec_pg_cmd *cmd = statement ? &statement->cmd : &member->unit->cmd;
 
     cmd->done = statement ? answers->statement : answers->unit;
-    cmd->data = statement ? (void *)statement : (void *)unit;
-    if (statement) {
-        statement->unit = unit;
-        ec_pg_send(conn, cmd, statement->sql, statement->values);
-    } else {
-        ec_pg_send(conn, cmd, unit->sql, unit->values);
-    }
+    cmd->data = statement ? (void *)statement : (void *)member->unit;
+    if (statement)
+        statement->unit = member->unit;
+    return cmd;
+}
+
+static void send_one(struct ec_pg_conn *conn, const struct member *member, const struct ec_group_answers *answers)
+{
+    ec_pg_send(conn, cmd_of(member, answers), member->sql, *values_of(member));
+}
+
+static struct ec_group_statement *first_of(const struct ec_group_unit *unit)
+{
+    return unit->ahead ? unit->statements->next : unit->statements;
 }
 
 void ec_group_send_unit(struct ec_pg_conn *conn, struct ec_group_unit *unit, const struct ec_group_answers *answers)
@@ -68,9 +71,9 @@ void ec_group_send_unit(struct ec_pg_conn *conn, struct ec_group_unit *unit, con
     struct ec_group_statement *statement;
 
     if (unit->sql)
-        send_one(conn, unit, NULL, answers);
-    for (statement = unit->statements; statement; statement = statement->next)
-        send_one(conn, unit, statement, answers);
+        send_one(conn, &(struct member){.unit = unit, .sql = unit->sql}, answers);
+    for (statement = first_of(unit); statement; statement = statement->next)
+        send_one(conn, &(struct member){.unit = unit, .statement = statement, .sql = statement->sql}, answers);
 }
 
 /* ------------------------------------------------------------------ arrays */
@@ -112,24 +115,18 @@ static void add_arrays(struct ec_buf *buf, const struct set *set)
 
 /* ------------------------------------------------------------------ answers */
 
-static void tell(const struct member *member, const struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply, int row)
+static void tell(const struct set *set, const struct member *member, const struct ec_pg_reply *reply, int row)
 {
     struct ec_pg_reply own = {.status = EC_PG_OK, .rows = row >= 0, .tag = reply->tag, .sqlstate = ""};
-    struct pg_result *result;
+    bool looks = member->statement ? member->statement->row != NULL : member->unit->row != NULL;
+    struct pg_result *result = looks ? ec_pg_row_alone(reply->result, row, 1) : NULL;
+    struct ec_pg_cmd *cmd = cmd_of(member, set->answers);
 
-    if (!member->statement)
-        member->unit->rows = own.rows;
-    if (member->statement ? !member->statement->row : !member->unit->row)
-        return;
-    result = ec_pg_row_alone(reply->result, row, 1);
     own.result = result;
-    if (member->statement) {
-        member->statement->cmd.sent_ns = cmd->sent_ns;
-        member->statement->row(member->statement, &own);
-    } else {
-        member->unit->row(member->unit, &own);
-    }
-    ec_pg_row_free(result);
+    cmd->sent_ns = set->cmd.sent_ns;
+    cmd->done(cmd, &own);
+    if (result)
+        ec_pg_row_free(result);
 }
 
 static void set_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
@@ -139,7 +136,7 @@ static void set_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
     int64_t at;
 
     if (reply->status != EC_PG_OK) {
-        set->answers->set(reply);
+        set->answers->set(cmd, reply);
         return;
     }
     for (i = 0; i < set->n; i++)
@@ -148,7 +145,7 @@ static void set_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
         if (ec_int_parse(ec_pg_cell(reply->result, i, 0), &at) && at >= 1 && at <= set->n)
             rows[at - 1] = i;
     for (i = 0; i < set->n; i++)
-        tell(set->members[i], cmd, reply, rows[i]);
+        tell(set, set->members[i], reply, rows[i]);
 }
 
 /* ------------------------------------------------------------------ gathering */
@@ -177,9 +174,9 @@ static void part_unit(struct member *members, int n)
 {
     int first = 0, last = n, i;
 
-    while (first < n && sql_of(&members[first])->set && !sql_of(&members[first])->set->late)
+    while (first < n && members[first].sql->set && !members[first].sql->set->late)
         first++;
-    while (last > first && sql_of(&members[last - 1])->set)
+    while (last > first && members[last - 1].sql->set)
         last--;
     for (i = 0; i < n; i++)
         members[i].part = i < first ? FIRST : i < last ? MIDDLE : LAST;
@@ -194,9 +191,9 @@ static int list(struct ec_group_unit *units, struct member *members)
     for (unit = units; unit; unit = unit->next) {
         from = n;
         if (unit->sql)
-            members[n++] = (struct member){.unit = unit};
-        for (statement = unit->statements; statement; statement = statement->next)
-            members[n++] = (struct member){.unit = unit, .statement = statement};
+            members[n++] = (struct member){.unit = unit, .sql = unit->sql};
+        for (statement = first_of(unit); statement; statement = statement->next)
+            members[n++] = (struct member){.unit = unit, .statement = statement, .sql = statement->sql};
         part_unit(members + from, n - from);
     }
     return n;
@@ -228,7 +225,7 @@ static bool named_before(const struct set *set, uint64_t name)
 /* The first member of a part that is not sent, and whoever can go with it. */
 static void gather(struct set *set, struct member *member, const struct member *end)
 {
-    const struct ec_group_set *kind = sql_of(member)->set;
+    const struct ec_group_set *kind = member->sql->set;
     const struct ec_group_unit *waits = NULL; /* one of its statements has to go before the rest of it */
     enum part part = member->part;
     size_t bytes = 0;
@@ -236,7 +233,7 @@ static void gather(struct set *set, struct member *member, const struct member *
     for (; member < end && set->n < SET_MEMBERS; member++) {
         if (member->part != part)
             continue;
-        if (sql_of(member)->set != kind) {
+        if (member->sql->set != kind) {
             waits = member->unit;
             continue;
         }
@@ -262,7 +259,7 @@ static void send_set(struct ec_pg_conn *conn, struct set *set)
         values[i] = at;
     set->cmd.done = set_answer;
     set->cmd.data = set;
-    ec_pg_send(conn, &set->cmd, &sql_of(set->members[0])->set->sql, (struct ec_pg_values){values, n});
+    ec_pg_send(conn, &set->cmd, &set->members[0]->sql->set->sql, (struct ec_pg_values){values, n});
     ec_buf_free(&buf);
 }
 
@@ -281,7 +278,7 @@ static void send_part(struct ec_pg_conn *conn, struct member *members, const str
         if (set->n > 1)
             send_set(conn, set);
         else
-            send_one(conn, members->unit, members->statement, answers);
+            send_one(conn, members, answers);
     }
 }
 
@@ -289,8 +286,9 @@ void ec_group_send_all(struct ec_pg_conn *conn, struct ec_group_unit *units, str
 {
     struct member *members, *end, *member;
 
-    if (!units->next) {
-        ec_group_send_unit(conn, units, answers);
+    if (!units || !units->next) {
+        if (units)
+            ec_group_send_unit(conn, units, answers);
         return;
     }
     members = ec_arena_array(arena, (size_t)count(units), sizeof(*members));
@@ -298,6 +296,24 @@ void ec_group_send_all(struct ec_pg_conn *conn, struct ec_group_unit *units, str
     send_part(conn, members, end, FIRST, arena, answers);
     for (member = members; member < end; member++)
         if (member->part == MIDDLE)
-            send_one(conn, member->unit, member->statement, answers);
+            send_one(conn, member, answers);
     send_part(conn, members, end, LAST, arena, answers);
+}
+
+bool ec_group_send_ahead(struct ec_pg_conn *conn, struct ec_group_unit *units, struct ec_arena *arena,
+                         const struct ec_group_answers *answers)
+{
+    struct member *members = ec_arena_array(arena, (size_t)count(units) + 1, sizeof(*members)), *end = members;
+    struct ec_group_unit *unit;
+
+    for (unit = units; unit; unit = unit->next) {
+        struct ec_group_statement *guard = unit->statements;
+
+        if (!guard || !guard->sql->ahead)
+            continue;
+        unit->ahead = true;
+        *end++ = (struct member){.unit = unit, .statement = guard, .sql = guard->sql->ahead, .part = FIRST};
+    }
+    send_part(conn, members, end, FIRST, arena, answers);
+    return end > members;
 }

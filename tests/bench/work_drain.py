@@ -73,7 +73,7 @@ def emptied(asked, table, different):
             return took
         if took > PATIENCE:
             raise method.Lost(f"after {PATIENCE} s {done} of {different} events have had their effect")
-        time.sleep(min(0.05, max(0.0005, took * (different - done) / max(done, 1) / 10)))
+        time.sleep(min(0.05, max(0.0005, took * (different - done) / max(done, 1) / 4)))
 
 
 def drained(w, system, backlog, topic, kind, table, consumers, counted):
