@@ -72,7 +72,7 @@ static const struct ec_program puts_ = PROGRAM("unit-svc.Put", put_run), takes =
 
 static struct ended ended[4 * N];
 
-static void start(const struct ec_program *program, int i, int64_t n, int key)
+static struct ec_task *make(const struct ec_program *program, int i, int64_t n, int key)
 {
     struct ec_task *task = db_task(program, &ended[i]);
     char name[32];
@@ -80,7 +80,12 @@ static void start(const struct ec_program *program, int i, int64_t n, int key)
     snprintf(name, sizeof(name), "thing-%d", key);
     db_key(task, name, NULL);
     *(struct put *)task->frame = (struct put){.n = n, .stock = "a"};
-    ec_task_start(task);
+    return task;
+}
+
+static void start(const struct ec_program *program, int i, int64_t n, int key)
+{
+    ec_task_start(make(program, i, n, key));
 }
 
 static int metric(const char *name)
@@ -249,6 +254,40 @@ static void test_twin_fails(void **state)
     db_close();
 }
 
+/* What has failed stays so, but for one that is sent back from its dead letters; what was revoked stays revoked. */
+static void test_failed_before(void **state)
+{
+    int again;
+
+    (void)state;
+    prepare();
+    make_wary();
+    pg_server_run(db_server,
+                  "INSERT INTO ec.inbox (key, program, state, status, error) VALUES ('thing-3', '', 'failed', 404, 'not-found'), "
+                  "('thing-4', '', 'failed', 404, 'not-found'), ('thing-5', '', 'revoked', NULL, NULL)");
+    again = metric("ec_group_again_total");
+    for (int i = 0; i < N; i++) {
+        struct ec_task *task = make(i % 2 ? &takes : &puts_, i, i, i);
+
+        task->again = i == 4;
+        ec_task_start(task);
+    }
+    until_over(N);
+    for (int i = 0; i < N; i++) {
+        if (i == 3)
+            assert_ptr_equal(ended[i].error, &ec_error_not_found);
+        else if (i == 5)
+            assert_ptr_equal(ended[i].error, &ec_error_revoked);
+        else
+            assert_replied(i, i);
+    }
+    assert_int_equal(things(), 5 + N - 2);
+    assert_int_equal(pg_server_count(db_server, "SELECT count(*) FROM ec.inbox WHERE key = 'thing-4' AND state = 'done' AND error IS NULL"),
+                     1);
+    assert_int_equal(metric("ec_group_again_total"), again);
+    db_close();
+}
+
 /* When nothing has come twice for a while nobody asks any more; nor where only one could fail. */
 static void test_no_longer(void **state)
 {
@@ -315,8 +354,9 @@ static void test_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_repeats),    cmocka_unit_test(test_both),      cmocka_unit_test(test_twins),
-        cmocka_unit_test(test_twin_fails), cmocka_unit_test(test_no_longer), cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_repeats),    cmocka_unit_test(test_both),          cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_twin_fails), cmocka_unit_test(test_failed_before), cmocka_unit_test(test_no_longer),
+        cmocka_unit_test(test_lost),
     };
 
     return cmocka_run_group_tests(tests, db_group_setup, db_group_teardown);
