@@ -80,9 +80,14 @@ class World:
         return self
 
     def __exit__(self, *_):
-        for action in self.at_end:
-            with contextlib.suppress(ProcessLookupError):
-                action()
+        try:
+            for action in self.at_end:
+                with contextlib.suppress(ProcessLookupError):
+                    action()
+        finally:  # also of one whose books don't balance nothing is left
+            self.end()
+
+    def end(self):
         for process in reversed(self.started):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
