@@ -89,6 +89,14 @@ static bool is_barred(const struct ec_sql *sql, const struct ec_pg_reply *reply)
     return sql && sql->ahead && strcmp(reply->sqlstate, "22012") == 0;
 }
 
+static void say_refused(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply)
+{
+    if (unit->refused)
+        unit->error = unit->refused(unit, sql, reply);
+    if (!unit->error)
+        unit->error = ec_pg_error(NULL, sql, reply);
+}
+
 static void refuse(struct ec_group_unit *unit, const struct ec_sql *sql, const struct ec_pg_reply *reply)
 {
     bool locked = is_locked(reply) || (unit->opened && ec_pg_repeatable(reply));
@@ -101,10 +109,7 @@ static void refuse(struct ec_group_unit *unit, const struct ec_sql *sql, const s
     unit->returned = unit->alone && locked && !unit->sql;
     if (unit->error || (!unit->alone && lane.flight->next) || (locked && !unit->sql)) /* it gets another chance, without the others */
         return;
-    if (unit->refused)
-        unit->error = unit->refused(unit, sql, reply);
-    if (!unit->error)
-        unit->error = ec_pg_error(NULL, sql, reply);
+    say_refused(unit, sql, reply);
 }
 
 static void unit_answer(struct ec_pg_cmd *cmd, const struct ec_pg_reply *reply)
@@ -205,12 +210,8 @@ static void join(struct ec_group_unit **list)
 static void bar(struct ec_group_unit *unit)
 {
     static const struct ec_pg_reply reply = {.status = EC_PG_FAILED, .tag = "", .sqlstate = "22012"};
-    const struct ec_sql *guard = unit->statements->sql;
 
-    if (unit->refused)
-        unit->error = unit->refused(unit, guard, &reply);
-    if (!unit->error)
-        unit->error = ec_pg_error(NULL, guard, &reply);
+    say_refused(unit, unit->statements->sql, &reply);
 }
 
 /* Takes the flight apart: what is done is told, what has to be run again goes to the head of the line. */

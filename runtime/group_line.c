@@ -34,8 +34,9 @@ void ec_group_line_back(struct ec_group_line *line, struct ec_group_unit *units)
     for (; *end; end = &(*end)->next)
         ;
     *end = line->first;
+    if (!line->first)
+        line->end = end;
     line->first = units;
-    find_end(line);
 }
 
 static int size_of(const struct ec_group_unit *unit)

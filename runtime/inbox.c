@@ -21,45 +21,28 @@
 
 enum { CLAIM_MS = 30000, CLAIM_MORE_MS = 1000 };
 
-/* With the key of who has passed; a row that is there and stays as it is is nobody's. */
+/* A row that is there and stays as it is is nobody's. */
 #define BARRIER_CONFLICT \
     "ON CONFLICT (key) DO UPDATE SET state = 'done', status = 200, error = NULL, detail = NULL WHERE i.state = 'failed' AND "
+#define BARRIER                                                                                                                       \
+    "INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) VALUES ($1, $2, 'done', 200, $3::bytea) " BARRIER_CONFLICT \
+    "$4::boolean"
+#define BARRIERS                                                                                                                           \
+    "WITH v AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS v (key, program, request_hash, " \
+    "n)), "                                                                                                                                \
+    "passed AS (INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) SELECT key, program, 'done', 200, request_hash "     \
+    "FROM v " BARRIER_CONFLICT "($4::boolean[])[array_position($1::text[], i.key)] RETURNING i.key)"
 
-static const struct ec_group_set ahead_set = {{
-    .name = "ec.inbox.ahead_set",
-    .text = "WITH v AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY "
-            "AS v (key, program, request_hash, n)), "
-            "passed AS (INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) "
-            "SELECT key, program, 'done', 200, request_hash FROM v " BARRIER_CONFLICT
-            "($4::boolean[])[array_position($1::text[], i.key)] RETURNING i.key) "
-            "SELECT v.n FROM passed JOIN v ON v.key = passed.key",
-}};
+static const struct ec_group_set ahead_set = {
+    {.name = "ec.inbox.ahead_set", .text = BARRIERS " SELECT v.n FROM passed JOIN v ON v.key = passed.key"}};
 
-static const struct ec_sql barrier_ahead = {
-    .name = "ec.inbox.ahead",
-    .text =
-        "INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) VALUES ($1, $2, 'done', 200, $3::bytea) " BARRIER_CONFLICT
-        "$4::boolean RETURNING 1",
-    .set = &ahead_set,
-};
+static const struct ec_sql barrier_ahead = {.name = "ec.inbox.ahead", .text = BARRIER " RETURNING 1", .set = &ahead_set};
 
-static const struct ec_group_set barrier_set = {{
-    .name = "ec.inbox.barrier_set",
-    .text = "WITH guarded AS (INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) "
-            "SELECT v.key, v.program, 'done', 200, v.request_hash FROM unnest($1::text[], $2::text[], $3::bytea[]) "
-            "AS v (key, program, request_hash) " BARRIER_CONFLICT
-            "($4::boolean[])[array_position($1::text[], i.key)] RETURNING 1)" EC_GROUP_ALL("$1::text[]", "guarded"),
-    .ahead = &barrier_ahead,
-}};
+static const struct ec_group_set barrier_set = {
+    {.name = "ec.inbox.barrier_set", .text = BARRIERS EC_GROUP_ALL("$1::text[]", "passed"), .ahead = &barrier_ahead}};
 
 const struct ec_sql ec_inbox_barrier = {
-    .name = "ec.inbox.barrier",
-    .text = EC_TX_GUARD(
-        "INSERT INTO ec.inbox AS i (key, program, state, status, request_hash) VALUES ($1, $2, 'done', 200, $3::bytea) " BARRIER_CONFLICT
-        "$4::boolean"),
-    .set = &barrier_set,
-    .ahead = &barrier_ahead,
-};
+    .name = "ec.inbox.barrier", .text = EC_TX_GUARD(BARRIER), .set = &barrier_set, .ahead = &barrier_ahead};
 
 static const struct ec_sql sql_stored = {
     .name = "ec.inbox.stored",

@@ -135,11 +135,12 @@ static void prepare(void)
     db_open(NULL);
 }
 
-/* The first that comes twice beside others fails them all; from then on the lane is wary. */
-static void make_wary(void)
+/* The first that comes twice beside others fails them all; from then on the lane is wary. Returns how many have been run again by then. */
+static int make_wary(void)
 {
     int before = metric("ec_group_again_total");
 
+    prepare();
     for (int i = 0; i < 3; i++)
         start(&puts_, i, 100000 + i, 100000 + i);
     until_over(3);
@@ -151,6 +152,7 @@ static void make_wary(void)
     for (int i = 0; i < 3; i++)
         assert_replied(i, 100002 + i);
     assert_int_equal(things(), 5);
+    return before + 3;
 }
 
 static bool comes_again(int i)
@@ -163,9 +165,7 @@ static void repeats(const struct ec_program *program)
 {
     int again, commits, ahead;
 
-    prepare();
-    make_wary();
-    again = metric("ec_group_again_total");
+    again = make_wary();
     commits = metric("ec_group_commits_total");
     ahead = asked();
     for (int round = 0; round < ROUNDS; round++) {
@@ -198,9 +198,7 @@ static void test_both(void **state)
     int again;
 
     (void)state;
-    prepare();
-    make_wary();
-    again = metric("ec_group_again_total");
+    again = make_wary();
     for (int i = 0; i < N; i++)
         start(i % 2 ? &takes : &puts_, i, i, i);
     until_over(N);
@@ -221,9 +219,7 @@ static void test_twins(void **state)
     int again;
 
     (void)state;
-    prepare();
-    make_wary();
-    again = metric("ec_group_again_total");
+    again = make_wary();
     for (int i = 0; i < N; i++)
         start(i < N / 2 ? &puts_ : &takes, i, i, i / 2);
     until_over(N);
@@ -238,7 +234,6 @@ static void test_twins(void **state)
 static void test_twin_fails(void **state)
 {
     (void)state;
-    prepare();
     make_wary();
     for (int i = 0; i < N; i++)
         start(&puts_, i, i == 10 ? -1 : i, i == 11 ? 10 : i);
@@ -260,12 +255,10 @@ static void test_failed_before(void **state)
     int again;
 
     (void)state;
-    prepare();
-    make_wary();
+    again = make_wary();
     pg_server_run(db_server,
                   "INSERT INTO ec.inbox (key, program, state, status, error) VALUES ('thing-3', '', 'failed', 404, 'not-found'), "
                   "('thing-4', '', 'failed', 404, 'not-found'), ('thing-5', '', 'revoked', NULL, NULL)");
-    again = metric("ec_group_again_total");
     for (int i = 0; i < N; i++) {
         struct ec_task *task = make(i % 2 ? &takes : &puts_, i, i, i);
 
@@ -294,7 +287,6 @@ static void test_no_longer(void **state)
     int ahead, n = 0;
 
     (void)state;
-    prepare();
     make_wary();
     ahead = asked();
     for (; n < 10; n++) {
@@ -320,9 +312,9 @@ static void test_no_longer(void **state)
 static void test_lost(void **state)
 {
     int good = 0, failed = 0, caught = 0;
+    char sql[100];
 
     (void)state;
-    prepare();
     make_wary();
     for (int round = 0; round < 40; round++) {
         for (int i = 0; i < N; i++) {
@@ -340,6 +332,9 @@ static void test_lost(void **state)
             if (!ended[i].error)
                 continue;
             failed++;
+            snprintf(sql, sizeof(sql), "SELECT count(*) FROM things WHERE n = %d", round * N + i);
+            if (!ended[i].unknown)
+                assert_int_equal(pg_server_count(db_server, sql), 0);
             assert_true(ended[i].error == &ec_error_unavailable || ended[i].error == &ec_error_conflict);
         }
     }
