@@ -12,13 +12,13 @@
 enum { MAX_DELAY_MS = 60000 };
 
 static struct ec_edge_state *states; /* of all edges */
-static int live; /* attempts and waits of all edges */
+static int live;                     /* attempts and waits of all edges */
 static bool stopped;
 
 static const char *const outcome_names[EC_EDGE_OUTCOMES] = {
-    [EC_EDGE_OK] = "ok",           [EC_EDGE_ANSWERED] = "error",       [EC_EDGE_FAILED] = "failed", [EC_EDGE_TIMED_OUT] = "timeout",
-    [EC_EDGE_LATE] = "late",       [EC_EDGE_REFUSED] = "refused",      [EC_EDGE_BROKEN] = "broken", [EC_EDGE_MALFORMED] = "malformed",
-    [EC_EDGE_OPEN] = "open",       [EC_EDGE_LIMITED] = "limited",
+    [EC_EDGE_OK] = "ok",     [EC_EDGE_ANSWERED] = "error",  [EC_EDGE_FAILED] = "failed", [EC_EDGE_TIMED_OUT] = "timeout",
+    [EC_EDGE_LATE] = "late", [EC_EDGE_REFUSED] = "refused", [EC_EDGE_BROKEN] = "broken", [EC_EDGE_MALFORMED] = "malformed",
+    [EC_EDGE_OPEN] = "open", [EC_EDGE_LIMITED] = "limited",
 };
 
 static const char *const breaker_names[] = {
@@ -172,9 +172,9 @@ static const struct ec_error *seen_error(const struct ec_edge *edge, const struc
 static void tell(const struct ec_attempts *attempts, const struct ec_edge_result *result)
 {
     static const char *const outcomes[] = {
-        [EC_EDGE_OK] = "ok",           [EC_EDGE_ANSWERED] = "error", [EC_EDGE_FAILED] = "failed",  [EC_EDGE_TIMED_OUT] = "timeout",
-        [EC_EDGE_LATE] = "timeout",    [EC_EDGE_REFUSED] = "refused", [EC_EDGE_BROKEN] = "failed", [EC_EDGE_MALFORMED] = "failed",
-        [EC_EDGE_OPEN] = "open",       [EC_EDGE_LIMITED] = "refused",
+        [EC_EDGE_OK] = "ok",        [EC_EDGE_ANSWERED] = "error",  [EC_EDGE_FAILED] = "failed", [EC_EDGE_TIMED_OUT] = "timeout",
+        [EC_EDGE_LATE] = "timeout", [EC_EDGE_REFUSED] = "refused", [EC_EDGE_BROKEN] = "failed", [EC_EDGE_MALFORMED] = "failed",
+        [EC_EDGE_OPEN] = "open",    [EC_EDGE_LIMITED] = "refused",
     };
 
     const struct ec_edge *edge = attempts->edge;
@@ -195,25 +195,32 @@ static void tell(const struct ec_attempts *attempts, const struct ec_edge_result
                                   .began_ns = attempts->began_ns});
 }
 
+static const char *of_peer(struct ec_task *task, const char *before, const struct ec_edge *edge, const char *after)
+{
+    const struct ec_str parts[] = {ec_str_of(before), ec_str_of(edge->peer), ec_str_of(after)};
+
+    return ec_concat(task, parts, 3).p;
+}
+
 static const char *seen_detail(const struct ec_edge *edge, const struct ec_edge_result *result, struct ec_task *task)
 {
     if (result->outcome == EC_EDGE_ANSWERED || result->detail)
         return result->detail;
     switch (result->outcome) {
     case EC_EDGE_FAILED:
-        return ec_arena_printf(task->arena, "%s failed", edge->peer);
+        return of_peer(task, "", edge, " failed");
     case EC_EDGE_TIMED_OUT:
-        return ec_arena_printf(task->arena, "%s did not answer in time", edge->peer);
+        return of_peer(task, "", edge, " did not answer in time");
     case EC_EDGE_BROKEN:
-        return ec_arena_printf(task->arena, "%s broke the connection", edge->peer);
+        return of_peer(task, "", edge, " broke the connection");
     case EC_EDGE_MALFORMED:
-        return ec_arena_printf(task->arena, "%s gave an answer that can't be read", edge->peer);
+        return of_peer(task, "", edge, " gave an answer that can't be read");
     case EC_EDGE_OPEN:
-        return ec_arena_printf(task->arena, "%s is not called for a while", edge->peer);
+        return of_peer(task, "", edge, " is not called for a while");
     case EC_EDGE_LIMITED:
-        return ec_arena_printf(task->arena, "too many calls to %s are in flight", edge->peer);
+        return of_peer(task, "too many calls to ", edge, " are in flight");
     default:
-        return ec_arena_printf(task->arena, "%s can't be reached", edge->peer);
+        return of_peer(task, "", edge, " can't be reached");
     }
 }
 

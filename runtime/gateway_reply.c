@@ -74,13 +74,18 @@ void gw_reply_body(struct gw_request *request, int status, struct ec_str body)
 
 void gw_reply_problem(struct gw_request *request, const struct ec_error *error, const char *detail, int retry_after_s)
 {
+    char text[24];
+
     add_common(request);
     if (request->limited && !request->limit.allowed)
         retry_after_s = 0; /* the limit's fields have it */
     else if (error->status == 503 && retry_after_s <= 0)
         retry_after_s = 1;
-    if (retry_after_s > 0)
-        ec_buf_printf(&headers, "Retry-After: %d\r\n", retry_after_s);
+    if (retry_after_s > 0) {
+        ec_buf_str(&headers, "Retry-After: ");
+        ec_buf_add(&headers, text, ec_int_format(retry_after_s, text));
+        ec_buf_str(&headers, "\r\n");
+    }
     if (error->status == 401) /* RFC 9110, 15.5.2: always with a challenge, also where a password was wrong */
         ec_buf_str(&headers, request->token.p ? "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n" : "WWW-Authenticate: Bearer\r\n");
     if (error->status >= 500) {

@@ -4,6 +4,10 @@
  * loop sleeps; the handle is unref'd, so that it keeps no loop alive. Without a loop each line is written at once. What is gathered is
  * also written at exit and when the process dies of a signal that a bug raises. When nobody reads stderr, lines are dropped and counted
  * rather than the loop blocked.
+ *
+ * What fails fails for everybody: an open breaker alone would write a line for each request, 20 MB a second. So of warnings and errors
+ * that say the same, but for numbers and the trace, A_SECOND are written in a second; the next one that is written says how many were
+ * left out. LOG_LEVEL=debug leaves nothing out.
  */
 #include "app.h"
 
@@ -16,8 +20,9 @@
 
 #include "json.h"
 #include "random.h"
+#include "siphash.h"
 
-enum { FLUSH_AT = 64 * 1024, KEEP_AT_MOST = 1024 * 1024 };
+enum { FLUSH_AT = 64 * 1024, KEEP_AT_MOST = 1024 * 1024, ALIKE = 64, A_SECOND = 100 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -26,6 +31,14 @@ static uint64_t dropped;
 static int level = -1; /* not read yet */
 static uv_prepare_t prepare;
 static bool attached;
+static struct ec_metric *left_out;
+
+static struct alike {
+    uint64_t what;
+    int64_t second;
+    unsigned said;
+    int64_t left_out; /* since the last one that was written */
+} alikes[ALIKE];      /* by their hash; one that takes another's place begins anew */
 
 static int level_of(const char *name)
 {
@@ -115,6 +128,8 @@ void ec_log_attach(uv_loop_t *loop)
     uv_prepare_start(&prepare, on_prepare);
     uv_unref((uv_handle_t *)&prepare);
     attached = true;
+    left_out = ec_metric(EC_COUNTER, "ec_log_left_out_total",
+                         "Lines of the log that were not written, since a hundred had said the same in that second or nobody read", "");
     for (i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
         if (sigaction(fatal[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL) /* a sanitizer's own handler stays */
             sigaction(fatal[i], &action, NULL);
@@ -130,6 +145,54 @@ void ec_log_detach(void)
     uv_close((uv_handle_t *)&prepare, NULL);
 }
 
+static void leave_out(void)
+{
+    if (left_out)
+        ec_metric_add(left_out, 1);
+}
+
+static uint64_t what_it_says(const char *message, const struct ec_log_member *members, size_t n)
+{
+    uint64_t key[2] = {0, 0};
+    size_t i;
+
+    key[0] = ec_siphash((const uint8_t *)key, message, strlen(message));
+    for (i = 0; i < n; i++)
+        if (members[i].name && members[i].kind == 0)
+            key[0] = ec_siphash((const uint8_t *)key, members[i].text.p, members[i].text.n);
+    return key[0];
+}
+
+/* Its place, or NULL when as many as may be have said the same in this second. */
+static struct alike *may_be_said(uint64_t what, int64_t second)
+{
+    struct alike *alike = &alikes[what % ALIKE];
+
+    if (alike->what != what)
+        *alike = (struct alike){.what = what, .second = second};
+    if (alike->second != second) {
+        alike->second = second;
+        alike->said = 0;
+    }
+    if (alike->said >= A_SECOND) {
+        alike->left_out++;
+        leave_out();
+        return NULL;
+    }
+    alike->said++;
+    return alike;
+}
+
+static void add_count(const char *name, int64_t value)
+{
+    char text[24];
+
+    ec_buf_str(&lines, ",\"");
+    ec_buf_str(&lines, name);
+    ec_buf_str(&lines, "\":");
+    ec_buf_add(&lines, text, ec_int_format(value, text));
+}
+
 static void add_member(const char *name, struct ec_str text)
 {
     ec_buf_str(&lines, ",\"");
@@ -143,6 +206,8 @@ static void add_member(const char *name, struct ec_str text)
 
 void ec_log_write(enum ec_log_level at, const struct ec_task *task, const char *message, const struct ec_log_member *members, size_t n)
 {
+    struct alike *alike = NULL;
+    int64_t now;
     char text[40];
     size_t i;
 
@@ -150,12 +215,19 @@ void ec_log_write(enum ec_log_level at, const struct ec_task *task, const char *
         first_use();
     if ((int)at < level)
         return;
+    now = ec_now();
+    if (at >= EC_LOG_WARN && level > EC_LOG_DEBUG) {
+        alike = may_be_said(what_it_says(message, members, n), now / 1000000);
+        if (!alike)
+            return;
+    }
     if (lines.n > KEEP_AT_MOST) {
         dropped++;
+        leave_out();
         return;
     }
     ec_buf_str(&lines, "{\"ts\":\"");
-    ec_buf_add(&lines, text, ec_time_format(ec_now(), text));
+    ec_buf_add(&lines, text, ec_time_format(now, text));
     ec_buf_str(&lines, "\",\"level\":\"");
     ec_buf_str(&lines, level_names[at]);
     ec_buf_str(&lines, "\"");
@@ -171,18 +243,17 @@ void ec_log_write(enum ec_log_level at, const struct ec_task *task, const char *
     for (i = 0; i < n; i++) {
         if (!members[i].name)
             continue;
-        if (members[i].kind == 0) {
+        if (members[i].kind == 0)
             add_member(members[i].name, members[i].text);
-        } else {
-            ec_buf_str(&lines, ",\"");
-            ec_buf_str(&lines, members[i].name);
-            ec_buf_str(&lines, "\":");
-            ec_buf_add(&lines, text, ec_int_format(members[i].i, text));
-        }
+        else
+            add_count(members[i].name, members[i].i);
+    }
+    if (alike && alike->left_out) {
+        add_count("alike_left_out", alike->left_out);
+        alike->left_out = 0;
     }
     if (dropped) {
-        ec_buf_str(&lines, ",\"lines_dropped\":");
-        ec_buf_add(&lines, text, ec_int_format((int64_t)dropped, text));
+        add_count("lines_dropped", (int64_t)dropped);
         dropped = 0;
     }
     ec_buf_str(&lines, "}\n");

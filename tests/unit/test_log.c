@@ -132,6 +132,60 @@ static void the_level_is_kept(void **state)
     unsetenv("LOG_LEVEL");
 }
 
+enum { FLOOD = 5000 };
+
+/* All within what ec_now calls a second or two; numbers and the trace make no line another. */
+static void a_flood(void)
+{
+    struct ec_task *task = ec_task_new(&ec_app, &program);
+
+    for (int i = 0; i < FLOOD; i++) {
+        task->trace.trace_id[0] = (uint8_t)i;
+        ec_log(EC_LOG_WARN, task, "request failed", EC_L_STR("route", "a"), EC_L_INT("ms", i));
+    }
+    ec_log(EC_LOG_ERROR, NULL, "request failed", EC_L_STR("route", "b"));
+    for (int i = 0; i < 300; i++)
+        ec_log(EC_LOG_INFO, NULL, "told", EC_L_STR("route", "a"));
+    usleep(1001000);
+    ec_log(EC_LOG_WARN, task, "request failed", EC_L_STR("route", "a"), EC_L_INT("ms", FLOOD));
+    ec_log(EC_LOG_WARN, task, "request failed", EC_L_STR("route", "a"), EC_L_INT("ms", FLOOD));
+    ec_task_free(task);
+    _exit(0);
+}
+
+static void what_a_flood_leaves_out_is_counted(void **state)
+{
+    int said = 0, told = 0, others = 0, last = 0;
+    int64_t left = 0;
+    int lines = 0;
+
+    (void)state;
+    unsetenv("LOG_LEVEL");
+    written_by(a_flood);
+    for (const char *p = text; (p = strchr(p, '\n')); p++)
+        lines++;
+    for (int i = 0; i < lines; i++) {
+        json_t *object = line(i), *n = json_object_get(object, "alike_left_out");
+
+        told += strcmp(member(object, "msg"), "told") == 0;
+        others += strcmp(member(object, "route"), "b") == 0;
+        said += strcmp(member(object, "msg"), "request failed") == 0 && strcmp(member(object, "route"), "a") == 0;
+        left += json_integer_value(n);
+        last = n ? i : last;
+        json_decref(object);
+    }
+    assert_int_equal(told, 300); /* what is no warning is not limited */
+    assert_int_equal(others, 1); /* nor hidden by another that is */
+    assert_in_range(said, 102, 302);
+    assert_int_equal(said + left, FLOOD + 2);
+    assert_int_equal(last, lines - 2); /* told once, with the first that is written again */
+
+    setenv("LOG_LEVEL", "debug", 1);
+    written_by(a_flood);
+    assert_null(strstr(text, "alike_left_out"));
+    unsetenv("LOG_LEVEL");
+}
+
 static void in_a_loop(void)
 {
     uv_loop_t loop;
@@ -265,6 +319,7 @@ static void a_wrong_level_is_a_mistake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_flood_leaves_out_is_counted),
         cmocka_unit_test(lines_are_json),   cmocka_unit_test(the_level_is_kept),         cmocka_unit_test(batched_once_a_turn),
         cmocka_unit_test(flushed_at_exit),  cmocka_unit_test(flushed_when_it_dies),      cmocka_unit_test(a_full_pipe_blocks_nobody),
         cmocka_unit_test(a_wrong_level_is_a_mistake),
