@@ -6,9 +6,9 @@
  * repeated, because a program is repeated from its start.
  *
  * Answers. Of a 2xx what is not known is passed over and what is optional may be missing, so that a callee may be newer or older than this
- * process; what is needed has to be there. Of a problem only the last part of `type`, `detail`, retry-after and ec-unknown are believed, and only an
- * error that the operation declares, or one of the runtime's own, gets a name here; everything else is "a bad gateway". What the peer
- * says about who may call it is our mistake, not that of whoever asked us, so it does not go on as 401 or 403.
+ * process; what is needed has to be there. Of a problem only the last part of `type`, `detail`, retry-after and ec-unknown are believed,
+ * and only an error that the operation declares, or one of the runtime's own, gets a name here; everything else is "a bad gateway". What
+ * the peer says about who may call it is our mistake, not that of whoever asked us, so it does not go on as 401 or 403.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,9 @@ struct call_run {
 
 /* ------------------------------------------------------------------ answers */
 
-struct problem { struct ec_str type, detail; };
+struct problem {
+    struct ec_str type, detail;
+};
 
 static const struct ec_field problem_fields[] = {
     {.name = "type", .kind = EC_TEXT, .flags = EC_OPTIONAL, .offset = offsetof(struct problem, type)},
@@ -125,7 +127,7 @@ static struct ec_edge_result read_reply(struct call_run *run, const struct ec_ht
     if (reply->status < 200 || reply->status >= 300)
         return read_problem(run, reply);
     task->accepted = reply->status == 202; /* a route hands it on; any other program says itself how it ends */
-    if (!run->call->out || !run->out) /* nothing comes, or nobody wants it: an undo */
+    if (!run->call->out || !run->out)      /* nothing comes, or nobody wants it: an undo */
         return (struct ec_edge_result){.outcome = EC_EDGE_OK};
     /* Texts of the struct point into the document, and the reply dies with this callback. */
     if (ec_json_read(task->arena, ec_arena_copy(task->arena, reply->body), run->call->out, run->out, EC_JSON_LENIENT, &error) == EC_JSON_OK)
@@ -181,8 +183,11 @@ static void send_attempt(struct ec_attempts *attempts)
     char traceparent[EC_TRACEPARENT + 1];
 
     head.n = 0;
-    ec_buf_printf(&head, "POST /ops/%s HTTP/1.1\r\ncontent-type: application/json\r\nec-deadline: %lld\r\n", run->call->op,
-                  (long long)attempts->timeout_ms);
+    ec_buf_str(&head, "POST /ops/");
+    ec_buf_str(&head, run->call->op);
+    ec_buf_str(&head, " HTTP/1.1\r\ncontent-type: application/json\r\nec-deadline: ");
+    ec_buf_int(&head, attempts->timeout_ms);
+    ec_buf_str(&head, "\r\n");
     if (token.n > 0)
         add_header(&head, "authorization: Bearer ", token);
     if (run->key.n > 0)
@@ -215,7 +220,7 @@ static void choose_key(struct call_run *run)
         return;
     }
     key = ec_str_of(ec_arena_printf(task->arena, "%.*s/%u/%s", (int)task->key.n, task->key.p, (unsigned)++whole->calls,
-                                 run->call->was ? run->call->was : run->call->op));
+                                    run->call->was ? run->call->was : run->call->op));
     if (key.n > MAX_KEY) {
         ec_sha256(key.p, key.n, digest);
         ec_hex(digest, sizeof(digest), hex);
@@ -249,7 +254,11 @@ void ec_call(struct ec_task *task, const struct ec_call *call, const void *in, v
 
 /* ------------------------------------------------------------------ the module */
 
-static struct edge_urls { struct ec_edge *edge; char *urls; struct edge_urls *next; } *configured;
+static struct edge_urls {
+    struct ec_edge *edge;
+    char *urls;
+    struct edge_urls *next;
+} * configured;
 
 static void configure(struct ec_app *app, struct ec_config_errors *errors)
 {

@@ -74,8 +74,6 @@ void gw_reply_body(struct gw_request *request, int status, struct ec_str body)
 
 void gw_reply_problem(struct gw_request *request, const struct ec_error *error, const char *detail, int retry_after_s)
 {
-    char text[24];
-
     add_common(request);
     if (request->limited && !request->limit.allowed)
         retry_after_s = 0; /* the limit's fields have it */
@@ -83,7 +81,7 @@ void gw_reply_problem(struct gw_request *request, const struct ec_error *error, 
         retry_after_s = 1;
     if (retry_after_s > 0) {
         ec_buf_str(&headers, "Retry-After: ");
-        ec_buf_add(&headers, text, ec_int_format(retry_after_s, text));
+        ec_buf_int(&headers, retry_after_s);
         ec_buf_str(&headers, "\r\n");
     }
     if (error->status == 401) /* RFC 9110, 15.5.2: always with a challenge, also where a password was wrong */

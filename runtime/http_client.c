@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "http_client.h"
+#include "json.h"
 
 /* ------------------------------------------------------------------ origins */
 
@@ -391,8 +392,11 @@ struct ec_http_call *ec_http_send(struct ec_http_client *client, struct ec_str h
     call->done = done;
     call->data = data;
     ec_buf_add(&call->request, head.p, head.n);
-    if (body.p)
-        ec_buf_printf(&call->request, "content-length: %zu\r\n", body.n);
+    if (body.p) {
+        ec_buf_str(&call->request, "content-length: ");
+        ec_buf_int(&call->request, (int64_t)body.n);
+        ec_buf_str(&call->request, "\r\n");
+    }
     call->head = call->request.n;
     if (body.n > 0)
         ec_buf_add(&call->request, body.p, body.n);

@@ -144,10 +144,8 @@ void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*don
 
 static void add(struct ec_buf *buf, const char *text, int64_t number)
 {
-    char digits[24];
-
     ec_buf_str(buf, text);
-    ec_buf_add(buf, digits, ec_int_format(number, digits));
+    ec_buf_int(buf, number);
 }
 
 void ec_limiter_headers(struct ec_buf *buf, const struct ec_limit *limit, const struct ec_limit_verdict *verdict)

@@ -185,12 +185,10 @@ static struct alike *may_be_said(uint64_t what, int64_t second)
 
 static void add_count(const char *name, int64_t value)
 {
-    char text[24];
-
     ec_buf_str(&lines, ",\"");
     ec_buf_str(&lines, name);
     ec_buf_str(&lines, "\":");
-    ec_buf_add(&lines, text, ec_int_format(value, text));
+    ec_buf_int(&lines, value);
 }
 
 static void add_member(const char *name, struct ec_str text)

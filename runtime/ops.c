@@ -107,10 +107,11 @@ static void make_table(const struct ec_op *const *all)
 
 static struct ec_str problem_headers(struct ec_buf *buf, const struct ec_task *task, int status)
 {
-    if (task->retry_after_s > 0)
-        ec_buf_printf(buf, "retry-after: %d\r\n", task->retry_after_s);
-    else if (status == 503)
-        ec_buf_str(buf, "retry-after: 1\r\n");
+    if (task->retry_after_s > 0 || status == 503) {
+        ec_buf_str(buf, "retry-after: ");
+        ec_buf_int(buf, task->retry_after_s > 0 ? task->retry_after_s : 1);
+        ec_buf_str(buf, "\r\n");
+    }
     if (task->unknown)
         ec_buf_str(buf, "ec-unknown: 1\r\n");
     return (struct ec_str){buf->p, buf->n};
@@ -364,7 +365,10 @@ static void ops_configure(struct ec_app *app, struct ec_config_errors *errors)
 static int ops_start(struct ec_app *app, const char **why)
 {
     struct ec_http_server_options options = {
-        .host = ops.host, .port = ops.port, .reuse_port = ec_app_reuse_port(), .handle = handle,
+        .host = ops.host,
+        .port = ops.port,
+        .reuse_port = ec_app_reuse_port(),
+        .handle = handle,
     };
 
     make_table(app->service->ops);
@@ -402,5 +406,10 @@ static void ops_stop(struct ec_app *app)
 }
 
 const struct ec_module ec_module_ops = {
-    .name = "ops", .configure = ops_configure, .start = ops_start, .drain = ops_drain, .idle = ops_idle, .stop = ops_stop,
+    .name = "ops",
+    .configure = ops_configure,
+    .start = ops_start,
+    .drain = ops_drain,
+    .idle = ops_idle,
+    .stop = ops_stop,
 };

@@ -12,20 +12,20 @@ static struct ec_str whole(const char *text)
 
 void ec_problem_write(struct ec_buf *buf, const struct ec_error *error, const char *detail, const uint8_t *trace_id)
 {
-    char text[40];
+    char hex[33];
 
     ec_buf_str(buf, "{\"type\":\"/problems/");
     ec_buf_str(buf, error->name);
     ec_buf_str(buf, "\",\"title\":");
     ec_json_write_text(buf, whole(error->title));
     ec_buf_str(buf, ",\"status\":");
-    ec_buf_add(buf, text, ec_int_format(error->status, text));
+    ec_buf_int(buf, error->status);
     ec_buf_str(buf, ",\"detail\":");
     ec_json_write_text(buf, whole(detail ? detail : error->title)); /* always there: clients show it */
     if (trace_id) {
-        ec_hex(trace_id, 16, text);
+        ec_hex(trace_id, 16, hex);
         ec_buf_str(buf, ",\"trace_id\":\"");
-        ec_buf_add(buf, text, 32);
+        ec_buf_add(buf, hex, 32);
         ec_buf_str(buf, "\"");
     }
     ec_buf_str(buf, "}");

@@ -104,9 +104,18 @@ static void on_sent(void *data, enum ec_http_outcome outcome, const struct ec_ht
 
 static void add_attribute(struct ec_buf *buf, const char *key, struct ec_str value)
 {
-    ec_buf_printf(buf, "%s{\"key\":\"%s\",\"value\":{\"stringValue\":", buf->n && buf->p[buf->n - 1] == '}' ? "," : "", key);
+    ec_buf_str(buf, buf->n && buf->p[buf->n - 1] == '}' ? ",{\"key\":\"" : "{\"key\":\"");
+    ec_buf_str(buf, key);
+    ec_buf_str(buf, "\",\"value\":{\"stringValue\":");
     ec_json_write_text(buf, value);
     ec_buf_str(buf, "}}");
+}
+
+static void add_number(struct ec_buf *buf, const char *before, int64_t value, const char *after)
+{
+    ec_buf_str(buf, before);
+    ec_buf_int(buf, value);
+    ec_buf_str(buf, after);
 }
 
 static void flush(void)
@@ -156,18 +165,24 @@ static struct batch *room(void)
 
 /* ------------------------------------------------------------------ one span */
 
+static void add_id(struct ec_buf *buf, const char *before, const uint8_t *id, size_t n)
+{
+    char hex[33];
+
+    ec_hex(id, n, hex);
+    ec_buf_str(buf, before);
+    ec_buf_add(buf, hex, 2 * n);
+    ec_buf_str(buf, "\"");
+}
+
 static void add_ids(struct ec_buf *buf, const struct ec_trace *trace)
 {
     static const uint8_t none[8];
-    char trace_id[33], span_id[17];
 
-    ec_hex(trace->trace_id, 16, trace_id);
-    ec_hex(trace->span_id, 8, span_id);
-    ec_buf_printf(buf, "{\"traceId\":\"%.32s\",\"spanId\":\"%.16s\"", trace_id, span_id);
-    if (memcmp(trace->parent_id, none, sizeof(none)) != 0) {
-        ec_hex(trace->parent_id, 8, span_id);
-        ec_buf_printf(buf, ",\"parentSpanId\":\"%.16s\"", span_id);
-    }
+    add_id(buf, "{\"traceId\":\"", trace->trace_id, 16);
+    add_id(buf, ",\"spanId\":\"", trace->span_id, 8);
+    if (memcmp(trace->parent_id, none, sizeof(none)) != 0)
+        add_id(buf, ",\"parentSpanId\":\"", trace->parent_id, 8);
 }
 
 static bool went_wrong(const char *outcome)
@@ -200,7 +215,6 @@ void ec_span_end(const struct ec_span *span)
     struct batch *batch;
     struct ec_buf *buf;
     size_t before;
-    char text[24];
 
     if (!spans.started || !span->trace->sampled)
         return;
@@ -216,8 +230,9 @@ void ec_span_end(const struct ec_span *span)
     add_ids(buf, span->trace);
     ec_buf_str(buf, ",\"name\":");
     ec_json_write_text(buf, span->name ? ec_str_of(span->name) : span->text);
-    ec_buf_printf(buf, ",\"kind\":%d,\"startTimeUnixNano\":\"%lld\",\"endTimeUnixNano\":\"%lld\",\"attributes\":[", span->kind,
-                  (long long)began, (long long)now);
+    add_number(buf, ",\"kind\":", span->kind, "");
+    add_number(buf, ",\"startTimeUnixNano\":\"", began, "\"");
+    add_number(buf, ",\"endTimeUnixNano\":\"", now, "\",\"attributes\":[");
     if (span->hop)
         add_attribute(buf, "ecom.hop", ec_str_of(span->hop));
     if (span->edge) {
@@ -233,11 +248,10 @@ void ec_span_end(const struct ec_span *span)
     if (span->breaker)
         add_attribute(buf, "ecom.breaker", ec_str_of(span->breaker));
     if (span->status)
-        ec_buf_printf(buf, ",{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"%.*s\"}}",
-                      (int)ec_int_format(span->status, text), text);
+        add_number(buf, ",{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"", span->status, "\"}}");
     if (span->weight)
-        ec_buf_printf(buf, ",{\"key\":\"ecom.weight\",\"value\":{\"intValue\":\"%.*s\"}}", (int)ec_int_format(span->weight, text), text);
-    ec_buf_printf(buf, "],\"status\":{%s}}", went_wrong(outcome) ? "\"code\":2" : "");
+        add_number(buf, ",{\"key\":\"ecom.weight\",\"value\":{\"intValue\":\"", span->weight, "\"}}");
+    ec_buf_str(buf, went_wrong(outcome) ? "],\"status\":{\"code\":2}}" : "],\"status\":{}}");
     spans.bytes += buf->n - before;
     if (++batch->n < BATCH) {
         later(FLUSH_MS);
