@@ -78,10 +78,11 @@ def emptied(asked, table, different):
         time.sleep(max(0.0005, took / 10 if took < 0.02 else min(0.05, took * (different - done) / max(done, 1) / 3)))
 
 
-def drained(w, system, backlog, topic, kind, table, consumers, counted):
-    """Backlog after backlog for as long as a slice lasts. `consumers()` are stopped meanwhile; the time of `counted()` is what counts."""
+def drained(w, system, backlog, topic, kind, table, consumers, counted, facts=dict):
+    """Backlog after backlog for as long as a slice lasts. `consumers()` are stopped meanwhile; the time of `counted()` is what counts;
+    `facts()` is asked after each slice."""
     synchronous(system, "sink-svc")
-    asked = Asked(system, "sink-svc")
+    asked, told = Asked(system, "sink-svc"), {}
     w.at_end.append(asked.close)
 
     def drive(seconds, _):
@@ -99,18 +100,34 @@ def drained(w, system, backlog, topic, kind, table, consumers, counted):
                 raise method.Lost(f"{different} events: {rows} had an effect, {effects} effects in all")
         times.sort()
         messages = len(times) * backlog
+        told.update(facts())
         return {"per_second": messages / sum(times), "good": messages, "sent": messages, "cpu": cpu,
                 "p50_us": times[len(times) // 2] * 1e6, "p99_us": times[len(times) * 99 // 100] * 1e6}
-    return method.Subject(0, list, counted, drive=drive, spread=True, memory=consumers)
+    return method.Subject(0, list, counted, drive=drive, spread=True, memory=consumers, facts=told)
+
+
+def group_commits(system, names):
+    """What the commits of these processes hold from now on, as facts."""
+    def count():
+        each = [system.metrics(name) for name in names]
+        return [sum(metrics.get(f"ec_group_{what}_total", 0) for metrics in each) for what in ("units", "commits", "again")]
+    before = count()
+
+    def facts():
+        units, commits, again = (now - then for now, then in zip(count(), before))
+        return {"messages that share a commit": (units / max(commits, 1), ""), "messages that are run again": (int(again), "")}
+    return facts
 
 
 def ours(backlog, n=1):
     def start(w):
         system = w.ours("drain.ecom", spread=True, replicas=n)
-        pids = [system.processes()[name]["pid"] for name in replicas(system, "sink-svc")]
+        names = replicas(system, "sink-svc")
+        pids = [system.processes()[name]["pid"] for name in names]
         assert len(pids) == n
         # A service of several workers is a parent that only watches: all below it stop, too.
-        return drained(w, system, backlog, "notes", "Noted.v1", "effects", lambda: method.below(*pids), processes(system, "sink-svc"))
+        return drained(w, system, backlog, "notes", "Noted.v1", "effects", lambda: method.below(*pids), processes(system, "sink-svc"),
+                       group_commits(system, names))
     return start
 
 
