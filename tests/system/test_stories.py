@@ -368,7 +368,8 @@ def test_one_fetch(system):
             break  # otherwise the machine was too busy for 2 s
     assert {status for status, _, _ in replies} == {200} and len({body for _, _, body in replies}) == 1, set(replies)
     missed = sum(miss for _, miss, _ in replies)
-    assert waiting >= 500 and missed >= waiting - len(ports), (waiting, missed)
+    # Who waits for Redis when the product comes finds it there: a hit, which asks nobody either.
+    assert waiting >= 500 and missed >= 500, (waiting, missed)
     assert 1 <= asked(system, "catalog-svc", "GetProduct") - fetched <= len(ports)
 
 
