@@ -10,7 +10,6 @@
  * and only an error that the operation declares, or one of the runtime's own, gets a name here; everything else is "a bad gateway". What
  * the peer says about who may call it is our mistake, not that of whoever asked us, so it does not go on as 401 or 403.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,9 +184,7 @@ static void send_attempt(struct ec_attempts *attempts)
     head.n = 0;
     ec_buf_str(&head, "POST /ops/");
     ec_buf_str(&head, run->call->op);
-    ec_buf_str(&head, " HTTP/1.1\r\ncontent-type: application/json\r\nec-deadline: ");
-    ec_buf_int(&head, attempts->timeout_ms);
-    ec_buf_str(&head, "\r\n");
+    ec_buf_int(&head, " HTTP/1.1\r\ncontent-type: application/json\r\nec-deadline: ", attempts->timeout_ms, "\r\n");
     if (token.n > 0)
         add_header(&head, "authorization: Bearer ", token);
     if (run->key.n > 0)

@@ -79,11 +79,8 @@ void gw_reply_problem(struct gw_request *request, const struct ec_error *error, 
         retry_after_s = 0; /* the limit's fields have it */
     else if (error->status == 503 && retry_after_s <= 0)
         retry_after_s = 1;
-    if (retry_after_s > 0) {
-        ec_buf_str(&headers, "Retry-After: ");
-        ec_buf_int(&headers, retry_after_s);
-        ec_buf_str(&headers, "\r\n");
-    }
+    if (retry_after_s > 0)
+        ec_buf_int(&headers, "Retry-After: ", retry_after_s, "\r\n");
     if (error->status == 401) /* RFC 9110, 15.5.2: always with a challenge, also where a password was wrong */
         ec_buf_str(&headers, request->token.p ? "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n" : "WWW-Authenticate: Bearer\r\n");
     if (error->status >= 500) {

@@ -392,11 +392,8 @@ struct ec_http_call *ec_http_send(struct ec_http_client *client, struct ec_str h
     call->done = done;
     call->data = data;
     ec_buf_add(&call->request, head.p, head.n);
-    if (body.p) {
-        ec_buf_str(&call->request, "content-length: ");
-        ec_buf_int(&call->request, (int64_t)body.n);
-        ec_buf_str(&call->request, "\r\n");
-    }
+    if (body.p)
+        ec_buf_int(&call->request, "content-length: ", (int64_t)body.n, "\r\n");
     call->head = call->request.n;
     if (body.n > 0)
         ec_buf_add(&call->request, body.p, body.n);

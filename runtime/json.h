@@ -49,7 +49,8 @@ void ec_uuid_format(struct ec_uuid uuid, char out[37]);
 bool ec_time_parse(struct ec_str text, int64_t *out);
 size_t ec_time_format(int64_t time, char out[40]);
 size_t ec_int_format(int64_t value, char out[24]);
-void ec_buf_int(struct ec_buf *buf, int64_t value); /* where each request passes: printf takes ten times as long */
+/* A number between two texts, where each request passes: printf takes ten times as long. */
+void ec_buf_int(struct ec_buf *buf, const char *before, int64_t value, const char *after);
 size_t ec_float_format(double value, char out[32]); /* the shortest that reads back the same; NaN and infinities by name */
 bool ec_float_parse(struct ec_str text, double *out); /* as in JSON; false also for what no double can hold */
 bool ec_int_parse(struct ec_str text, int64_t *out);

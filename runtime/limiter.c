@@ -142,26 +142,17 @@ void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*don
     ec_limiter_ask(limit, who, 1, on_taken, take);
 }
 
-static void add(struct ec_buf *buf, const char *text, int64_t number)
-{
-    ec_buf_str(buf, text);
-    ec_buf_int(buf, number);
-}
-
 void ec_limiter_headers(struct ec_buf *buf, const struct ec_limit *limit, const struct ec_limit_verdict *verdict)
 {
     double fills_s = limit->burst / limit->per_second;
     int64_t window = (int64_t)fills_s + ((double)(int64_t)fills_s < fills_s);
 
-    if (verdict->known) { /* with each reply: without printf */
-        add(buf, "RateLimit-Policy: \"default\";q=", limit->burst);
-        add(buf, ";w=", window > 0 ? window : 1);
-        add(buf, "\r\nRateLimit: \"default\";r=", verdict->remaining);
-        add(buf, ";t=", verdict->reset_s);
-        ec_buf_str(buf, "\r\n");
+    if (verdict->known) {
+        ec_buf_int(buf, "RateLimit-Policy: \"default\";q=", limit->burst, "");
+        ec_buf_int(buf, ";w=", window > 0 ? window : 1, "\r\n");
+        ec_buf_int(buf, "RateLimit: \"default\";r=", verdict->remaining, "");
+        ec_buf_int(buf, ";t=", verdict->reset_s, "\r\n");
     }
-    if (!verdict->allowed) {
-        add(buf, "Retry-After: ", verdict->retry_s);
-        ec_buf_str(buf, "\r\n");
-    }
+    if (!verdict->allowed)
+        ec_buf_int(buf, "Retry-After: ", verdict->retry_s, "\r\n");
 }

@@ -187,8 +187,7 @@ static void add_count(const char *name, int64_t value)
 {
     ec_buf_str(&lines, ",\"");
     ec_buf_str(&lines, name);
-    ec_buf_str(&lines, "\":");
-    ec_buf_int(&lines, value);
+    ec_buf_int(&lines, "\":", value, "");
 }
 
 static void add_member(const char *name, struct ec_str text)

@@ -107,11 +107,8 @@ static void make_table(const struct ec_op *const *all)
 
 static struct ec_str problem_headers(struct ec_buf *buf, const struct ec_task *task, int status)
 {
-    if (task->retry_after_s > 0 || status == 503) {
-        ec_buf_str(buf, "retry-after: ");
-        ec_buf_int(buf, task->retry_after_s > 0 ? task->retry_after_s : 1);
-        ec_buf_str(buf, "\r\n");
-    }
+    if (task->retry_after_s > 0 || status == 503)
+        ec_buf_int(buf, "retry-after: ", task->retry_after_s > 0 ? task->retry_after_s : 1, "\r\n");
     if (task->unknown)
         ec_buf_str(buf, "ec-unknown: 1\r\n");
     return (struct ec_str){buf->p, buf->n};

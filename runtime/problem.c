@@ -18,9 +18,7 @@ void ec_problem_write(struct ec_buf *buf, const struct ec_error *error, const ch
     ec_buf_str(buf, error->name);
     ec_buf_str(buf, "\",\"title\":");
     ec_json_write_text(buf, whole(error->title));
-    ec_buf_str(buf, ",\"status\":");
-    ec_buf_int(buf, error->status);
-    ec_buf_str(buf, ",\"detail\":");
+    ec_buf_int(buf, ",\"status\":", error->status, ",\"detail\":");
     ec_json_write_text(buf, whole(detail ? detail : error->title)); /* always there: clients show it */
     if (trace_id) {
         ec_hex(trace_id, 16, hex);

@@ -137,9 +137,11 @@ size_t ec_int_format(int64_t value, char out[24])
     return n + (value < 0);
 }
 
-void ec_buf_int(struct ec_buf *buf, int64_t value)
+void ec_buf_int(struct ec_buf *buf, const char *before, int64_t value, const char *after)
 {
+    ec_buf_str(buf, before);
     buf->n += ec_int_format(value, ec_buf_reserve(buf, 24));
+    ec_buf_str(buf, after);
 }
 
 size_t ec_number_length(const char *p, const char *end, bool *whole)

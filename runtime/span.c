@@ -111,13 +111,6 @@ static void add_attribute(struct ec_buf *buf, const char *key, struct ec_str val
     ec_buf_str(buf, "}}");
 }
 
-static void add_number(struct ec_buf *buf, const char *before, int64_t value, const char *after)
-{
-    ec_buf_str(buf, before);
-    ec_buf_int(buf, value);
-    ec_buf_str(buf, after);
-}
-
 static void flush(void)
 {
     static struct ec_buf head;
@@ -230,9 +223,9 @@ void ec_span_end(const struct ec_span *span)
     add_ids(buf, span->trace);
     ec_buf_str(buf, ",\"name\":");
     ec_json_write_text(buf, span->name ? ec_str_of(span->name) : span->text);
-    add_number(buf, ",\"kind\":", span->kind, "");
-    add_number(buf, ",\"startTimeUnixNano\":\"", began, "\"");
-    add_number(buf, ",\"endTimeUnixNano\":\"", now, "\",\"attributes\":[");
+    ec_buf_int(buf, ",\"kind\":", span->kind, "");
+    ec_buf_int(buf, ",\"startTimeUnixNano\":\"", began, "\"");
+    ec_buf_int(buf, ",\"endTimeUnixNano\":\"", now, "\",\"attributes\":[");
     if (span->hop)
         add_attribute(buf, "ecom.hop", ec_str_of(span->hop));
     if (span->edge) {
@@ -248,9 +241,9 @@ void ec_span_end(const struct ec_span *span)
     if (span->breaker)
         add_attribute(buf, "ecom.breaker", ec_str_of(span->breaker));
     if (span->status)
-        add_number(buf, ",{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"", span->status, "\"}}");
+        ec_buf_int(buf, ",{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"", span->status, "\"}}");
     if (span->weight)
-        add_number(buf, ",{\"key\":\"ecom.weight\",\"value\":{\"intValue\":\"", span->weight, "\"}}");
+        ec_buf_int(buf, ",{\"key\":\"ecom.weight\",\"value\":{\"intValue\":\"", span->weight, "\"}}");
     ec_buf_str(buf, went_wrong(outcome) ? "],\"status\":{\"code\":2}}" : "],\"status\":{}}");
     spans.bytes += buf->n - before;
     if (++batch->n < BATCH) {
