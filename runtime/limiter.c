@@ -1,6 +1,17 @@
-/* A token bucket as one number: the time at which the bucket will be full again (GCRA). A request moves it on by the time that a token
- * takes to come back; it is refused when that would lie further ahead than a whole bucket takes. One key a client, gone when the
- * bucket is full; the clock is that of Redis, so gateways need not agree on theirs.
+/* A token bucket as one number: the time at which the bucket will be full again (the virtual scheduling of GCRA, ITU-T I.371). A request
+ * moves it on by the time that a token takes to come back; it is refused when that would lie further ahead than a whole bucket takes.
+ * One key a client, gone when the bucket is full; the time is that of Redis' clock, so gateways need not agree on theirs.
+ *
+ * The key is a number of 63 bits, and a question one BITFIELD, which Redis does as a whole, in a third of the time that a script takes:
+ *
+ *   saturating  full - now            0 when the bucket is full, or has no key
+ *   saturating  + TOP - size          at TOP when it is empty, and no further
+ *   failing     + a token             nil, and nothing done, when there is none
+ *   failing     - (TOP - size) + now  full, as it is now
+ *
+ * Who wants more than one token has an addition for each half of what is left to want (of 7: 4, 2, 1). Each is at most one more than all
+ * behind it together, so as many are taken as there are. A key's life is told in a command behind it: when the connection ends between
+ * the two, the key stays until its client comes again.
  *
  * When Redis does not answer, the limit's `when down` decides; nothing is counted then.
  */
@@ -10,23 +21,15 @@
 #include <string.h>
 
 #include "json.h"
+#include "redis_clock.h"
 
-/* Takes as many tokens as are wanted and there; none is a refusal. Returns how many, tokens left, microseconds until full, microseconds
- * until the next. Numbers stay below 2^53. */
-static struct ec_redis_script take_script = {
-    .text = "local t = redis.call('TIME')\n"
-            "local now = tonumber(t[1]) * 1000000 + tonumber(t[2])\n"
-            "local token, size, want = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-            "local full = tonumber(redis.call('GET', KEYS[1]) or now) or now\n"
-            "if full < now then full = now end\n"
-            "if full > now + size then full = now + size end\n"
-            "if full + token - now > size then\n"
-            "  return {0, 0, full - now, full + token - now - size}\n"
-            "end\n"
-            "local take = math.min(want, math.floor((size - (full - now)) / token))\n"
-            "local next = full + take * token\n"
-            "redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000) + 1)\n"
-            "return {take, math.floor((size - (next - now)) / token), next - now, 0}\n",
+static const int64_t TOP = INT64_MAX;  /* of an unsigned field of 63 bits */
+enum { FIRST_SHARE = 2, SHARES = 20, WORDS = 6 + 4 * (SHARES + 3) }; /* of as many as a lease may have, the half of a burst */
+
+struct question { /* `BITFIELD key ...` */
+    size_t n, additions;
+    struct ec_str args[WORDS];
+    char numbers[SHARES + 3][24];
 };
 
 struct take {
@@ -76,36 +79,99 @@ int64_t ec_limiter_token_us(const struct ec_limit *limit)
     return us > 0 ? us : 1;
 }
 
+static void arg(struct question *question, struct ec_str text)
+{
+    question->args[question->n++] = text;
+}
+
+static void overflow(struct question *question, struct ec_str how)
+{
+    arg(question, EC_STR("OVERFLOW"));
+    arg(question, how);
+}
+
+static void addition(struct question *question, int64_t of)
+{
+    char *number = question->numbers[question->additions++];
+
+    arg(question, EC_STR("INCRBY"));
+    arg(question, EC_STR("u63"));
+    arg(question, EC_STR("0"));
+    arg(question, (struct ec_str){number, ec_int_format(of, number)});
+}
+
+static int share_of(int *want)
+{
+    int share = (*want + 1) / 2;
+
+    *want -= share;
+    return share;
+}
+
+static int64_t size_us(const struct ec_limit *limit)
+{
+    return ec_limiter_token_us(limit) * limit->burst;
+}
+
 void ec_limiter_ask(const struct ec_limit *limit, struct ec_str who, int want, ec_redis_done *done, void *data)
 {
+    int64_t token = ec_limiter_token_us(limit), size = size_us(limit), now;
     struct ec_buf key = {0};
-    char token[24], size[24], wanted[24];
-    int64_t token_us = ec_limiter_token_us(limit);
+    struct question question;
+    char life[24];
 
-    ec_redis_script_add(&take_script);
-    ec_buf_str(&key, "limit:");
+    if (!ec_redis_clock(&now)) {
+        EC_REDIS(done, data, EC_STR("TIME")); /* which says why, or comes to nothing as any question would */
+        return;
+    }
+    ec_buf_str(&key, "bucket:");
     ec_buf_add(&key, who.p, who.n);
-    ec_redis_eval(&take_script, 5,
-                  (const struct ec_str[]){EC_STR("1"),
-                                          {key.p, key.n},
-                                          {token, ec_int_format(token_us, token)},
-                                          {size, ec_int_format(token_us * limit->burst, size)},
-                                          {wanted, ec_int_format(want, wanted)}},
-                  done, data);
+    question.n = question.additions = 0;
+    arg(&question, EC_STR("BITFIELD"));
+    arg(&question, (struct ec_str){key.p, key.n});
+    overflow(&question, EC_STR("SAT"));
+    addition(&question, -now);
+    addition(&question, TOP - size);
+    overflow(&question, EC_STR("FAIL"));
+    while (want > 0)
+        addition(&question, share_of(&want) * token);
+    addition(&question, now - (TOP - size));
+    ec_redis_command(question.n, question.args, done, data);
+    EC_REDIS(NULL, NULL, EC_STR("PEXPIRE"), {key.p, key.n}, {life, ec_int_format(size / 1000 + 1, life)});
     ec_buf_free(&key);
 }
 
-bool ec_limiter_granted(const struct ec_redis_reply *reply, struct ec_limit_grant *grant)
+static bool read_grant(const struct ec_limit *limit, int want, const struct ec_redis_reply *reply, struct ec_limit_grant *grant)
+{
+    int64_t token = ec_limiter_token_us(limit), size = size_us(limit), missing;
+    size_t i = FIRST_SHARE;
+
+    if (reply->type != EC_REDIS_ARRAY || reply->n <= FIRST_SHARE)
+        return false;
+    *grant = (struct ec_limit_grant){0};
+    missing = reply->items[0].i < size ? reply->items[0].i : size;
+    for (; want > 0 && i < reply->n; i++) {
+        int share = share_of(&want);
+        if (reply->items[i].type == EC_REDIS_INT)
+            grant->n += share;
+    }
+    if (want > 0 || i + 1 != reply->n)
+        return false;
+    grant->full_us = missing + grant->n * token;
+    grant->left = (size - grant->full_us) / token;
+    grant->retry_us = grant->n ? 0 : missing + token - size;
+    return true;
+}
+
+bool ec_limiter_granted(const struct ec_limit *limit, int want, const struct ec_redis_reply *reply, struct ec_limit_grant *grant)
 {
     static uint64_t said_ms;
 
-    if (reply && reply->type == EC_REDIS_ARRAY && reply->n == 4) {
-        *grant = (struct ec_limit_grant){reply->items[0].i, reply->items[1].i, reply->items[2].i, reply->items[3].i};
+    if (reply && read_grant(limit, want, reply, grant))
         return true;
-    }
-    if (reply && uv_now(ec_app.loop) - said_ms > 10000) { /* not a script of ours, or a server that can't write */
+    if (reply && uv_now(ec_app.loop) - said_ms > 10000) { /* not a key of ours, or a server that can't write */
         said_ms = uv_now(ec_app.loop);
-        ec_log(EC_LOG_ERROR, NULL, "the limiter's script failed", EC_L_TEXT("why", reply->text));
+        ec_log(EC_LOG_ERROR, NULL, "a limit could not be asked for", EC_L_TEXT("why", reply->text));
     }
     return false;
 }
@@ -117,7 +183,7 @@ static void on_taken(void *data, const struct ec_redis_reply *reply)
     struct ec_limit_grant grant;
 
     free(data);
-    if (ec_limiter_granted(reply, &grant)) {
+    if (ec_limiter_granted(take.limit, 1, reply, &grant)) {
         verdict.known = true;
         verdict.allowed = grant.n == 1;
         verdict.remaining = grant.left;

@@ -16,7 +16,7 @@ struct ec_limit_verdict {
 void ec_limiter_open(void);  /* makes the series; once, before the first */
 void ec_limiter_close(void); /* what is left of leases is lost; nobody waits any more */
 
-/* Takes one token from the bucket of `who`. One command: what else is sent in this turn shares its round trip. With a lease `done` may be
+/* Takes one token from the bucket of `who`. Without waiting in between: what else is sent in this turn shares its round trip. With a lease `done` may be
  * called before this returns; `who` is not read after that. */
 void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*done)(void *data, const struct ec_limit_verdict *verdict),
                      void *data);

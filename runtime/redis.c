@@ -1,7 +1,7 @@
 /* The connection to Redis: hiredis on polls of the loop.
  *
- * DOWN -> (backoff) RESOLVING -> CONNECTING -> GREETING (AUTH, SELECT, PING) -> UP. Only UP takes commands; otherwise they fail in the next
- * turn from the queue `failed`. hiredis has the commands that wait for their answer in order, each with our `struct command`; when a
+ * DOWN -> (backoff) RESOLVING -> CONNECTING -> GREETING (AUTH, SELECT, TIME, PING) -> UP. Only UP takes commands; otherwise they fail in the
+ * next turn from the queue `failed`. hiredis has the commands that wait for their answer in order, each with our `struct command`; when a
  * connection goes, it calls each with no reply. A server that hangs is found by the oldest command's age, or, when nothing is sent, by
  * a PING a second: then the connection is dropped, for what comes behind on it can't be answered sooner.
  *
@@ -21,11 +21,13 @@
 
 #include "json.h"
 #include "random.h"
+#include "redis_clock.h"
 #include "redis_count.h"
+#include "redis_text.h"
 #include "redis_where.h"
 
 /* Ages are counted in checks, not in time: when it was this process that stood still, answers are waiting to be read before the next check. */
-enum { COMMAND_CHECKS = 10, CONNECT_TIMEOUT_MS = 1000, CHECK_MS = 50, PING_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
+enum { COMMAND_CHECKS = 10, CONNECT_TIMEOUT_MS = 1000, CHECK_MS = 50, PING_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000, TEXT_KEPT = 65536 };
 
 enum state { OFF, DOWN, RESOLVING, CONNECTING, GREETING, UP };
 
@@ -63,6 +65,7 @@ static struct {
     struct ec_redis_watch *watches;
     struct ec_redis_where where;
     struct ec_redis_counts counts;
+    struct ec_buf text; /* of the command that is being sent */
 } redis;
 
 static void try_again(void);
@@ -188,19 +191,11 @@ static void on_reply(redisAsyncContext *context, void *raw, void *data)
 
 static void send_now(size_t argc, const struct ec_str *argv, ec_redis_done *done, void *data)
 {
-    const char *text[EC_REDIS_MAX_ARGS];
-    size_t length[EC_REDIS_MAX_ARGS];
-    struct command *command;
+    struct command *command = command_new(done, data);
 
-    if (argc > EC_REDIS_MAX_ARGS)
-        ec_panic("a redis command has too many arguments");
-    for (size_t i = 0; i < argc; i++) {
-        text[i] = argv[i].p ? argv[i].p : "";
-        length[i] = argv[i].n;
-    }
-    command = command_new(done, data);
     command->sent_ns = uv_hrtime();
-    if (redisAsyncCommandArgv(redis.connection->context, on_reply, command, (int)argc, text, length) != REDIS_OK) {
+    ec_redis_text(&redis.text, argc, argv);
+    if (redisAsyncFormattedCommand(redis.connection->context, on_reply, command, redis.text.p, redis.text.n) != REDIS_OK) {
         command->next = redis.spare;
         redis.spare = command;
         fail_soon(done, data);
@@ -211,6 +206,8 @@ static void send_now(size_t argc, const struct ec_str *argv, ec_redis_done *done
     redis.oldest.prev->next = command;
     redis.oldest.prev = command;
     redis.in_flight++;
+    if (redis.text.cap > TEXT_KEPT)
+        ec_buf_free(&redis.text);
     if (redis.state == UP && !redis.checking) {
         redis.checking = true;
         uv_timer_start(&redis.timer, on_timer, CHECK_MS, 0);
@@ -421,9 +418,8 @@ static void attempt(void)
     }
     redis.state = RESOLVING;
     redis.resolving = uv_getaddrinfo(redis.loop, &redis.resolve, on_resolved, redis.where.host, NULL, &hints) == 0;
-    if (!redis.resolving) {
+    if (!redis.resolving)
         try_again();
-    }
 }
 
 static void refused(const struct ec_redis_reply *reply)
@@ -473,6 +469,7 @@ static void greet(void)
         send_now(2, (struct ec_str[]){EC_STR("AUTH"), ec_str_of(redis.where.password)}, on_greeting, NULL);
     if (redis.where.database)
         send_now(2, (struct ec_str[]){EC_STR("SELECT"), {number, ec_int_format(redis.where.database, number)}}, on_greeting, NULL);
+    ec_redis_clock_begin(send_now);
     send_now(1, (struct ec_str[]){EC_STR("PING")}, on_greeted, NULL);
 }
 
@@ -577,6 +574,7 @@ static void redis_stop(struct ec_app *app)
     while (redis.failed)
         fail_queued(NULL);
     redis.state = OFF;
+    ec_buf_free(&redis.text);
     if (redis.resolving)
         uv_cancel((uv_req_t *)&redis.resolve);
     uv_close((uv_handle_t *)&redis.timer, NULL);

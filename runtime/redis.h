@@ -14,7 +14,7 @@ struct ec_redis_reply { /* lives until the callback returns */
     size_t n;           /* ARRAY: at most EC_REDIS_MAX_ITEMS, without arrays in it */
     const struct ec_redis_reply *items;
 };
-enum { EC_REDIS_MAX_ITEMS = 16, EC_REDIS_MAX_ARGS = 16 };
+enum { EC_REDIS_MAX_ITEMS = 24, EC_REDIS_MAX_EVAL = 14 };
 
 /* Called once, never inside the call that sent the command. reply NULL: no answer; the connection is down, was lost or did not answer in time,
  * and whether the command had its effect is not known (unless ec_redis_up said no before it was sent). */
@@ -44,7 +44,7 @@ struct ec_redis_script {
     bool added;
 };
 void ec_redis_script_add(struct ec_redis_script *script);
-/* args are those after the script: number of keys, keys, values; at most 12. A server that has lost the script (SCRIPT FLUSH) is given its
+/* args are those after the script: number of keys, keys, values; at most EC_REDIS_MAX_EVAL. A server that has lost the script (SCRIPT FLUSH) is given its
  * text once. */
 void ec_redis_eval(struct ec_redis_script *script, size_t n, const struct ec_str *args, ec_redis_done *done, void *data);
 

@@ -55,7 +55,7 @@ struct eval { /* one block: the arguments' bytes follow */
     ec_redis_done *done;
     void *data;
     size_t n;
-    struct ec_str args[EC_REDIS_MAX_ARGS];
+    struct ec_str args[2 + EC_REDIS_MAX_EVAL];
 };
 
 static void on_eval(void *data, const struct ec_redis_reply *reply)
@@ -82,7 +82,7 @@ void ec_redis_eval(struct ec_redis_script *script, size_t n, const struct ec_str
     struct eval *eval;
     char *p;
 
-    if (n + 2 > EC_REDIS_MAX_ARGS)
+    if (n > EC_REDIS_MAX_EVAL)
         ec_panic("a redis script has too many arguments");
     for (size_t i = 0; i < n; i++)
         size += args[i].n;

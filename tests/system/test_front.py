@@ -42,17 +42,17 @@ def drain(port, source, n, out):
         out.append((begun, got))
 
 
-def scripts(system):
-    """How many Redis has run, by text or by hash."""
+def questions(system):
+    """How often Redis was asked for a limit."""
     lines = system.redis("INFO", "commandstats").split("\r\n")
-    return sum(int(line.split("calls=")[1].split(",")[0]) for line in lines if line.startswith(("cmdstat_evalsha:", "cmdstat_eval:")))
+    return sum(int(line.split("calls=")[1].split(",")[0]) for line in lines if line.startswith("cmdstat_bitfield:"))
 
 
 def test_one_limit_for_both(system):
     """200 at once and 100 a second, counted together: what is let through is that, to the token."""
     both, source, n = system.ports("api-gateway"), f"127.0.{2 + os.getpid() % 200}.{1 + int(time.time()) % 250}", 500
     system.request("GET", "/v1/products/mug")
-    before = scripts(system)
+    before = questions(system)
     out = []
     threads = [threading.Thread(target=drain, args=(port, source, n, out)) for port in both]
     for thread in threads:
@@ -74,7 +74,7 @@ def test_one_limit_for_both(system):
         assert name == '"default"' and 0 <= int(remaining[2:]) < 200 and 0 <= int(reset[2:]) <= 2, headers
     assert not any("retry-after" in headers for _, _, headers in allowed)
     assert all(h["retry-after"] == "1" and h["ratelimit"].startswith('"default";r=0;') for _, _, h in denied)
-    assert 2 * n <= scripts(system) - before <= 2 * n + 50, "one call a request"
+    assert 2 * n <= questions(system) - before <= 2 * n + 50, "one question a request"
     wait(lambda: system.request("GET", "/v1/products/mug", source=source).status == 200, 5, "tokens come back")
     other = system.request("GET", "/v1/products/mug", source="127.0.0.77")
     assert other.status == 200 and int(other.headers["ratelimit"].split("r=")[1].split(";")[0]) >= 198, other.headers
@@ -101,12 +101,12 @@ def test_the_limit_is_of_the_identity(system):
         assert system.request("GET", "/v1/me", token=customer.token, source=where[customer]).status == 200
     for customer in where:
         told = commands(system, lambda: ask(customer))
-        assert f'"limit:address/{where[customer]}"' in told and "limit:identity/" not in told, told
+        assert f'"bucket:address/{where[customer]}"' in told and "bucket:identity/" not in told, told
     begun = time.monotonic()
     told = commands(system, lambda: [ask(customer) for customer in where])
     if time.monotonic() - begun < 2:  # while the verdicts are kept
-        assert f'"limit:identity/{first.id}"' in told and f'"limit:identity/{second.id}"' in told and "limit:address/127.0.0.8" not in told, told
-        assert told.lower().count('"evalsha"') == 2, "one call each"
+        assert f'"bucket:identity/{first.id}"' in told and f'"bucket:identity/{second.id}"' in told and "bucket:address/127.0.0.8" not in told, told
+        assert told.lower().count('"bitfield"') == 2, "one call each"
 
 
 def test_no_limit_without_redis(system):

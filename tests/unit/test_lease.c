@@ -14,7 +14,10 @@ static const struct ec_limit brief = {.per_second = 2, .burst = 4, .lease = 2, .
 
 static int answers, wanted, allowed, local;
 static struct ec_limit_verdict last;
-static struct { int who; bool allowed; } order[256];
+static struct {
+    int who;
+    bool allowed;
+} order[256];
 
 static void on_verdict(void *data, const struct ec_limit_verdict *verdict)
 {
@@ -68,19 +71,17 @@ static bool counted;
 
 static void on_stats(void *data, const struct ec_redis_reply *reply)
 {
-    static const char *const names[] = {"cmdstat_eval:calls=", "cmdstat_evalsha:calls="};
+    static const char name[] = "cmdstat_bitfield:calls=";
     char text[16384];
+    const char *at;
 
     (void)data;
     assert_non_null(reply);
     assert_true(reply->text.n < sizeof(text));
     memcpy(text, reply->text.p, reply->text.n);
     text[reply->text.n] = '\0';
-    calls = 0;
-    for (int i = 0; i < 2; i++) {
-        const char *at = strstr(text, names[i]);
-        calls += at ? atol(at + strlen(names[i])) : 0;
-    }
+    at = strstr(text, name);
+    calls = at ? atol(at + strlen(name)) : 0;
     counted = true;
 }
 
@@ -89,7 +90,7 @@ static bool is_counted(void)
     return counted;
 }
 
-/* Scripts that the server has run since the last time. */
+/* Questions that the server has been asked since the last time. */
 static long asked(void)
 {
     long now;
@@ -208,7 +209,7 @@ static void test_refusal_is_remembered(void **state)
         usleep(500);
     took = uv_hrtime() - began;
     assert_in_range(took, 350000000, 1500000000); /* the next token comes within half a second */
-    assert_in_range(asked(), 1, 5); /* it may be asked a round trip too early */
+    assert_in_range(asked(), 1, 5);               /* it may be asked a round trip too early */
 }
 
 static void test_coalesced(void **state)
@@ -389,12 +390,40 @@ static void test_too_many_clients(void **state)
     assert_int_equal(take_each(&slow, "left alone", 100), 40 - 8 - 1);
 }
 
+/* As many as there are, of each number that a question can be for. */
+static void test_of_each_size(void **state)
+{
+    char who[32];
+
+    (void)state;
+    for (int lease = 2; lease <= 20; lease++) {
+        struct ec_limit limit = {.per_second = 0.01, .burst = 40, .lease = lease, .by_address = true};
+        snprintf(who, sizeof(who), "size %d", lease);
+        assert_int_equal(take_each(&limit, who, 50), 40);
+        assert_int_equal(asked(), (40 + lease - 1) / lease + 1);
+    }
+    for (int lease = 2; lease <= 500000; lease = lease * 5 / 2 + 1) {
+        struct ec_limit limit = {.per_second = 1.0 / 86400, .burst = 1000000, .lease = lease, .by_address = true};
+        snprintf(who, sizeof(who), "large size %d", lease);
+        take(&limit, who, 1);
+        assert_int_equal(allowed, 1);
+        assert_int_equal(last.remaining, 1000000 - 1);
+        take(&limit, who, 1);
+        assert_int_equal(local, 1);
+        assert_int_equal(last.remaining, 1000000 - 2);
+    }
+    ec_limiter_close(); /* these limits are gone */
+}
+
 /* ------------------------------------------------------------------ the hash */
 
 /* From the reference implementation: bytes 0, 1, 2, ... under the key 0, 1, ... 15. */
 static void test_hash(void **state)
 {
-    static const struct { size_t n; uint64_t hash; } known[] = {
+    static const struct {
+        size_t n;
+        uint64_t hash;
+    } known[] = {
         {0, 0x726fdb47dd0e0e31}, {1, 0x74f839c593dc67fd}, {7, 0xab0200f58b01d137}, {8, 0x93f5f5799a932462}, {15, 0xa129ca6149be45e5}};
     uint8_t bytes[16];
 
@@ -410,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash),
         cmocka_unit_test_setup_teardown(test_exact, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_of_each_size, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_holders, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_life, setup, teardown),

@@ -2,6 +2,7 @@
 #include "redis_fixture.h"
 
 #include "limiter.h"
+#include "redis_clock.h"
 
 static const struct ec_limit limit = {.per_second = 100, .burst = 200, .by_address = true, .when_down_allow = true};
 static const struct ec_limit strict = {.per_second = 0.5, .burst = 2, .by_address = true, .when_down_allow = false};
@@ -91,6 +92,144 @@ static void test_fields(void **state)
     ec_buf_free(&buf);
 }
 
+static struct {
+    bool told;
+    int64_t i;
+} answer;
+
+static void on_answer(void *data, const struct ec_redis_reply *reply)
+{
+    (void)data;
+    assert_non_null(reply);
+    answer.told = true;
+    answer.i = reply->i;
+}
+
+static bool is_told(void)
+{
+    return answer.told;
+}
+
+#define ASK(...)                                   \
+    do {                                           \
+        answer.told = false;                       \
+        EC_REDIS(on_answer, NULL, __VA_ARGS__);    \
+        assert_true(fixture_until(is_told, 5000)); \
+    } while (0)
+
+/* A key goes when its bucket is full; whatever it says, a bucket is no emptier than empty. */
+static void test_key(void **state)
+{
+    static const struct ec_limit wider = {.per_second = 0.5, .burst = 100, .by_address = true}; /* the same client's, until lately */
+
+    (void)state;
+    take(&strict, "key", 1);
+    ASK(EC_STR("PTTL"), EC_STR("bucket:key"));
+    assert_in_range(answer.i, 3000, 4001);
+    ASK(EC_STR("STRLEN"), EC_STR("bucket:key"));
+    assert_int_equal(answer.i, 8);
+    take(&wider, "key of another limit", 50);
+    take(&strict, "key of another limit", 3);
+    assert_int_equal(allowed, 0);
+    assert_int_equal(last.reset_s, 4);
+    assert_int_equal(last.retry_s, 2);
+    take(&limit, "key that is soon gone", 1);
+    usleep(20000);
+    take(&limit, "key that is soon gone", 1);
+    assert_int_equal(last.remaining, 199); /* the key is still there, and the bucket was full */
+    ASK(EC_STR("EXISTS"), EC_STR("bucket:key that is soon gone"));
+    assert_int_equal(answer.i, 1);
+}
+
+/* Who was refused has taken nothing: however many ask too much, each token that comes back is somebody's. */
+static void test_refusals_cost_nothing(void **state)
+{
+    uint64_t began = uv_hrtime();
+    int sum = 0;
+
+    (void)state;
+    for (take(&limit, "many", 400); uv_hrtime() - began < 500000000;) {
+        sum += allowed;
+        take(&limit, "many", 64);
+    }
+    sum += allowed;
+    assert_in_range(sum, 200 + 45, (int)(200 + 100 * ((double)(uv_hrtime() - began) / 1e9) + 1));
+}
+
+/* Something else has the key: nobody knows, and it is not lost. */
+static void test_not_a_bucket(void **state)
+{
+    (void)state;
+    ASK(EC_STR("RPUSH"), EC_STR("bucket:list"), EC_STR("x"));
+    take(&strict, "list", 2);
+    assert_int_equal(allowed, 0);
+    assert_false(last.known);
+    take(&limit, "list", 2);
+    assert_int_equal(allowed, 2);
+    ASK(EC_STR("LLEN"), EC_STR("bucket:list"));
+    assert_int_equal(answer.i, 1);
+}
+
+static struct ec_redis_clock_sample of(int64_t ahead, int64_t error)
+{
+    return (struct ec_redis_clock_sample){ahead, error};
+}
+
+static void test_clock(void **state)
+{
+    int64_t us, after;
+    struct timespec now;
+
+    (void)state;
+    assert_true(ec_redis_clock(&us));
+    clock_gettime(CLOCK_REALTIME, &now); /* of the same machine */
+    assert_true(llabs((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - us) < 1000000);
+    usleep(1000);
+    assert_true(ec_redis_clock(&after));
+    assert_in_range(after - us, 1000, 1000000);
+
+    assert_int_equal(ec_redis_clock_sample(1000, 1400, 51200).ahead_us, 50000);
+    assert_int_equal(ec_redis_clock_sample(1000, 1400, 51200).error_us, 200);
+    assert_true(ec_redis_clock_better(of(500, 100), of(400, 200), 0));  /* more exact */
+    assert_false(ec_redis_clock_better(of(500, 300), of(400, 200), 0)); /* less so, and they agree */
+    assert_true(ec_redis_clock_better(of(1000, 300), of(400, 200), 0)); /* the clock was set */
+    assert_true(ec_redis_clock_better(of(-200, 300), of(400, 200), 0));
+    assert_true(ec_redis_clock_better(of(500, 700), of(400, 200), 1000000)); /* in a second ours may have drifted by as much */
+    assert_false(ec_redis_clock_better(of(500, 701), of(400, 200), 1000000));
+}
+
+static void on_user(void *data, const struct ec_redis_reply *reply)
+{
+    (void)data;
+    assert_true(reply && reply->type == EC_REDIS_STATUS);
+}
+
+/* A user of whom TIME is refused: what there is no time for, nobody knows. */
+static void test_no_clock(void **state)
+{
+    char url[80];
+    const char *why;
+    int64_t us;
+
+    (void)state;
+    EC_REDIS(on_user, NULL, EC_STR("ACL"), EC_STR("SETUSER"), EC_STR("timeless"), EC_STR("on"), EC_STR(">secret"), EC_STR("~*"),
+             EC_STR("+@all"), EC_STR("-time"));
+    ASK(EC_STR("PING"));
+    fixture_module_stop();
+    snprintf(url, sizeof(url), "redis://timeless:secret@127.0.0.1:%d/1", fixture_port);
+    assert_true(ec_redis_configure(url, &why));
+    assert_int_equal(ec_module_redis.start(&ec_app, &why), 0);
+    assert_true(fixture_until(fixture_redis_is_up, 5000));
+    assert_false(ec_redis_clock(&us));
+    take(&strict, "timeless", 2);
+    assert_int_equal(allowed, 0);
+    assert_false(last.known);
+    take(&limit, "timeless", 2);
+    assert_int_equal(allowed, 2);
+    ASK(EC_STR("EXISTS"), EC_STR("bucket:timeless"));
+    assert_int_equal(answer.i, 0);
+}
+
 static void test_down(void **state)
 {
     struct ec_buf buf = {0};
@@ -114,6 +253,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_burst_then_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tokens_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fields, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals_cost_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_a_bucket, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_down, setup, teardown),
     };
 
