@@ -23,8 +23,10 @@
 #include "json.h"
 #include "redis_clock.h"
 
-static const int64_t TOP = INT64_MAX;  /* of an unsigned field of 63 bits */
-enum { FIRST_SHARE = 2, SHARES = 20, WORDS = 6 + 4 * (SHARES + 3) }; /* of as many as a lease may have, the half of a burst */
+/* Of an unsigned field of 63 bits. */
+static const int64_t TOP = INT64_MAX;
+/* As many shares as the halves of a lease, which is half of a burst at most. */
+enum { FIRST_SHARE = 2, SHARES = 20, WORDS = 6 + 4 * (SHARES + 3) };
 
 struct question { /* `BITFIELD key ...` */
     size_t n, additions;
@@ -155,8 +157,6 @@ static bool read_grant(const struct ec_limit *limit, int want, const struct ec_r
         if (reply->items[i].type == EC_REDIS_INT)
             grant->n += share;
     }
-    if (want > 0 || i + 1 != reply->n)
-        return false;
     grant->full_us = missing + grant->n * token;
     grant->left = (size - grant->full_us) / token;
     grant->retry_us = grant->n ? 0 : missing + token - size;
