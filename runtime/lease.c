@@ -248,7 +248,7 @@ static void on_granted(void *data, const struct ec_redis_reply *reply)
     struct ec_limit_grant grant;
     struct waiter *line;
 
-    if (ec_limiter_granted(limit, limit->lease, reply, &grant)) {
+    if (ec_limiter_granted(limit, (struct ec_str){lease->who, lease->n}, limit->lease, reply, &grant)) {
         (grant.n > 0 ? spend : refuse)(lease, &grant, now_us());
         return;
     }

@@ -4,14 +4,18 @@
  *
  * The key is a number of 63 bits, and a question one BITFIELD, which Redis does as a whole, in a third of the time that a script takes:
  *
- *   saturating  full - now            0 when the bucket is full, or has no key
+ *               full                  as it was; 0: there was no key
+ *   saturating  full - now            0 when the bucket is full
  *   saturating  + TOP - size          at TOP when it is empty, and no further
  *   failing     + a token             nil, and nothing done, when there is none
  *   failing     - (TOP - size) + now  full, as it is now
  *
  * Who wants more than one token has an addition for each half of what is left to want (of 7: 4, 2, 1). Each is at most one more than all
- * behind it together, so as many are taken as there are. A key's life is told in a command behind it: when the connection ends between
- * the two, the key stays until its client comes again.
+ * behind it together, so as many are taken as there are.
+ *
+ * How long a key is to live is told by a command of its own, but only when `full` has come into another stretch of time: it then lives
+ * until that stretch is over and another one as well, so it is there as long as its bucket is not full, and who comes often costs one
+ * command. When a connection ends, or a process, before it has told so of a new key, that key stays until its client comes again.
  *
  * When Redis does not answer, the limit's `when down` decides; nothing is counted then.
  */
@@ -26,7 +30,7 @@
 /* Of an unsigned field of 63 bits. */
 static const int64_t TOP = INT64_MAX;
 /* As many shares as the halves of a lease, which is half of a burst at most. */
-enum { FIRST_SHARE = 2, SHARES = 20, WORDS = 6 + 4 * (SHARES + 3) };
+enum { WAS, MISSING, SHIFTED, FIRST_SHARE, SHARES = 20, WORDS = 9 + 4 * (SHARES + 3) };
 
 struct question { /* `BITFIELD key ...` */
     size_t n, additions;
@@ -38,6 +42,8 @@ struct take {
     const struct ec_limit *limit;
     void (*done)(void *data, const struct ec_limit_verdict *verdict);
     void *data;
+    size_t n;
+    char who[];
 };
 
 static struct ec_metric *allowed, *refused, *unknown, *local;
@@ -115,22 +121,36 @@ static int64_t size_us(const struct ec_limit *limit)
     return ec_limiter_token_us(limit) * limit->burst;
 }
 
+static int64_t stretch_us(const struct ec_limit *limit)
+{
+    int64_t size = size_us(limit);
+
+    return size > 1000000 ? size : 1000000;
+}
+
+static void put_key(struct ec_buf *key, struct ec_str who)
+{
+    ec_buf_str(key, "bucket:");
+    ec_buf_add(key, who.p, who.n);
+}
+
 void ec_limiter_ask(const struct ec_limit *limit, struct ec_str who, int want, ec_redis_done *done, void *data)
 {
     int64_t token = ec_limiter_token_us(limit), size = size_us(limit), now;
     struct ec_buf key = {0};
     struct question question;
-    char life[24];
 
     if (!ec_redis_clock(&now)) {
         EC_REDIS(done, data, EC_STR("TIME")); /* which says why, or comes to nothing as any question would */
         return;
     }
-    ec_buf_str(&key, "bucket:");
-    ec_buf_add(&key, who.p, who.n);
+    put_key(&key, who);
     question.n = question.additions = 0;
     arg(&question, EC_STR("BITFIELD"));
     arg(&question, (struct ec_str){key.p, key.n});
+    arg(&question, EC_STR("GET"));
+    arg(&question, EC_STR("u63"));
+    arg(&question, EC_STR("0"));
     overflow(&question, EC_STR("SAT"));
     addition(&question, -now);
     addition(&question, TOP - size);
@@ -139,20 +159,29 @@ void ec_limiter_ask(const struct ec_limit *limit, struct ec_str who, int want, e
         addition(&question, share_of(&want) * token);
     addition(&question, now - (TOP - size));
     ec_redis_command(question.n, question.args, done, data);
-    EC_REDIS(NULL, NULL, EC_STR("PEXPIRE"), {key.p, key.n}, {life, ec_int_format(size / 1000 + 1, life)});
+    ec_buf_free(&key);
+}
+
+static void tell_life(const struct ec_limit *limit, struct ec_str who)
+{
+    struct ec_buf key = {0};
+    char life[24];
+
+    put_key(&key, who);
+    EC_REDIS(NULL, NULL, EC_STR("PEXPIRE"), {key.p, key.n},
+             {life, ec_int_format((size_us(limit) + 2 * stretch_us(limit)) / 1000 + 1, life)});
     ec_buf_free(&key);
 }
 
 static bool read_grant(const struct ec_limit *limit, int want, const struct ec_redis_reply *reply, struct ec_limit_grant *grant)
 {
     int64_t token = ec_limiter_token_us(limit), size = size_us(limit), missing;
-    size_t i = FIRST_SHARE;
 
     if (reply->type != EC_REDIS_ARRAY || reply->n <= FIRST_SHARE)
         return false;
     *grant = (struct ec_limit_grant){0};
-    missing = reply->items[0].i < size ? reply->items[0].i : size;
-    for (; want > 0 && i < reply->n; i++) {
+    missing = reply->items[MISSING].i < size ? reply->items[MISSING].i : size;
+    for (size_t i = FIRST_SHARE; want > 0 && i < reply->n; i++) {
         int share = share_of(&want);
         if (reply->items[i].type == EC_REDIS_INT)
             grant->n += share;
@@ -163,12 +192,16 @@ static bool read_grant(const struct ec_limit *limit, int want, const struct ec_r
     return true;
 }
 
-bool ec_limiter_granted(const struct ec_limit *limit, int want, const struct ec_redis_reply *reply, struct ec_limit_grant *grant)
+bool ec_limiter_granted(const struct ec_limit *limit, struct ec_str who, int want, const struct ec_redis_reply *reply,
+                        struct ec_limit_grant *grant)
 {
     static uint64_t said_ms;
 
-    if (reply && read_grant(limit, want, reply, grant))
+    if (reply && read_grant(limit, want, reply, grant)) {
+        if (reply->items[WAS].i / stretch_us(limit) != reply->items[reply->n - 1].i / stretch_us(limit))
+            tell_life(limit, who);
         return true;
+    }
     if (reply && uv_now(ec_app.loop) - said_ms > 10000) { /* not a key of ours, or a server that can't write */
         said_ms = uv_now(ec_app.loop);
         ec_log(EC_LOG_ERROR, NULL, "a limit could not be asked for", EC_L_TEXT("why", reply->text));
@@ -178,12 +211,11 @@ bool ec_limiter_granted(const struct ec_limit *limit, int want, const struct ec_
 
 static void on_taken(void *data, const struct ec_redis_reply *reply)
 {
-    struct take take = *(struct take *)data;
-    struct ec_limit_verdict verdict = {.allowed = take.limit->when_down_allow, .retry_s = 1};
+    struct take *take = data;
+    struct ec_limit_verdict verdict = {.allowed = take->limit->when_down_allow, .retry_s = 1};
     struct ec_limit_grant grant;
 
-    free(data);
-    if (ec_limiter_granted(take.limit, 1, reply, &grant)) {
+    if (ec_limiter_granted(take->limit, (struct ec_str){take->who, take->n}, 1, reply, &grant)) {
         verdict.known = true;
         verdict.allowed = grant.n == 1;
         verdict.remaining = grant.left;
@@ -191,7 +223,8 @@ static void on_taken(void *data, const struct ec_redis_reply *reply)
         verdict.retry_s = grant.retry_us > 0 ? ec_limiter_seconds(grant.retry_us) : 1;
     }
     ec_limiter_count(&verdict);
-    take.done(take.data, &verdict);
+    take->done(take->data, &verdict);
+    free(take);
 }
 
 void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*done)(void *data, const struct ec_limit_verdict *verdict),
@@ -201,10 +234,11 @@ void ec_limiter_take(const struct ec_limit *limit, struct ec_str who, void (*don
 
     if (limit->lease && ec_lease_take(limit, who, done, data))
         return;
-    take = malloc(sizeof(*take));
+    take = malloc(sizeof(*take) + who.n);
     if (!take)
         abort();
-    *take = (struct take){limit, done, data};
+    *take = (struct take){limit, done, data, who.n};
+    memcpy(take->who, who.p, who.n);
     ec_limiter_ask(limit, who, 1, on_taken, take);
 }
 
