@@ -2,7 +2,7 @@
  * moves it on by the time that a token takes to come back; it is refused when that would lie further ahead than a whole bucket takes.
  * One key a client, gone when the bucket is full; the time is that of Redis' clock, so gateways need not agree on theirs.
  *
- * The key is a number of 63 bits, and a question one BITFIELD, which Redis does as a whole, in a third of the time that a script takes:
+ * The key is a number of 63 bits, and a question one BITFIELD, which Redis does as a whole, in less than half of a script's time:
  *
  *               full                  as it was; 0: there was no key
  *   saturating  full - now            0 when the bucket is full
