@@ -1,6 +1,6 @@
 /* A token bucket as one number: the time at which the bucket will be full again (the virtual scheduling of GCRA, ITU-T I.371). A request
  * moves it on by the time that a token takes to come back; it is refused when that would lie further ahead than a whole bucket takes.
- * One key a client, gone when the bucket is full; the time is that of Redis' clock, so gateways need not agree on theirs.
+ * One key a client, gone some time after the bucket is full; the time is that of Redis' clock, so gateways need not agree on theirs.
  *
  * The key is a number of 63 bits, and a question one BITFIELD, which Redis does as a whole, in less than half of a script's time:
  *
@@ -31,6 +31,7 @@
 static const int64_t TOP = INT64_MAX;
 /* As many shares as the halves of a lease, which is half of a burst at most. */
 enum { WAS, MISSING, SHIFTED, FIRST_SHARE, SHARES = 20, WORDS = 9 + 4 * (SHARES + 3) };
+_Static_assert(FIRST_SHARE + SHARES + 1 <= EC_REDIS_MAX_ITEMS, "the last item of an answer would be cut off");
 
 struct question { /* `BITFIELD key ...` */
     size_t n, additions;

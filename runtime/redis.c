@@ -27,7 +27,8 @@
 #include "redis_where.h"
 
 /* Ages are counted in checks, not in time: when it was this process that stood still, answers are waiting to be read before the next check. */
-enum { COMMAND_CHECKS = 10, CONNECT_TIMEOUT_MS = 1000, CHECK_MS = 50, PING_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000, TEXT_KEPT = 65536 };
+enum { COMMAND_CHECKS = 10, CONNECT_TIMEOUT_MS = 1000, CHECK_MS = 50, PING_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
+enum { TEXT_KEPT = 65536 };
 
 enum state { OFF, DOWN, RESOLVING, CONNECTING, GREETING, UP };
 

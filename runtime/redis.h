@@ -44,8 +44,8 @@ struct ec_redis_script {
     bool added;
 };
 void ec_redis_script_add(struct ec_redis_script *script);
-/* args are those after the script: number of keys, keys, values; at most EC_REDIS_MAX_EVAL. A server that has lost the script (SCRIPT FLUSH) is given its
- * text once. */
+/* args are those after the script: number of keys, keys, values; at most EC_REDIS_MAX_EVAL. A server that has lost the script
+ * (SCRIPT FLUSH) is given its text once. */
 void ec_redis_eval(struct ec_redis_script *script, size_t n, const struct ec_str *args, ec_redis_done *done, void *data);
 
 /* For tests and other starters than ec_main. url as in REDIS_URL; false with a line in why when it can't be understood. */
