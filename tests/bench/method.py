@@ -218,7 +218,7 @@ class Run:
         out = {name: [] for name in subjects}
         for name, subject in subjects.items():  # warm: files, caches, compilers that compile while they run
             self.told(name, subject, min(1, self.seconds), connections)
-        for _ in range(3 * n):
+        for _ in range(6 * n):
             got = {}
             for name in random.sample(list(subjects), len(subjects)):
                 got[name] = self.quiet(name, subjects[name], connections, rate)
