@@ -31,7 +31,6 @@
 static const int64_t TOP = INT64_MAX;
 /* As many shares as the halves of a lease, which is half of a burst at most. */
 enum { WAS, MISSING, SHIFTED, FIRST_SHARE, SHARES = 20, WORDS = 9 + 4 * (SHARES + 3) };
-_Static_assert(FIRST_SHARE + SHARES + 1 <= EC_REDIS_MAX_ITEMS, "the last item of an answer would be cut off");
 
 struct question { /* `BITFIELD key ...` */
     size_t n, additions;
@@ -48,6 +47,7 @@ struct take {
 };
 
 static struct ec_metric *allowed, *refused, *unknown, *local;
+static struct ec_buf key; /* of the command that is being sent */
 
 void ec_limiter_count(const struct ec_limit_verdict *verdict)
 {
@@ -74,6 +74,7 @@ void ec_limiter_open(void)
 void ec_limiter_close(void)
 {
     ec_lease_close();
+    ec_buf_free(&key);
 }
 
 int64_t ec_limiter_seconds(int64_t us)
@@ -129,26 +130,26 @@ static int64_t stretch_us(const struct ec_limit *limit)
     return size > 1000000 ? size : 1000000;
 }
 
-static void put_key(struct ec_buf *key, struct ec_str who)
+static struct ec_str key_of(struct ec_str who)
 {
-    ec_buf_str(key, "bucket:");
-    ec_buf_add(key, who.p, who.n);
+    key.n = 0;
+    ec_buf_str(&key, "bucket:");
+    ec_buf_add(&key, who.p, who.n);
+    return (struct ec_str){key.p, key.n};
 }
 
 void ec_limiter_ask(const struct ec_limit *limit, struct ec_str who, int want, ec_redis_done *done, void *data)
 {
     int64_t token = ec_limiter_token_us(limit), size = size_us(limit), now;
-    struct ec_buf key = {0};
     struct question question;
 
     if (!ec_redis_clock(&now)) {
         EC_REDIS(done, data, EC_STR("TIME")); /* which says why, or comes to nothing as any question would */
         return;
     }
-    put_key(&key, who);
     question.n = question.additions = 0;
     arg(&question, EC_STR("BITFIELD"));
-    arg(&question, (struct ec_str){key.p, key.n});
+    arg(&question, key_of(who));
     arg(&question, EC_STR("GET"));
     arg(&question, EC_STR("u63"));
     arg(&question, EC_STR("0"));
@@ -160,18 +161,13 @@ void ec_limiter_ask(const struct ec_limit *limit, struct ec_str who, int want, e
         addition(&question, share_of(&want) * token);
     addition(&question, now - (TOP - size));
     ec_redis_command(question.n, question.args, done, data);
-    ec_buf_free(&key);
 }
 
 static void tell_life(const struct ec_limit *limit, struct ec_str who)
 {
-    struct ec_buf key = {0};
     char life[24];
 
-    put_key(&key, who);
-    EC_REDIS(NULL, NULL, EC_STR("PEXPIRE"), {key.p, key.n},
-             {life, ec_int_format((size_us(limit) + 2 * stretch_us(limit)) / 1000 + 1, life)});
-    ec_buf_free(&key);
+    EC_REDIS(NULL, NULL, EC_STR("PEXPIRE"), key_of(who), {life, ec_int_format((size_us(limit) + 2 * stretch_us(limit)) / 1000 + 1, life)});
 }
 
 static bool read_grant(const struct ec_limit *limit, int want, const struct ec_redis_reply *reply, struct ec_limit_grant *grant)

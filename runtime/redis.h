@@ -11,10 +11,10 @@ struct ec_redis_reply { /* lives until the callback returns */
     enum ec_redis_type type;
     struct ec_str text; /* TEXT, STATUS, ERROR */
     int64_t i;          /* INT */
-    size_t n;           /* ARRAY: at most EC_REDIS_MAX_ITEMS, without arrays in it */
+    size_t n;           /* ARRAY */
     const struct ec_redis_reply *items;
 };
-enum { EC_REDIS_MAX_ITEMS = 24, EC_REDIS_MAX_EVAL = 14 };
+enum { EC_REDIS_MAX_EVAL = 14 };
 
 /* Called once, never inside the call that sent the command. reply NULL: no answer; the connection is down, was lost or did not answer in time,
  * and whether the command had its effect is not known (unless ec_redis_up said no before it was sent). */

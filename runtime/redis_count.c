@@ -13,9 +13,9 @@ void ec_redis_counts_open(struct ec_redis_counts *counts, const struct ec_servic
     ec_cache_open(service);
 }
 
-void ec_redis_counts_reply(const struct ec_redis_counts *counts, enum ec_redis_type type, uint64_t sent_ns)
+void ec_redis_counts_reply(const struct ec_redis_counts *counts, enum ec_redis_type type, uint64_t took_ns)
 {
-    ec_metric_observe(counts->seconds, (double)(uv_hrtime() - sent_ns) / 1e9);
+    ec_metric_observe(counts->seconds, (double)took_ns / 1e9);
     if (type == EC_REDIS_ERROR)
         ec_metric_add(counts->errors, 1);
 }

@@ -8,6 +8,6 @@
 struct ec_redis_counts { struct ec_metric *up, *sent, *lost, *errors, *seconds; };
 
 void ec_redis_counts_open(struct ec_redis_counts *counts, const struct ec_service *service); /* and those of the service's keyspaces */
-void ec_redis_counts_reply(const struct ec_redis_counts *counts, enum ec_redis_type type, uint64_t sent_ns);
+void ec_redis_counts_reply(const struct ec_redis_counts *counts, enum ec_redis_type type, uint64_t took_ns);
 
 #endif

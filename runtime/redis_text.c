@@ -1,5 +1,4 @@
-/* hiredis formats the arguments of a command by a printf of its own, one after the other: a tenth of the time of a gateway that asks for
- * a limit and a value. Here room is made once. */
+/* hiredis would format each argument by a printf, a tenth of the time of a gateway that asks for a limit and a value. Here room is made once. */
 #include "redis_text.h"
 
 #include <string.h>
@@ -27,7 +26,6 @@ void ec_redis_text(struct ec_buf *out, size_t argc, const struct ec_str *argv)
 
     for (size_t i = 0; i < argc; i++)
         most += argv[i].n + AROUND;
-    out->n = 0;
     begin = ec_buf_reserve(out, most);
     at = put_length(begin, '*', argc);
     for (size_t i = 0; i < argc; i++) {
@@ -38,5 +36,5 @@ void ec_redis_text(struct ec_buf *out, size_t argc, const struct ec_str *argv)
         *at++ = '\r';
         *at++ = '\n';
     }
-    out->n = (size_t)(at - begin);
+    out->n += (size_t)(at - begin);
 }

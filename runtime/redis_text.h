@@ -4,7 +4,7 @@
 
 #include "app.h"
 
-/* Puts it in place of what `out` has: an array of bulk strings (RESP). */
+/* Adds it to `out`: an array of bulk strings (RESP). */
 void ec_redis_text(struct ec_buf *out, size_t argc, const struct ec_str *argv);
 
 #endif

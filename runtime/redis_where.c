@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "app.h"
 #include "json.h"
@@ -45,7 +46,8 @@ bool ec_redis_where_parse(const char *url, struct ec_redis_where *out, const cha
     *out = (struct ec_redis_where){.port = 6379};
     if (!strncmp(url, "unix://", 7) && url[7] == '/') {
         out->path = part(url + 7, strlen(url + 7));
-        return true;
+        *why = "a path of a Unix socket has 107 bytes at most"; /* unix(7) */
+        return strlen(out->path) < sizeof(((struct sockaddr_un *)0)->sun_path);
     }
     *why = !strncmp(url, "rediss://", 9) ? "TLS to Redis is not supported" : "must be redis://host:port/database or unix:///path";
     if (strncmp(url, "redis://", 8))

@@ -56,6 +56,12 @@ def messages():
     return strings("test_http_parser.c", r"[A-Z]+ /|HTTP/1|[0-9a-f]+\\r\\n")
 
 
+def replies():
+    """Of Redis: each kind, in arrays and in arrays of those."""
+    return [b"+OK\r\n:1\r\n", b"-ERR no\r\n$-1\r\n", b"$3\r\nabc\r\n*-1\r\n", b"*2\r\n:1\r\n*1\r\n$1\r\nx\r\n*0\r\n",
+            b"*5\r\n:1\r\n:2\r\n:3\r\n$-1\r\n:4\r\n" * 3]
+
+
 def traces():
     """Bodies of OTLP: a request that fails, with its attempts; parents in a circle; what is no span."""
     def attribute(key, value):
@@ -115,6 +121,7 @@ FUZZERS = {
     "json": (documents, lambda: ["null", "true", "false", '\\u', '":', "leaf", "leaves", "words", "tree", "doc", "docs", "color"], 2000),
     "lsp": (conversations, lambda: [*words_of_language(), "Content-Length: ", "textDocument/", '"position":', '"range":'], 12000),
     "parse": (topologies, words_of_language, 3000),
+    "redis": (replies, lambda: ["\r\n", "*-1", "$-1", "*1048577\r\n", "$1\r\n", ":-9223372036854775808"], 400),
     "sql": (statements, words_of_sql, 1000),
     "traces": (traces, lambda: ["resourceSpans", "scopeSpans", "traceId", "spanId", "parentSpanId", "attributes", "ecom.hop", "publish"], 6000),
 }

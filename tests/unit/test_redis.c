@@ -27,6 +27,13 @@ static void on_reply(void *data, const struct ec_redis_reply *reply)
     snprintf(got.text, sizeof(got.text), "%.*s", (int)reply->text.n, reply->text.p ? reply->text.p : "");
 }
 
+static void on_large(void *data, const struct ec_redis_reply *reply)
+{
+    assert_int_equal(reply->text.n, 8 << 20);
+    assert_memory_equal(reply->text.p, data, reply->text.n);
+    on_reply(NULL, reply);
+}
+
 static void await(int n)
 {
     wanted = n;
@@ -90,6 +97,23 @@ static void test_script_survives_flush(void **state)
     assert_int_equal(got.i, 7);
 }
 
+/* Both more than a socket takes at once. */
+static void test_large_values(void **state)
+{
+    enum { LARGE = 8 << 20 };
+    char *value = malloc(LARGE);
+
+    (void)state;
+    memset(value, 'v', LARGE);
+    EC_REDIS(on_reply, NULL, EC_STR("SET"), EC_STR("large"), {value, LARGE});
+    EC_REDIS(on_large, value, EC_STR("GET"), EC_STR("large"));
+    EC_REDIS(on_reply, NULL, EC_STR("STRLEN"), EC_STR("large"));
+    await(3);
+    assert_int_equal(got.failed, 0);
+    assert_int_equal(got.i, LARGE);
+    free(value);
+}
+
 static void test_server_error_is_a_reply(void **state)
 {
     (void)state;
@@ -145,9 +169,95 @@ static void test_stop_with_commands_in_flight(void **state)
     fixture_module_start();
 }
 
+/* A server that answers as it is told to; the module is greeted by it. */
+static int strange_listener, strange_peer;
+
+static bool strange_is_there(void)
+{
+    strange_peer = accept4(strange_listener, NULL, NULL, SOCK_NONBLOCK);
+    return strange_peer >= 0;
+}
+
+static void strange_begin(const char *greeting)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(address);
+    const char *why = "";
+    char url[64];
+
+    forget();
+    strange_listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(strange_listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(strange_listener, 1), 0);
+    assert_int_equal(getsockname(strange_listener, (struct sockaddr *)&address, &n), 0);
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%d", ntohs(address.sin_port));
+    assert_true(ec_redis_configure(url, &why));
+    assert_int_equal(ec_module_redis.start(&ec_app, &why), 0);
+    assert_true(fixture_until(strange_is_there, 5000));
+    assert_int_equal(send(strange_peer, greeting, strlen(greeting), 0), (ssize_t)strlen(greeting));
+}
+
+static void strange_end(void)
+{
+    fixture_module_stop();
+    close(strange_peer);
+    close(strange_listener);
+}
+
+#define GREETED "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n+PONG\r\n"
+
+static void test_an_answer_that_nobody_waits_for(void **state)
+{
+    (void)state;
+    strange_begin(GREETED);
+    assert_true(fixture_until(fixture_redis_is_up, 5000));
+    assert_int_equal(send(strange_peer, ":1\r\n", 4, 0), 4);
+    assert_true(fixture_until(fixture_redis_is_down, 5000));
+    strange_end();
+}
+
+static void test_a_greeting_that_is_refused(void **state)
+{
+    (void)state;
+    strange_begin("-NOAUTH\r\n-NOAUTH Authentication required.\r\n");
+    assert_true(fixture_until(strange_is_there, 5000)); /* it comes again */
+    assert_false(ec_redis_up());
+    strange_end();
+}
+
+/* Whoever is told that the connection is gone asks again: that fails, too, and in a turn of its own. */
+static void ask_again(void *data, const struct ec_redis_reply *reply)
+{
+    int *left = data;
+
+    assert_null(reply);
+    got.failed++;
+    if ((*left)-- > 0) {
+        int before = got.failed;
+        EC_REDIS(ask_again, left, EC_STR("GET"), EC_STR("k"));
+        assert_int_equal(got.failed, before);
+    }
+}
+
+static void test_who_asks_again_when_it_is_lost(void **state)
+{
+    int left = 5;
+
+    (void)state;
+    strange_begin(GREETED);
+    assert_true(fixture_until(fixture_redis_is_up, 5000));
+    EC_REDIS(ask_again, &left, EC_STR("GET"), EC_STR("k"));
+    EC_REDIS(on_reply, NULL, EC_STR("GET"), EC_STR("k"));
+    shutdown(strange_peer, SHUT_RDWR);
+    await(7);
+    assert_int_equal(got.failed, 7);
+    strange_end();
+}
+
 static void test_urls(void **state)
 {
     static const char *const good[] = {"redis://localhost", "redis://:p%40ss@127.0.0.1:6379/3", "redis://u:p@[::1]:1", "unix:///tmp/x.sock"};
+    char long_path[256];
     static const char *const bad[] = {"http://x", "redis://", "redis://h:0", "redis://h:99999", "redis://h/x", "rediss://h"};
     const char *why;
 
@@ -156,14 +266,23 @@ static void test_urls(void **state)
         assert_true(ec_redis_configure(good[i], &why));
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_false(ec_redis_configure(bad[i], &why));
+    for (int n = 107; n <= 108; n++) { /* unix(7) */
+        snprintf(long_path, sizeof(long_path), "unix:///%0*d", n - 1, 0);
+        assert_int_equal(ec_redis_configure(long_path, &why), n == 107);
+    }
+    assert_non_null(strstr(why, "107 bytes"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_an_answer_that_nobody_waits_for),
+        cmocka_unit_test(test_a_greeting_that_is_refused),
+        cmocka_unit_test(test_who_asks_again_when_it_is_lost),
         cmocka_unit_test_setup_teardown(test_values_are_binary, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_in_one_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_script_survives_flush, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_error_is_a_reply, setup, teardown),
         cmocka_unit_test_setup_teardown(test_down_fails_and_comes_back, setup, teardown),
