@@ -147,8 +147,6 @@ static void on_connect(uv_connect_t *connect, int status)
 {
     struct ec_redis_wire *wire = connect->data;
 
-    if (wire->closing)
-        return;
     if (status == 0)
         status = uv_read_start(&wire->to.stream, on_alloc, on_read);
     if (status < 0)

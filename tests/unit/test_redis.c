@@ -1,4 +1,7 @@
 /* The connection to Redis: pipelining, scripts, a server that goes, that hangs, that comes back. */
+#include <dlfcn.h>
+#include <netdb.h>
+
 #include "redis_fixture.h"
 
 static struct {
@@ -169,6 +172,32 @@ static void test_stop_with_commands_in_flight(void **state)
     fixture_module_start();
 }
 
+/* In place of the C library's: a host whose first address nobody listens at. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)
+{
+    int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **), r;
+
+    *(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!host || strcmp(host, "two-addresses.test"))
+        return next(host, port, hints, found);
+    if ((r = next("127.0.0.2", port, hints, found)) == 0)
+        r = next("127.0.0.1", port, hints, &(*found)->ai_next);
+    return r;
+}
+
+static void test_a_host_with_two_addresses(void **state)
+{
+    const char *why = "";
+    char url[64];
+
+    (void)state;
+    fixture_module_stop();
+    snprintf(url, sizeof(url), "redis://two-addresses.test:%d", fixture_port);
+    assert_true(ec_redis_configure(url, &why));
+    assert_int_equal(ec_module_redis.start(&ec_app, &why), 0);
+    assert_true(fixture_until(fixture_redis_is_up, 5000));
+}
+
 /* A server that answers as it is told to; the module is greeted by it. */
 static int strange_listener, strange_peer;
 
@@ -288,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_down_fails_and_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hung_server_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hung_idle_server_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_host_with_two_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop_with_commands_in_flight, setup, teardown),
     };
 

@@ -1,6 +1,7 @@
 /* Bytes to and from Redis, by a server that sends what it is told, in pieces as it is told: replies that come cut, nested, wrong, or after
  * their connection was closed; commands that leave together, and those that a full socket does not take. */
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "redis_fixture.h"
@@ -153,6 +154,32 @@ static void test_what_is_not_redis(void **state)
         assert_int_equal(out.n, wrong[i][0] == '+' ? 3 : 0);
         ec_buf_free(&out);
     }
+}
+
+static long most_memory_kb(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+/* 100 MB of replies that were handed out are not kept. */
+static void test_a_reply_ends_with_the_next(void **state)
+{
+    static const char text[] =
+        "*2\r\n:1\r\n$100\r\n0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\r\n";
+    struct ec_redis_reader *reader = ec_redis_reader_new();
+    long before = most_memory_kb();
+
+    (void)state;
+    for (int i = 0; i < 500000; i++) {
+        ec_redis_reader_feed(reader, text, sizeof(text) - 1);
+        assert_non_null(ec_redis_reader_next(reader));
+        assert_null(ec_redis_reader_next(reader));
+    }
+    assert_true(most_memory_kb() - before < 20000);
+    ec_redis_reader_free(reader);
 }
 
 static void test_replies_in_one_read_and_cut(void **state)
@@ -328,6 +355,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind_however_cut),
         cmocka_unit_test(test_what_is_not_redis),
+        cmocka_unit_test(test_a_reply_ends_with_the_next),
         cmocka_unit_test_setup_teardown(test_replies_in_one_read_and_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_closed_in_a_reply, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_bytes_lose_it, setup, teardown),
