@@ -20,8 +20,7 @@
 #include "redis_where.h"
 #include "redis_wire.h"
 
-/* Ages are counted in checks, not in time: when it was this process that stood still, answers are waiting to be read before the next check.
- */
+/* Ages are counted in checks, not in time: when it was this process that stood still, answers wait to be read before the next check. */
 enum { COMMAND_CHECKS = 10, CONNECT_TIMEOUT_MS = 1000, CHECK_MS = 50, PING_MS = 1000, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
 
 enum state { OFF, DOWN, RESOLVING, CONNECTING, GREETING, UP };

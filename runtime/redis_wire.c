@@ -56,7 +56,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         lost(wire, n == UV_EOF ? "the server has closed the connection" : uv_strerror((int)n));
         return;
     }
-    for (size_t at = 0; at < (size_t)n; at += PIECE) {
+    for (size_t at = 0; at < (size_t)n && !wire->closing; at += PIECE) {
         ec_redis_reader_feed(wire->reader, buf->base + at, (size_t)n - at < PIECE ? (size_t)n - at : PIECE);
         while (!wire->closing && (reply = ec_redis_reader_next(wire->reader)))
             wire->calls->reply(reply, now);

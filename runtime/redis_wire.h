@@ -13,8 +13,7 @@ struct ec_redis_wire_calls {
     void (*lost)(const char *why);                                      /* to be closed; nothing else is called */
 };
 
-/* Begins to connect. An address of the system's resolver, or the path of a Unix socket when that is not NULL. NULL with why: it can't be.
- */
+/* Begins to connect: to the path of a Unix socket, or where that is NULL to an address. NULL with why: it can't be. */
 struct ec_redis_wire *ec_redis_wire_open(uv_loop_t *loop, const struct sockaddr *address, const char *path,
                                          const struct ec_redis_wire_calls *calls, const char **why);
 void ec_redis_wire_send(struct ec_redis_wire *wire, size_t argc, const struct ec_str *argv); /* argv is copied */

@@ -24,15 +24,24 @@
 static int fixture_port;
 static pid_t fixture_redis_pid;
 
+/* A socket that listens on a free port of the loopback, and where. */
+static inline int fixture_listen(int flags, struct sockaddr_in *address)
+{
+    socklen_t n = sizeof(*address);
+    int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof(*address)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)address, &n), 0);
+    return fd;
+}
+
 static inline int fixture_free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address;
 
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &n), 0);
-    close(fd);
+    close(fixture_listen(0, &address));
     return ntohs(address.sin_port);
 }
 

@@ -209,16 +209,12 @@ static bool strange_is_there(void)
 
 static void strange_begin(const char *greeting)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof(address);
+    struct sockaddr_in address;
     const char *why = "";
     char url[64];
 
     forget();
-    strange_listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(strange_listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(strange_listener, 1), 0);
-    assert_int_equal(getsockname(strange_listener, (struct sockaddr *)&address, &n), 0);
+    strange_listener = fixture_listen(SOCK_NONBLOCK, &address);
     snprintf(url, sizeof(url), "redis://127.0.0.1:%d", ntohs(address.sin_port));
     assert_true(ec_redis_configure(url, &why));
     assert_int_equal(ec_module_redis.start(&ec_app, &why), 0);

@@ -10,6 +10,7 @@
 
 static struct {
     struct ec_redis_wire *wire;
+    struct sockaddr_in address;
     int listener, peer, opened, lost;
     struct ec_buf replies;
     char why[128];
@@ -68,25 +69,24 @@ static void turns(int n)
         uv_run(ec_app.loop, UV_RUN_NOWAIT);
 }
 
-static struct sockaddr_in loopback(int port)
+/* In place of the connection that there is. */
+static void open_at(const struct sockaddr_in *address, const char *path)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    const char *why = NULL;
+
+    if (now.wire)
+        hang_up();
+    now.opened = 0;
+    now.wire = ec_redis_wire_open(ec_app.loop, (const struct sockaddr *)address, path, &calls, &why);
+    assert_non_null(now.wire);
 }
 
 static int setup(void **state)
 {
-    struct sockaddr_in address = loopback(0);
-    socklen_t n = sizeof(address);
-    const char *why = NULL;
-
     (void)state;
     memset(&now, 0, sizeof(now));
-    now.listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(now.listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(now.listener, 1), 0);
-    assert_int_equal(getsockname(now.listener, (struct sockaddr *)&address, &n), 0);
-    now.wire = ec_redis_wire_open(ec_app.loop, (struct sockaddr *)&address, NULL, &calls, &why);
-    assert_non_null(now.wire);
+    now.listener = fixture_listen(0, &now.address);
+    open_at(&now.address, NULL);
     assert_true(fixture_until(is_open, 5000));
     now.peer = accept(now.listener, NULL, NULL);
     assert_true(now.peer >= 0);
@@ -229,14 +229,9 @@ static void test_end_of_the_server(void **state)
 
 static void test_nobody_listens(void **state)
 {
-    struct sockaddr_in address = loopback(fixture_free_port());
-    const char *why = NULL;
-
     (void)state;
-    hang_up();
-    now.opened = 0;
-    now.wire = ec_redis_wire_open(ec_app.loop, (struct sockaddr *)&address, NULL, &calls, &why);
-    assert_non_null(now.wire);
+    now.address.sin_port = htons((uint16_t)fixture_free_port());
+    open_at(&now.address, NULL);
     assert_true(fixture_until(is_lost, 5000));
     assert_int_equal(now.opened, 0);
     assert_string_equal(now.why, "connection refused");
@@ -244,15 +239,8 @@ static void test_nobody_listens(void **state)
 
 static void test_closed_while_it_connects(void **state)
 {
-    struct sockaddr_in address;
-    socklen_t n = sizeof(address);
-    const char *why = NULL;
-
     (void)state;
-    hang_up();
-    now.opened = 0;
-    assert_int_equal(getsockname(now.listener, (struct sockaddr *)&address, &n), 0);
-    now.wire = ec_redis_wire_open(ec_app.loop, (struct sockaddr *)&address, NULL, &calls, &why);
+    open_at(&now.address, NULL);
     hang_up();
     turns(20);
     assert_int_equal(now.opened + now.lost, 0);
@@ -262,16 +250,13 @@ static void test_unix_socket(void **state)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    const char *why = NULL;
 
     (void)state;
-    hang_up();
-    now.opened = 0;
     snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/ec-redis-wire-%d.sock", (int)getpid());
     unlink(address.sun_path);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 1), 0);
-    now.wire = ec_redis_wire_open(ec_app.loop, NULL, address.sun_path, &calls, &why);
+    open_at(NULL, address.sun_path);
     assert_true(fixture_until(is_open, 5000));
     close(now.peer);
     now.peer = accept(fd, NULL, NULL);
